@@ -1,0 +1,199 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+import cv2
+import numpy as np
+import pytest
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.frames import VideoSink
+from siam_tracker_ros.frames import open_frames
+
+
+def grey_levels(frames):
+    return [int(round(frame.mean())) for frame in frames]
+
+
+def write_images(folder, names):
+    """One small image a name, whose grey level is its place in the list times ten."""
+    folder.mkdir(exist_ok=True)
+    for i, name in enumerate(names):
+        assert cv2.imwrite(str(folder / name), np.full((4, 6, 3), 10 * i, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def video(tmp_path):
+    path = tmp_path / "clip.mp4"
+    with VideoSink(path, fps=12.5) as sink:
+        for level in (0, 60, 120, 180, 240):
+            sink.write(np.full((48, 64, 3), level, np.uint8))
+    return path
+
+
+def an_empty_folder(tmp_path):
+    return tmp_path
+
+
+def a_folder_without_images(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    return tmp_path
+
+
+def a_folder_of_broken_images(tmp_path):
+    (tmp_path / "0.jpg").write_bytes(b"\xff\xd8 not a picture")
+    return tmp_path
+
+
+def a_text_called_mp4(tmp_path):
+    path = tmp_path / "clip01.mp4"
+    path.write_text("this is no video\n" * 50)
+    return path
+
+
+def an_empty_mp4(tmp_path):
+    path = tmp_path / "clip.mp4"
+    path.touch()
+    return path
+
+
+def a_single_image(tmp_path):
+    write_images(tmp_path, ["one.png"])
+    return tmp_path / "one.png"
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda tmp_path: tmp_path / "nowhere.mp4", "nowhere.mp4 does not exist"),
+        (an_empty_folder, "no image in it"),
+        (a_folder_without_images, "no image in it"),
+        (a_folder_of_broken_images, "0.jpg cannot be read as an image"),
+        (a_text_called_mp4, "clip01.mp4 cannot be read as a video"),
+        (an_empty_mp4, "cannot be read as a video"),
+        (a_single_image, "single image"),
+        (lambda _: "", "frame source is ''"),
+        (lambda _: None, "frame source is None"),
+        (lambda _: True, "frame source is True"),
+        (lambda _: 0.5, "frame source is 0.5"),
+        (lambda _: -1, "camera number is -1"),
+        (lambda _: 97, "camera 97 gives no picture"),
+        (lambda _: np.int64(97), "camera 97 gives no picture"),
+        (lambda _: "97", "camera 97 gives no picture"),
+    ],
+)
+def test_a_bad_source_is_refused_when_it_is_opened(make, words, tmp_path):
+    with pytest.raises(InvalidInputError, match=words):
+        open_frames(make(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["00000000.png", "00000001.png", "00000002.png"],
+        ["frame8.png", "frame9.png", "frame10.png", "frame100.png"],
+        ["a.bmp", "b.png"],
+        ["1-9.png", "1-10.png", "2-1.png"],
+        ["left.PNG", "right.png"],
+    ],
+)
+def test_a_folder_comes_in_natural_order(names, tmp_path):
+    folder = write_images(tmp_path / "img", names)
+    (folder / "Thumbs.db").write_bytes(b"\0")
+    with open_frames(folder) as frames:
+        assert (frames.fps, frames.live, frames.frame_count) == (0.0, False, len(names))
+        assert grey_levels(frames) == [10 * i for i in range(len(names))]
+        assert list(frames) == []
+        frames.rewind()
+        assert len(list(frames)) == len(names)
+
+
+def test_a_folder_whose_name_is_a_number_needs_a_path(tmp_path, monkeypatch):
+    write_images(tmp_path / "7", ["a.png"])
+    monkeypatch.chdir(tmp_path)
+    with open_frames("./7") as frames:
+        assert frames.frame_count == 1
+
+
+def test_a_broken_image_in_the_middle_is_named_and_not_passed_over(tmp_path):
+    write_images(tmp_path, ["1.png", "2.png"])
+    (tmp_path / "3.png").write_bytes(b"broken")
+    with open_frames(tmp_path) as frames:
+        assert len([next(frames), next(frames)]) == 2
+        with pytest.raises(InvalidInputError, match="3.png cannot be read"):
+            next(frames)
+
+
+@pytest.mark.parametrize(
+    "stored, expected",
+    [
+        (np.full((5, 7), 90, np.uint8), (90, 90, 90)),
+        (np.full((5, 7, 4), (10, 20, 30, 0), np.uint8), (10, 20, 30)),
+        (np.full((5, 7), 90 * 256, np.uint16), (90, 90, 90)),
+        (np.full((1, 1, 3), (1, 2, 3), np.uint8), (1, 2, 3)),
+    ],
+    ids=["grey", "alpha", "16 bit", "one pixel"],
+)
+def test_every_image_comes_as_bgr(stored, expected, tmp_path):
+    assert cv2.imwrite(str(tmp_path / "image.png"), stored)
+    with open_frames(tmp_path) as frames:
+        image = next(frames)
+    assert image.dtype == np.uint8 and image.shape == (*stored.shape[:2], 3)
+    assert tuple(image[0, 0]) == expected
+
+
+def test_a_video_gives_every_frame_once_and_again_after_a_rewind(video):
+    with open_frames(str(video)) as frames:
+        assert frames.fps == pytest.approx(12.5)
+        assert (frames.live, frames.frame_count) == (False, 5)
+        for _ in range(2):
+            assert grey_levels(frames) == pytest.approx([0, 60, 120, 180, 240], abs=6)
+            assert list(frames) == []
+            frames.rewind()
+
+
+def test_a_source_can_be_closed_twice(video, tmp_path):
+    frames = open_frames(video)
+    frames.close()
+    frames.close()
+
+
+@pytest.mark.parametrize(
+    "name, fps, words",
+    [
+        ("out.gif", 30, "does not name a video file"),
+        ("out", 30, "does not name a video file"),
+        ("missing/out.mp4", 30, "missing does not exist"),
+        ("out.mp4", 0, "frame rate is 0"),
+        ("out.mp4", -5, "frame rate is -5"),
+        ("out.mp4", float("nan"), "frame rate is nan"),
+    ],
+)
+def test_a_bad_video_file_is_refused_before_the_first_frame(name, fps, words, tmp_path):
+    with pytest.raises(InvalidInputError, match=words):
+        VideoSink(tmp_path / name, fps)
+
+
+def test_a_sink_refuses_what_it_cannot_write(tmp_path):
+    with VideoSink(tmp_path / "out.mp4", 10) as sink:
+        sink.write(np.zeros((48, 64, 3), np.uint8))
+        with pytest.raises(InvalidInputError, match="64 x 50 pixels, expected 64 x 48"):
+            sink.write(np.zeros((50, 64, 3), np.uint8))
+        with pytest.raises(InvalidInputError, match="expected uint8"):
+            sink.write(np.zeros((48, 64), np.uint8))
+        sink.write(np.zeros((48, 64, 3), np.uint8))
+    with open_frames(tmp_path / "out.mp4") as frames:
+        assert len(list(frames)) == 2
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "taken.mp4").mkdir()
+    with VideoSink(tmp_path / "taken.mp4", 10) as sink:
+        with pytest.raises(InvalidInputError, match="taken.mp4 cannot be written"):
+            sink.write(np.zeros((48, 64, 3), np.uint8))
+
+
+def test_a_sink_without_frames_leaves_no_file(tmp_path):
+    with VideoSink(tmp_path / "out.avi", 10):
+        pass
+    assert list(tmp_path.iterdir()) == []
