@@ -1,0 +1,69 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of one-pass evaluation: how well predicted boxes follow the labelled ones."""
+
+import dataclasses
+
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.geometry import xywh_to_cxcywh
+
+SUCCESS_THRESHOLDS = np.linspace(0, 1, 21)
+PRECISION_PIXELS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """Figures of one sequence, each NaN where no frame counts.
+
+    Attributes:
+        frames: frames that count: labelled ones after the first, in which the box was given.
+        mean_iou: mean intersection over union.
+        auc: area under the success curve: mean over 21 thresholds 0..1 of the share of frames with a higher IoU.
+        precision20: share of frames whose box centre lies within 20 pixels of the labelled one.
+    """
+
+    frames: int
+    mean_iou: float
+    auc: float
+    precision20: float
+
+
+def score_boxes(truth_xywh, predicted_xywh):
+    """Score predicted boxes (N, 4) against labelled ones (N, 4).
+
+    A label that is not finite or has no area does not count; a prediction that is not finite counts as IoU 0.
+    """
+    truth, predicted = (np.asarray(boxes, dtype=np.float64) for boxes in (truth_xywh, predicted_xywh))
+    if truth.ndim != 2 or truth.shape != predicted.shape or truth.shape[1] != 4:
+        raise InvalidInputError(
+            f"labels are {truth.shape} and predictions {predicted.shape}, expected both (frames, 4), one box a frame"
+        )
+    counted = np.isfinite(truth).all(axis=1) & (truth[:, 2:] > 0).all(axis=1)
+    counted[:1] = False
+    truth, predicted = truth[counted], predicted[counted]
+    if len(truth) == 0:
+        return Scores(0, np.nan, np.nan, np.nan)
+    found = np.isfinite(predicted).all(axis=1)
+    iou = np.where(found, iou_xywh(truth, predicted), 0.0)
+    offset = (xywh_to_cxcywh(predicted) - xywh_to_cxcywh(truth))[:, :2]
+    near = found & (np.hypot(offset[:, 0], offset[:, 1]) <= PRECISION_PIXELS)
+    return Scores(
+        frames=len(truth),
+        mean_iou=float(iou.mean()),
+        auc=float((iou[:, None] > SUCCESS_THRESHOLDS).mean()),
+        precision20=float(near.mean()),
+    )
+
+
+def mean_scores(scores):
+    """Mean over sequences, each counting the same however long it is; frames are added up."""
+    scores = list(scores)
+    return Scores(
+        frames=sum(s.frames for s in scores),
+        mean_iou=float(np.mean([s.mean_iou for s in scores])),
+        auc=float(np.mean([s.auc for s in scores])),
+        precision20=float(np.mean([s.precision20 for s in scores])),
+    )

@@ -1,0 +1,100 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One-pass evaluation: a tracker gets the first frame's box of each sequence and is left alone from then on."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.evaluation.metrics import Scores
+from siam_tracker_ros.evaluation.metrics import score_boxes
+from siam_tracker_ros.evaluation.sequences import write_results
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SequenceRun:
+    """What a tracker did on one sequence.
+
+    Attributes:
+        name: the sequence's name.
+        boxes_xywh: float64 (N, 4); the first is the box that was given.
+        confidences: float64 (N,), 0..1; the first is 1.
+        track_ms: float64 (N - 1,), time inside `track`, without reading the frame.
+        scores: figures against the labels.
+    """
+
+    name: str
+    boxes_xywh: np.ndarray
+    confidences: np.ndarray
+    track_ms: np.ndarray
+    scores: Scores
+
+
+def run_sequence(tracker, sequence, mask_folder=None, on_frame=lambda: None):
+    """Track one sequence from its first box to its end.
+
+    Args:
+        tracker: anything with `init(image_bgr, box_xywh)` and `track(image_bgr)` -> TrackResult.
+        sequence: a Sequence.
+        mask_folder: where to write predicted masks, if the tracker has them; None keeps none.
+        on_frame: called after every frame.
+    """
+    boxes, confidences, track_ms = [sequence.truth_xywh[0]], [1.0], []
+    mask_names = sequence.mask_names()
+    with sequence.open() as frames:
+        image_bgr = next(frames)
+        try:
+            tracker.init(image_bgr, boxes[0])
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{sequence.folder}, first frame: {error}") from error
+        on_frame()
+        for index, image_bgr in enumerate(frames, start=1):
+            start = time.perf_counter()
+            result = tracker.track(image_bgr)
+            track_ms.append(1e3 * (time.perf_counter() - start))
+            boxes.append(result.box_xywh)
+            confidences.append(result.score)
+            if mask_folder is not None and result.mask is not None:
+                write_mask(Path(mask_folder) / mask_names[index], result.mask)
+            on_frame()
+    boxes_xywh = np.array(boxes, dtype=np.float64)
+    return SequenceRun(
+        name=sequence.name,
+        boxes_xywh=boxes_xywh,
+        confidences=np.array(confidences, dtype=np.float64),
+        track_ms=np.array(track_ms),
+        scores=score_boxes(sequence.truth_xywh, boxes_xywh),
+    )
+
+
+def run_one_pass(tracker, sequences, results_folder=None):
+    """Run a tracker over sequences with a progress bar and return a list of SequenceRun.
+
+    Args:
+        tracker: see `run_sequence`.
+        sequences: list of Sequence.
+        results_folder: gets NAME.txt when sequence NAME is done, and NAME/mask/ where the tracker has masks; or None.
+    """
+    runs = []
+    total = sum(len(sequence.truth_xywh) for sequence in sequences)
+    with tqdm(total=total, unit="frame", disable=None) as progress:
+        for sequence in sequences:
+            progress.set_description(sequence.name)
+            masks = None if results_folder is None else Path(results_folder) / sequence.name / "mask"
+            run = run_sequence(tracker, sequence, masks, progress.update)
+            if results_folder is not None:
+                write_results(Path(results_folder) / f"{sequence.name}.txt", run.boxes_xywh, run.confidences)
+            runs.append(run)
+    return runs
+
+
+def write_mask(path, mask):
+    """Write a bool (H, W) mask as a 0/255 PNG; the folder is made where needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), mask.astype(np.uint8) * 255):
+        raise OSError(f"{path} cannot be written; check the folder and the space on the disk")

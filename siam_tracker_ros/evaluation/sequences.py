@@ -1,0 +1,135 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Labelled sequences and result files on disk.
+
+A sequence is a folder:
+
+    img/              the frames, in natural order of their names
+    groundtruth.txt   one `x,y,w,h` line a frame: pixels, top-left origin; `nan,nan,nan,nan` where it is not labelled
+    mask/             optional: one 0/255 PNG a frame
+
+A result file holds one `x,y,w,h,score` line a frame. Its first line is the box that the tracker was given; a frame
+in which the target was reported lost is `nan,nan,nan,nan,score`. Numbers may be separated by commas, spaces or tabs.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.frames import FrameSource
+from siam_tracker_ros.frames import natural_key
+from siam_tracker_ros.frames import open_frames
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sequence:
+    """Frames with a known target.
+
+    Attributes:
+        name: name of the folder.
+        folder: Path of the folder.
+        truth_xywh: float64 (N, 4) in pixels, NaN where a frame is not labelled; the first frame always is.
+    """
+
+    name: str
+    folder: Path
+    truth_xywh: np.ndarray
+
+    def open(self) -> FrameSource:
+        """Open the frames; there are as many as there are rows in truth_xywh."""
+        return open_frames(self.folder / "img")
+
+    def mask_names(self):
+        """File names of the masks, one a frame: the labelled masks' names where there are any."""
+        masks = self.folder / "mask"
+        if masks.is_dir():
+            return [path.name for path in sorted(masks.iterdir(), key=natural_key)]
+        return [f"{i:06d}.png" for i in range(1, len(self.truth_xywh) + 1)]
+
+
+def load_sequence(folder):
+    """Load one sequence folder; raise InvalidInputError where its frames and its labels do not fit together."""
+    folder = Path(folder)
+    truth = read_boxes(folder / "groundtruth.txt")
+    if len(truth) == 0 or not np.isfinite(truth[0]).all():
+        raise InvalidInputError(
+            f"{folder / 'groundtruth.txt'}, line 1: expected the first frame's box x,y,w,h, with which tracking starts"
+        )
+    sequence = Sequence(folder.resolve().name, folder, truth)
+    with sequence.open() as frames:
+        if frames.frame_count != len(truth):
+            raise InvalidInputError(
+                f"{folder} has {frames.frame_count} images in img and {len(truth)} lines in groundtruth.txt, "
+                "expected one line an image"
+            )
+    if len(sequence.mask_names()) != len(truth):
+        raise InvalidInputError(f"{folder / 'mask'} has {len(sequence.mask_names())} files, expected {len(truth)}")
+    return sequence
+
+
+def load_sequences(folder):
+    """Load every sequence in a folder, by name; a folder that is itself a sequence gives that one.
+
+    Subfolders without a groundtruth.txt are passed over.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InvalidInputError(f"{folder} is not a folder, expected a folder of sequences")
+    if (folder / "groundtruth.txt").exists():
+        return [load_sequence(folder)]
+    found = sorted(path.parent for path in folder.glob("*/groundtruth.txt"))
+    if not found:
+        raise InvalidInputError(
+            f"{folder} has no sequence in it, expected subfolders with images in img and boxes in groundtruth.txt"
+        )
+    return [load_sequence(path) for path in found]
+
+
+def read_boxes(path):
+    """Read a ground-truth file as float64 (N, 4), NaN where a frame is not labelled."""
+    return np.array(_read_rows(path, columns=(4,)), dtype=np.float64).reshape(-1, 4)
+
+
+def read_results(path):
+    """Read a result file as boxes, float64 (N, 4), and scores, float64 (N,), NaN where the file has no score."""
+    rows = [row if len(row) == 5 else [*row, np.nan] for row in _read_rows(path, columns=(4, 5))]
+    table = np.array(rows, dtype=np.float64).reshape(-1, 5)
+    return table[:, :4], table[:, 4]
+
+
+def write_results(path, boxes_xywh, scores):
+    """Write a result file from boxes (N, 4), NaN where lost, and scores (N,); the folder is made where needed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(result_line(box, score) for box, score in zip(boxes_xywh, scores, strict=True)))
+
+
+def result_line(box_xywh, score):
+    """One line of a result file, with its line end."""
+    return ",".join(f"{value:.3f}" for value in (*box_xywh, score)) + "\n"
+
+
+def _read_rows(path, columns):
+    path = Path(path)
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        raise InvalidInputError(f"{path} does not exist, expected a text file of boxes, one a line") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path} cannot be read: {error}; expected a text file of boxes, one a line") from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return [_parse(path, number, line, columns) for number, line in enumerate(lines, start=1)]
+
+
+def _parse(path, number, line, columns):
+    fields = line.replace(",", " ").split()
+    expected = " or ".join({4: "four numbers x,y,w,h", 5: "five numbers x,y,w,h,score"}[n] for n in columns)
+    if len(fields) not in columns:
+        raise InvalidInputError(f"{path}, line {number}: {line!r} has {len(fields)} fields, expected {expected}")
+    try:
+        return [float(field) for field in fields]
+    except ValueError:
+        raise InvalidInputError(f"{path}, line {number}: {line!r} is not all numbers, expected {expected}") from None
