@@ -1,0 +1,34 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Visual object tracking for robots: one box in, then box, confidence and mask in every frame.
+
+    from siam_tracker_ros import create_tracker
+
+    tracker = create_tracker("lite")
+    tracker.init(image_bgr, box_xywh)
+    result = tracker.track(next_image_bgr)
+"""
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.errors import NotInitializedError
+from siam_tracker_ros.errors import SiamTrackerError
+from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.trackers.base import Tracker
+from siam_tracker_ros.trackers.base import TrackResult
+from siam_tracker_ros.trackers.registry import ModelInfo
+from siam_tracker_ros.trackers.registry import create_tracker
+from siam_tracker_ros.trackers.registry import list_models
+
+__all__ = [
+    "InvalidInputError",
+    "InvalidSettingError",
+    "ModelInfo",
+    "NotInitializedError",
+    "SiamTrackerError",
+    "TrackResult",
+    "Tracker",
+    "WeightsError",
+    "create_tracker",
+    "list_models",
+]

@@ -1,0 +1,23 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that a caller can act on: each message says what was received, what was expected, what to do."""
+
+
+class SiamTrackerError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class InvalidInputError(SiamTrackerError, ValueError):
+    """An image, a box or a message that cannot be used; the tracker's state is unchanged."""
+
+
+class InvalidSettingError(SiamTrackerError, ValueError):
+    """An unknown model, preset, device, runtime or setting, or a value out of its range."""
+
+
+class WeightsError(SiamTrackerError):
+    """A weights file that is missing, unreadable, or made for another network."""
+
+
+class NotInitializedError(SiamTrackerError, RuntimeError):
+    """`track` was called before `init` succeeded."""

@@ -1,0 +1,129 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every box conversion, once.
+
+Conventions. Pixels count from the top-left corner of the image: pixel column i covers the interval [i, i + 1),
+so a box that covers the whole image is (0, 0, width, height) and the centre of a box is x + w / 2.
+
+    box_xywh    left, top, width, height
+    box_xyxy    left, top, right, bottom
+    box_cxcywh  centre x, centre y, width, height
+    size_wh     width, height
+
+The conversions take NumPy arrays or torch tensors of shape (..., 4) and give the same kind back.
+"""
+
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+
+
+def _join(parts):
+    """Concatenate along the last axis, for arrays and for tensors (without importing torch for arrays)."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts, axis=-1)
+    import torch
+
+    return torch.cat(parts, dim=-1)
+
+
+def xywh_to_xyxy(box_xywh):
+    """Convert (..., 4) boxes from left, top, width, height to left, top, right, bottom."""
+    return _join([box_xywh[..., :2], box_xywh[..., :2] + box_xywh[..., 2:]])
+
+
+def xyxy_to_xywh(box_xyxy):
+    """Convert (..., 4) boxes from left, top, right, bottom to left, top, width, height."""
+    return _join([box_xyxy[..., :2], box_xyxy[..., 2:] - box_xyxy[..., :2]])
+
+
+def xywh_to_cxcywh(box_xywh):
+    """Convert (..., 4) boxes from left, top, width, height to centre x, centre y, width, height."""
+    return _join([box_xywh[..., :2] + box_xywh[..., 2:] / 2, box_xywh[..., 2:]])
+
+
+def cxcywh_to_xywh(box_cxcywh):
+    """Convert (..., 4) boxes from centre x, centre y, width, height to left, top, width, height."""
+    return _join([box_cxcywh[..., :2] - box_cxcywh[..., 2:] / 2, box_cxcywh[..., 2:]])
+
+
+def cxcywh_to_xyxy(box_cxcywh):
+    """Convert (..., 4) boxes from centre x, centre y, width, height to left, top, right, bottom."""
+    half = box_cxcywh[..., 2:] / 2
+    return _join([box_cxcywh[..., :2] - half, box_cxcywh[..., :2] + half])
+
+
+def normalized_to_pixels(box, size_wh):
+    """Scale boxes (..., 4) of any format here from 0..1 of an image to its pixels; size_wh is (width, height)."""
+    width, height = size_wh
+    return np.asarray(box, dtype=np.float64) * np.array([width, height, width, height], dtype=np.float64)
+
+
+def xywh_to_corners(box_xywh):
+    """Return the corners (4, 2) of one box (4,), clockwise from the top left as seen on the screen."""
+    x1, y1, x2, y2 = xywh_to_xyxy(np.asarray(box_xywh, dtype=np.float64))
+    return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
+
+
+def iou_xywh(first_xywh, second_xywh):
+    """Intersection over union of boxes (..., 4) with boxes (..., 4), broadcast; NumPy, 0..1.
+
+    Boxes without area overlap nothing; a box with a NaN gives 0.
+    """
+    first, second = np.asarray(first_xywh, dtype=np.float64), np.asarray(second_xywh, dtype=np.float64)
+    a, b = xywh_to_xyxy(first), xywh_to_xyxy(second)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    intersection = np.clip(sides, 0, None).prod(axis=-1)
+    areas = np.clip(first[..., 2:], 0, None).prod(axis=-1) + np.clip(second[..., 2:], 0, None).prod(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou = intersection / (areas - intersection)
+    return np.nan_to_num(iou, nan=0.0, posinf=0.0)
+
+
+def check_image_bgr(image_bgr):
+    """Return the image when it is uint8 (H, W, 3) with at least one pixel; raise InvalidInputError otherwise."""
+    if not isinstance(image_bgr, np.ndarray):
+        raise InvalidInputError(
+            f"image is {type(image_bgr).__name__}, expected a numpy array of uint8 (height, width, 3) in BGR order; "
+            "cv2.imread returns None for a file that it cannot read"
+        )
+    if image_bgr.dtype != np.uint8 or image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.size == 0:
+        raise InvalidInputError(
+            f"image is {image_bgr.dtype} {image_bgr.shape}, expected uint8 (height, width, 3) in BGR order; "
+            "convert it first, for example with cv2.cvtColor"
+        )
+    return image_bgr
+
+
+def check_box_xywh(box_xywh, size_wh):
+    """Return a target box as float64 (4,) when a tracker can start on it.
+
+    Args:
+        box_xywh: left, top, width, height in pixels.
+        size_wh: width and height of the image that the box lies in.
+
+    Raises:
+        InvalidInputError: not four finite numbers, a side under one pixel, or no overlap with the image.
+    """
+    try:
+        box = np.asarray(box_xywh, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        box = np.empty(0)
+    if box.shape != (4,):
+        raise InvalidInputError(f"box is {box_xywh!r}, expected four numbers: x, y, width, height in pixels")
+    shown = "(" + ", ".join(f"{value:g}" for value in box) + ")"
+    if not np.isfinite(box).all():
+        raise InvalidInputError(f"box {shown} has a value that is not finite, expected four finite numbers")
+    x, y, w, h = box
+    if w < 1 or h < 1:
+        raise InvalidInputError(
+            f"box {shown} is {w:g} x {h:g} pixels, expected at least 1 x 1; "
+            "the order is x, y, width, height, not two corners"
+        )
+    width, height = size_wh
+    if min(x + w, width) - max(x, 0) <= 0 or min(y + h, height) - max(y, 0) <= 0:
+        raise InvalidInputError(
+            f"box {shown} lies outside the {width} x {height} image, expected an overlap; "
+            "check that the box is in the pixels of this image"
+        )
+    return box

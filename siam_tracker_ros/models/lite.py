@@ -1,0 +1,158 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network of `lite`: a MobileNetV2 trunk, pixel-wise correlation and an anchor-free head.
+
+Ideas it rests on: pixel-wise correlation (Alpha-Refine, Yan et al. 2021, section 3.2), a box per cell without
+anchors and a localization score beside the classification, whose product is the confidence (SiamRCR, Peng et al.
+2021, section 3.3).
+"""
+
+import dataclasses
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from siam_tracker_ros.models.mobilenet_v2 import CHANNELS
+from siam_tracker_ros.models.mobilenet_v2 import STRIDE
+from siam_tracker_ros.models.mobilenet_v2 import MobileNetV2Trunk
+
+TEMPLATE_SIDE = 128  # pixels of the template crop: twice the root of the target's area
+SEARCH_SIDE = 256  # pixels of the search crop: four times the root of the target's area
+TEMPLATE_FACTOR = 2.0
+SEARCH_FACTOR = 4.0
+TEMPLATE_CELLS = TEMPLATE_SIDE // STRIDE
+SEARCH_CELLS = SEARCH_SIDE // STRIDE
+BGR_MEAN = (0.406 * 255, 0.456 * 255, 0.485 * 255)
+BGR_STD = (0.225 * 255, 0.224 * 255, 0.229 * 255)
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """What is kept of a target: all that the head needs and that does not change from frame to frame.
+
+    Attributes:
+        kernels: (B, 64, 96), one correlation kernel for each template cell.
+        gate: (B, 96, 1, 1), weights of the search channels.
+    """
+
+    kernels: torch.Tensor
+    gate: torch.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """The head's answer for each of the 16 x 16 cells of the search region.
+
+    Attributes:
+        classification: (B, 1, 16, 16), logit of "the target's centre is here".
+        localization: (B, 1, 16, 16), logit of the IoU that this cell's box is expected to have.
+        box_cxcywh: (B, 4, 16, 16), box in units of the search region's side, 0..1 from its top left corner.
+    """
+
+    classification: torch.Tensor
+    localization: torch.Tensor
+    box_cxcywh: torch.Tensor
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution that keeps the map's size, batch norm, and a ReLU unless told otherwise."""
+
+    def __init__(self, channels_in, channels_out, kernel=1, groups=1, relu=True):
+        layers = [
+            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(channels_out),
+        ]
+        super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
+
+
+class ChannelAttention(nn.Module):
+    """Squeeze-and-excitation (Hu et al. 2018)."""
+
+    def __init__(self, channels, reduction=4):
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, channels // reduction, 1)
+        self.excite = nn.Conv2d(channels // reduction, channels, 1)
+
+    def forward(self, x):
+        weights = self.excite(functional.relu(self.squeeze(x.mean((2, 3), keepdim=True))))
+        return x * torch.sigmoid(weights)
+
+
+class TowerBlock(nn.Module):
+    """Depth-wise 5x5 and point-wise convolution with a shortcut."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.layers = nn.Sequential(
+            ConvNorm(channels, channels, 5, groups=channels), ConvNorm(channels, channels, relu=False)
+        )
+
+    def forward(self, x):
+        return functional.relu(x + self.layers(x))
+
+
+class LiteNetwork(nn.Module):
+    """Finds a template in a search region.
+
+    `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255, any float type.
+    """
+
+    def __init__(self, width=128, tower_blocks=3):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(BGR_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(BGR_STD).view(1, 3, 1, 1), persistent=False)
+        self.trunk = MobileNetV2Trunk()
+        self.inside = nn.Parameter(torch.zeros(1, CHANNELS, 1, 1))  # marks template cells that the box covers
+        self.kernel = nn.Conv2d(CHANNELS, CHANNELS, 1)
+        self.query = nn.Conv2d(CHANNELS, CHANNELS, 1)
+        self.gate = nn.Linear(CHANNELS, CHANNELS)
+        self.fuse = nn.Sequential(
+            ConvNorm(TEMPLATE_CELLS**2 + CHANNELS, width), ChannelAttention(width), ConvNorm(width, width, 3)
+        )
+        self.classification_tower = nn.Sequential(*(TowerBlock(width) for _ in range(tower_blocks)))
+        self.box_tower = nn.Sequential(*(TowerBlock(width) for _ in range(tower_blocks)))
+        self.classification = nn.Conv2d(width, 1, 1)
+        self.localization = nn.Conv2d(width, 1, 1)
+        self.box = nn.Conv2d(width, 4, 1)
+        nn.init.normal_(self.box.weight, std=0.01)
+        nn.init.zeros_(self.box.bias)
+        nn.init.constant_(self.classification.bias, -4.0)  # few cells are the target's
+        axis = (torch.arange(SEARCH_CELLS) + 0.5) / SEARCH_CELLS
+        centers = torch.stack([axis.expand(SEARCH_CELLS, -1), axis[:, None].expand(-1, SEARCH_CELLS)])
+        self.register_buffer("cell_centers", centers[None], persistent=False)  # (1, 2, 16, 16)
+
+    def features(self, image_bgr):
+        """Trunk features (B, 96, H / 16, W / 16) of images (B, 3, H, W)."""
+        return self.trunk((image_bgr - self.mean) / self.std)
+
+    def encode_template(self, image_bgr, box_cover):
+        """Return the Template of crops (B, 3, 128, 128).
+
+        box_cover: (B, 1, 8, 8), which share of each template cell the target's box covers, 0..1.
+        """
+        features = self.features(image_bgr)  # (B, 96, 8, 8)
+        kernels = self.kernel(features + self.inside * box_cover).flatten(2).transpose(1, 2)  # (B, 64, 96)
+        mean = (features * box_cover).sum((2, 3)) / box_cover.sum((2, 3)).clamp(min=1e-3)  # (B, 96)
+        return Template(kernels / CHANNELS**0.5, 2 * torch.sigmoid(self.gate(mean))[..., None, None])
+
+    def forward(self, image_bgr, template):
+        """Return the Response of search crops (B, 3, 256, 256) to a Template of the same batch size."""
+        features = self.features(image_bgr)  # (B, 96, 16, 16)
+        query = self.query(features).flatten(2)  # (B, 96, 256)
+        correlation = torch.bmm(template.kernels, query).unflatten(2, features.shape[2:])  # (B, 64, 16, 16)
+        fused = self.fuse(torch.cat([correlation, features * template.gate], 1))  # (B, 128, 16, 16)
+        classification, box = self.classification_tower(fused), self.box_tower(fused)
+        offset, log_size = self.box(box).float().chunk(2, 1)  # cells; logarithm of the size over the expected one
+        size = torch.exp(log_size.clamp(-4, 2)) / SEARCH_FACTOR
+        box_cxcywh = torch.cat([self.cell_centers + offset / SEARCH_CELLS, size], 1)
+        return Response(self.classification(classification).float(), self.localization(box).float(), box_cxcywh)
+
+
+def box_cover(box_cxcywh):
+    """Share (B, 1, 8, 8) of each template cell that boxes (B, 4), in units of the crop's side, cover."""
+    edges = torch.arange(TEMPLATE_CELLS + 1, device=box_cxcywh.device) / TEMPLATE_CELLS  # (9,)
+    low = (box_cxcywh[:, :2] - box_cxcywh[:, 2:] / 2)[..., None]  # (B, 2, 1)
+    high = (box_cxcywh[:, :2] + box_cxcywh[:, 2:] / 2)[..., None]
+    cover = (torch.minimum(high, edges[1:]) - torch.maximum(low, edges[:-1])).clamp(min=0) * TEMPLATE_CELLS  # (B, 2, 8)
+    return (cover[:, 1, :, None] * cover[:, 0, None, :])[:, None]

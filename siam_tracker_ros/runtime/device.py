@@ -1,0 +1,63 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where and how precisely a network runs."""
+
+import torch
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from siam_tracker_ros.errors import InvalidSettingError
+
+
+def select_device(device):
+    """Return the torch device for "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        InvalidSettingError: an unknown name, or a CUDA device that this machine or this build of torch lacks.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = str(device).partition(":")
+    if kind not in ("cpu", "cuda") or (number and not (kind == "cuda" and number.isdigit())):
+        raise InvalidSettingError(f'device is "{device}", expected "auto", "cpu", "cuda" or "cuda:N"')
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise InvalidSettingError(
+            f'device is "{device}", but torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices; '
+            'use "cpu" or "auto", or install a CUDA build of torch'
+        )
+    return torch.device(kind, int(number or 0)) if kind == "cuda" else torch.device("cpu")
+
+
+def select_precision(precision, device):
+    """Return the torch type for "auto" (half precision on CUDA), "fp32" or "fp16" on a torch device.
+
+    Raises:
+        InvalidSettingError: an unknown name, or "fp16" on a CPU.
+    """
+    if precision not in ("auto", "fp32", "fp16"):
+        raise InvalidSettingError(f'precision is "{precision}", expected "auto", "fp32" or "fp16"')
+    if precision == "fp16" and device.type != "cuda":
+        raise InvalidSettingError(f'precision is "fp16" on device "{device.type}", which needs CUDA; use "auto" or "fp32"')
+    half = precision == "fp16" or (precision == "auto" and device.type == "cuda")
+    return torch.float16 if half else torch.float32
+
+
+def check_runtime(runtime):
+    """Accept "auto" and "torch".
+
+    Raises:
+        InvalidSettingError: another name.
+    """
+    if runtime not in ("auto", "torch"):
+        raise InvalidSettingError(f'runtime is "{runtime}", expected "auto" or "torch"')
+
+
+def prepare_for_inference(network, device, dtype):
+    """Fold batch norms into the convolutions before them and move the network; returns it, in eval mode."""
+    network.eval().requires_grad_(False)
+    for module in list(network.modules()):
+        if isinstance(module, torch.nn.Sequential):
+            for index in range(len(module) - 1):
+                if isinstance(module[index], torch.nn.Conv2d) and isinstance(module[index + 1], torch.nn.BatchNorm2d):
+                    module[index] = fuse_conv_bn_eval(module[index], module[index + 1])
+                    module[index + 1] = torch.nn.Identity()
+    return network.to(device=device, dtype=dtype, memory_format=torch.channels_last)

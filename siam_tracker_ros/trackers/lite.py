@@ -1,0 +1,131 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`lite`: the small tracker that this package trains and ships."""
+
+import dataclasses
+import typing
+
+import numpy as np
+import torch
+
+from siam_tracker_ros.geometry import cxcywh_to_xywh
+from siam_tracker_ros.geometry import xywh_to_cxcywh
+from siam_tracker_ros.models.lite import SEARCH_CELLS
+from siam_tracker_ros.models.lite import SEARCH_FACTOR
+from siam_tracker_ros.models.lite import SEARCH_SIDE
+from siam_tracker_ros.models.lite import TEMPLATE_FACTOR
+from siam_tracker_ros.models.lite import TEMPLATE_SIDE
+from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.models.lite import Template
+from siam_tracker_ros.models.lite import box_cover
+from siam_tracker_ros.trackers.base import Tracker
+from siam_tracker_ros.trackers.base import TrackResult
+from siam_tracker_ros.trackers.crop import crop_context
+
+BLACK = (0, 0, 0)  # the network was trained with black outside the frame
+SMALLEST_SIDE = 4.0  # pixels; a target never shrinks below it
+PEAK_RADIUS = 3  # cells around the best one that belong to the same peak
+
+
+@dataclasses.dataclass(frozen=True)
+class LiteSettings:
+    """How the response becomes a box.
+
+    Attributes:
+        penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
+        window_influence: 0..1, weight of the Hann window that favours the centre of the search region.
+        lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
+    """
+
+    RANGES: typing.ClassVar = {"penalty_k": (0.0, 2.0), "window_influence": (0.0, 1.0), "lr": (0.0, 1.0)}
+
+    penalty_k: float = 0.04
+    window_influence: float = 0.3
+    lr: float = 0.8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LiteTarget:
+    """A target's state: its template and its last box, float64 (4,) as centre x, centre y, width, height."""
+
+    template: Template
+    box_cxcywh: np.ndarray
+
+
+class LiteTracker(Tracker):
+    """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
+
+    settings_class = LiteSettings
+    network_class = LiteNetwork
+
+    def __init__(self, network, settings):
+        super().__init__()
+        self.network = network
+        self.settings = settings
+        self._window = np.outer(np.hanning(SEARCH_CELLS + 2)[1:-1], np.hanning(SEARCH_CELLS + 2)[1:-1])  # (16, 16)
+
+    def _start(self, image_bgr, box_xywh):
+        box = xywh_to_cxcywh(box_xywh)
+        side = max(1, round(TEMPLATE_FACTOR * np.sqrt(box[2] * box[3])))
+        crop, origin_xy = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, BLACK)
+        in_crop = np.concatenate([(box[:2] - origin_xy) / side, box[2:] / side])
+        with torch.inference_mode():
+            cover = box_cover(self._tensor(in_crop[None]))  # (1, 1, 8, 8)
+            template = self.network.encode_template(self._image_tensor(crop), cover)
+        return LiteTarget(template, box)
+
+    def _step(self, image_bgr, target):
+        settings = self.settings
+        center_xy, size_wh = target.box_cxcywh[:2], target.box_cxcywh[2:]
+        side = max(1, round(SEARCH_FACTOR * np.sqrt(size_wh.prod())))
+        crop, origin_xy = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, BLACK)
+        with torch.inference_mode():
+            answer = self.network(self._image_tensor(crop), target.template)
+            confidence = torch.sigmoid(answer.classification) * torch.sigmoid(answer.localization)
+            packed = torch.cat([confidence, answer.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
+        score, boxes = packed[0], packed[1:] * side  # (16, 16), (4, 16, 16)
+
+        penalty = np.exp(-settings.penalty_k * (_change(size_wh, boxes[2:]) - 1))
+        response = penalty * score * (1 - settings.window_influence) + self._window * settings.window_influence
+        row, column = np.unravel_index(response.argmax(), response.shape)
+        found = boxes[:, row, column]
+        rate = settings.lr * penalty[row, column] * score[row, column]
+        box = np.concatenate([found[:2] + origin_xy, size_wh * (1 - rate) + found[2:] * rate])
+        box = _keep_in_reach(box, (image_bgr.shape[1], image_bgr.shape[0]))
+        result = TrackResult(
+            cxcywh_to_xywh(box), float(score[row, column]), peak_ratio=_peak_ratio(score, row, column)
+        )
+        return LiteTarget(target.template, box), result
+
+    def _image_tensor(self, crop_bgr):
+        return self._tensor(torch.from_numpy(crop_bgr)[None].permute(0, 3, 1, 2))
+
+    def _tensor(self, values):
+        return torch.as_tensor(values).to(self.network.mean)
+
+
+def _change(old_wh, new_wh):
+    """How much sizes (2, ...) differ from (2,) in extent and in shape, 1 for not at all (SiamRPN, section 4.3)."""
+    old_wh = old_wh.reshape(2, *[1] * (new_wh.ndim - 1))
+
+    def extent(w, h):
+        return np.sqrt((w + (w + h) / 2) * (h + (w + h) / 2))
+
+    def larger(ratio):
+        return np.maximum(ratio, 1 / ratio)
+
+    return larger(extent(*new_wh) / extent(*old_wh)) * larger((new_wh[0] / new_wh[1]) / (old_wh[0] / old_wh[1]))
+
+
+def _keep_in_reach(box_cxcywh, size_wh):
+    """Keep the centre on the image and the size between SMALLEST_SIDE and the image's, so the target can be found again."""
+    center = np.clip(box_cxcywh[:2], 0, size_wh)
+    size = np.clip(box_cxcywh[2:], SMALLEST_SIDE, np.maximum(size_wh, SMALLEST_SIDE))
+    return np.concatenate([center, size])
+
+
+def _peak_ratio(score, row, column):
+    """Highest score away from the best cell, divided by the best one's; 0..1."""
+    rest = score.copy()
+    rest[max(0, row - PEAK_RADIUS) : row + PEAK_RADIUS + 1, max(0, column - PEAK_RADIUS) : column + PEAK_RADIUS + 1] = 0
+    return float(min(1.0, rest.max() / max(score[row, column], 1e-9)))
