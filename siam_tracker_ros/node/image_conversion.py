@@ -1,0 +1,180 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Between image messages and NumPy arrays, without cv_bridge.
+
+The functions only read the fields of sensor_msgs/Image and CompressedImage, so any object with these fields will do.
+An image that is `bgr8` already is not copied: the array is a view of the message's data.
+"""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """How an encoding lies in memory: its rows, and the OpenCV conversion that makes BGR of them."""
+
+    channels: int
+    channel_bytes: int = 1
+    to_bgr: int | None = None
+
+
+# OpenCV names a Bayer pattern by the second and third pixel of the second row, ROS by the first four pixels:
+# what ROS calls RGGB is OpenCV's BG.
+_BAYER_TO_BGR = {
+    "bayer_rggb": cv2.COLOR_BayerBG2BGR,
+    "bayer_bggr": cv2.COLOR_BayerRG2BGR,
+    "bayer_gbrg": cv2.COLOR_BayerGR2BGR,
+    "bayer_grbg": cv2.COLOR_BayerGB2BGR,
+}
+
+_COLOR_TO_BGR = {
+    "bgr": (3, None),
+    "rgb": (3, cv2.COLOR_RGB2BGR),
+    "bgra": (4, cv2.COLOR_BGRA2BGR),
+    "rgba": (4, cv2.COLOR_RGBA2BGR),
+    "mono": (1, cv2.COLOR_GRAY2BGR),
+}
+
+_LAYOUTS = {
+    "8UC1": _Layout(1, 1, cv2.COLOR_GRAY2BGR),
+    "8UC3": _Layout(3),
+    "8UC4": _Layout(4, 1, cv2.COLOR_BGRA2BGR),
+    "16UC1": _Layout(1, 2, cv2.COLOR_GRAY2BGR),
+    "uyvy": _Layout(2, 1, cv2.COLOR_YUV2BGR_UYVY),
+    "yuv422": _Layout(2, 1, cv2.COLOR_YUV2BGR_UYVY),
+    "yuyv": _Layout(2, 1, cv2.COLOR_YUV2BGR_YUY2),
+    "yuv422_yuy2": _Layout(2, 1, cv2.COLOR_YUV2BGR_YUY2),
+    "nv12": _Layout(1, 1, cv2.COLOR_YUV2BGR_NV12),
+    **{f"{name}8": _Layout(channels, 1, code) for name, (channels, code) in _COLOR_TO_BGR.items()},
+    **{f"{name}16": _Layout(channels, 2, code) for name, (channels, code) in _COLOR_TO_BGR.items()},
+    **{f"{name}8": _Layout(1, 1, code) for name, code in _BAYER_TO_BGR.items()},
+    **{f"{name}16": _Layout(1, 2, code) for name, code in _BAYER_TO_BGR.items()},
+}
+
+# Encodings that store one colour sample for two or more pixels cannot have odd sides.
+_EVEN_WIDTH = ("uyvy", "yuv422", "yuyv", "yuv422_yuy2", "nv12")
+
+ENCODINGS = tuple(sorted(_LAYOUTS))
+"""Names of the encodings that `image_to_bgr` converts itself."""
+
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+
+
+def image_to_bgr(msg):
+    """Return a sensor_msgs/Image as image_bgr, uint8 (height, width, 3).
+
+    Sixteen-bit channels keep their high byte. A `bgr8` image is a view of the message: treat it as read-only.
+
+    Raises:
+        InvalidInputError: the message contradicts itself, or its encoding cannot be converted here.
+    """
+    if msg.height == 0 or msg.width == 0:
+        raise InvalidInputError(
+            f"image is {msg.width} x {msg.height} pixels, expected at least 1 x 1; check the camera driver"
+        )
+    layout = _LAYOUTS.get(msg.encoding)
+    if layout is None:
+        return _convert_with_cv_bridge(msg)
+    if msg.encoding in _EVEN_WIDTH and (msg.width % 2 or (msg.encoding == "nv12" and msg.height % 2)):
+        raise InvalidInputError(
+            f"image is {msg.width} x {msg.height} in encoding {msg.encoding}, which needs even sides; "
+            "crop it, or publish it as bgr8"
+        )
+    pixels = _rows(msg, layout)
+    if layout.channel_bytes == 2:
+        high_byte = 0 if msg.is_bigendian else 1
+        pixels = np.ascontiguousarray(pixels[..., high_byte::2])
+    rows = pixels.shape[0]
+    pixels = pixels.reshape(rows, msg.width, layout.channels) if layout.channels > 1 else pixels
+    return pixels if layout.to_bgr is None else cv2.cvtColor(pixels, layout.to_bgr)
+
+
+def compressed_to_bgr(msg):
+    """Return a sensor_msgs/CompressedImage (JPEG, PNG or what else OpenCV reads) as image_bgr, uint8 (height, width, 3).
+
+    An orientation tag in the file is ignored: pixels stay where the camera has them.
+
+    Raises:
+        InvalidInputError: the data is empty, cut off, damaged, or not an image.
+    """
+    data = np.frombuffer(msg.data, np.uint8)
+    what = f"compressed image of {data.size} bytes, format '{msg.format}',"
+    if "compressedDepth" in msg.format:
+        raise InvalidInputError(f"{what} is a depth image, expected jpeg or png of a colour or grey camera")
+    if data.size == 0:
+        raise InvalidInputError(f"{what} has no data, expected a jpeg or png file; check the publisher")
+    # A decoder fills the missing part of a JPEG with grey and says nothing; that must not be tracked in.
+    raw = data.tobytes() if data[:2].tobytes() == _JPEG_START else b""
+    if raw and raw.rfind(_JPEG_END) < raw.rfind(_JPEG_SCAN):
+        raise InvalidInputError(f"{what} is a JPEG without its end, expected a whole one; check the link's quality")
+    try:
+        image_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        image_bgr = None
+    if image_bgr is None:
+        raise InvalidInputError(
+            f"{what} cannot be decoded, expected an intact jpeg or png file; check the publisher's format"
+        )
+    return image_bgr
+
+
+def fill_image(msg, image, encoding, header):
+    """Fill a fresh sensor_msgs/Image from a uint8 array and return it.
+
+    Args:
+        msg: an Image with nothing in it yet.
+        image: uint8 (H, W) for `mono8`, uint8 (H, W, 3) for `bgr8`.
+        encoding: `mono8` or `bgr8`.
+        header: the header to give it, not copied.
+    """
+    channels = {"mono8": 1, "bgr8": 3}[encoding]
+    if image.dtype != np.uint8 or image.shape[2:] != (() if channels == 1 else (channels,)):
+        raise ValueError(f"image is {image.dtype} {image.shape}, expected uint8 for {encoding}")
+    msg.header = header
+    msg.height, msg.width = image.shape[:2]
+    msg.encoding = encoding
+    msg.is_bigendian = 0
+    msg.step = msg.width * channels
+    # The setter of `data` goes through the pixels one by one; filling the array that is there is a plain copy.
+    msg.data.frombytes(np.ascontiguousarray(image).data)
+    return msg
+
+
+def _rows(msg, layout):
+    """Return the rows of an image without their padding, uint8 (rows, bytes per row), as a view."""
+    row_bytes = msg.width * layout.channels * layout.channel_bytes
+    if msg.step < row_bytes:
+        raise InvalidInputError(
+            f"image step is {msg.step} bytes, expected at least {row_bytes} for {msg.width} pixels of {msg.encoding}; "
+            "check the publisher's step and encoding"
+        )
+    rows = msg.height * 3 // 2 if msg.encoding == "nv12" else msg.height
+    data = np.frombuffer(msg.data, np.uint8)
+    if data.size < rows * msg.step:
+        raise InvalidInputError(
+            f"image has {data.size} bytes, expected {rows * msg.step} for {msg.width} x {msg.height} pixels of "
+            f"{msg.encoding} at step {msg.step}; check the publisher, or the link if data is lost on the way"
+        )
+    return data[: rows * msg.step].reshape(rows, msg.step)[:, :row_bytes]
+
+
+def _convert_with_cv_bridge(msg):
+    """Convert an encoding that is not ours with cv_bridge, where that is installed and can."""
+    expected = f"expected one of {', '.join(ENCODINGS)}"
+    try:
+        from cv_bridge import CvBridge
+    except (ImportError, AttributeError) as error:  # AttributeError: built for another major version of NumPy
+        raise InvalidInputError(
+            f"image encoding is '{msg.encoding}', {expected}; publish one of these, or install cv_bridge ({error})"
+        ) from error
+    try:
+        return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(msg, "bgr8"))
+    except Exception as error:  # cv_bridge raises its own error type and, for broken data, many others
+        raise InvalidInputError(
+            f"image encoding is '{msg.encoding}', {expected}, and cv_bridge cannot convert it either: {error}"
+        ) from error
