@@ -1,0 +1,135 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from siam_tracker_ros import InvalidSettingError
+from siam_tracker_ros import WeightsError
+from siam_tracker_ros import create_tracker
+from siam_tracker_ros import list_models
+from siam_tracker_ros.models.checkpoint import save_weights
+from siam_tracker_ros.models.lite import LiteNetwork
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+
+
+def answer(tracker):
+    tracker.init(IMAGE, (40, 30, 30, 20))
+    result = tracker.track(IMAGE)
+    return np.append(result.box_xywh, result.score)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"model": "siamfoo"}, 'model is "siamfoo", expected one of lite'),
+        ({"preset": "vot1999"}, 'preset of lite is "vot1999"'),
+        ({"device": "tpu"}, 'device is "tpu"'),
+        ({"device": "cpu:1"}, 'device is "cpu:1"'),
+        ({"device": "cuda:99"}, "CUDA devices"),
+        ({"precision": "int8"}, 'precision is "int8"'),
+        ({"precision": "fp16", "device": "cpu"}, "needs CUDA"),
+        ({"runtime": "tensorrt"}, 'runtime is "tensorrt"'),
+        ({"window": 0.3}, 'setting "window" is unknown to lite, known are penalty_k, window_influence, lr'),
+        ({"lr": "fast"}, "setting lr is 'fast'"),
+        ({"lr": float("nan")}, "setting lr is nan"),
+        ({"lr": True}, "setting lr is True"),
+        ({"window_influence": 1.5}, "setting window_influence is 1.5, expected 0 to 1"),
+    ],
+)
+def test_unknown_settings_are_refused_with_what_is_known(arguments, words):
+    with pytest.raises(InvalidSettingError) as refusal:
+        create_tracker(**{"model": "lite", "weights": "random", **arguments})
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("absent.safetensors", None, "no weights file"),
+        ("empty.safetensors", b"", "damaged"),
+        ("noise.safetensors", b"not a tensor in sight" * 9, "damaged"),
+        ("weights.zip", b"PK", "expected .safetensors"),
+    ],
+)
+def test_bad_weights_files_are_refused(tmp_path, name, content, words):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=words):
+        create_tracker("lite", weights=tmp_path / name)
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    whole = tmp_path / "whole.safetensors"
+    save_weights(LiteNetwork(), whole)
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(whole.read_bytes()[:-1000])
+    with pytest.raises(WeightsError, match="damaged"):
+        create_tracker("lite", weights=cut)
+
+
+def test_foreign_weights_name_the_keys(tmp_path):
+    path = tmp_path / "foreign.safetensors"
+    save_weights(torch.nn.Linear(3, 2), path)
+    with pytest.raises(WeightsError, match=r"missing of \d+ \(first: .*unexpected.*bias, weight"):
+        create_tracker("lite", weights=path)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda state: state.pop("box.bias"), "1 missing"),
+        (lambda state: state.update(extra=torch.zeros(1)), "1 unexpected"),
+        (lambda state: state.update({"box.bias": torch.zeros(5)}), "1 differently shaped"),
+        (lambda state: state.update({"box.bias": torch.full((4,), float("nan"))}), "not finite"),
+    ],
+)
+def test_mappings_must_fit_key_for_key(change, words):
+    state = LiteNetwork().state_dict()
+    change(state)
+    with pytest.raises(WeightsError, match=words):
+        create_tracker("lite", weights=state)
+
+
+def test_weights_of_a_wrong_kind_are_refused():
+    with pytest.raises(WeightsError, match="weights is int"):
+        create_tracker("lite", weights=7)
+
+
+def test_path_mapping_and_arrays_give_the_same_tracker(tmp_path):
+    torch.manual_seed(1)
+    state = {name: value.half().float() for name, value in LiteNetwork().state_dict().items()}
+    network = LiteNetwork()
+    network.load_state_dict(state)
+    path = tmp_path / "own.safetensors"
+    save_weights(network, path)
+    expected = answer(create_tracker("lite", weights=state))
+    np.testing.assert_array_equal(answer(create_tracker("lite", weights=path)), expected)
+    np.testing.assert_array_equal(answer(create_tracker("lite", weights=str(path))), expected)
+    arrays = {name: value.numpy() for name, value in state.items()}
+    np.testing.assert_array_equal(answer(create_tracker("lite", weights=arrays)), expected)
+
+
+def test_random_weights_are_the_same_every_time_and_leave_the_seed_alone():
+    torch.manual_seed(5)
+    expected_next = torch.rand(1)
+    torch.manual_seed(5)
+    first = answer(create_tracker("lite", weights="random"))
+    assert torch.rand(1) == expected_next
+    np.testing.assert_array_equal(answer(create_tracker("lite", weights="random")), first)
+
+
+def test_the_default_model_ships_its_weights():
+    default = list_models()[0]
+    assert default.name == "lite"
+    assert default.shipped_weights.stat().st_size <= 10_000_000
+    assert create_tracker().settings == create_tracker("lite", weights=None).settings
+
+
+def test_importing_the_package_needs_no_ros_and_no_torchvision():
+    code = "import sys, siam_tracker_ros; sys.exit(any(name in sys.modules for name in ('rclpy', 'torchvision')))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

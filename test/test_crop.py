@@ -1,0 +1,75 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import pathlib
+
+import cv2
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings
+
+from siam_tracker_ros.trackers.crop import crop_context
+
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "pysot_crop.npz"
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_crop_equals_the_released_codes(number):
+    golden = np.load(GOLDEN)
+    center_x, center_y, out_side, side = golden["cases"][number]
+    crop, _ = crop_context(golden["frame"], (center_x, center_y), int(side), int(out_side), golden["fill"])
+    np.testing.assert_array_equal(crop, golden[f"crop{number}"])
+
+
+def padded_frame_crop(image, center_xy, side, out_side, fill):
+    """What `crop_context` should give, the slow way: the whole frame in a wide border."""
+    margin = 400
+    padded = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=fill)
+    x0, y0 = (int(np.floor(center - (side + 1) / 2 + 0.5)) + margin for center in center_xy)
+    return cv2.resize(padded[y0 : y0 + side, x0 : x0 + side], (out_side, out_side))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    center=st.tuples(st.floats(-60, 130), st.floats(-60, 110)), side=st.integers(1, 300), out_side=st.integers(1, 64)
+)
+def test_crop_equals_a_crop_of_the_padded_frame(center, side, out_side):
+    image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    crop, _ = crop_context(image, center, side, out_side, (1, 2, 3))
+    np.testing.assert_array_equal(crop, padded_frame_crop(image, center, side, out_side, (1, 2, 3)))
+
+
+@pytest.mark.parametrize("center", [(1e7, 5), (-1e7, 5), (5, 1e7), (5, -1e7)])
+def test_a_region_far_from_the_frame_is_fill_alone(center):
+    crop, _ = crop_context(np.full((20, 30, 3), 200, np.uint8), center, 40, 16, (9.9, 8.2, 7))
+    assert crop.shape == (16, 16, 3)
+    assert (crop == (9, 8, 7)).all()
+
+
+def test_only_the_region_is_padded(monkeypatch):
+    padded = []
+    make_border = cv2.copyMakeBorder
+
+    def record(*arguments, **keywords):
+        padded.append(make_border(*arguments, **keywords).shape)
+        return make_border(*arguments, **keywords)
+
+    monkeypatch.setattr(cv2, "copyMakeBorder", record)
+    crop_context(np.zeros((1080, 1920, 3), np.uint8), (-20, 5), 100, 64, (0, 0, 0))
+    assert padded == [(100, 100, 3)]
+
+
+def test_one_pixel_frame_and_one_pixel_region():
+    image = np.array([[[1, 2, 3]]], np.uint8)
+    crop, origin = crop_context(image, (0.5, 0.5), 1, 4, (0, 0, 0))
+    assert origin == (0, 0)
+    assert (crop == (1, 2, 3)).all()
+
+
+def test_origin_maps_the_crop_back_to_the_frame():
+    image = np.zeros((60, 80, 3), np.uint8)
+    image[30, 44] = 255
+    crop, (x0, y0) = crop_context(image, (40, 28), 20, 20, (0, 0, 0))
+    row, column = np.argwhere(crop[..., 0] == 255)[0]
+    assert (x0 + column, y0 + row) == (44, 30)

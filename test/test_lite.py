@@ -1,0 +1,205 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+import torch
+
+from siam_tracker_ros import create_tracker
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import NotInitializedError
+from siam_tracker_ros.geometry import xywh_to_cxcywh
+from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.models.lite import Response
+from siam_tracker_ros.models.lite import box_cover
+from siam_tracker_ros.runtime.device import prepare_for_inference
+from siam_tracker_ros.trackers.lite import LiteSettings
+from siam_tracker_ros.trackers.lite import LiteTracker
+
+
+class PointingNetwork:
+    """Answers with one confident cell and a box of a given size, whatever it is shown."""
+
+    mean = torch.zeros(1)
+
+    def __init__(self, row, column, size=0.25, second=None):
+        self.classification = torch.full((1, 1, 16, 16), -9.0)
+        self.classification[0, 0, row, column] = 9.0
+        if second:
+            self.classification[0, 0, second[0], second[1]] = 0.0
+        axis = (torch.arange(16) + 0.5) / 16
+        sizes = torch.full((16, 16), size)
+        self.boxes = torch.stack([axis.expand(16, 16), axis[:, None].expand(16, 16), sizes, sizes])[None]
+
+    def encode_template(self, image_bgr, cover):
+        return None
+
+    def __call__(self, image_bgr, template):
+        return Response(self.classification, torch.full((1, 1, 16, 16), 9.0), self.boxes)
+
+
+def textured(seed=0, size_wh=(160, 120)):
+    return np.random.default_rng(seed).integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
+
+
+def pointing_tracker(row, column, **settings):
+    keywords = {name: settings.pop(name) for name in ("size", "second") if name in settings}
+    return LiteTracker(PointingNetwork(row, column, **keywords), LiteSettings(**settings))
+
+
+@pytest.mark.parametrize("row, column", [(0, 0), (7, 7), (8, 8), (15, 3)])
+def test_the_best_cell_becomes_a_box_in_the_frame(row, column):
+    tracker = pointing_tracker(row, column, penalty_k=0, window_influence=0, lr=1)
+    tracker.init(textured(), (70, 50, 20, 20))
+    result = tracker.track(textured())
+    # search region: 80 px round (80, 60), so a cell is 5 px and the region starts at (40, 20)
+    expected = np.array([40 + (column + 0.5) * 5, 20 + (row + 0.5) * 5])
+    np.testing.assert_allclose(xywh_to_cxcywh(result.box_xywh)[:2], expected, atol=0.51)
+    np.testing.assert_allclose(result.box_xywh[2:], 20, atol=0.01)
+    assert result.score > 0.99
+
+
+def test_score_is_the_product_before_window_and_penalty():
+    tracker = pointing_tracker(2, 13, size=0.5, penalty_k=1.0, window_influence=0.2)
+    tracker.init(textured(), (70, 50, 20, 20))
+    expected = 1 / (1 + np.exp(-9.0))
+    assert tracker.track(textured()).score == pytest.approx(expected**2, abs=1e-6)
+
+
+def test_the_window_prefers_the_centre_among_equals():
+    tracker = pointing_tracker(1, 1, window_influence=0.5)
+    tracker.network.classification[0, 0, 8, 8] = 9.0
+    tracker.init(textured(), (70, 50, 20, 20))
+    center = xywh_to_cxcywh(tracker.track(textured()).box_xywh)[:2]
+    assert np.abs(center - (80, 60)).max() < 4
+
+
+def test_size_follows_by_the_learning_rate_and_the_score():
+    tracker = pointing_tracker(8, 8, size=0.5, lr=0.5, penalty_k=0)
+    tracker.init(textured(), (70, 50, 20, 20))
+    score = (1 / (1 + np.exp(-9.0))) ** 2
+    np.testing.assert_allclose(tracker.track(textured()).box_xywh[2:], 20 + (40 - 20) * 0.5 * score, atol=1e-3)
+
+
+def test_peak_ratio_counts_only_other_peaks():
+    alone, rivalled = pointing_tracker(8, 8), pointing_tracker(8, 8, second=(2, 2))
+    for tracker in (alone, rivalled):
+        tracker.init(textured(), (70, 50, 20, 20))
+    assert alone.track(textured()).peak_ratio < 0.01
+    assert rivalled.track(textured()).peak_ratio == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_target_that_leaves_stays_within_reach_of_the_frame():
+    tracker = pointing_tracker(0, 0)
+    tracker.init(textured(), (0, 0, 20, 20))
+    for _ in range(20):
+        result = tracker.track(textured())
+    center = xywh_to_cxcywh(result.box_xywh)[:2]
+    assert (center >= 0).all()
+    assert result.box_xywh[0] < 0, "the box reaches over the edge and is not clipped"
+
+
+@pytest.fixture(scope="module")
+def random_lite():
+    return create_tracker("lite", weights="random")
+
+
+def test_track_before_init_says_so():
+    with pytest.raises(NotInitializedError, match="call init"):
+        create_tracker("lite", weights="random").track(textured())
+
+
+def test_a_failed_init_keeps_the_target(random_lite):
+    random_lite.init(textured(), (40, 30, 30, 20))
+    expected = random_lite.track(textured(1)).box_xywh
+    random_lite.init(textured(), (40, 30, 30, 20))
+    with pytest.raises(InvalidInputError):
+        random_lite.init(textured(), (40, 30, 0, 20))
+    with pytest.raises(InvalidInputError):
+        random_lite.track(None)
+    np.testing.assert_array_equal(random_lite.track(textured(1)).box_xywh, expected)
+
+
+def test_second_init_equals_a_fresh_one(random_lite):
+    random_lite.init(textured(3), (10, 10, 60, 60))
+    random_lite.track(textured(4))
+    random_lite.init(textured(), (40, 30, 30, 20))
+    fresh = create_tracker("lite", weights="random")
+    fresh.init(textured(), (40, 30, 30, 20))
+    for seed in range(1, 4):
+        used, new = random_lite.track(textured(seed)), fresh.track(textured(seed))
+        np.testing.assert_array_equal(used.box_xywh, new.box_xywh)
+        assert used.score == new.score
+
+
+@pytest.mark.parametrize(
+    "size_wh, box",
+    [
+        ((1, 1), (0, 0, 1, 1)),
+        ((160, 120), (0, 0, 1, 1)),
+        ((160, 120), (-30, -30, 40, 40)),
+        ((160, 120), (150, 110, 60, 60)),
+        ((160, 120), (-200, -200, 600, 600)),
+        ((160, 120), (5, 5, 100, 2)),
+        ((17, 400), (5, 5, 100, 2)),
+    ],
+)
+def test_odd_boxes_and_frames_give_finite_results(random_lite, size_wh, box):
+    random_lite.init(textured(0, size_wh), box)
+    for seed in range(3):
+        result = random_lite.track(textured(seed, size_wh))
+        assert np.isfinite(result.box_xywh).all()
+        assert (result.box_xywh[2:] > 0).all()
+        assert 0 <= result.score <= 1
+        assert 0 <= result.peak_ratio <= 1
+
+
+def test_the_frame_is_not_written_to(random_lite):
+    image = textured()
+    image.setflags(write=False)
+    random_lite.init(image, (40, 30, 30, 20))
+    random_lite.track(image)
+
+
+def test_two_trackers_share_no_target():
+    first, second = (create_tracker("lite", weights="random") for _ in range(2))
+    first.init(textured(), (40, 30, 30, 20))
+    expected = first.track(textured(1)).box_xywh
+    first.init(textured(), (40, 30, 30, 20))
+    second.init(textured(5), (80, 60, 50, 50))
+    second.track(textured(6))
+    np.testing.assert_array_equal(first.track(textured(1)).box_xywh, expected)
+
+
+def test_folding_norms_changes_no_answer():
+    torch.manual_seed(0)
+    network = LiteNetwork()
+    template, search = torch.rand(2, 3, 128, 128) * 255, torch.rand(2, 3, 256, 256) * 255
+    cover = torch.ones(2, 1, 8, 8)
+    network.train()
+    with torch.no_grad():
+        network(search, network.encode_template(template, cover))  # moves the running statistics off 0 and 1
+        network.eval()
+        expected = network(search, network.encode_template(template, cover))
+        prepare_for_inference(network, torch.device("cpu"), torch.float32)
+        assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+        got = network(search, network.encode_template(template, cover))
+    for name in ("classification", "localization", "box_cxcywh"):
+        torch.testing.assert_close(getattr(got, name), getattr(expected, name), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "box, expected_sum",
+    [
+        ((0.5, 0.5, 1.0, 1.0), 64.0),
+        ((0.5, 0.5, 0.5, 0.5), 16.0),
+        ((0.5, 0.5, 0.1, 0.2), 64 * 0.02),
+        ((0.0, 0.0, 0.5, 0.5), 4.0),
+        ((2.0, 2.0, 0.5, 0.5), 0.0),
+        ((0.5, 0.5, 3.0, 3.0), 64.0),
+    ],
+)
+def test_box_cover_counts_the_covered_cells(box, expected_sum):
+    cover = box_cover(torch.tensor([box]))
+    assert cover.shape == (1, 1, 8, 8)
+    assert cover.sum().item() == pytest.approx(expected_sum, abs=1e-4)
+    assert 0 <= cover.min() and cover.max() <= 1 + 1e-6
