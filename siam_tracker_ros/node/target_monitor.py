@@ -1,0 +1,116 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Is the target still there? The state of a target, judged frame by frame.
+
+The score of a Siamese tracker does not fall reliably when the target leaves, so one threshold on it says little.
+Each frame is called
+
+    bad       no evidence of the target: score under `lost_score`, or under `lost_drop` of the score that this target
+              usually has, or less than `min_visible` of the box lies in the image, or there was no usable image;
+    good      not bad, score at least `uncertain_score` (`recover_score` once lost), and no second response peak above
+              `distractor_ratio` of the first: nothing else looks like the target;
+    doubtful  everything between.
+
+`uncertain_frames` frames in a row that are not good make the state UNCERTAIN. Each bad frame counts one up, each good one
+down, and at `lost_frames` the target is LOST; so a score that flickers on the background does not hide the loss. Only
+`recover_frames` good frames in a row lead back to TRACKING.
+"""
+
+import dataclasses
+import enum
+import math
+
+_USUAL_SCORE_RATE = 1 / 30  # about one second of video
+
+
+class TargetState(enum.IntEnum):
+    """State of the target; the values are those of siam_tracker_ros/msg/TrackerStatus."""
+
+    IDLE = 0
+    TRACKING = 1
+    UNCERTAIN = 2
+    LOST = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class MonitorSettings:
+    """Numbers of the rule above; the scores and fractions lie in 0..1, with lost <= uncertain <= recover score."""
+
+    uncertain_score: float = 0.5
+    lost_score: float = 0.3
+    recover_score: float = 0.6
+    lost_drop: float = 0.5
+    distractor_ratio: float = 0.8
+    min_visible: float = 0.25
+    uncertain_frames: int = 2
+    lost_frames: int = 10
+    recover_frames: int = 5
+
+
+class TargetMonitor:
+    """Follows the state of one target: IDLE until `start`, then judged by `update`."""
+
+    def __init__(self, settings=MonitorSettings()):
+        self.settings = settings
+        self.stop()
+
+    @property
+    def state(self):
+        """The TargetState after the last call."""
+        return self._state
+
+    def stop(self):
+        """Forget the target: IDLE."""
+        self._begin(TargetState.IDLE)
+
+    def start(self):
+        """Begin with a new target: TRACKING."""
+        self._begin(TargetState.TRACKING)
+
+    def lose(self):
+        """Declare the target LOST on certain evidence; it can still recover."""
+        self._begin(TargetState.LOST, self._usual_score)
+
+    def update(self, score, peak_ratio=0.0, visible=1.0):
+        """Judge one frame and return the new state.
+
+        Args:
+            score: raw confidence, 0..1; NaN for a frame in which the target could not be looked for.
+            peak_ratio: second response peak divided by the first, 0..1.
+            visible: the fraction of the box that lies in the image, 0..1.
+        """
+        if self._state == TargetState.IDLE:
+            return self._state
+        bad, good = self._judge(score, peak_ratio, visible)
+        self._bad_balance = max(0, self._bad_balance + bad - good)
+        self._good_in_a_row = self._good_in_a_row + 1 if good else 0
+        self._doubt_in_a_row = 0 if good else self._doubt_in_a_row + 1
+        if good:
+            self._learn_usual_score(score)
+        if self._good_in_a_row >= self.settings.recover_frames and self._state != TargetState.TRACKING:
+            self._begin(TargetState.TRACKING, self._usual_score)
+        elif self._bad_balance >= self.settings.lost_frames:
+            self._state = TargetState.LOST
+        elif self._doubt_in_a_row >= self.settings.uncertain_frames and self._state == TargetState.TRACKING:
+            self._state = TargetState.UNCERTAIN
+        return self._state
+
+    def _begin(self, state, usual_score=math.nan):
+        self._state = state
+        self._usual_score = usual_score
+        self._bad_balance = self._good_in_a_row = self._doubt_in_a_row = 0
+
+    def _judge(self, score, peak_ratio, visible):
+        settings = self.settings
+        bad = (
+            not score >= settings.lost_score  # true for NaN too
+            or score < settings.lost_drop * self._usual_score  # false while the usual score is not known
+            or visible < settings.min_visible
+        )
+        least = settings.recover_score if self._state == TargetState.LOST else settings.uncertain_score
+        return bad, not bad and score >= least and peak_ratio <= settings.distractor_ratio
+
+    def _learn_usual_score(self, score):
+        if math.isnan(self._usual_score):
+            self._usual_score = score
+        self._usual_score += _USUAL_SCORE_RATE * (score - self._usual_score)

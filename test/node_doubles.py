@@ -1,0 +1,64 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Trackers without a network, for tests of the node."""
+
+import threading
+
+import numpy as np
+
+from siam_tracker_ros.errors import NotInitializedError
+from siam_tracker_ros.geometry import check_box_xywh
+from siam_tracker_ros.geometry import check_image_bgr
+from siam_tracker_ros.trackers.base import TrackResult
+
+SIDE = 20  # of the bright square, in pixels
+
+
+def scene(center, size_wh=(160, 120)):
+    """A dark image with a bright square around a centre (x, y), or none for None."""
+    image_bgr = np.full((size_wh[1], size_wh[0], 3), 30, np.uint8)
+    if center is not None:
+        x, y = int(center[0] - SIDE / 2), int(center[1] - SIDE / 2)
+        image_bgr[max(0, y) : max(0, y + SIDE), max(0, x) : max(0, x + SIDE)] = 250
+    return image_bgr
+
+
+class SquareTracker:
+    """Finds the bright square: score 0.9 on it, 0 without it; so a box tells which image it came from.
+
+    Attributes:
+        seen: number of images tracked in.
+        gate: cleared, `track` waits for it; how a test makes the network slow without a clock.
+        failure: raised by the next `track` when set.
+    """
+
+    def __init__(self, *_, **arguments):
+        self.arguments = arguments
+        self.threads = {threading.get_ident()}
+        self.seen = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.failure = None
+        self._box_xywh = None
+
+    def init(self, image_bgr, box_xywh):
+        self.threads.add(threading.get_ident())
+        check_image_bgr(image_bgr)
+        self._box_xywh = check_box_xywh(box_xywh, (image_bgr.shape[1], image_bgr.shape[0]))
+
+    def track(self, image_bgr):
+        self.threads.add(threading.get_ident())
+        assert self.gate.wait(30)
+        if self._box_xywh is None:
+            raise NotInitializedError("track before init")
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+        self.seen += 1
+        rows, columns = np.nonzero(check_image_bgr(image_bgr)[..., 1] > 200)
+        if rows.size == 0:
+            return TrackResult(self._box_xywh, 0.0)
+        center = np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / 2
+        size_wh = self._box_xywh[2:]
+        self._box_xywh = np.concatenate([center - size_wh / 2, size_wh])
+        return TrackResult(self._box_xywh, 0.9, peak_ratio=0.1)
