@@ -1,0 +1,5 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from setuptools import setup
+
+setup()
