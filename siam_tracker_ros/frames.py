@@ -20,9 +20,9 @@ def open_frames(source):
     """Open a video file, a folder of images or a camera.
 
     Args:
-        source: path of a video file or of a folder of images, or the number of a camera (an int, or a string of
-            digits; write "./0" for a folder that is called "0"). A folder's images come in natural order of their
-            names: frame9 before frame10. Files of other kinds in the folder are passed over.
+        source: path of a video file or of a folder of images, or the number of a camera (an int, or a string
+            of digits; write "./0" for a folder that is called "0"). A folder's images come in natural order
+            of their names: frame9 before frame10. Files of other kinds in the folder are passed over.
 
     Returns:
         A FrameSource.
@@ -47,7 +47,9 @@ def open_frames(source):
     if path.is_dir():
         return _ImageFolder(path)
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        raise InvalidInputError(f"{path} is a single image, expected a video file; give the folder that it lies in")
+        raise InvalidInputError(
+            f"{path} is a single image, expected a video file; give the folder that it lies in"
+        )
     return _VideoFile(path)
 
 
@@ -61,7 +63,9 @@ def read_image_bgr(path):
     """Read one image file as uint8 (H, W, 3) BGR: grey becomes three equal channels, alpha is dropped."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise InvalidInputError(f"{path} cannot be read as an image; check that the file is complete, or remove it")
+        raise InvalidInputError(
+            f"{path} cannot be read as an image; check that the file is complete, or remove it"
+        )
     return image
 
 
@@ -71,7 +75,7 @@ class FrameSource:
     Attributes:
         fps: frames a second as the source states them, 0.0 where it does not.
         live: True for a camera, which has no end and cannot be rewound.
-        frame_count: number of frames; None where it is not known. A video's container states it, and may be wrong.
+        frame_count: number of frames, None where not known; what a video's container states can be wrong.
     """
 
     fps = 0.0
@@ -100,7 +104,9 @@ class FrameSource:
 
 class _ImageFolder(FrameSource):
     def __init__(self, path):
-        self.paths = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
+        self.paths = sorted(
+            (p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural_key
+        )
         if not self.paths:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise InvalidInputError(f"folder {path} has no image in it, expected files that end in {kinds}")
@@ -158,19 +164,23 @@ class _Camera(FrameSource):
         if _read_bgr(self._capture) is None:
             self.close()
             raise InvalidInputError(
-                f"camera {number} gives no picture; check that it is connected, that no other program holds it, and "
-                f"that you may read /dev/video{number} (on Debian: membership of the group video)"
+                f"camera {number} gives no picture; check that it is connected, that no other program holds "
+                f"it, and that you may read /dev/video{number} (on Debian: membership of the group video)"
             )
         self.fps = _stated(self._capture, cv2.CAP_PROP_FPS)
 
     def __next__(self):
         frame = _read_bgr(self._capture)
         if frame is None:
-            raise InvalidInputError(f"camera {self.number} stopped giving pictures; check its cable and start again")
+            raise InvalidInputError(
+                f"camera {self.number} stopped giving pictures; check its cable and start again"
+            )
         return frame
 
     def rewind(self):
-        raise InvalidInputError(f"camera {self.number} is live and cannot be rewound; record it to a file first")
+        raise InvalidInputError(
+            f"camera {self.number} is live and cannot be rewound; record it to a file first"
+        )
 
     def close(self):
         self._capture.release()
@@ -202,8 +212,8 @@ class VideoSink:
         fps: frames a second, above 0.
 
     Raises:
-        InvalidInputError: here for a path or a rate that cannot work, in `write` for a frame of another size and
-            where OpenCV cannot encode.
+        InvalidInputError: here for a path or a rate that cannot work, in `write` for a frame of another size
+            and where OpenCV cannot encode.
     """
 
     def __init__(self, path, fps):
@@ -211,10 +221,13 @@ class VideoSink:
         self.fps = float(fps)
         if self.path.suffix.lower() not in VIDEO_CODECS:
             raise InvalidInputError(
-                f"{self.path} does not name a video file, expected a name that ends in {', '.join(VIDEO_CODECS)}"
+                f"{self.path} does not name a video file, expected a name that ends in "
+                f"{', '.join(VIDEO_CODECS)}"
             )
         if not self.path.parent.is_dir():
-            raise InvalidInputError(f"folder {self.path.parent} does not exist; make it, then write {self.path.name}")
+            raise InvalidInputError(
+                f"folder {self.path.parent} does not exist; make it, then write {self.path.name}"
+            )
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise InvalidInputError(f"frame rate is {self.fps:g}, expected frames a second above 0")
         self._writer = None
@@ -233,8 +246,8 @@ class VideoSink:
             self._open((width, height))
         if (width, height) != self._size_wh:
             raise InvalidInputError(
-                f"frame is {width} x {height} pixels, expected {self._size_wh[0]} x {self._size_wh[1]} as in the first "
-                f"frame of {self.path}; resize it, or write another file"
+                f"frame is {width} x {height} pixels, expected {self._size_wh[0]} x {self._size_wh[1]} as in "
+                f"the first frame of {self.path}; resize it, or write another file"
             )
         self._writer.write(image_bgr)
 
@@ -243,8 +256,8 @@ class VideoSink:
         writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter_fourcc(*codec), self.fps, size_wh)
         if not writer.isOpened():
             raise InvalidInputError(
-                f"{self.path} cannot be written as {codec} video of {size_wh[0]} x {size_wh[1]} pixels; check that the "
-                "folder is writable, and try a name that ends in .avi"
+                f"{self.path} cannot be written as {codec} video of {size_wh[0]} x {size_wh[1]} pixels; check "
+                "that the folder is writable, and try a name that ends in .avi"
             )
         self._writer, self._size_wh = writer, size_wh
 

@@ -163,8 +163,16 @@ def test_sequences_are_found_by_name_and_other_folders_are_passed_over(tmp_path)
         ([[0, 0, 10, 10]], [[0, 0, 10, 10]], Scores(0, NAN, NAN, NAN)),
         ([[0, 0, 10, 10]] * 2, [[0, 0, 10, 10]] * 2, Scores(1, 1, 20 / 21, 1)),
         ([[0, 0, 10, 10]] * 2, [[9, 9, 9, 9], [NAN] * 4], Scores(1, 0, 0, 0)),
-        ([[0, 0, 10, 10]] * 3, [[NAN] * 4, [0, 0, 10, 10], [0, 0, 10, 5]], Scores(2, 0.75, (20 + 10) / 42, 1)),
-        ([[0, 0, 10, 10], [NAN] * 4, [0, 0, 0, 10], [0, 0, 9, 9]], [[0, 0, 9, 9]] * 4, Scores(1, 1, 20 / 21, 1)),
+        (
+            [[0, 0, 10, 10]] * 3,
+            [[NAN] * 4, [0, 0, 10, 10], [0, 0, 10, 5]],
+            Scores(2, 0.75, (20 + 10) / 42, 1),
+        ),
+        (
+            [[0, 0, 10, 10], [NAN] * 4, [0, 0, 0, 10], [0, 0, 9, 9]],
+            [[0, 0, 9, 9]] * 4,
+            Scores(1, 1, 20 / 21, 1),
+        ),
         ([[0, 0, 10, 10]] * 3, [[0, 0, 0, 0], [20, 0, 10, 10], [20.1, 0, 10, 10]], Scores(2, 0, 0, 0.5)),
     ],
 )
@@ -232,15 +240,24 @@ def test_figures_equal_the_reference_scorer(tmp_path):
     predicted[[2, 3]] = NAN
     runs = run_one_pass(ScriptedTracker(predicted, with_mask=True), sequences, tmp_path / "results")
 
-    command = [sys.executable, SCORER, tmp_path / "data", tmp_path / "results", "--json", tmp_path / "scores.json"]
+    command = [
+        sys.executable,
+        SCORER,
+        tmp_path / "data",
+        tmp_path / "results",
+        "--json",
+        tmp_path / "scores.json",
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     reference = json.loads((tmp_path / "scores.json").read_text())
     scores = []
-    for sequence, run in zip(sequences, runs):
+    for sequence, run in zip(sequences, runs, strict=True):
         expected = reference["sequences"][run.name]
         assert ("j_mean" in expected) == (run.name == "masked")
         assert run.scores.mean_iou == pytest.approx(expected["mean_iou"], abs=1e-3)  # the file rounds boxes
-        scores.append(score_boxes(sequence.truth_xywh, read_results(tmp_path / "results" / f"{run.name}.txt")[0]))
+        scores.append(
+            score_boxes(sequence.truth_xywh, read_results(tmp_path / "results" / f"{run.name}.txt")[0])
+        )
         assert scores[-1].frames == expected["frames"] == 27
         for figure in ("mean_iou", "auc", "precision20"):
             assert getattr(scores[-1], figure) == pytest.approx(expected[figure], rel=1e-12)

@@ -188,9 +188,11 @@ def test_a_sink_refuses_what_it_cannot_write(tmp_path):
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "taken.mp4").mkdir()
-    with VideoSink(tmp_path / "taken.mp4", 10) as sink:
-        with pytest.raises(InvalidInputError, match="taken.mp4 cannot be written"):
-            sink.write(np.zeros((48, 64, 3), np.uint8))
+    with (
+        VideoSink(tmp_path / "taken.mp4", 10) as sink,
+        pytest.raises(InvalidInputError, match="taken.mp4 cannot be written"),
+    ):
+        sink.write(np.zeros((48, 64, 3), np.uint8))
 
 
 def test_a_sink_without_frames_leaves_no_file(tmp_path):

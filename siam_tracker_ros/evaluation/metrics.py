@@ -21,7 +21,7 @@ class Scores:
     Attributes:
         frames: frames that count: labelled ones after the first, in which the box was given.
         mean_iou: mean intersection over union.
-        auc: area under the success curve: mean over 21 thresholds 0..1 of the share of frames with a higher IoU.
+        auc: area under the success curve, the mean over 21 thresholds 0..1 of the share of frames above.
         precision20: share of frames whose box centre lies within 20 pixels of the labelled one.
     """
 
@@ -39,7 +39,8 @@ def score_boxes(truth_xywh, predicted_xywh):
     truth, predicted = (np.asarray(boxes, dtype=np.float64) for boxes in (truth_xywh, predicted_xywh))
     if truth.ndim != 2 or truth.shape != predicted.shape or truth.shape[1] != 4:
         raise InvalidInputError(
-            f"labels are {truth.shape} and predictions {predicted.shape}, expected both (frames, 4), one box a frame"
+            f"labels are {truth.shape} and predictions {predicted.shape}, "
+            "expected both (frames, 4), one box a frame"
         )
     counted = np.isfinite(truth).all(axis=1) & (truth[:, 2:] > 0).all(axis=1)
     counted[:1] = False

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One-pass evaluation: a tracker gets the first frame's box of each sequence and is left alone from then on."""
+"""One-pass evaluation: a tracker gets the first box of each sequence and is left alone from then on."""
 
 import dataclasses
 import time
@@ -78,7 +78,7 @@ def run_one_pass(tracker, sequences, results_folder=None):
     Args:
         tracker: see `run_sequence`.
         sequences: list of Sequence.
-        results_folder: gets NAME.txt when sequence NAME is done, and NAME/mask/ where the tracker has masks; or None.
+        results_folder: gets NAME.txt when a sequence is done, and NAME/mask/ where there are masks; or None.
     """
     runs = []
     total = sum(len(sequence.truth_xywh) for sequence in sequences)

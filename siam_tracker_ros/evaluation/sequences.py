@@ -5,11 +5,12 @@
 A sequence is a folder:
 
     img/              the frames, in natural order of their names
-    groundtruth.txt   one `x,y,w,h` line a frame: pixels, top-left origin; `nan,nan,nan,nan` where it is not labelled
+    groundtruth.txt   one `x,y,w,h` line a frame in pixels, top-left origin; `nan,nan,nan,nan` for no label
     mask/             optional: one 0/255 PNG a frame
 
-A result file holds one `x,y,w,h,score` line a frame. Its first line is the box that the tracker was given; a frame
-in which the target was reported lost is `nan,nan,nan,nan,score`. Numbers may be separated by commas, spaces or tabs.
+A result file holds one `x,y,w,h,score` line a frame. Its first line is the box that the tracker was given; a
+frame in which the target was reported lost is `nan,nan,nan,nan,score`. Numbers are separated by commas,
+spaces or tabs.
 """
 
 import dataclasses
@@ -50,12 +51,13 @@ class Sequence:
 
 
 def load_sequence(folder):
-    """Load one sequence folder; raise InvalidInputError where its frames and its labels do not fit together."""
+    """Load one sequence folder; raise InvalidInputError where its frames and labels do not fit together."""
     folder = Path(folder)
     truth = read_boxes(folder / "groundtruth.txt")
     if len(truth) == 0 or not np.isfinite(truth[0]).all():
         raise InvalidInputError(
-            f"{folder / 'groundtruth.txt'}, line 1: expected the first frame's box x,y,w,h, with which tracking starts"
+            f"{folder / 'groundtruth.txt'}, line 1: expected the first frame's box x,y,w,h, "
+            "with which tracking starts"
         )
     sequence = Sequence(folder.resolve().name, folder, truth)
     with sequence.open() as frames:
@@ -65,7 +67,9 @@ def load_sequence(folder):
                 "expected one line an image"
             )
     if len(sequence.mask_names()) != len(truth):
-        raise InvalidInputError(f"{folder / 'mask'} has {len(sequence.mask_names())} files, expected {len(truth)}")
+        raise InvalidInputError(
+            f"{folder / 'mask'} has {len(sequence.mask_names())} files, expected {len(truth)}"
+        )
     return sequence
 
 
@@ -82,7 +86,8 @@ def load_sequences(folder):
     found = sorted(path.parent for path in folder.glob("*/groundtruth.txt"))
     if not found:
         raise InvalidInputError(
-            f"{folder} has no sequence in it, expected subfolders with images in img and boxes in groundtruth.txt"
+            f"{folder} has no sequence in it, expected subfolders with images in img and boxes in "
+            "groundtruth.txt"
         )
     return [load_sequence(path) for path in found]
 
@@ -93,14 +98,14 @@ def read_boxes(path):
 
 
 def read_results(path):
-    """Read a result file as boxes, float64 (N, 4), and scores, float64 (N,), NaN where the file has no score."""
+    """Read a result file as boxes, float64 (N, 4), and scores, float64 (N,), NaN where it has no score."""
     rows = [row if len(row) == 5 else [*row, np.nan] for row in _read_rows(path, columns=(4, 5))]
     table = np.array(rows, dtype=np.float64).reshape(-1, 5)
     return table[:, :4], table[:, 4]
 
 
 def write_results(path, boxes_xywh, scores):
-    """Write a result file from boxes (N, 4), NaN where lost, and scores (N,); the folder is made where needed."""
+    """Write a result file from boxes (N, 4), NaN where lost, and scores (N,); the folder is made too."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(result_line(box, score) for box, score in zip(boxes_xywh, scores, strict=True)))
@@ -118,7 +123,9 @@ def _read_rows(path, columns):
     except FileNotFoundError:
         raise InvalidInputError(f"{path} does not exist, expected a text file of boxes, one a line") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path} cannot be read: {error}; expected a text file of boxes, one a line") from None
+        raise InvalidInputError(
+            f"{path} cannot be read: {error}; expected a text file of boxes, one a line"
+        ) from None
     while lines and not lines[-1].strip():
         lines.pop()
     return [_parse(path, number, line, columns) for number, line in enumerate(lines, start=1)]
@@ -128,8 +135,12 @@ def _parse(path, number, line, columns):
     fields = line.replace(",", " ").split()
     expected = " or ".join({4: "four numbers x,y,w,h", 5: "five numbers x,y,w,h,score"}[n] for n in columns)
     if len(fields) not in columns:
-        raise InvalidInputError(f"{path}, line {number}: {line!r} has {len(fields)} fields, expected {expected}")
+        raise InvalidInputError(
+            f"{path}, line {number}: {line!r} has {len(fields)} fields, expected {expected}"
+        )
     try:
         return [float(field) for field in fields]
     except ValueError:
-        raise InvalidInputError(f"{path}, line {number}: {line!r} is not all numbers, expected {expected}") from None
+        raise InvalidInputError(
+            f"{path}, line {number}: {line!r} is not all numbers, expected {expected}"
+        ) from None

@@ -1,0 +1,401 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command `siam-tracker`.
+
+Answers go to standard output, progress and errors to standard error. Exit status: 0 done, 2 an error that one
+sentence explains, 130 stopped with Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import math
+import os
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import yaml
+from tqdm import tqdm
+
+from siam_tracker_ros import create_tracker
+from siam_tracker_ros import list_models
+from siam_tracker_ros.drawing import AMBER
+from siam_tracker_ros.drawing import GREEN
+from siam_tracker_ros.drawing import RED
+from siam_tracker_ros.drawing import draw_target
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import SiamTrackerError
+from siam_tracker_ros.evaluation.bench import OpenCvTracker
+from siam_tracker_ros.evaluation.bench import time_in_turns
+from siam_tracker_ros.evaluation.metrics import mean_scores
+from siam_tracker_ros.evaluation.one_pass import run_one_pass
+from siam_tracker_ros.evaluation.scene import Scene
+from siam_tracker_ros.evaluation.sequences import load_sequences
+from siam_tracker_ros.evaluation.sequences import result_line
+from siam_tracker_ros.evaluation.tables import format_table
+from siam_tracker_ros.frames import VideoSink
+from siam_tracker_ros.frames import open_frames
+from siam_tracker_ros.node.target_monitor import MonitorSettings
+from siam_tracker_ros.node.target_monitor import TargetState
+from siam_tracker_ros.node.target_session import Observation
+from siam_tracker_ros.node.target_session import TargetSession
+
+STATE_COLORS = {TargetState.TRACKING: GREEN, TargetState.UNCERTAIN: AMBER, TargetState.LOST: RED}
+NO_BOX = (math.nan,) * 4
+CAMERA_FPS = 30.0  # of the written video, where the source does not state its own rate
+BENCH_SIZE_WH = (640, 480)
+BENCH_WARM_UP = 20
+
+
+def main(argv=None):
+    """Run one command line (without the program's name; None: this process's own); return the exit status."""
+    _silence_opencv()
+    args = _parser().parse_args(argv)
+    try:
+        args.run(args)
+        sys.stdout.flush()
+    except (SiamTrackerError, FloatingPointError) as error:
+        return _fail(str(error))
+    except BrokenPipeError:  # the reader of a pipe went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        return _fail(f"{error.filename or 'file'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _silence_opencv():
+    """Leave it to our own sentence to report a file or a camera that does not open."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+def _fail(sentence):
+    print(f"siam-tracker: error: {sentence}", file=sys.stderr)
+    return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+
+def _parser():
+    parser = _Parser(
+        prog="siam-tracker",
+        description="Follow one target through a video: one box in; box and confidence out for every frame.",
+        epilog="example: siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_track, _add_eval, _add_bench, _add_train, _add_models):
+        add(commands)
+    return parser
+
+
+def _add_command(commands, name, run, summary, example):
+    parser = commands.add_parser(name, help=summary, description=summary, epilog=f"example: {example}")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_how_to_run(parser, threads):
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--precision", default="auto", help="auto, fp32 or fp16 (default: auto)")
+    parser.add_argument("--runtime", default="auto", help="how the network is run (default: auto)")
+    shown = threads or "as many as the libraries choose"
+    parser.add_argument(
+        "--threads", type=_positive_int, default=threads, metavar="N", help=f"CPU threads (default: {shown})"
+    )
+
+
+def _add_one_model(parser):
+    parser.add_argument(
+        "--model", default="lite", help="a name that `siam-tracker models` lists (default: lite)"
+    )
+    parser.add_argument("--weights", metavar="FILE", help="weights (default: those shipped with the model)")
+    parser.add_argument("--preset", metavar="NAME", help="a named set of the model's settings")
+    _add_how_to_run(parser, threads=None)
+
+
+def _positive_int(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _box(text):
+    try:
+        box = tuple(float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        box = ()
+    if len(box) != 4:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a box, expected x,y,w,h in pixels, for example 313,88,342,194"
+        )
+    return box
+
+
+def _setting(text):
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a setting, expected NAME=VALUE")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise argparse.ArgumentTypeError(f"{text!r}: {value!r} is not a YAML value") from None
+    if isinstance(parsed, str):
+        with contextlib.suppress(ValueError):
+            parsed = float(parsed)  # YAML takes 1e-3, without a point, for a word
+    return name, parsed
+
+
+def _create_tracker(args, model, weights=None, preset=None):
+    if args.threads is not None:
+        _set_threads(args.threads)
+    return create_tracker(
+        model,
+        weights=weights,
+        preset=preset,
+        device=args.device,
+        precision=args.precision,
+        runtime=args.runtime,
+    )
+
+
+def _set_threads(count):
+    cv2.setNumThreads(count)
+    torch.set_num_threads(count)
+
+
+def _add_track(commands):
+    parser = _add_command(
+        commands,
+        "track",
+        _track,
+        "Track one target through a video file, a folder of images or a camera.",
+        "siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4 --results boxes.txt",
+    )
+    parser.add_argument(
+        "source", metavar="VIDEO|DIR|CAMERA", help="video file, folder of images, or camera number"
+    )
+    parser.add_argument(
+        "--box",
+        type=_box,
+        required=True,
+        metavar="X,Y,W,H",
+        help="the target in the first frame, in pixels from the top left corner; write --box=-4,10,50,60 "
+        "where x is below 0",
+    )
+    _add_one_model(parser)
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="annotated video to write (.mp4, .mov or .avi)"
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="text file to write, one x,y,w,h,score line a frame, nan,nan,nan,nan,score while the target is "
+        "lost (default: standard output, unless there is an --output)",
+    )
+
+
+def _track(args):
+    _check_outputs(args)
+    count = lost = 0
+    with contextlib.ExitStack() as stack:
+        frames = stack.enter_context(open_frames(args.source))
+        sink = results = None
+        if args.output is not None:
+            sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
+        tracker = _create_tracker(args, args.model, args.weights, args.preset)
+        if args.results is not None:
+            results = stack.enter_context(
+                open(args.results, "w", buffering=1)
+            )  # whole lines, however it ends
+        elif sink is None:
+            results = sys.stdout
+        for image_bgr, seen in _follow(tracker, _with_progress(frames, results), args.box):
+            count += 1
+            lost += seen.state == TargetState.LOST
+            if results is not None:
+                results.write(
+                    result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence)
+                )
+            if sink is not None:
+                caption = f"{seen.state.name.lower()} {seen.confidence:.2f}"
+                draw_target(
+                    image_bgr, seen.box_xywh, caption, STATE_COLORS[seen.state], seen.mask, seen.polygon
+                )
+                sink.write(image_bgr)
+    print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
+
+
+def _follow(tracker, frames, box_xywh):
+    """Yield image and Observation of every frame, judged as the node judges them."""
+    session = TargetSession(tracker, MonitorSettings())
+    image_bgr = next(frames)
+    session.init(image_bgr, box_xywh, target_id="", class_id="")
+    yield image_bgr, Observation(session.state, np.array(box_xywh), confidence=1.0)
+    for image_bgr in frames:
+        yield image_bgr, session.observe(image_bgr)
+
+
+def _with_progress(frames, results):
+    """Iterate over frames with a progress bar on a terminal, unless results are printed there."""
+    hidden = (
+        True if results is sys.stdout and sys.stdout.isatty() else None
+    )  # None: tqdm looks for a terminal
+    return iter(tqdm(frames, total=frames.frame_count, unit="frame", disable=hidden))
+
+
+def _check_outputs(args):
+    """Refuse at once what would fail, or destroy the input, after the network is loaded."""
+    for path in (args.output, args.results):
+        if path is not None and path.exists() and Path(args.source).exists() and path.samefile(args.source):
+            raise InvalidInputError(f"{path} is both read and written; give the output another name")
+    if args.results is not None and not args.results.parent.is_dir():
+        raise InvalidInputError(
+            f"folder {args.results.parent} does not exist; make it, then write {args.results.name}"
+        )
+
+
+def _add_eval(commands):
+    parser = _add_command(
+        commands,
+        "eval",
+        _eval,
+        "Run a model over labelled sequences in one pass and print how well it follows.",
+        "siam-tracker eval data/sequences --model lite --results results/lite",
+    )
+    parser.add_argument(
+        "sequences",
+        type=Path,
+        metavar="SEQUENCES_DIR",
+        help="folder of sequences, each with images in img and x,y,w,h lines in groundtruth.txt; or one",
+    )
+    _add_one_model(parser)
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="folder to write NAME.txt to, one x,y,w,h,score line a frame",
+    )
+
+
+def _eval(args):
+    sequences = load_sequences(args.sequences)
+    tracker = _create_tracker(args, args.model, args.weights, args.preset)
+    runs = run_one_pass(tracker, sequences, args.results)
+    mean, all_ms = mean_scores(run.scores for run in runs), np.concatenate([run.track_ms for run in runs])
+
+    def row(name, scores, track_ms):
+        figures = (scores.mean_iou, scores.auc, scores.precision20)
+        median = f"{np.median(track_ms):.1f}" if len(track_ms) else "-"
+        return [name, str(scores.frames), *(f"{figure:.3f}" for figure in figures), median]
+
+    rows = [row(run.name, run.scores, run.track_ms) for run in runs]
+    header = ["sequence", "frames", "mean IoU", "AUC", "precision@20", "ms/frame"]
+    print(format_table(header, [*rows, row("mean of sequences", mean, all_ms)]))
+
+
+def _add_bench(commands):
+    parser = _add_command(
+        commands,
+        "bench",
+        _bench,
+        "Measure how fast models track a rendered 640x480 clip, in turns with OpenCV's own trackers.",
+        "siam-tracker bench --models lite --baselines csrt kcf --threads 2",
+    )
+    parser.add_argument(
+        "--models", nargs="+", metavar="MODEL", help="models to measure (default: all of them)"
+    )
+    parser.add_argument(
+        "--baselines",
+        nargs="*",
+        metavar="NAME",
+        help="trackers of OpenCV to measure beside them: csrt, kcf, mil; csrt and kcf need OpenCV's contrib "
+        "modules (default: none)",
+    )
+    parser.add_argument(
+        "--frames", type=_positive_int, default=200, metavar="N", help="frames a tracker (default: 200)"
+    )
+    _add_how_to_run(parser, threads=2)
+
+
+def _bench(args):
+    shipped = {model.name: model.shipped_weights for model in list_models()}
+    models = args.models or list(shipped)
+    # Random weights are as fast as trained ones.
+    trackers = {name: _create_tracker(args, name, shipped.get(name) or "random") for name in models}
+    trackers.update({name: OpenCvTracker(name) for name in args.baselines or []})
+    scene = Scene(size_wh=BENCH_SIZE_WH, frames=1 + BENCH_WARM_UP + args.frames)
+    frames_bgr = [frame.image_bgr for frame in tqdm(scene, desc="render", unit="frame", disable=None)]
+    total = len(trackers) * (len(frames_bgr) - 1)
+    with tqdm(total=total, desc="track", unit="frame", disable=None) as progress:
+        timings = time_in_turns(trackers, frames_bgr, scene[0].box_xywh, BENCH_WARM_UP, progress.update)
+    first = next(iter(timings.values()))
+    rows = [
+        [
+            name,
+            f"{timing.frames_per_s:.1f}",
+            f"{timing.percentile_ms(50):.1f}",
+            f"{timing.percentile_ms(95):.1f}",
+            f"{timing.frames_per_s / first.frames_per_s:.2f}",
+        ]
+        for name, timing in timings.items()
+    ]
+    width, height = BENCH_SIZE_WH
+    print(
+        f"{width}x{height}, {args.threads} CPU threads, {args.frames} frames after {BENCH_WARM_UP} to warm up"
+    )
+    print(format_table(["tracker", "frames/s", "p50 ms", "p95 ms", f"speed / {models[0]}"], rows))
+
+
+def _add_train(commands):
+    parser = _add_command(
+        commands,
+        "train",
+        _train,
+        "Train a model as a YAML file says.",
+        "siam-tracker train config/train/lite.yaml --set data=shards --set output=runs/lite",
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings of the run")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint in the output folder"
+    )
+    parser.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="overrides",
+        help="put a value in place of the file's; may be given several times",
+    )
+
+
+def _train(args):
+    from siam_tracker_ros.training.loop import train_from_config
+
+    print(train_from_config(args.config, resume=args.resume, overrides=dict(args.overrides)))
+
+
+def _add_models(commands):
+    _add_command(commands, "models", _models, "List the models.", "siam-tracker models")
+
+
+def _models(args):
+    rows = [
+        [
+            model.name,
+            f"{model.count_parameters() / 1e6:.2f} M",
+            f"{model.template_side} and {model.search_side}",
+            "yes" if model.shipped_weights else "no",
+            model.description,
+        ]
+        for model in list_models()
+    ]
+    print(format_table(["model", "parameters", "inputs", "weights", "description"], rows, left=(0, 4)))
