@@ -1,0 +1,34 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+HAS_ROS = importlib.util.find_spec("rclpy") is not None
+
+# Without ROS the library still has its tests; these modules import rclpy or messages.
+NEEDS_ROS = ["test_demo.py", "test_image_conversion.py", "test_node*", "test_parameters.py", "test_video*"]
+collect_ignore_glob = [] if HAS_ROS else NEEDS_ROS
+
+
+def pytest_report_header():
+    return [] if HAS_ROS else f"left out, because rclpy cannot be imported: {' '.join(NEEDS_ROS)}"
+
+
+@pytest.fixture(autouse=True)
+def repeatable():
+    """The same random numbers in every test, and no more threads than the smallest machine has."""
+    torch.manual_seed(0)
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Folder with the reference sequences and training crops that lie beside the repository."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the reference data (../shared/data) is not on this machine")
+    return folder

@@ -1,0 +1,119 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The interfaces as other programs see them, and what the package installs."""
+
+import configparser
+import importlib.util
+import json
+import os
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+VISION_MSGS_HASHES = json.loads((ROOT / "test/golden/vision_msgs_hashes.json").read_text())
+STATUS_FIELDS = {
+    "header": "std_msgs/Header",
+    "state": "uint8",
+    "target_id": "string",
+    "confidence": "float",
+    "peak_ratio": "float",
+    "age": "uint32",
+    "frames_lost": "uint32",
+    "frames_skipped": "uint32",
+    "updated": "boolean",
+    "latency": "builtin_interfaces/Duration",
+    "inference_ms": "float",
+}
+INIT_REQUEST_FIELDS = {
+    "header": "std_msgs/Header",
+    "bbox": "vision_msgs/BoundingBox2D",
+    "normalized": "boolean",
+    "target_id": "string",
+    "class_id": "string",
+}
+INIT_RESPONSE_FIELDS = {
+    "success": "boolean",
+    "message": "string",
+    "target_id": "string",
+    "stamp": "builtin_interfaces/Time",
+}
+
+
+@pytest.fixture(scope="module")
+def ros_node():
+    rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("interface_hashes", context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize("type_name", VISION_MSGS_HASHES)
+def test_vision_msgs_have_the_upstream_hash_on_the_wire(ros_node, type_name):
+    message = getattr(importlib.import_module("vision_msgs.msg"), type_name.rpartition("/")[2])
+    publisher = ros_node.create_publisher(message, type_name.rpartition("/")[2], 1)
+    try:
+        (endpoint,) = ros_node.get_publishers_info_by_topic(publisher.topic_name)
+        if not hasattr(endpoint, "topic_type_hash"):
+            pytest.skip("this ROS 2 distribution has no type hashes")
+        assert endpoint.topic_type == type_name
+        assert str(endpoint.topic_type_hash) == VISION_MSGS_HASHES[type_name]
+    finally:
+        ros_node.destroy_publisher(publisher)
+
+
+def test_every_vision_message_has_an_expected_hash():
+    defined = {path.stem for path in (ROOT / "overlay/vision_msgs/msg").glob("*.msg")}
+    assert defined == {name.rpartition("/")[2] for name in VISION_MSGS_HASHES}
+
+
+def test_status_fields_and_states():
+    status = pytest.importorskip("siam_tracker_ros.msg", reason="needs the built interfaces").TrackerStatus
+    assert list(status.get_fields_and_field_types().items()) == list(STATUS_FIELDS.items())
+    assert (status.IDLE, status.TRACKING, status.UNCERTAIN, status.LOST) == (0, 1, 2, 3)
+
+
+def test_init_fields():
+    init = pytest.importorskip("siam_tracker_ros.srv", reason="needs the built interfaces").InitTracker
+    assert list(init.Request.get_fields_and_field_types().items()) == list(INIT_REQUEST_FIELDS.items())
+    assert list(init.Response.get_fields_and_field_types().items()) == list(INIT_RESPONSE_FIELDS.items())
+
+
+def test_prefix_has_what_ros2_run_and_launch_look_for():
+    packages = pytest.importorskip("ament_index_python.packages", reason="needs ROS 2")
+    prefix = Path(packages.get_package_prefix("siam_tracker_ros"))
+    for executable in ("tracker_node", "video_publisher"):
+        assert os.access(prefix / "lib/siam_tracker_ros" / executable, os.X_OK)
+    for folder in ("config", "launch"):
+        installed = prefix / "share/siam_tracker_ros" / folder
+        sources = {path.name for path in (ROOT / folder).glob("*.*")}
+        assert {path.name for path in installed.glob("*.*")} == sources
+
+
+def test_package_is_imported_from_the_sources():
+    if importlib.util.find_spec("_siam_tracker_ros_source") is None:
+        pytest.skip("only in the environment of ./run")
+    package = importlib.import_module("siam_tracker_ros")
+    assert Path(package.__file__).resolve() == ROOT / "siam_tracker_ros/__init__.py"
+
+
+def test_both_packagings_name_one_version():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    package = ElementTree.parse(ROOT / "package.xml").getroot()
+    assert package.findtext("version") == settings["metadata"]["version"]
+    assert package.findtext("license") == settings["metadata"]["license"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.stem)
+def test_every_requirement_is_pinned(path):
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9.]*(; python_version (<|>=) \"3\.\d+\")?", line), line
+        assert not line.startswith("torchvision")
