@@ -256,8 +256,8 @@ class VideoSink:
         writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter_fourcc(*codec), self.fps, size_wh)
         if not writer.isOpened():
             raise InvalidInputError(
-                f"{self.path} cannot be written as {codec} video of {size_wh[0]} x {size_wh[1]} pixels; check "
-                "that the folder is writable, and try a name that ends in .avi"
+                f"{self.path} cannot be written as {codec} video of {size_wh[0]} x {size_wh[1]} pixels; "
+                "check that the folder is writable, and try a name that ends in .avi"
             )
         self._writer, self._size_wh = writer, size_wh
 
