@@ -29,6 +29,7 @@ class SquareTracker:
     Attributes:
         seen: number of images tracked in.
         gate: cleared, `track` waits for it; how a test makes the network slow without a clock.
+        entered: set whenever `track` is called.
         failure: raised by the next `track` when set.
     """
 
@@ -38,6 +39,7 @@ class SquareTracker:
         self.seen = 0
         self.gate = threading.Event()
         self.gate.set()
+        self.entered = threading.Event()
         self.failure = None
         self._box_xywh = None
 
@@ -48,6 +50,7 @@ class SquareTracker:
 
     def track(self, image_bgr):
         self.threads.add(threading.get_ident())
+        self.entered.set()
         assert self.gate.wait(30)
         if self._box_xywh is None:
             raise NotInitializedError("track before init")

@@ -33,7 +33,11 @@ def message(pixels, encoding, width=None, height=None, padding=0, big_endian=Fal
     step = rows.shape[1] + padding
     rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=255)
     return SimpleNamespace(
-        height=height, width=width, encoding=encoding, is_bigendian=int(big_endian), step=step,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=int(big_endian),
+        step=step,
         data=array.array("B", rows.tobytes()),
     )
 
@@ -63,16 +67,19 @@ def yuv(order):
     return np.tile(pair, (4, 4)).reshape(4, 8, 2)
 
 
-@pytest.mark.parametrize("change, words", [
-    (dict(height=0), "8 x 0"),
-    (dict(width=0), "0 x 6"),
-    (dict(step=23), "step is 23 bytes, expected at least 24"),
-    (dict(step=0), "step is 0 bytes"),
-    (dict(data=array.array("B")), "0 bytes, expected 144"),
-    (dict(data=array.array("B", bytes(143))), "143 bytes, expected 144"),
-    (dict(height=2**31), "144 bytes, expected"),
-    (dict(encoding="rgba8"), "step is 24 bytes, expected at least 32"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(height=0), "8 x 0"),
+        (dict(width=0), "0 x 6"),
+        (dict(step=23), "step is 23 bytes, expected at least 24"),
+        (dict(step=0), "step is 0 bytes"),
+        (dict(data=array.array("B")), "0 bytes, expected 144"),
+        (dict(data=array.array("B", bytes(143))), "143 bytes, expected 144"),
+        (dict(height=2**31), "144 bytes, expected"),
+        (dict(encoding="rgba8"), "step is 24 bytes, expected at least 32"),
+    ],
+)
 def test_a_message_that_contradicts_itself_is_refused(change, words):
     msg = message(ramp(), "bgr8")
     vars(msg).update(change)
@@ -86,9 +93,15 @@ def test_an_unknown_encoding_is_refused_with_the_list_of_known_ones(encoding):
         image_to_bgr(message(ramp(), encoding))
 
 
-@pytest.mark.parametrize("encoding, shape", [
-    ("yuv422", (4, 7, 2)), ("yuv422_yuy2", (4, 7, 2)), ("nv12", (9, 8)), ("nv12", (6, 7)),
-])
+@pytest.mark.parametrize(
+    "encoding, shape",
+    [
+        ("yuv422", (4, 7, 2)),
+        ("yuv422_yuy2", (4, 7, 2)),
+        ("nv12", (9, 8)),
+        ("nv12", (6, 7)),
+    ],
+)
 def test_odd_sides_are_refused_where_colour_is_shared_between_pixels(encoding, shape):
     height = 5 if shape == (9, 8) else 4
     with pytest.raises(InvalidInputError, match="even sides"):
@@ -96,14 +109,17 @@ def test_odd_sides_are_refused_where_colour_is_shared_between_pixels(encoding, s
 
 
 @pytest.mark.parametrize("padding", [0, 5])
-@pytest.mark.parametrize("encoding, from_bgr", [
-    ("bgr8", lambda image: image),
-    ("8UC3", lambda image: image),
-    ("rgb8", lambda image: image[..., ::-1]),
-    ("bgra8", lambda image: np.dstack([image, image[..., 0]])),
-    ("8UC4", lambda image: np.dstack([image, image[..., 0]])),
-    ("rgba8", lambda image: np.dstack([image[..., ::-1], image[..., 0]])),
-])
+@pytest.mark.parametrize(
+    "encoding, from_bgr",
+    [
+        ("bgr8", lambda image: image),
+        ("8UC3", lambda image: image),
+        ("rgb8", lambda image: image[..., ::-1]),
+        ("bgra8", lambda image: np.dstack([image, image[..., 0]])),
+        ("8UC4", lambda image: np.dstack([image, image[..., 0]])),
+        ("rgba8", lambda image: np.dstack([image[..., ::-1], image[..., 0]])),
+    ],
+)
 def test_colour_encodings_are_exact(encoding, from_bgr, padding):
     image = image_to_bgr(message(from_bgr(ramp()), encoding, padding=padding))
     np.testing.assert_array_equal(image, ramp())
@@ -130,7 +146,9 @@ def test_sixteen_bit_grey_keeps_the_high_byte(encoding, big_endian, padding):
 @pytest.mark.parametrize("big_endian", [False, True])
 def test_sixteen_bit_colour_keeps_the_high_byte(big_endian):
     stored = (ramp()[..., ::-1].astype(np.uint16) * 256 + 17).astype(">u2" if big_endian else "<u2")
-    np.testing.assert_array_equal(image_to_bgr(message(stored, "rgb16", width=8, big_endian=big_endian)), ramp())
+    np.testing.assert_array_equal(
+        image_to_bgr(message(stored, "rgb16", width=8, big_endian=big_endian)), ramp()
+    )
 
 
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
@@ -146,15 +164,25 @@ def test_bayer_of_sixteen_bits():
 
 
 @pytest.mark.parametrize("padding", [0, 6])
-@pytest.mark.parametrize("encoding, order", [
-    ("yuv422", "uyvy"), ("uyvy", "uyvy"), ("yuv422_yuy2", "yuyv"), ("yuyv", "yuyv"),
-])
+@pytest.mark.parametrize(
+    "encoding, order",
+    [
+        ("yuv422", "uyvy"),
+        ("uyvy", "uyvy"),
+        ("yuv422_yuy2", "yuyv"),
+        ("yuyv", "yuyv"),
+    ],
+)
 def test_packed_yuv(encoding, order, padding):
     image = image_to_bgr(message(yuv(order), encoding, padding=padding)).astype(int)
     # BT.601, video range: R = 1.164 (Y - 16) + 1.596 (V - 128), and so on.
     for column, luma in ((0, 100), (1, 140)):
         grey = 1.164 * (luma - 16)
-        expected = (grey + 2.018 * (110 - 128), grey - 0.813 * (160 - 128) - 0.391 * (110 - 128), grey + 1.596 * 32)
+        expected = (
+            grey + 2.018 * (110 - 128),
+            grey - 0.813 * (160 - 128) - 0.391 * (110 - 128),
+            grey + 1.596 * 32,
+        )
         np.testing.assert_allclose(image[:, column::2], np.broadcast_to(expected, (4, 4, 3)), atol=2)
 
 
@@ -209,7 +237,9 @@ def test_compressed_images(extension, tolerance):
 
 @pytest.mark.parametrize("image", [np.full((8, 8), 70, np.uint8), np.full((8, 8), 70 * 256 + 9, np.uint16)])
 def test_a_compressed_grey_image_becomes_three_channels_of_eight_bits(image):
-    np.testing.assert_array_equal(compressed_to_bgr(compressed(encoded(".png", image), "png")), solid(8, 8, (70,) * 3))
+    np.testing.assert_array_equal(
+        compressed_to_bgr(compressed(encoded(".png", image), "png")), solid(8, 8, (70,) * 3)
+    )
 
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -217,17 +247,20 @@ JPEG = encoded(".jpg", NOISE)
 PROGRESSIVE = encoded(".jpg", NOISE, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
 
 
-@pytest.mark.parametrize("data, image_format, words", [
-    (b"", "jpeg", "no data"),
-    (b"rubbish", "jpeg", "cannot be decoded"),
-    (b"\xff\xd8", "jpeg", "cannot be decoded"),
-    (JPEG[: len(JPEG) // 2], "jpeg", "without its end"),
-    (JPEG[:-2], "jpeg", "without its end"),
-    (PROGRESSIVE[: len(PROGRESSIVE) // 2], "jpeg", "without its end"),
-    (bytes(200) + JPEG[200:], "jpeg", "cannot be decoded"),
-    (JPEG[:20] + bytes(400) + JPEG[420:], "jpeg", "cannot be decoded"),
-    (b"\x00" * 12 + encoded(".png", NOISE), "16UC1; compressedDepth png", "depth image"),
-])
+@pytest.mark.parametrize(
+    "data, image_format, words",
+    [
+        (b"", "jpeg", "no data"),
+        (b"rubbish", "jpeg", "cannot be decoded"),
+        (b"\xff\xd8", "jpeg", "cannot be decoded"),
+        (JPEG[: len(JPEG) // 2], "jpeg", "without its end"),
+        (JPEG[:-2], "jpeg", "without its end"),
+        (PROGRESSIVE[: len(PROGRESSIVE) // 2], "jpeg", "without its end"),
+        (bytes(200) + JPEG[200:], "jpeg", "cannot be decoded"),
+        (JPEG[:20] + bytes(400) + JPEG[420:], "jpeg", "cannot be decoded"),
+        (b"\x00" * 12 + encoded(".png", NOISE), "16UC1; compressedDepth png", "depth image"),
+    ],
+)
 def test_a_compressed_image_that_is_damaged_is_refused(data, image_format, words):
     with pytest.raises(InvalidInputError, match=words) as error:
         compressed_to_bgr(compressed(data, image_format))
@@ -237,12 +270,19 @@ def test_a_compressed_image_that_is_damaged_is_refused(data, image_format, words
 @pytest.mark.parametrize("tail", [b"", bytes(64), b"\x12\x34"])
 @pytest.mark.parametrize("jpeg", [JPEG, PROGRESSIVE])
 def test_rubbish_after_a_jpeg_does_no_harm(jpeg, tail):
-    np.testing.assert_array_equal(compressed_to_bgr(compressed(jpeg + tail)), compressed_to_bgr(compressed(jpeg)))
+    np.testing.assert_array_equal(
+        compressed_to_bgr(compressed(jpeg + tail)), compressed_to_bgr(compressed(jpeg))
+    )
 
 
-@pytest.mark.parametrize("image, encoding, step", [
-    (ramp(), "bgr8", 24), (ramp()[..., 0], "mono8", 8), (ramp()[::2, ::2], "bgr8", 12),
-])
+@pytest.mark.parametrize(
+    "image, encoding, step",
+    [
+        (ramp(), "bgr8", 24),
+        (ramp()[..., 0], "mono8", 8),
+        (ramp()[::2, ::2], "bgr8", 12),
+    ],
+)
 def test_fill_image(image, encoding, step):
     header = object()
     msg = fill_image(SimpleNamespace(data=array.array("B")), image, encoding, header)
@@ -251,9 +291,15 @@ def test_fill_image(image, encoding, step):
     assert bytes(msg.data) == image.tobytes()
 
 
-@pytest.mark.parametrize("image, encoding", [
-    (ramp(), "mono8"), (ramp()[..., 0], "bgr8"), (ramp().astype(float), "bgr8"), (ramp()[..., :2], "bgr8"),
-])
+@pytest.mark.parametrize(
+    "image, encoding",
+    [
+        (ramp(), "mono8"),
+        (ramp()[..., 0], "bgr8"),
+        (ramp().astype(float), "bgr8"),
+        (ramp()[..., :2], "bgr8"),
+    ],
+)
 def test_fill_image_refuses_the_wrong_shape(image, encoding):
     with pytest.raises(ValueError):
         fill_image(SimpleNamespace(data=array.array("B")), image, encoding, None)

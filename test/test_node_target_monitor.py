@@ -11,8 +11,15 @@ from siam_tracker_ros.node.target_monitor import TargetState
 IDLE, TRACKING, UNCERTAIN, LOST = TargetState
 
 SETTINGS = MonitorSettings(
-    uncertain_score=0.5, lost_score=0.3, recover_score=0.7, lost_drop=0.5, distractor_ratio=0.8, min_visible=0.25,
-    uncertain_frames=2, lost_frames=5, recover_frames=3,
+    uncertain_score=0.5,
+    lost_score=0.3,
+    recover_score=0.7,
+    lost_drop=0.5,
+    distractor_ratio=0.8,
+    min_visible=0.25,
+    uncertain_frames=2,
+    lost_frames=5,
+    recover_frames=3,
 )
 
 
@@ -93,9 +100,16 @@ def test_uncertain_needs_several_good_frames_to_track_again():
     assert states(monitor, [0.9, 0.9, 0.4, 0.9, 0.9, 0.9]) == [UNCERTAIN] * 5 + [TRACKING]
 
 
-@pytest.mark.parametrize("score, peak_ratio, recovers", [
-    (0.8, 0.0, True), (0.7, 0.8, True), (0.69, 0.0, False), (0.9, 0.81, False), (math.nan, 0.0, False),
-])
+@pytest.mark.parametrize(
+    "score, peak_ratio, recovers",
+    [
+        (0.8, 0.0, True),
+        (0.7, 0.8, True),
+        (0.69, 0.0, False),
+        (0.9, 0.81, False),
+        (math.nan, 0.0, False),
+    ],
+)
 def test_lost_needs_a_row_of_better_frames_to_track_again(score, peak_ratio, recovers):
     found = states(lost(), [score] * 4, peak_ratio=peak_ratio)
     assert found == ([LOST, LOST, TRACKING, TRACKING] if recovers else [LOST] * 4)
@@ -121,5 +135,8 @@ def test_a_new_target_knows_nothing_of_the_old_one():
 def test_the_values_are_those_of_the_message():
     status = pytest.importorskip("siam_tracker_ros.msg").TrackerStatus
     assert {state.name: int(state) for state in TargetState} == {
-        "IDLE": status.IDLE, "TRACKING": status.TRACKING, "UNCERTAIN": status.UNCERTAIN, "LOST": status.LOST,
+        "IDLE": status.IDLE,
+        "TRACKING": status.TRACKING,
+        "UNCERTAIN": status.UNCERTAIN,
+        "LOST": status.LOST,
     }

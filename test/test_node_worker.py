@@ -95,17 +95,20 @@ def test_close_finishes_the_job_that_runs_and_refuses_the_others(processed):
     worker.close()
 
 
-@pytest.mark.parametrize("max_frames, max_bytes, sizes, kept", [
-    (3, 1000, [], []),
-    (3, 1000, [10] * 5, [2, 3, 4]),
-    (9, 30, [10] * 5, [2, 3, 4]),
-    (9, 29, [10] * 5, [3, 4]),
-    (9, 5, [10] * 5, [4]),
-    (1, 1000, [10] * 5, [4]),
-    (0, 1000, [10] * 2, [1]),
-    (9, 30, [10, 10, 30], [2]),
-    (9, 30, [31, 0, 0], [1, 2]),
-])
+@pytest.mark.parametrize(
+    "max_frames, max_bytes, sizes, kept",
+    [
+        (3, 1000, [], []),
+        (3, 1000, [10] * 5, [2, 3, 4]),
+        (9, 30, [10] * 5, [2, 3, 4]),
+        (9, 29, [10] * 5, [3, 4]),
+        (9, 5, [10] * 5, [4]),
+        (1, 1000, [10] * 5, [4]),
+        (0, 1000, [10] * 2, [1]),
+        (9, 30, [10, 10, 30], [2]),
+        (9, 30, [31, 0, 0], [1, 2]),
+    ],
+)
 def test_the_buffer_is_bounded_and_keeps_the_newest(max_frames, max_bytes, sizes, kept):
     buffer = FrameBuffer(max_frames, max_bytes)
     for number, size in enumerate(sizes):

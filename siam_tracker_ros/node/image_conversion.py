@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between image messages and NumPy arrays, without cv_bridge.
 
-The functions only read the fields of sensor_msgs/Image and CompressedImage, so any object with these fields will do.
-An image that is `bgr8` already is not copied: the array is a view of the message's data.
+The functions only read the fields of sensor_msgs/Image and CompressedImage, so any object with these fields
+will do. An image that is `bgr8` already is not copied: the array is a view of the message's data.
 """
 
 import dataclasses
@@ -95,9 +95,10 @@ def image_to_bgr(msg):
 
 
 def compressed_to_bgr(msg):
-    """Return a sensor_msgs/CompressedImage (JPEG, PNG or what else OpenCV reads) as image_bgr, uint8 (height, width, 3).
+    """Return a sensor_msgs/CompressedImage as image_bgr, uint8 (height, width, 3).
 
-    An orientation tag in the file is ignored: pixels stay where the camera has them.
+    It takes JPEG, PNG and what else OpenCV reads, whatever the format field says. An orientation tag in the
+    file is ignored: pixels stay where the camera has them.
 
     Raises:
         InvalidInputError: the data is empty, cut off, damaged, or not an image.
@@ -111,7 +112,9 @@ def compressed_to_bgr(msg):
     # A decoder fills the missing part of a JPEG with grey and says nothing; that must not be tracked in.
     raw = data.tobytes() if data[:2].tobytes() == _JPEG_START else b""
     if raw and raw.rfind(_JPEG_END) < raw.rfind(_JPEG_SCAN):
-        raise InvalidInputError(f"{what} is a JPEG without its end, expected a whole one; check the link's quality")
+        raise InvalidInputError(
+            f"{what} is a JPEG without its end, expected a whole one; check the link's quality"
+        )
     try:
         image_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
@@ -140,7 +143,7 @@ def fill_image(msg, image, encoding, header):
     msg.encoding = encoding
     msg.is_bigendian = 0
     msg.step = msg.width * channels
-    # The setter of `data` goes through the pixels one by one; filling the array that is there is a plain copy.
+    # The setter of `data` goes through the pixels one by one; filling the array that is there only copies.
     msg.data.frombytes(np.ascontiguousarray(image).data)
     return msg
 
@@ -150,15 +153,15 @@ def _rows(msg, layout):
     row_bytes = msg.width * layout.channels * layout.channel_bytes
     if msg.step < row_bytes:
         raise InvalidInputError(
-            f"image step is {msg.step} bytes, expected at least {row_bytes} for {msg.width} pixels of {msg.encoding}; "
-            "check the publisher's step and encoding"
+            f"image step is {msg.step} bytes, expected at least {row_bytes} for {msg.width} pixels of "
+            f"{msg.encoding}; check the publisher's step and encoding"
         )
     rows = msg.height * 3 // 2 if msg.encoding == "nv12" else msg.height
     data = np.frombuffer(msg.data, np.uint8)
     if data.size < rows * msg.step:
         raise InvalidInputError(
-            f"image has {data.size} bytes, expected {rows * msg.step} for {msg.width} x {msg.height} pixels of "
-            f"{msg.encoding} at step {msg.step}; check the publisher, or the link if data is lost on the way"
+            f"image has {data.size} bytes, expected {rows * msg.step} for {msg.width} x {msg.height} pixels "
+            f"of {msg.encoding} at step {msg.step}; check the publisher, and the link for lost data"
         )
     return data[: rows * msg.step].reshape(rows, msg.step)[:, :row_bytes]
 
@@ -170,7 +173,8 @@ def _convert_with_cv_bridge(msg):
         from cv_bridge import CvBridge
     except (ImportError, AttributeError) as error:  # AttributeError: built for another major version of NumPy
         raise InvalidInputError(
-            f"image encoding is '{msg.encoding}', {expected}; publish one of these, or install cv_bridge ({error})"
+            f"image encoding is '{msg.encoding}', {expected}; "
+            f"publish one of these, or install cv_bridge ({error})"
         ) from error
     try:
         return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(msg, "bgr8"))

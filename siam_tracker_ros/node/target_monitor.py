@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is the target still there? The state of a target, judged frame by frame.
 
-The score of a Siamese tracker does not fall reliably when the target leaves, so one threshold on it says little.
-Each frame is called
+The score of a Siamese tracker does not fall reliably when the target leaves, so one threshold on it says
+little. Each frame is called
 
-    bad       no evidence of the target: score under `lost_score`, or under `lost_drop` of the score that this target
-              usually has, or less than `min_visible` of the box lies in the image, or there was no usable image;
-    good      not bad, score at least `uncertain_score` (`recover_score` once lost), and no second response peak above
-              `distractor_ratio` of the first: nothing else looks like the target;
+    bad       no evidence of the target: the score is under `lost_score`, or under `lost_drop` of the score
+              that this target usually has; or less than `min_visible` of the box lies in the image; or
+              there was no usable image;
+    good      not bad, the score is at least `uncertain_score` (`recover_score` once lost), and no second
+              response peak exceeds `distractor_ratio` of the first: nothing else looks like the target;
     doubtful  everything between.
 
-`uncertain_frames` frames in a row that are not good make the state UNCERTAIN. Each bad frame counts one up, each good one
-down, and at `lost_frames` the target is LOST; so a score that flickers on the background does not hide the loss. Only
-`recover_frames` good frames in a row lead back to TRACKING.
+`uncertain_frames` frames in a row that are not good make the state UNCERTAIN. Each bad frame counts one up,
+each good one down, and at `lost_frames` the target is LOST; so a score that flickers on the background does
+not hide the loss. Only `recover_frames` good frames in a row lead back to TRACKING.
 """
 
 import dataclasses
@@ -34,7 +35,8 @@ class TargetState(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class MonitorSettings:
-    """Numbers of the rule above; the scores and fractions lie in 0..1, with lost <= uncertain <= recover score."""
+    """Numbers of the rule above; the scores and fractions lie in 0..1, with lost <= uncertain <= recover "
+    "score."""
 
     uncertain_score: float = 0.5
     lost_score: float = 0.3

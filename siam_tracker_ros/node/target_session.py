@@ -93,8 +93,8 @@ class TargetSession:
         """Look for the target in the next frame and return an Observation; without a target, an idle one.
 
         Raises:
-            InvalidInputError: the image has another size than the one the target was marked in. Its box means nothing
-                there, so the target is LOST; it is looked for again when the old size comes back.
+            InvalidInputError: the image has another size than the one the target was marked in. A box means
+                nothing there, so the target is LOST; it is looked for again when the old size comes back.
         """
         if self.state == TargetState.IDLE:
             return self._last
@@ -102,13 +102,15 @@ class TargetSession:
         if size_wh != self._size_wh:
             self._monitor.lose()
             raise InvalidInputError(
-                "image is {} x {} pixels, expected {} x {} as when the target was marked; the target is lost until that "
-                "size returns or ~/init is called again".format(*size_wh, *self._size_wh)
+                "image is {} x {} pixels, expected {} x {} as when the target was marked; the target is lost "
+                "until that size returns or ~/init is called again".format(*size_wh, *self._size_wh)
             )
         started = time.perf_counter()
         result = self.tracker.track(image_bgr)
         inference_ms = (time.perf_counter() - started) * 1e3
-        state = self._monitor.update(result.score, result.peak_ratio, _visible_fraction(result.box_xywh, size_wh))
+        state = self._monitor.update(
+            result.score, result.peak_ratio, _visible_fraction(result.box_xywh, size_wh)
+        )
         self._count(state)
         lost = state == TargetState.LOST
         self._last = Observation(
@@ -134,7 +136,8 @@ class TargetSession:
         return self._last
 
     def hold(self):
-        """Return the Observation of a frame that is left out on purpose: state and confidence as they were, no box."""
+        """Return the Observation of a frame that is left out on purpose: state and confidence as they were, "
+        "no box."""
         return dataclasses.replace(
             self._last, box_xywh=None, mask=None, polygon=None, updated=False, inference_ms=0.0
         )

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that owns the network, the slot that holds the newest frame for it, and the frames kept for a late init."""
+"""The thread that owns the network, the slot with its next frame, and the frames kept for a late init."""
 
 import collections
 import concurrent.futures
@@ -62,11 +62,11 @@ class FrameBuffer:
 class Worker:
     """One thread that runs jobs in order and, between them, hands the newest frame to a callback.
 
-    The network is loaded, used and freed in this thread alone: CUDA graphs belong to the thread that captured them.
+    The network is loaded, used and freed here alone: a CUDA graph belongs to the thread that captured it.
     """
 
     def __init__(self, on_frame, name="tracker"):
-        """Start the thread; `on_frame(frame, skipped)` gets the newest frame and the number dropped before it."""
+        """Start the thread; `on_frame(frame, skipped)` gets a frame and the number dropped before it."""
         self._on_frame = on_frame
         self._wake = threading.Condition()
         self._jobs = collections.deque()
@@ -130,7 +130,7 @@ class Worker:
                 self._on_frame(frame, skipped)
             else:
                 self._do(*job)
-            job = frame = None  # let go of the message and of what the job returned while waiting for the next
+            job = frame = None  # no message or network is kept alive while the thread waits
 
     @staticmethod
     def _do(future, function, args):

@@ -1,0 +1,257 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the node share: a ROS graph of their own for each test, and a camera and operator in it.
+
+Nothing here sleeps for a guessed time: every wait has a condition, and a deadline that only a failure
+reaches.
+"""
+
+import collections
+import itertools
+import os
+import threading
+
+import pytest
+
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+rclpy = pytest.importorskip("rclpy")
+
+from builtin_interfaces.msg import Time  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
+from lifecycle_msgs.srv import GetState  # noqa: E402
+from rcl_interfaces.srv import SetParametersAtomically  # noqa: E402
+from rclpy.context import Context  # noqa: E402
+from rclpy.executors import ExternalShutdownException  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from sensor_msgs.msg import CompressedImage  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
+from siam_tracker_ros.msg import TrackerStatus  # noqa: E402
+from siam_tracker_ros.srv import InitTracker  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+from std_srvs.srv import SetBool  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+from vision_msgs.msg import Detection2D  # noqa: E402
+from vision_msgs.msg import Detection2DArray  # noqa: E402
+
+from siam_tracker_ros.node.image_conversion import fill_image  # noqa: E402
+
+DEADLINE = 30.0  # seconds
+FRAME_ID = "camera_optical_frame"
+
+_domains = itertools.count(os.getpid())
+
+
+def next_domain_id():
+    """Return a domain for one test: 1..100, not the one of the test before."""
+    return next(_domains) % 100 + 1
+
+
+class Graph:
+    """A ROS context in a domain of its own; every node added spins in a thread of its own."""
+
+    def __init__(self):
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=next_domain_id())
+        self._spinning = []
+        self._failures = []
+
+    def add(self, node):
+        """Spin a node in a new thread; return it."""
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(node)
+        thread = threading.Thread(target=self._spin, args=(executor,), daemon=True)
+        self._spinning.append((node, executor, thread))
+        thread.start()
+        return node
+
+    def close(self):
+        """Stop spinning, destroy the nodes, shut down."""
+        for _, executor, thread in self._spinning:
+            executor.shutdown()
+            thread.join(DEADLINE)
+            assert not thread.is_alive(), "a node's executor hangs"
+        for node, _, _ in self._spinning:
+            node.destroy_node()
+        rclpy.shutdown(context=self.context)
+        if self._failures:
+            raise self._failures[0]
+
+    def _spin(self, executor):
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+        except Exception as error:  # a callback raised: a node in a process of its own would have ended
+            self._failures.append(error)
+
+
+class Operator(Node):
+    """A camera, an operator and a listener for one tracker node in one namespace."""
+
+    def __init__(self, graph, namespace=""):
+        super().__init__("operator", context=graph.context, namespace=namespace)
+        self._changed = threading.Condition()
+        self._received = collections.defaultdict(list)
+        self._image_publisher = self.create_publisher(Image, "image", 10)
+        self._compressed_publisher = self.create_publisher(CompressedImage, "image/compressed", 10)
+        self._stamps = itertools.count(1)
+        for name, msg_type in (
+            ("detection", Detection2D),
+            ("detections", Detection2DArray),
+            ("status", TrackerStatus),
+        ):
+            self.listen(name, msg_type, f"tracker/{name}")
+        self.listen("diagnostics", DiagnosticArray, "/diagnostics")
+        graph.add(self)
+
+    def listen(self, name, msg_type, topic):
+        """Collect the messages of a topic under a name."""
+        return self.create_subscription(msg_type, topic, lambda msg: self._collect(name, msg), 100)
+
+    def received(self, name):
+        """Return the messages collected under a name so far."""
+        with self._changed:
+            return list(self._received[name])
+
+    def wait(self, condition, what):
+        """Wait until `condition()` is true and return its value; every message asks it again."""
+        result = None
+
+        def holds():
+            nonlocal result
+            result = condition()
+            return result
+
+        clock = self.get_clock()
+        end = clock.now().nanoseconds + DEADLINE * 1e9
+        with self._changed:
+            while not self._changed.wait_for(holds, timeout=0.02):  # graph events notify nobody
+                assert clock.now().nanoseconds < end, f"waited {DEADLINE:.0f} s for {what}"
+        return result
+
+    def wait_for_camera_link(self):
+        """Wait until the tracker node listens to the images and is heard."""
+        self.wait(
+            lambda: (
+                self._image_publisher.get_subscription_count()
+                + self._compressed_publisher.get_subscription_count()
+            ),
+            "the node to subscribe to the images",
+        )
+        self.wait(
+            lambda: all(self.count_publishers(f"tracker/{n}") for n in ("detection", "detections", "status")),
+            "the node's publishers",
+        )
+
+    def header(self, frame_id=FRAME_ID):
+        """Return the header of the next frame, with odd digits in the stamp."""
+        number = next(self._stamps)
+        return Header(stamp=Time(sec=number, nanosec=(number * 987_654_321) % 10**9), frame_id=frame_id)
+
+    def send(self, image_bgr=None, msg=None):
+        """Publish an image, or a whole message; return its header."""
+        if msg is None:
+            msg = fill_image(Image(), image_bgr, "bgr8", self.header())
+        publisher = self._compressed_publisher if isinstance(msg, CompressedImage) else self._image_publisher
+        publisher.publish(msg)
+        return msg.header
+
+    def frame(self, image_bgr=None, msg=None):
+        """Publish an image and wait for what comes back: its TrackerStatus and its list of Detection2D."""
+        header = self.send(image_bgr, msg)
+        return self.message("status", header), self.message("detections", header).detections
+
+    def message(self, name, header):
+        """Wait for the message with exactly this header and return it."""
+
+        def matching():
+            return [msg for msg in self.received(name) if msg.header == header]
+
+        (msg,) = self.wait(matching, f"the {name} of frame {header.stamp}")
+        return msg
+
+    def call(self, service_type, name, request):
+        """Call a service of the tracker node and return the response."""
+        client = self.create_client(service_type, f"tracker/{name}")
+        self.wait(client.service_is_ready, f"service {name}")
+        future = client.call_async(request)
+        self.wait(future.done, f"the response of {name}")
+        self.destroy_client(client)
+        return future.result()
+
+    def init(self, center=(0.0, 0.0), size=(20.0, 20.0), theta=0.0, stamp=None, frame_id="", **fields):
+        """Call ~/init with a box given by its centre and size."""
+        return self.call(InitTracker, "init", init_request(center, size, theta, stamp, frame_id, **fields))
+
+    def reset(self):
+        """Call ~/reset."""
+        return self.call(Trigger, "reset", Trigger.Request())
+
+    def enable(self, on):
+        """Call ~/enable."""
+        return self.call(SetBool, "enable", SetBool.Request(data=on))
+
+    def change_state(self, label):
+        """Trigger a lifecycle transition; return whether it succeeded."""
+        request = ChangeState.Request()
+        request.transition.label = label
+        return self.call(ChangeState, "change_state", request).success
+
+    def state(self):
+        """Return the label of the lifecycle state."""
+        return self.call(GetState, "get_state", GetState.Request()).current_state.label
+
+    def set_parameters(self, **values):
+        """Set parameters together; return the result with `successful` and `reason`."""
+        request = SetParametersAtomically.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        )
+        return self.call(SetParametersAtomically, "set_parameters_atomically", request).result
+
+    def diagnosis(self, task, condition):
+        """Wait for a DiagnosticStatus of a task that fulfils a condition; return it."""
+
+        def newest():
+            for array in reversed(self.received("diagnostics")):
+                for status in array.status:
+                    if status.name == f"tracker: {task}" and condition(status):
+                        return status
+            return None
+
+        return self.wait(newest, f"a diagnosis of the {task}")
+
+    def _collect(self, name, msg):
+        with self._changed:
+            self._received[name].append(msg)
+            self._changed.notify_all()
+
+
+def init_request(center, size, theta=0.0, stamp=None, frame_id="", **fields):
+    """Return an InitTracker request."""
+    request = InitTracker.Request(**fields)
+    request.header.frame_id = frame_id
+    if stamp is not None:
+        request.header.stamp = stamp
+    request.bbox.center.position.x, request.bbox.center.position.y = center
+    request.bbox.size_x, request.bbox.size_y = size
+    request.bbox.center.theta = theta
+    return request
+
+
+def parameter_overrides(**values):
+    """Return parameters for a node of the tests: reliable images, so that none is lost on a busy machine."""
+    topics = ("/image", "/image/compressed")
+    reliable = {f"qos_overrides.{topic}.subscription.reliability": "reliable" for topic in topics}
+    return [Parameter(name, value=value) for name, value in (reliable | {"device": "cpu"} | values).items()]
+
+
+@pytest.fixture(name="graph")
+def graph_fixture():
+    """A Graph for one test."""
+    graph = Graph()
+    yield graph
+    graph.close()
