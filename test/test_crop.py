@@ -1,6 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import pathlib
+import tracemalloc
 
 import cv2
 import hypothesis.strategies as st
@@ -24,7 +25,7 @@ def test_crop_equals_the_released_codes(number):
 
 def padded_frame_crop(image, center_xy, side, out_side, fill):
     """What `crop_context` should give, the slow way: the whole frame in a wide border."""
-    margin = 400
+    margin = side + 200
     padded = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=fill)
     x0, y0 = (int(np.floor(center - (side + 1) / 2 + 0.5)) + margin for center in center_xy)
     return cv2.resize(padded[y0 : y0 + side, x0 : x0 + side], (out_side, out_side))
@@ -38,6 +39,22 @@ def test_crop_equals_a_crop_of_the_padded_frame(center, side, out_side):
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     crop, _ = crop_context(image, center, side, out_side, (1, 2, 3))
     np.testing.assert_array_equal(crop, padded_frame_crop(image, center, side, out_side, (1, 2, 3)))
+
+
+@pytest.mark.parametrize("side, out_side", [(512, 64), (700, 64), (1021, 127), (2811, 255), (64, 1), (99, 3)])
+@pytest.mark.parametrize("center", [(35.0, 25.0), (-80.5, 130.2), (300, 20)])
+def test_large_regions_are_sampled_to_the_same_pixels(side, out_side, center):
+    image = np.random.default_rng(1).integers(0, 256, (330, 470, 3), dtype=np.uint8)
+    crop, _ = crop_context(image, center, side, out_side, (1, 2, 3))
+    np.testing.assert_array_equal(crop, padded_frame_crop(image, center, side, out_side, (1, 2, 3)))
+
+
+def test_a_huge_region_costs_no_huge_copy():
+    tracemalloc.start()
+    crop_context(np.zeros((48, 64, 3), np.uint8), (30, 20), 100_000, 256, (0, 0, 0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
 
 
 @pytest.mark.parametrize("center", [(1e7, 5), (-1e7, 5), (5, 1e7), (5, -1e7)])

@@ -143,7 +143,7 @@ class Trainer:
             started, recent = time.monotonic(), []
             for batch in progress:
                 recent.append(self.train_step(batch))
-                if self.step % 20 == 0:
+                if self.step % 20 == 0 or self.step == settings.steps:
                     mean = {name: float(np.mean([losses[name] for losses in recent])) for name in recent[0]}
                     seconds = time.monotonic() - started
                     pairs_per_s = len(recent) * settings.batch / seconds

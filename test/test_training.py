@@ -1,0 +1,337 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import io
+import json
+import tarfile
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from siam_tracker_ros import create_tracker
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.geometry import cxcywh_to_xyxy
+from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.geometry import xyxy_to_xywh
+from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.models.lite import Response
+from siam_tracker_ros.training.losses import gaussian_map
+from siam_tracker_ros.training.losses import iou_and_giou
+from siam_tracker_ros.training.losses import lite_losses
+from siam_tracker_ros.training.losses import quality_focal_loss
+from siam_tracker_ros.training.loop import Trainer
+from siam_tracker_ros.training.loop import TrainSettings
+from siam_tracker_ros.training.loop import read_settings
+from siam_tracker_ros.training.loop import train_from_config
+from siam_tracker_ros.training.pairs import PairDataset
+from siam_tracker_ros.training.pairs import PairSettings
+from siam_tracker_ros.training.shards import read_bank
+from siam_tracker_ros.training.teacher import LightFcTeacher
+
+CALM = {name: 0.0 for name in (
+    "rotation", "aspect", "negative", "flip", "grey", "color", "blur", "motion_blur", "low_resolution", "noise",
+    "distractor", "occluder", "photo_fill", "new_background", "template_shift", "template_scale",
+)}  # fmt: skip
+RED = (0, 0, 255)
+
+
+def encode(image):
+    return cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()
+
+
+def add(shard, name, content):
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    shard.addfile(member, io.BytesIO(content))
+
+
+def write_shards(folder, tracks=3, frames=2):
+    """Shards whose targets are red boxes on green: a video and some stills, with masks, and two photos."""
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    with tarfile.open(folder / "tracks-00.tar", "w") as shard:
+        for track in range(tracks):
+            for frame in range(frames if track == 0 else 1):
+                image = np.full((432, 432, 3), (0, 120, 0), np.uint8)
+                w, h = (int(side) for side in rng.integers(50, 80, 2))
+                x, y = (432 - w) // 2, (432 - h) // 2
+                image[y : y + h, x : x + w] = RED
+                mask = (image[..., 2] == 255).astype(np.uint8) * 255
+                label = {
+                    "set": f"set{track}", "track": str(track), "frame": frame, "box_xywh": [x, y, w, h],
+                    "valid_xywh": [0, 0, 432, 432], "kind": "video" if track == 0 else "still", "label": "",
+                }  # fmt: skip
+                key = f"set{track}-{track}-{frame}"
+                add(shard, f"{key}.webp", encode(image))
+                add(shard, f"{key}.json", json.dumps(label).encode())
+                add(shard, f"{key}.png", cv2.imencode(".png", mask)[1].tobytes())
+    with tarfile.open(folder / "photos-00.tar", "w") as shard:
+        for number in range(2):
+            add(shard, f"photo-{number}.webp", encode(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)))
+            add(shard, f"photo-{number}.json", b"{}")
+    return folder
+
+
+@pytest.fixture
+def shards(tmp_path):
+    return write_shards(tmp_path / "shards")
+
+
+def test_bank_counts_tracks_masks_and_photos(shards):
+    bank = read_bank(shards)
+    assert (len(bank.samples), [len(track) for track in bank.tracks], len(bank.photos)) == (4, [2, 1, 1], 2)
+    assert bank.masked == [0, 1, 2, 3]
+    assert bank.samples[0].mask().shape == (432, 432)
+
+
+@pytest.mark.parametrize("damage", ["no folder", "no shards", "cut", "no label"])
+def test_damaged_shards_are_refused_by_name(tmp_path, shards, damage):
+    path = shards / "tracks-00.tar"
+    if damage == "no folder":
+        shards = tmp_path / "absent"
+    elif damage == "no shards":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:1500])
+    else:
+        with tarfile.open(path, "w") as shard:
+            add(shard, "a-b-0.webp", b"x")
+    with pytest.raises(InvalidInputError, match="tracks-"):
+        read_bank(shards)
+
+
+def test_an_undecodable_picture_is_named(shards):
+    bank = read_bank(shards)
+    with pytest.raises(InvalidInputError, match="set0-0"):
+        dataclasses.replace(bank.samples[0], encoded=b"junk").image_bgr()
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_boxes_lie_on_the_targets(shards, number):
+    settings = PairSettings(**{**CALM, "flip": 0.5, "rotation": 0.0})
+    item = PairDataset(read_bank(shards), settings, 0, 100)[number]
+    for name, side in (("template", 128), ("search", 256)):
+        red = (item[name][..., 2].astype(int) - item[name][..., 1] > 60).astype(np.uint8)
+        found = np.array(cv2.boundingRect(red), float)
+        box = xyxy_to_xywh(cxcywh_to_xyxy(item[f"{name}_box"].astype(float))) * side
+        inside = np.clip(box[:2], 0, side)
+        box = np.concatenate([inside, np.clip(box[:2] + box[2:], 0, side) - inside])
+        assert iou_xywh(found, box) > 0.9
+
+
+def test_pairs_are_a_function_of_seed_and_number(shards):
+    bank = read_bank(shards)
+    first, again, other = (PairDataset(bank, PairSettings(), seed, 100)[5] for seed in (1, 1, 2))
+    for name in first:
+        np.testing.assert_array_equal(first[name], again[name])
+    assert (first["search"] != other["search"]).any()
+
+
+def test_targets_lie_uniformly_off_centre(shards):
+    dataset = PairDataset(read_bank(shards), PairSettings(**{**CALM, "scale": 0.0, "shift": 1.0}), 0, 400)
+    centers = np.array([dataset[number]["search_box"][:2] for number in range(200)])
+    assert centers.min() < 0.3 and centers.max() > 0.7  # +-1 of 4 root areas round 0.5
+    assert np.abs(centers.mean(0) - 0.5).max() < 0.03
+
+
+def test_negative_pairs_show_another_target(shards):
+    dataset = PairDataset(read_bank(shards), PairSettings(**{**CALM, "negative": 1.0}), 0, 10)
+    assert not any(dataset[number]["present"] for number in range(5))
+
+
+def test_a_missing_teacher_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match="backbone.onnx"):
+        LightFcTeacher(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "first, second, iou, giou",
+    [
+        ((0, 0, 1, 1), (0, 0, 1, 1), 1.0, 1.0),
+        ((0, 0, 1, 1), (1, 0, 2, 1), 0.0, 0.0),
+        ((0, 0, 1, 1), (3, 0, 4, 1), 0.0, -0.5),
+        ((0, 0, 2, 1), (1, 0, 3, 1), 1 / 3, 1 / 3),
+    ],
+)
+def test_giou_table(first, second, iou, giou):
+    got = iou_and_giou(torch.tensor([first]).float(), torch.tensor([second]).float())
+    assert [value.item() for value in got] == pytest.approx([iou, giou], abs=1e-5)
+
+
+def test_gaussian_peaks_with_one_at_the_centre_cell():
+    weight = gaussian_map(torch.tensor([[0.3, 0.7, 0.2, 0.4]]))
+    assert weight.shape == (1, 1, 16, 16)
+    assert weight.max() == 1
+    assert weight[0, 0, 11, 4] == 1
+    assert weight[0, 0, 11 + 2, 4] > weight[0, 0, 11, 4 + 2], "the taller side falls off more slowly"
+
+
+def test_quality_focal_loss_is_least_at_the_target():
+    target = torch.full((1, 1, 2, 2), 0.7)
+    at_target = quality_focal_loss(torch.logit(target), target)
+    assert at_target == 0
+    assert quality_focal_loss(torch.zeros(1, 1, 2, 2), target) > 0
+    hard = torch.full((1, 1, 1, 1), -3.0)
+    probability = torch.sigmoid(hard)
+    expected = (1 - probability) ** 2 * -torch.log(probability)
+    assert quality_focal_loss(hard, torch.ones(1, 1, 1, 1)) == pytest.approx(expected.item())
+
+
+def perfect_response(label):
+    boxes = label[:, :, None, None].expand(-1, -1, 16, 16).clone()
+    return Response(torch.logit(gaussian_map(label), eps=1e-6), torch.full((len(label), 1, 16, 16), 12.0), boxes)
+
+
+def batch_of(label, present=(True, True)):
+    return {"search_box": label, "present": torch.tensor(present)}
+
+
+def test_a_perfect_response_costs_nothing_and_a_wrong_box_does():
+    label = torch.tensor([[0.5, 0.5, 0.25, 0.25], [0.3, 0.6, 0.2, 0.3]])
+    good = lite_losses(perfect_response(label), batch_of(label))
+    assert good["total"] < 0.01 and good["iou"] == pytest.approx(1)
+    wrong = perfect_response(label)
+    wrong.box_cxcywh[:, 2:] *= 2
+    assert lite_losses(wrong, batch_of(label))["overlap"] > 0.5
+
+
+def test_an_absent_target_teaches_no_box_and_no_confidence():
+    label = torch.tensor([[0.5, 0.5, 0.25, 0.25]])
+    losses = lite_losses(perfect_response(label), batch_of(label, (False,)))
+    assert losses["overlap"] == 0 and losses["localization"] == 0
+    assert losses["classification"] > 1, "confidence where there is no target costs"
+
+
+def test_the_teacher_counts_only_where_it_agrees_with_the_label():
+    label = torch.tensor([[0.5, 0.5, 0.25, 0.25]])
+    score = torch.zeros(1, 1, 16, 16)
+    far = {"teacher_box": torch.tensor([[0.1, 0.1, 0.2, 0.2]]), "teacher_score": score}
+    near = {"teacher_box": torch.tensor([[0.5, 0.5, 0.24, 0.26]]), "teacher_score": score}
+    response = perfect_response(label)
+    alone = lite_losses(response, batch_of(label, (True,)))
+    assert lite_losses(response, {**batch_of(label, (True,)), **far})["total"] == alone["total"]
+    assert lite_losses(response, {**batch_of(label, (True,)), **near})["total"] > alone["total"]
+
+
+def settings_for(tmp_path, **changes):
+    shards = tmp_path / "shards"
+    if not shards.exists():
+        write_shards(shards)
+    values = {"steps": 4, "frozen_steps": 2, "batch": 2, "workers": 0, "checkpoint_every": 2, "warmup": 1, "device": "cpu"}
+    return TrainSettings(data=str(shards), output=str(tmp_path / "run"), **{**values, **changes})
+
+
+def test_the_trunk_rests_first_and_then_every_layer_learns(tmp_path):
+    trainer = Trainer(settings_for(tmp_path))
+    start = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+
+    def moved():
+        return {
+            name for name, value in trainer.network.named_parameters() if not torch.equal(value.detach(), start[name])
+        }
+
+    batches = iter(trainer._loader(0))
+    trainer.network.train()
+    for _ in range(2):
+        trainer.train_step(next(batches))
+    assert moved() and not any(name.startswith("trunk.") for name in moved())
+    for _ in range(2):
+        trainer.train_step(next(batches))
+    assert {name for name, _ in trainer.network.named_parameters()} == moved()
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
+    settings = settings_for(tmp_path)
+    Trainer(settings).run()
+    whole = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+
+    stopped = Trainer(dataclasses.replace(settings, output=str(tmp_path / "stopped")))
+    stopped.output.mkdir()
+    stopped.network.train()
+    batches = iter(stopped._loader(0))
+    for _ in range(2):
+        stopped.train_step(next(batches))
+    stopped.save()
+    Trainer(stopped.settings).run(resume=True)
+    resumed = torch.load(tmp_path / "stopped" / "checkpoint.pt", weights_only=True)
+    assert whole["step"] == resumed["step"] == 4
+    for part in ("network", "average"):
+        for name, value in whole[part].items():
+            torch.testing.assert_close(resumed[part][name], value, rtol=0, atol=0, msg=name)
+
+
+def test_the_weights_of_a_run_make_a_tracker(tmp_path):
+    config = tmp_path / "train.yaml"
+    values = dataclasses.asdict(settings_for(tmp_path, steps=1, frozen_steps=0))
+    values["pairs"] = {"shift": 0.5}
+    config.write_text(yaml.safe_dump(values))
+    weights = train_from_config(config)
+    tracker = create_tracker("lite", weights=weights)
+    image = np.zeros((100, 100, 3), np.uint8)
+    tracker.init(image, (30, 30, 30, 30))
+    assert np.isfinite(tracker.track(image).box_xywh).all()
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["step"] == 1 and log[-1]["total"] > 0
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_path):
+    trainer = Trainer(settings_for(tmp_path))
+    trainer.output.mkdir()
+    trainer.save()
+    before = trainer.checkpoint.read_bytes()
+    with torch.no_grad():
+        trainer.network.box.bias.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="step 0"):
+        trainer.train_step(next(iter(trainer._loader(0))))
+    assert trainer.checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "text, overrides, words",
+    [
+        (None, {}, "cannot be read"),
+        (": : :", {}, "cannot be read"),
+        ("", {}, "data is not set"),
+        ("{data: a, output: b, stepz: 3}", {}, "unknown setting stepz"),
+        ("{data: a, output: b}", {"stepz": 3}, "unknown setting stepz"),
+        ("{data: a, output: b, pairs: {shft: 1}}", {}, "unknown setting pairs.shft"),
+    ],
+)
+def test_bad_configurations_are_refused(tmp_path, text, overrides, words):
+    path = tmp_path / "train.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InvalidSettingError, match=words):
+        read_settings(path, overrides)
+
+
+def test_resume_without_a_checkpoint_is_refused(tmp_path):
+    with pytest.raises(InvalidSettingError, match="no checkpoint"):
+        Trainer(settings_for(tmp_path)).run(resume=True)
+
+
+def test_the_network_learns_a_pair_by_heart(tmp_path):
+    torch.manual_seed(0)
+    settings = settings_for(tmp_path, steps=25, frozen_steps=0, head_rate=3e-3, trunk_rate=1e-3, decay_share=0.3, warmup=5)
+    trainer = Trainer(settings)
+    trainer.network.train()
+    batch = next(iter(trainer._loader(0)))
+    losses = [trainer.train_step(batch) for _ in range(25)]
+    assert losses[-1]["total"] < 0.3 * losses[0]["total"]
+    assert losses[-1]["iou"] > 0.6
+
+
+def test_onnx_trunk_is_checked(tmp_path):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    from siam_tracker_ros.models.checkpoint import load_trunk_onnx
+
+    graph = onnx.helper.make_graph([], "empty", [], [])
+    path = tmp_path / "empty.onnx"
+    onnx.save(onnx.helper.make_model(graph), str(path))
+    with pytest.raises(WeightsError, match="0 convolutions"):
+        load_trunk_onnx(LiteNetwork().trunk, path)
