@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.frames import FrameSource
 
 FPS = 30.0
-SOURCE_NAME = "scene"
 
 _REFERENCE_WH = (640, 480)  # the view that world pixels are scaled for
 _GROUND_WH = (1560, 1160)
@@ -95,7 +95,7 @@ class Scene:
     """A clip of a moving, turning, growing and shrinking target; iterate over it or index it for SceneFrames.
 
     The target passes similar rovers and drives under a footbridge: five seconds after the start, and from
-    then on once in every lap of 13.5 seconds. Clips of different length and one seed begin with the same frames.
+    then on once in every lap of 13.5 seconds. Clips of one seed and different length begin alike.
 
     Args:
         size_wh: width and height of the frames in pixels; the view is the same in every size.
@@ -225,6 +225,27 @@ class Scene:
         image = cv2.GaussianBlur(image, (5, 5), sigma)
         left, top = rng.integers(0, 64, 2)
         return cv2.addWeighted(image, 1, self._grain[top : top + height, left : left + width], 1, -128)
+
+
+class SceneSource(FrameSource):
+    """The frames of a Scene as a source of frames, like those that `open_frames` gives."""
+
+    fps = FPS
+
+    def __init__(self, scene):
+        self.frame_count = len(scene)
+        self._scene = scene
+        self.rewind()
+
+    def __next__(self):
+        return next(self._remaining).image_bgr
+
+    def rewind(self):
+        """Start again at the first frame."""
+        self._remaining = iter(self._scene)
+
+    def close(self):
+        """There is nothing to release."""
 
 
 def _chain(outer, inner):
