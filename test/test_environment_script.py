@@ -59,8 +59,8 @@ if [[ $1 == -S ]]; then
     case $argument in -DCMAKE_INSTALL_PREFIX=*) echo "${argument#*=}" >"$4/prefix" ;; esac
   done
 elif [[ $1 == --install ]]; then
-  prefix=$(cat prefix)
-  mkdir -p "$prefix/lib/python3.11/site-packages/${prefix##*/}/msg"
+  prefix=$(cat "$2/prefix")
+  mkdir -p "$prefix/lib/python3.11/site-packages/${prefix##*/}/msg" "$prefix/share/${prefix##*/}/config"
 fi
 """
 
@@ -202,11 +202,11 @@ def test_the_folders_of_the_build_machine_are_replaced(prepared):
         ("srv/InitTracker.srv", ["interfaces"]),
         ("CMakeLists.txt", ["interfaces"]),
         ("package.xml", ["interfaces"]),
-        ("launch/another.launch.py", ["interfaces"]),
         ("overlay/vision_msgs/msg/Point2D.msg", ["vision_msgs", "interfaces"]),
         ("requirements/test.txt", ["packages", "vision_msgs", "interfaces"]),
         ("requirements/torch.txt", ["torch"]),
         ("config/tracker.yaml", []),
+        ("launch/another.launch.py", []),
         ("siam_tracker_ros/another.py", []),
     ],
 )
@@ -216,6 +216,12 @@ def test_a_change_repeats_what_depends_on_it_once(prepared, path, expected):
     for steps in (expected, []):
         prepared.start(*NOTHING)
         assert prepared.steps() == steps
+
+
+def test_launch_and_config_files_are_used_where_they_are(prepared):
+    share = prepared.root / ".venv/overlay/siam_tracker_ros/share/siam_tracker_ros"
+    for name in ("config", "launch"):
+        assert (share / name).resolve() == prepared.root / name
 
 
 def test_another_python_makes_another_environment(prepared):
