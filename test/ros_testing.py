@@ -187,6 +187,10 @@ class Operator(Node):
         """Call ~/init with a box given by its centre and size."""
         return self.call(InitTracker, "init", init_request(center, size, theta, stamp, frame_id, **fields))
 
+    def call_async_init(self, center):
+        """Send a request to ~/init; return the future of the response."""
+        return self.create_client(InitTracker, "tracker/init").call_async(init_request(center, (20.0, 20.0)))
+
     def reset(self):
         """Call ~/reset."""
         return self.call(Trigger, "reset", Trigger.Request())

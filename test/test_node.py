@@ -13,12 +13,10 @@ from rclpy.qos import qos_profile_sensor_data
 from ros_testing import FRAME_ID
 from ros_testing import Operator
 from ros_testing import graph_fixture  # noqa: F401
-from ros_testing import init_request
 from ros_testing import parameter_overrides
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from siam_tracker_ros.msg import TrackerStatus
-from siam_tracker_ros.srv import InitTracker
 
 from siam_tracker_ros.node.image_conversion import fill_image
 from siam_tracker_ros.node.image_conversion import image_to_bgr
@@ -256,9 +254,7 @@ def test_images_come_in_while_an_init_waits_for_the_worker(setup, operator):
     setup.tracker.entered.clear()
     operator.send(scene(CENTER))
     operator.wait(setup.tracker.entered.is_set, "the worker to be busy with a frame")
-    response = operator.create_client(InitTracker, "tracker/init").call_async(
-        init_request(CENTER, (20.0, 20.0))
-    )
+    response = operator.call_async_init(CENTER)
     operator.wait(lambda: setup.node._worker._jobs, "the request to wait for the worker")
     for _ in range(3):
         last = send_into_slot(setup, scene((90, 60)))

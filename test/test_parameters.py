@@ -1,0 +1,96 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.node.parameters import NodeParameters
+from siam_tracker_ros.node.parameters import change_parameters
+from siam_tracker_ros.node.parameters import parameter_names
+from siam_tracker_ros.node.target_monitor import MonitorSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+NAN = math.nan
+
+
+def test_the_defaults_are_usable():
+    NodeParameters().check()
+    assert NodeParameters().monitor_settings() == MonitorSettings()
+    assert NodeParameters().tracker_arguments() == {
+        "weights": None,
+        "preset": None,
+        "device": "auto",
+        "precision": "auto",
+        "runtime": "auto",
+    }
+
+
+def test_the_parameter_file_says_every_default():
+    content = yaml.safe_load((ROOT / "config" / "tracker.yaml").read_text())
+    values = content["/**"]["ros__parameters"]
+    assert list(sorted(values)) == sorted(parameter_names())
+    for field in dataclasses.fields(NodeParameters):
+        value = values[field.name]
+        assert type(value) is type(field.default), field.name
+        assert value == field.default or (math.isnan(value) and math.isnan(field.default)), field.name
+
+
+def test_every_parameter_has_a_description_that_is_a_sentence():
+    for field in dataclasses.fields(NodeParameters):
+        description = field.metadata["rule"].description
+        assert description.endswith(".") and len(description) > 20, field.name
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        (dict(model="siamfoo"), "model is 'siamfoo', expected one of .*lite"),
+        (dict(model=""), "model is '', expected one of .*lite"),
+        (dict(image_transport="theora"), "image_transport is 'theora', expected one of raw, compressed"),
+        (dict(threads=-1), "threads is -1, expected 0 to 256"),
+        (dict(frame_buffer=0), "frame_buffer is 0, expected 1 to 1000"),
+        (dict(penalty_k=-0.1), "penalty_k is -0.1, expected 0 to 1 or NaN"),
+        (dict(lr=1.5), "lr is 1.5, expected 0 to 1 or NaN"),
+        (dict(window_influence=math.inf), "window_influence is inf, expected 0 to 1 or NaN"),
+        (dict(lost_score=NAN), "lost_score is nan, expected 0 to 1"),
+        (dict(lost_score=0.55), "lost_score 0.55, uncertain_score 0.5.*set them together"),
+        (dict(recover_score=0.1), "recover_score 0.1 are out of order"),
+        (dict(lost_frames=0), "lost_frames is 0, expected 1 to 1000"),
+    ],
+)
+def test_a_bad_value_is_refused_with_what_is_expected(changes, words):
+    before = NodeParameters()
+    with pytest.raises(InvalidSettingError, match=words):
+        change_parameters(before, changes, configured=False)
+    assert before.tracker_arguments() == NodeParameters().tracker_arguments()
+
+
+def test_values_that_only_fit_together_are_set_together():
+    changed = change_parameters(
+        NodeParameters(), dict(lost_score=0.6, uncertain_score=0.7, recover_score=0.8), True
+    )
+    assert changed.monitor_settings() == MonitorSettings(
+        lost_score=0.6, uncertain_score=0.7, recover_score=0.8
+    )
+
+
+@pytest.mark.parametrize(
+    "name, value", [("model", "lite"), ("device", "cpu"), ("image_transport", "compressed")]
+)
+def test_what_makes_the_tracker_changes_only_while_unconfigured(name, value):
+    with pytest.raises(
+        InvalidSettingError, match=f"{name} cannot change while the node is configured.*cleanup"
+    ):
+        change_parameters(NodeParameters(), {name: value}, configured=True)
+    assert getattr(change_parameters(NodeParameters(), {name: value}, configured=False), name) == value
+
+
+def test_settings_that_are_given_reach_the_tracker():
+    parameters = NodeParameters(weights="w.pth", preset="vot2019", penalty_k=0.0, lr=0.5)
+    arguments = parameters.tracker_arguments()
+    assert (arguments["weights"], arguments["preset"]) == ("w.pth", "vot2019")
+    assert (arguments["penalty_k"], arguments["lr"]) == (0.0, 0.5) and "window_influence" not in arguments
