@@ -27,8 +27,9 @@ def test_the_launch_file_compiles_and_sets_only_parameters_that_exist():
 
 
 def test_the_launch_description_has_its_arguments_and_one_node():
-    launch = pytest.importorskip("launch", reason="launch is part of a ROS 2 installation")
-    pytest.importorskip("launch_ros")
+    pytest.importorskip("launch_ros.actions", reason="launch_ros is part of a ROS 2 installation")
+    import launch
+
     spec = importlib.util.spec_from_file_location("tracker_launch", LAUNCH_FILE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
