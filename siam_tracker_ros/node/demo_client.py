@@ -1,0 +1,189 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The client of the demo: a node that gives the tracker its target and writes down what comes back."""
+
+import queue
+import threading
+import time
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import HistoryPolicy
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2D
+
+from siam_tracker_ros.frames import VideoSink
+from siam_tracker_ros.geometry import cxcywh_to_xywh
+from siam_tracker_ros.geometry import xywh_to_cxcywh
+from siam_tracker_ros.msg import TrackerStatus
+from siam_tracker_ros.node.demo_report import LiveRun
+from siam_tracker_ros.node.image_conversion import image_to_bgr
+from siam_tracker_ros.node.messages import stamp_to_ns
+from siam_tracker_ros.node.target_monitor import TargetState
+from siam_tracker_ros.srv import InitTracker
+
+
+class DemoClient(Node):
+    """Listens to `video_publisher` and `tracker`; its callbacks only write down, so that latencies are true.
+
+    Attributes:
+        first_header: header of the first image, or None before it.
+        tracker_fault: what the tracker reports as an error on /diagnostics, or empty.
+    """
+
+    def __init__(self, recorder=None, **node_arguments):
+        """Listen to the tracker; a VideoRecorder gets every image, without one only the first is received."""
+        super().__init__("demo_client", **node_arguments)
+        self.first_header = None
+        self.tracker_fault = ""
+        self._recorder = recorder
+        self._stamps_ns = []
+        self._statuses = {}  # by stamp in nanoseconds, as all that follows
+        self._boxes_xywh = {}
+        self._received_ns = {}
+        self._start_ns = 0
+        kept = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=1000,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        )
+        self._images = None
+        if recorder is None:
+            self.create_subscription(Header, "video_publisher/header", self._on_header, kept)
+        self.create_subscription(Detection2D, "tracker/detection", self._on_detection, 100)
+        self.create_subscription(TrackerStatus, "tracker/status", self._on_status, 100)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self._init = self.create_client(InitTracker, "tracker/init")
+
+    @property
+    def is_connected(self):
+        """Whether everything that the tracker offers is there; its outputs come with its model."""
+        outputs = "tracker/detection", "tracker/status"
+        return self._init.service_is_ready() and all(self.count_publishers(name) for name in outputs)
+
+    @property
+    def has_company(self):
+        """Whether another tracker or another source of images is in the graph."""
+        return self.count_publishers("tracker/status") > 1 or self.count_publishers("image") > 1
+
+    def subscribe_to_images(self):
+        """Start to receive images; the publisher waits for this, so that no answer to an image is missed."""
+        self._images = self.create_subscription(Image, "image", self._on_image, 5)
+
+    @property
+    def answered_last(self):
+        """Whether the tracker has answered for the newest frame known here."""
+        return bool(self._stamps_ns) and self._stamps_ns[-1] in self._statuses
+
+    def request_init(self, box_xywh):
+        """Ask the tracker to start on a box of the first image; return the future of the response."""
+        request = InitTracker.Request(header=self.first_header)
+        x, y, width, height = (float(v) for v in xywh_to_cxcywh(np.asarray(box_xywh, dtype=np.float64)))
+        request.bbox.center.position.x, request.bbox.center.position.y = x, y
+        request.bbox.size_x, request.bbox.size_y = width, height
+        return self._init.call_async(request)
+
+    def note_start(self, response, box_xywh):
+        """Remember the frame on which the tracker started, and its box there."""
+        self._start_ns = stamp_to_ns(response.stamp)
+        self._boxes_xywh[self._start_ns] = np.asarray(box_xywh, dtype=np.float64)
+
+    def live_run(self):
+        """Return the LiveRun of all that was written down."""
+        stamps_ns = np.array(self._stamps_ns, dtype=np.int64)
+        held = [self._held_status(stamp_ns) for stamp_ns in self._stamps_ns]
+        nowhere = np.full(4, np.nan)
+        latencies_ns = [self._received_ns.get(ns, np.nan) - ns for ns in self._stamps_ns]
+        return LiveRun(
+            stamps_ns=stamps_ns,
+            start=int(np.searchsorted(stamps_ns, self._start_ns)),
+            processed=np.array([status is not None for status in held], dtype=bool),
+            states=np.array([status.state if status else TargetState.IDLE for status in held], dtype=int),
+            confidences=np.array([status.confidence if status else np.nan for status in held]),
+            inference_ms=np.array([status.inference_ms if status else np.nan for status in held]),
+            boxes_xywh=np.array([self._boxes_xywh.get(ns, nowhere) for ns in self._stamps_ns]).reshape(-1, 4),
+            latencies_ms=np.array(latencies_ns, dtype=np.float64) / 1e6,
+        )
+
+    def _held_status(self, stamp_ns):
+        """Return the status of a frame in which the tracker held the target, or None."""
+        status = self._statuses.get(stamp_ns)
+        return status if status is not None and status.state != TargetState.IDLE else None
+
+    def _on_image(self, msg):
+        if self.first_header is None:
+            self.first_header = msg.header
+            if self._recorder is None:  # no use in the others, and they would cost the tracker time
+                self.destroy_subscription(self._images)
+        if self._recorder is not None and self._recorder.offer(msg):
+            self._stamps_ns.append(stamp_to_ns(msg.header.stamp))
+
+    def _on_header(self, msg):
+        self._stamps_ns.append(stamp_to_ns(msg.stamp))
+
+    def _on_detection(self, msg):
+        now_ns = time.time_ns()
+        stamp_ns = stamp_to_ns(msg.header.stamp)
+        center = msg.bbox.center.position
+        self._received_ns[stamp_ns] = now_ns
+        box_cxcywh = np.array([center.x, center.y, msg.bbox.size_x, msg.bbox.size_y])
+        self._boxes_xywh[stamp_ns] = cxcywh_to_xywh(box_cxcywh)
+
+    def _on_status(self, msg):
+        self._statuses[stamp_to_ns(msg.header.stamp)] = msg
+
+    def _on_diagnostics(self, msg):
+        for status in msg.status:
+            if status.name == "tracker: tracker":
+                self.tracker_fault = status.message if status.level == DiagnosticStatus.ERROR else ""
+
+
+class VideoRecorder:
+    """Writes images to a video file in a thread of its own: a context manager.
+
+    Attributes:
+        path: the file.
+        error: what went wrong in the thread, or None.
+    """
+
+    _WAITING = 60  # frames; about two seconds
+
+    def __init__(self, path, fps):
+        self.path = path
+        self.error = None
+        self._fps = fps
+        self._frames = queue.Queue(maxsize=self._WAITING)
+        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._frames.put(None)
+        self._thread.join()
+
+    def offer(self, msg):
+        """Take a sensor_msgs/Image; return False where writing is too slow to take it."""
+        try:
+            self._frames.put_nowait(msg)
+        except queue.Full:
+            return False
+        return True
+
+    def _write(self):
+        try:
+            with VideoSink(self.path, self._fps) as sink:
+                for msg in iter(self._frames.get, None):
+                    sink.write(image_to_bgr(msg))
+        except Exception as error:  # kept for whoever waits; what is still offered must not pile up
+            self.error = error
+            while self._frames.get() is not None:
+                pass
