@@ -9,6 +9,7 @@ import pytest
 from siam_tracker_ros.node.worker import Frame
 from siam_tracker_ros.node.worker import FrameBuffer
 from siam_tracker_ros.node.worker import Worker
+from siam_tracker_ros.node.worker import catch_up_frames
 
 
 def frame(number=0, size=10):
@@ -118,3 +119,22 @@ def test_the_buffer_is_bounded_and_keeps_the_newest(max_frames, max_bytes, sizes
     assert buffer.snapshot() == []
     buffer.append(frame(7, max_bytes))
     assert [f.stamp[0] for f in buffer.snapshot()] == [7]
+
+
+@pytest.mark.parametrize(
+    "frames, seconds_per_frame, chosen",
+    [
+        (1, 0.001, [1]),
+        (1, 9.0, [1]),
+        (8, 0.0, [1, 2, 3, 4, 5, 6, 7, 8]),
+        (8, 0.05, [1, 2, 3, 4, 5, 6, 7, 8]),
+        (8, 0.1, [2, 4, 6, 8]),
+        (8, 0.2, [4, 8]),
+        (8, 0.3, [8]),
+        (8, 9.0, [8]),
+        (7, 0.1, [2, 4, 7]),
+    ],
+)
+def test_frames_to_catch_up_are_even_and_end_at_the_last(frames, seconds_per_frame, chosen):
+    start, *later = [Frame(number, received=number / 10) for number in range(frames + 1)]
+    assert [frame.msg for frame in catch_up_frames(start, later, seconds_per_frame)] == chosen

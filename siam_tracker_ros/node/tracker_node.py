@@ -67,6 +67,7 @@ from siam_tracker_ros.node.target_session import TargetSession
 from siam_tracker_ros.node.worker import Frame
 from siam_tracker_ros.node.worker import FrameBuffer
 from siam_tracker_ros.node.worker import Worker
+from siam_tracker_ros.node.worker import catch_up_frames
 from siam_tracker_ros.runtime.device import select_device
 from siam_tracker_ros.srv import InitTracker
 
@@ -101,6 +102,7 @@ class TrackerNode(LifecycleNode):
         super().__init__(node_name, **node_arguments)
         declare_parameters(self)
         self._settings = read_parameters(self)
+        self._warn_of_unknown_parameters()
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._tracker_factory = tracker_factory
         self._worker = None
@@ -142,10 +144,8 @@ class TrackerNode(LifecycleNode):
             self._status_publisher = self._create_output(TrackerStatus, "~/status", 10)
             self._debug_publisher = self._create_output(Image, "~/debug_image", 1)
         except Exception as error:  # whatever a broken file or driver raises: the node stays, unconfigured
-            self._failure = f"cannot configure: {_sentence(error)}"
-            self.get_logger().error(self._failure)
             self._release()
-            return TransitionCallbackReturn.FAILURE
+            return self._refuse(f"cannot configure: {_sentence(error)}")
         self.get_logger().info(
             f"model {parameters.model} is ready on {self._device} after {time.monotonic() - started:.1f} s"
         )
@@ -156,9 +156,7 @@ class TrackerNode(LifecycleNode):
         try:
             self._subscribe()
         except Exception as error:  # a QoS override that does not exist, for one
-            self._failure = f"cannot subscribe to {self._image_topic()}: {_sentence(error)}"
-            self.get_logger().error(self._failure)
-            return TransitionCallbackReturn.FAILURE
+            return self._refuse(f"cannot subscribe to {self._image_topic()}: {_sentence(error)}")
         self.get_logger().info(f"waiting for images on {self._subscription.topic_name}")
         return super().on_activate(state)
 
@@ -188,6 +186,13 @@ class TrackerNode(LifecycleNode):
         super().destroy_node()
 
     # In the executor's thread.
+
+    def _warn_of_unknown_parameters(self):
+        for name in self._parameter_overrides:  # those of the command line and of parameter files
+            if not self.has_parameter(name) and not name.startswith("qos_overrides."):
+                self.get_logger().warning(
+                    f"parameter '{name}' is ignored, expected one of {', '.join(parameter_names())}"
+                )
 
     def _autostart(self):
         self._autostart_timer.cancel()
@@ -283,6 +288,13 @@ class TrackerNode(LifecycleNode):
 
         self._worker.submit(function, *args).add_done_callback(pass_on)
         return answer
+
+    def _refuse(self, failure):
+        """Refuse a transition; where the shutdown took the context away meanwhile, that is no fault."""
+        if self.context.ok():
+            self._failure = failure
+            self.get_logger().error(failure)
+        return TransitionCallbackReturn.FAILURE
 
     def _check_active(self):
         state = self._state_machine.current_state[1]
@@ -402,8 +414,8 @@ class TrackerNode(LifecycleNode):
     def _catch_up(self, frame, seconds_per_frame):
         """Track from a frame to now through the frames kept since, unpublished: they had their turn.
 
-        Each round takes at most half as long as the frames it covers, by leaving some out where need be, so
-        that the next round is shorter. The frame that waits in the slot is left there: its turn is next.
+        Frames that come in during one round make the next, which is shorter. The frame that waits in the slot
+        is left there: its turn is next.
         """
         while True:
             frames = self._buffer.snapshot()
@@ -411,14 +423,12 @@ class TrackerNode(LifecycleNode):
             later = [other for other in frames if other.received > frame.received and other is not waiting]
             if not later:
                 return
-            span = later[-1].received - frame.received
-            count = max(1, min(len(later), int(span / 2 / seconds_per_frame)))
+            chosen = catch_up_frames(frame, later, seconds_per_frame)
             started = time.monotonic()
-            for i in range(count):
-                self._observe(later[(i + 1) * len(later) // count - 1].msg)
-            seconds_per_frame = max((time.monotonic() - started) / count, 1e-6)
-            frame = later[-1]
-            if count == 1:  # as near to now as the network can get
+            for frame in chosen:
+                self._observe(frame.msg)
+            seconds_per_frame = (time.monotonic() - started) / len(chosen)
+            if len(chosen) == 1:  # as near to now as the network can get
                 return
 
     def _reset_target(self):

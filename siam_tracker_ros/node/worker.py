@@ -59,6 +59,24 @@ class FrameBuffer:
             self._bytes = 0
 
 
+def catch_up_frames(start, later, seconds_per_frame):
+    """Choose the frames to track through to get from an old frame to the last of those that came after it.
+
+    Args:
+        start: the Frame where the target is known.
+        later: list of the Frames since, oldest first, at least one.
+        seconds_per_frame: time that tracking in one frame takes.
+
+    Returns:
+        Frames evenly spread over `later`, with its last one: all of them where tracking takes at most half of
+        the time in which they came in, else as many as fit into that half.
+    """
+    span = later[-1].received - start.received
+    count = len(later) if seconds_per_frame <= 0 else int(span / 2 / seconds_per_frame)
+    count = max(1, min(count, len(later)))
+    return [later[(i + 1) * len(later) // count - 1] for i in range(count)]
+
+
 class Worker:
     """One thread that runs jobs in order and, between them, hands the newest frame to a callback.
 
