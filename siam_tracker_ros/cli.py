@@ -69,7 +69,7 @@ def main(argv=None):
 
 def _silence_opencv():
     """Leave it to our own sentence to report a file or a camera that does not open."""
-    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel  # by version
+    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
     set_level(0)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
