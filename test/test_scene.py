@@ -74,11 +74,9 @@ def test_box_bounds_the_mask(clip):
         bounds = np.float64(cv2.boundingRect(mask.astype(np.uint8)))
         if visibility == 1:
             np.testing.assert_array_equal(box_xywh, bounds)
-        elif visibility > 0:
+        else:
             assert (bounds[:2] >= box_xywh[:2]).all()
             assert (bounds[:2] + bounds[2:] <= box_xywh[:2] + box_xywh[2:]).all()
-        else:
-            assert not mask.any()
 
 
 def test_target_stays_in_the_frame(clip):
@@ -90,10 +88,10 @@ def test_target_stays_in_the_frame(clip):
 def test_one_short_occlusion(clip):
     visibility = np.array([entry[2] for entry in clip])
     hidden = np.flatnonzero(visibility < 0.5)
-    assert 8 <= len(hidden) <= 25
-    assert (np.diff(hidden) == 1).all() and 120 < hidden[0] and hidden[-1] < 180
-    assert visibility.min() == 0
-    assert (visibility[:120] == 1).all() and (visibility[190:] == 1).all()
+    assert 7 <= len(hidden) <= 20
+    assert (np.diff(hidden) == 1).all() and 130 < hidden[0] and hidden[-1] < 170
+    assert 0 < visibility.min() < 0.35
+    assert (visibility[:120] == 1).all() and (visibility[180:] == 1).all()
 
 
 def test_target_moves_turns_and_scales(clip):

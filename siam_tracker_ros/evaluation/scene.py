@@ -26,6 +26,7 @@ _GROUND_WH = (1560, 1160)
 _TRACK_RADII = (370.0, 240.0)
 _LAP_S = 13.5
 _BRIDGE_AT_S = 5.0
+_BRIDGE_WH = (50, 440)  # world pixels along and across the track; the target is 66 long
 # BGR of the body, the panel and the stripes; the first is the target's.
 _ROVERS = (
     ((40, 70, 215), (120, 60, 30), (240, 240, 240)),
@@ -94,8 +95,9 @@ class _Sprite:
 class Scene:
     """A clip of a moving, turning, growing and shrinking target; iterate over it or index it for SceneFrames.
 
-    The target passes similar rovers and drives under a footbridge: five seconds after the start, and from
-    then on once in every lap of 13.5 seconds. Clips of one seed and different length begin alike.
+    The target passes similar rovers and drives under a footbridge, which hides most of it for ten frames or
+    so: five seconds after the start, and then once in every lap of 13.5 seconds. Clips of one seed and
+    different length begin alike.
 
     Args:
         size_wh: width and height of the frames in pixels; the view is the same in every size.
@@ -416,7 +418,7 @@ def _draw_rover(body_bgr, panel_bgr, stripe_bgr):
 
 def _draw_bridge(rng):
     """Return a wooden footbridge, BGRA; the track that it spans runs along its x axis, as its planks do."""
-    width, length = 84 * _SPRITE_SCALE, 440 * _SPRITE_SCALE
+    width, length = (side * _SPRITE_SCALE for side in _BRIDGE_WH)
     bridge = np.zeros((length, width, 4), np.uint8)
     grain = _fractal_noise(rng, (width, length), 60, 5)
     for top in range(0, length, 11 * _SPRITE_SCALE):
