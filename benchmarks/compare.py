@@ -49,9 +49,7 @@ def load_peers(path, names, threads):
     """Make peers with the function `create(name, threads)` of a Python file."""
     spec = importlib.util.spec_from_file_location("peers", path)
     if spec is None or not path.is_file():
-        raise InvalidInputError(
-            f"{path} is no Python file, expected one with a function create(name, threads)"
-        )
+        raise InvalidInputError(f"{path} is no Python file, expected one with a function create(name, threads)")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return {name: Peer(module.create(name, threads)) for name in names}

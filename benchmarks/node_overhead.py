@@ -43,9 +43,7 @@ class Stopwatch(Node):
         super().__init__("stopwatch")
         width, height = size_wh
         noise = np.random.default_rng(0).integers(0, 256, (height, 2 * width, 3), dtype=np.uint8)
-        self._picture = (
-            noise.reshape(height // 4, 4, 2 * width, 3).mean(axis=1).astype(np.uint8).repeat(4, axis=0)
-        )
+        self._picture = noise.reshape(height // 4, 4, 2 * width, 3).mean(axis=1).astype(np.uint8).repeat(4, axis=0)
         self._size_wh = size_wh
         self.published, self.received, self.inference = {}, {}, {}
         self.changed = threading.Condition()
@@ -128,9 +126,7 @@ def main():
     parser.add_argument("--model", default="lite")
     parser.add_argument("--weights", default="", help="a checkpoint, or random; empty: those of the package")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="CPU threads of the network; 0: as torch likes"
-    )
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network; 0: as torch likes")
     arguments = parser.parse_args()
     size_wh = tuple(int(side) for side in arguments.size.split("x"))
     parameters = {name: getattr(arguments, name) for name in ("model", "weights", "device")}

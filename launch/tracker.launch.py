@@ -41,12 +41,8 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "autostart", default_value="", description="true, or false to wait for a lifecycle manager."
             ),
-            DeclareLaunchArgument(
-                "use_sim_time", default_value="false", description="Take the time from /clock."
-            ),
-            DeclareLaunchArgument(
-                "log_level", default_value="info", description="debug, info, warn or error."
-            ),
+            DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
+            DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
             OpaqueFunction(function=make_node),
         ]
     )

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Visual object tracking for robots: one box in, then box, confidence and mask in every frame.
 
-    from siam_tracker_ros import create_tracker
+from siam_tracker_ros import create_tracker
 
-    tracker = create_tracker("lite")
-    tracker.init(image_bgr, box_xywh)
-    result = tracker.track(next_image_bgr)
+tracker = create_tracker("lite")
+tracker.init(image_bgr, box_xywh)
+result = tracker.track(next_image_bgr)
 """
 
 from siam_tracker_ros.errors import InvalidInputError

@@ -37,10 +37,10 @@ from siam_tracker_ros.evaluation.sequences import result_line
 from siam_tracker_ros.evaluation.tables import format_table
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.frames import open_frames
-from siam_tracker_ros.node.target_monitor import MonitorSettings
-from siam_tracker_ros.node.target_monitor import TargetState
-from siam_tracker_ros.node.target_session import Observation
-from siam_tracker_ros.node.target_session import TargetSession
+from siam_tracker_ros.target_monitor import MonitorSettings
+from siam_tracker_ros.target_monitor import TargetState
+from siam_tracker_ros.target_session import Observation
+from siam_tracker_ros.target_session import TargetSession
 
 STATE_COLORS = {TargetState.TRACKING: GREEN, TargetState.UNCERTAIN: AMBER, TargetState.LOST: RED}
 NO_BOX = (math.nan,) * 4
@@ -113,9 +113,7 @@ def _add_how_to_run(parser, threads):
 
 
 def _add_one_model(parser):
-    parser.add_argument(
-        "--model", default="lite", help="a name that `siam-tracker models` lists (default: lite)"
-    )
+    parser.add_argument("--model", default="lite", help="a name that `siam-tracker models` lists (default: lite)")
     parser.add_argument("--weights", metavar="FILE", help="weights (default: those shipped with the model)")
     parser.add_argument("--preset", metavar="NAME", help="a named set of the model's settings")
     _add_how_to_run(parser, threads=None)
@@ -179,9 +177,7 @@ def _add_track(commands):
         "Track one target through a video file, a folder of images or a camera.",
         "siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4 --results boxes.txt",
     )
-    parser.add_argument(
-        "source", metavar="VIDEO|DIR|CAMERA", help="video file, folder of images, or camera number"
-    )
+    parser.add_argument("source", metavar="VIDEO|DIR|CAMERA", help="video file, folder of images, or camera number")
     parser.add_argument(
         "--box",
         type=_box,
@@ -191,9 +187,7 @@ def _add_track(commands):
         "where x is below 0",
     )
     _add_one_model(parser)
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="annotated video to write (.mp4, .mov or .avi)"
-    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="annotated video to write (.mp4, .mov or .avi)")
     parser.add_argument(
         "--results",
         type=Path,
@@ -213,23 +207,17 @@ def _track(args):
             sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
         tracker = _create_tracker(args, args.model, args.weights, args.preset)
         if args.results is not None:
-            results = stack.enter_context(
-                open(args.results, "w", buffering=1)
-            )  # whole lines, however it ends
+            results = stack.enter_context(open(args.results, "w", buffering=1))  # whole lines, however it ends
         elif sink is None:
             results = sys.stdout
         for image_bgr, seen in _follow(tracker, _with_progress(frames, results), args.box):
             count += 1
             lost += seen.state == TargetState.LOST
             if results is not None:
-                results.write(
-                    result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence)
-                )
+                results.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
             if sink is not None:
                 caption = f"{seen.state.name.lower()} {seen.confidence:.2f}"
-                draw_target(
-                    image_bgr, seen.box_xywh, caption, STATE_COLORS[seen.state], seen.mask, seen.polygon
-                )
+                draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS[seen.state], seen.mask, seen.polygon)
                 sink.write(image_bgr)
     print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
 
@@ -246,9 +234,7 @@ def _follow(tracker, frames, box_xywh):
 
 def _with_progress(frames, results):
     """Iterate over frames with a progress bar on a terminal, unless results are printed there."""
-    hidden = (
-        True if results is sys.stdout and sys.stdout.isatty() else None
-    )  # None: tqdm looks for a terminal
+    hidden = True if results is sys.stdout and sys.stdout.isatty() else None  # None: tqdm looks for a terminal
     return iter(tqdm(frames, total=frames.frame_count, unit="frame", disable=hidden))
 
 
@@ -258,9 +244,7 @@ def _check_outputs(args):
         if path is not None and path.exists() and Path(args.source).exists() and path.samefile(args.source):
             raise InvalidInputError(f"{path} is both read and written; give the output another name")
     if args.results is not None and not args.results.parent.is_dir():
-        raise InvalidInputError(
-            f"folder {args.results.parent} does not exist; make it, then write {args.results.name}"
-        )
+        raise InvalidInputError(f"folder {args.results.parent} does not exist; make it, then write {args.results.name}")
 
 
 def _add_eval(commands):
@@ -310,9 +294,7 @@ def _add_bench(commands):
         "Measure how fast models track a rendered 640x480 clip, in turns with OpenCV's own trackers.",
         "siam-tracker bench --models lite --baselines csrt kcf --threads 2",
     )
-    parser.add_argument(
-        "--models", nargs="+", metavar="MODEL", help="models to measure (default: all of them)"
-    )
+    parser.add_argument("--models", nargs="+", metavar="MODEL", help="models to measure (default: all of them)")
     parser.add_argument(
         "--baselines",
         nargs="*",
@@ -349,9 +331,7 @@ def _bench(args):
         for name, timing in timings.items()
     ]
     width, height = BENCH_SIZE_WH
-    print(
-        f"{width}x{height}, {args.threads} CPU threads, {args.frames} frames after {BENCH_WARM_UP} to warm up"
-    )
+    print(f"{width}x{height}, {args.threads} CPU threads, {args.frames} frames after {BENCH_WARM_UP} to warm up")
     print(format_table(["tracker", "frames/s", "p50 ms", "p95 ms", f"speed / {models[0]}"], rows))
 
 
@@ -364,9 +344,7 @@ def _add_train(commands):
         "siam-tracker train config/train/lite.yaml --set data=shards --set output=runs/lite",
     )
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings of the run")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint in the output folder"
-    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
     parser.add_argument(
         "--set",
         type=_setting,

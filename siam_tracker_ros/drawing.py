@@ -35,9 +35,7 @@ def draw_target(image_bgr, box_xywh, text="", color_bgr=GREEN, mask=None, polygo
     """
     check_image_bgr(image_bgr)
     if not image_bgr.flags.writeable:
-        raise InvalidInputError(
-            "image is read-only, expected one that can be drawn on; pass image_bgr.copy()"
-        )
+        raise InvalidInputError("image is read-only, expected one that can be drawn on; pass image_bgr.copy()")
     if mask is not None:
         _tint(image_bgr, np.asarray(mask), color_bgr)
     corners = polygon
@@ -58,9 +56,7 @@ def _line_width(image_bgr):
 
 def _tint(image_bgr, mask, color_bgr):
     if mask.shape != image_bgr.shape[:2]:
-        raise InvalidInputError(
-            f"mask is {mask.shape}, expected {image_bgr.shape[:2]}, the frame's height and width"
-        )
+        raise InvalidInputError(f"mask is {mask.shape}, expected {image_bgr.shape[:2]}, the frame's height and width")
     mask = (mask != 0).view(np.uint8)
     x, y, w, h = cv2.boundingRect(mask)
     if w == 0:

@@ -47,9 +47,7 @@ def open_frames(source):
     if path.is_dir():
         return _ImageFolder(path)
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        raise InvalidInputError(
-            f"{path} is a single image, expected a video file; give the folder that it lies in"
-        )
+        raise InvalidInputError(f"{path} is a single image, expected a video file; give the folder that it lies in")
     return _VideoFile(path)
 
 
@@ -63,9 +61,7 @@ def read_image_bgr(path):
     """Read one image file as uint8 (H, W, 3) BGR: grey becomes three equal channels, alpha is dropped."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise InvalidInputError(
-            f"{path} cannot be read as an image; check that the file is complete, or remove it"
-        )
+        raise InvalidInputError(f"{path} cannot be read as an image; check that the file is complete, or remove it")
     return image
 
 
@@ -104,9 +100,7 @@ class FrameSource:
 
 class _ImageFolder(FrameSource):
     def __init__(self, path):
-        self.paths = sorted(
-            (p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural_key
-        )
+        self.paths = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
         if not self.paths:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise InvalidInputError(f"folder {path} has no image in it, expected files that end in {kinds}")
@@ -172,15 +166,11 @@ class _Camera(FrameSource):
     def __next__(self):
         frame = _read_bgr(self._capture)
         if frame is None:
-            raise InvalidInputError(
-                f"camera {self.number} stopped giving pictures; check its cable and start again"
-            )
+            raise InvalidInputError(f"camera {self.number} stopped giving pictures; check its cable and start again")
         return frame
 
     def rewind(self):
-        raise InvalidInputError(
-            f"camera {self.number} is live and cannot be rewound; record it to a file first"
-        )
+        raise InvalidInputError(f"camera {self.number} is live and cannot be rewound; record it to a file first")
 
     def close(self):
         self._capture.release()
@@ -221,13 +211,10 @@ class VideoSink:
         self.fps = float(fps)
         if self.path.suffix.lower() not in VIDEO_CODECS:
             raise InvalidInputError(
-                f"{self.path} does not name a video file, expected a name that ends in "
-                f"{', '.join(VIDEO_CODECS)}"
+                f"{self.path} does not name a video file, expected a name that ends in {', '.join(VIDEO_CODECS)}"
             )
         if not self.path.parent.is_dir():
-            raise InvalidInputError(
-                f"folder {self.path.parent} does not exist; make it, then write {self.path.name}"
-            )
+            raise InvalidInputError(f"folder {self.path.parent} does not exist; make it, then write {self.path.name}")
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise InvalidInputError(f"frame rate is {self.fps:g}, expected frames a second above 0")
         self._writer = None

@@ -137,8 +137,7 @@ class Operator(Node):
         """Wait until the tracker node listens to the images and is heard."""
         self.wait(
             lambda: (
-                self._image_publisher.get_subscription_count()
-                + self._compressed_publisher.get_subscription_count()
+                self._image_publisher.get_subscription_count() + self._compressed_publisher.get_subscription_count()
             ),
             "the node to subscribe to the images",
         )

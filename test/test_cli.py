@@ -126,9 +126,7 @@ def test_an_error_is_one_line_on_standard_error_and_status_2(arguments, words, c
         (["--box", "10,8,20,16", "--results", "clip.avi"], "both read and written"),
     ],
 )
-def test_track_refuses_what_it_cannot_do_and_keeps_the_input(
-    arguments, words, created, video, capsys, monkeypatch
-):
+def test_track_refuses_what_it_cannot_do_and_keeps_the_input(arguments, words, created, video, capsys, monkeypatch):
     monkeypatch.chdir(video.parent)
     before = video.read_bytes()
     assert run("track", video, *arguments) == 2
@@ -167,10 +165,7 @@ def test_track_writes_results_and_video(created, video, tmp_path, capsys):
 def test_track_gives_no_box_while_the_target_is_lost(video, tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "create_tracker", lambda *_, **__: BoxThatStays(lost_from=5))
     results = tmp_path / "out.txt"
-    assert (
-        run("track", video, "--box", "10,8,20,16", "--results", results, "--output", tmp_path / "out.avi")
-        == 0
-    )
+    assert run("track", video, "--box", "10,8,20,16", "--results", results, "--output", tmp_path / "out.avi") == 0
     boxes, scores = read_results(results)
     assert np.isfinite(boxes[:5]).all() and np.isnan(boxes[-5:]).all()
     assert (scores[5:] == 0).all()
@@ -192,9 +187,7 @@ def test_track_passes_the_options_on(created, video):
         "r",
     ]
     assert run("track", video, "--box", "10 8 20 16", *options) == 0
-    assert created == [
-        {"name": "x", "weights": "w", "preset": "p", "device": "d", "precision": "q", "runtime": "r"}
-    ]
+    assert created == [{"name": "x", "weights": "w", "preset": "p", "device": "d", "precision": "q", "runtime": "r"}]
 
 
 def test_ctrl_c_keeps_what_was_written(video, tmp_path, monkeypatch, capsys):
@@ -224,8 +217,7 @@ def test_eval_prints_a_table_and_writes_results(created, sequences, tmp_path, ca
 
 def test_bench_compares_with_the_first_model(created, capsys, monkeypatch):
     models = [
-        types.SimpleNamespace(name=name, shipped_weights=weights)
-        for name, weights in (("one", None), ("two", "w"))
+        types.SimpleNamespace(name=name, shipped_weights=weights) for name, weights in (("one", None), ("two", "w"))
     ]
     monkeypatch.setattr(cli, "list_models", lambda: models)
     monkeypatch.setattr(cli, "_set_threads", lambda count: None)
@@ -318,7 +310,4 @@ def test_the_module_runs_as_a_command(tmp_path):
 def test_a_camera_that_is_not_there_is_one_sentence():
     done = in_a_process("track", "97", "--box", "1,2,3,4")
     assert done.returncode == 2
-    assert (
-        done.stderr.startswith("siam-tracker: error: camera 97 gives no picture")
-        and done.stderr.count("\n") == 1
-    )
+    assert done.stderr.startswith("siam-tracker: error: camera 97 gives no picture") and done.stderr.count("\n") == 1

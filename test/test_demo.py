@@ -29,7 +29,7 @@ from siam_tracker_ros.node.demo_report import frame_ious
 from siam_tracker_ros.node.demo_report import loss_starts
 from siam_tracker_ros.node.demo_report import percentiles
 from siam_tracker_ros.node.demo_report import write_plot
-from siam_tracker_ros.node.target_monitor import TargetState
+from siam_tracker_ros.target_monitor import TargetState
 
 ROOT = Path(__file__).resolve().parents[1]
 NAN = math.nan
@@ -136,8 +136,7 @@ def test_figures():
 def test_figures_of_nothing():
     result = figures(live_run([None, None]), truth([(NAN,) * 4] * 2))
     assert result.summary() == (
-        "demo summary: mean_iou=nan frames=2 dropped=1 latency_p50_ms=nan latency_p95_ms=nan "
-        "inference_ms=nan fps=nan"
+        "demo summary: mean_iou=nan frames=2 dropped=1 latency_p50_ms=nan latency_p95_ms=nan inference_ms=nan fps=nan"
     )
     assert SUMMARY.fullmatch(result.summary())
 
@@ -178,7 +177,7 @@ def test_rendered_clip_gives_its_own_truth():
     assert (clip.source, clip.frames, clip.rate) == ("scene", 6, 30)
     first = Scene(frames=6)[0]
     np.testing.assert_array_equal(clip.box_xywh, first.box_xywh)
-    (image_bgr, box_xywh, visibility), = clip.read(1)
+    ((image_bgr, box_xywh, visibility),) = clip.read(1)
     np.testing.assert_array_equal(image_bgr, first.image_bgr)
     np.testing.assert_array_equal(box_xywh, first.box_xywh)
     assert visibility == 1

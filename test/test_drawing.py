@@ -49,9 +49,7 @@ def test_any_finite_box_can_be_drawn_with_a_caption(box):
     draw_target(frame(), box, "target 0.97")
 
 
-@pytest.mark.parametrize(
-    "box", [None, (60, 50, 30, 30), (0, 0, 30, 30), (150, 110, 30, 30), (1000, 1000, 5, 5)]
-)
+@pytest.mark.parametrize("box", [None, (60, 50, 30, 30), (0, 0, 30, 30), (150, 110, 30, 30), (1000, 1000, 5, 5)])
 def test_a_caption_stays_inside_the_frame(box):
     bare, captioned = frame(480, 640), frame(480, 640)
     draw_target(bare, box)

@@ -255,9 +255,7 @@ def test_figures_equal_the_reference_scorer(tmp_path):
         expected = reference["sequences"][run.name]
         assert ("j_mean" in expected) == (run.name == "masked")
         assert run.scores.mean_iou == pytest.approx(expected["mean_iou"], abs=1e-3)  # the file rounds boxes
-        scores.append(
-            score_boxes(sequence.truth_xywh, read_results(tmp_path / "results" / f"{run.name}.txt")[0])
-        )
+        scores.append(score_boxes(sequence.truth_xywh, read_results(tmp_path / "results" / f"{run.name}.txt")[0]))
         assert scores[-1].frames == expected["frames"] == 27
         for figure in ("mean_iou", "auc", "precision20"):
             assert getattr(scores[-1], figure) == pytest.approx(expected[figure], rel=1e-12)

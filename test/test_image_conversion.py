@@ -146,9 +146,7 @@ def test_sixteen_bit_grey_keeps_the_high_byte(encoding, big_endian, padding):
 @pytest.mark.parametrize("big_endian", [False, True])
 def test_sixteen_bit_colour_keeps_the_high_byte(big_endian):
     stored = (ramp()[..., ::-1].astype(np.uint16) * 256 + 17).astype(">u2" if big_endian else "<u2")
-    np.testing.assert_array_equal(
-        image_to_bgr(message(stored, "rgb16", width=8, big_endian=big_endian)), ramp()
-    )
+    np.testing.assert_array_equal(image_to_bgr(message(stored, "rgb16", width=8, big_endian=big_endian)), ramp())
 
 
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
@@ -237,9 +235,7 @@ def test_compressed_images(extension, tolerance):
 
 @pytest.mark.parametrize("image", [np.full((8, 8), 70, np.uint8), np.full((8, 8), 70 * 256 + 9, np.uint16)])
 def test_a_compressed_grey_image_becomes_three_channels_of_eight_bits(image):
-    np.testing.assert_array_equal(
-        compressed_to_bgr(compressed(encoded(".png", image), "png")), solid(8, 8, (70,) * 3)
-    )
+    np.testing.assert_array_equal(compressed_to_bgr(compressed(encoded(".png", image), "png")), solid(8, 8, (70,) * 3))
 
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -270,9 +266,7 @@ def test_a_compressed_image_that_is_damaged_is_refused(data, image_format, words
 @pytest.mark.parametrize("tail", [b"", bytes(64), b"\x12\x34"])
 @pytest.mark.parametrize("jpeg", [JPEG, PROGRESSIVE])
 def test_rubbish_after_a_jpeg_does_no_harm(jpeg, tail):
-    np.testing.assert_array_equal(
-        compressed_to_bgr(compressed(jpeg + tail)), compressed_to_bgr(compressed(jpeg))
-    )
+    np.testing.assert_array_equal(compressed_to_bgr(compressed(jpeg + tail)), compressed_to_bgr(compressed(jpeg)))
 
 
 @pytest.mark.parametrize(

@@ -118,9 +118,7 @@ def test_every_header_is_the_images_bit_for_bit_and_nothing_is_published_twice(o
         operator.message(name, headers[-1])
         published = [msg.header for msg in operator.received(name)]
         assert [header for header in published if header in headers] == headers
-    assert all(
-        d.header == array.header for array in operator.received("detections") for d in array.detections
-    )
+    assert all(d.header == array.header for array in operator.received("detections") for d in array.detections)
     assert {header.frame_id for header in headers} == {FRAME_ID}
     operator.destroy_subscription(debug)
 
@@ -191,9 +189,7 @@ def test_init_before_any_frame_is_refused_and_names_the_topic(operator):
 
 def test_init_accepts_a_normalized_box_the_right_frame_id_and_the_stamp_of_the_newest_frame(operator):
     status, _ = operator.frame(scene(CENTER))
-    response = operator.init(
-        (0.5, 0.5), (0.125, 0.25), normalized=True, frame_id=FRAME_ID, stamp=status.header.stamp
-    )
+    response = operator.init((0.5, 0.5), (0.125, 0.25), normalized=True, frame_id=FRAME_ID, stamp=status.header.stamp)
     assert response.success, response.message
     _, (detection,) = operator.frame(scene(CENTER))
     assert (center_of(detection), detection.bbox.size_x, detection.bbox.size_y) == (CENTER, 20, 30)

@@ -36,8 +36,6 @@ def test_the_launch_description_has_its_arguments_and_one_node():
     description = module.generate_launch_description()
     assert {argument.name for argument in description.get_launch_arguments()} == ARGUMENTS
     context = launch.LaunchContext()
-    context.launch_configurations.update(
-        {name: "" for name in ARGUMENTS} | {"name": "tracker", "model": "lite"}
-    )
+    context.launch_configurations.update({name: "" for name in ARGUMENTS} | {"name": "tracker", "model": "lite"})
     context.launch_configurations["use_sim_time"] = "false"
     assert len(module.make_node(context)) == 1

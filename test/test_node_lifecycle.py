@@ -60,10 +60,7 @@ def test_the_whole_life_by_a_manager(graph):
     assert operator.state() == "unconfigured" and trackers == []
     response = operator.init(CENTER)
     assert not response.success
-    assert (
-        "the node is unconfigured, expected active; run `ros2 lifecycle set /tracker configure`"
-        in response.message
-    )
+    assert "the node is unconfigured, expected active; run `ros2 lifecycle set /tracker configure`" in response.message
     assert operator.reset().success
 
     assert operator.change_state("configure") and operator.state() == "inactive"
@@ -80,9 +77,7 @@ def test_the_whole_life_by_a_manager(graph):
     assert operator.change_state("activate")
     operator.wait_for_camera_link()
     status, (detection,) = operator.frame(scene((90, 60)))
-    assert (status.target_id, status.age, detection.id) == ("target_1", 2, "target_1"), (
-        "the target must be kept"
-    )
+    assert (status.target_id, status.age, detection.id) == ("target_1", 2, "target_1"), "the target must be kept"
 
     assert operator.change_state("deactivate") and operator.change_state("cleanup")
     assert operator.state() == "unconfigured"
@@ -143,9 +138,7 @@ def broken_files(tmp_path, monkeypatch):
         (dict(weights="foreign.pth"), "foreign.pth"),
     ],
 )
-def test_what_cannot_be_used_refuses_to_configure_and_can_be_put_right(
-    graph, broken_files, parameters, words
-):
+def test_what_cannot_be_used_refuses_to_configure_and_can_be_put_right(graph, broken_files, parameters, words):
     node, operator = start(graph, create_tracker, **parameters)
     diagnosis = operator.diagnosis("tracker", lambda status: status.level == DiagnosticStatus.ERROR)
     assert diagnosis.message.startswith("cannot configure: ") and words in diagnosis.message
@@ -239,15 +232,11 @@ def test_the_tracker_gets_the_parameters(graph):
 
 
 def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
-    node, operator = start(
-        graph, create_tracker, weights="random", lost_score=0.0, lost_drop=0.0, min_visible=0.0
-    )
+    node, operator = start(graph, create_tracker, weights="random", lost_score=0.0, lost_drop=0.0, min_visible=0.0)
     operator.wait_for_camera_link()
     tracker = create_tracker("lite", weights="random", device="cpu")
     generator = torch.Generator().manual_seed(1)
-    images = [
-        torch.randint(0, 255, (120, 160, 3), generator=generator, dtype=torch.uint8).numpy() for _ in range(4)
-    ]
+    images = [torch.randint(0, 255, (120, 160, 3), generator=generator, dtype=torch.uint8).numpy() for _ in range(4)]
     operator.frame(images[0])
     assert operator.init(CENTER, (30.0, 20.0)).success
     tracker.init(images[0], (65, 50, 30, 20))

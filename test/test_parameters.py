@@ -11,7 +11,7 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.node.parameters import NodeParameters
 from siam_tracker_ros.node.parameters import change_parameters
 from siam_tracker_ros.node.parameters import parameter_names
-from siam_tracker_ros.node.target_monitor import MonitorSettings
+from siam_tracker_ros.target_monitor import MonitorSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 NAN = math.nan
@@ -70,21 +70,13 @@ def test_a_bad_value_is_refused_with_what_is_expected(changes, words):
 
 
 def test_values_that_only_fit_together_are_set_together():
-    changed = change_parameters(
-        NodeParameters(), dict(lost_score=0.6, uncertain_score=0.7, recover_score=0.8), True
-    )
-    assert changed.monitor_settings() == MonitorSettings(
-        lost_score=0.6, uncertain_score=0.7, recover_score=0.8
-    )
+    changed = change_parameters(NodeParameters(), dict(lost_score=0.6, uncertain_score=0.7, recover_score=0.8), True)
+    assert changed.monitor_settings() == MonitorSettings(lost_score=0.6, uncertain_score=0.7, recover_score=0.8)
 
 
-@pytest.mark.parametrize(
-    "name, value", [("model", "lite"), ("device", "cpu"), ("image_transport", "compressed")]
-)
+@pytest.mark.parametrize("name, value", [("model", "lite"), ("device", "cpu"), ("image_transport", "compressed")])
 def test_what_makes_the_tracker_changes_only_while_unconfigured(name, value):
-    with pytest.raises(
-        InvalidSettingError, match=f"{name} cannot change while the node is configured.*cleanup"
-    ):
+    with pytest.raises(InvalidSettingError, match=f"{name} cannot change while the node is configured.*cleanup"):
         change_parameters(NodeParameters(), {name: value}, configured=True)
     assert getattr(change_parameters(NodeParameters(), {name: value}, configured=False), name) == value
 

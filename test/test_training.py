@@ -20,14 +20,14 @@ from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.geometry import xyxy_to_xywh
 from siam_tracker_ros.models.lite import LiteNetwork
 from siam_tracker_ros.models.lite import Response
-from siam_tracker_ros.training.losses import gaussian_map
-from siam_tracker_ros.training.losses import iou_and_giou
-from siam_tracker_ros.training.losses import lite_losses
-from siam_tracker_ros.training.losses import quality_focal_loss
 from siam_tracker_ros.training.loop import Trainer
 from siam_tracker_ros.training.loop import TrainSettings
 from siam_tracker_ros.training.loop import read_settings
 from siam_tracker_ros.training.loop import train_from_config
+from siam_tracker_ros.training.losses import gaussian_map
+from siam_tracker_ros.training.losses import iou_and_giou
+from siam_tracker_ros.training.losses import lite_losses
+from siam_tracker_ros.training.losses import quality_focal_loss
 from siam_tracker_ros.training.pairs import PairDataset
 from siam_tracker_ros.training.pairs import PairSettings
 from siam_tracker_ros.training.shards import read_bank
@@ -222,7 +222,15 @@ def settings_for(tmp_path, **changes):
     shards = tmp_path / "shards"
     if not shards.exists():
         write_shards(shards)
-    values = {"steps": 4, "frozen_steps": 2, "batch": 2, "workers": 0, "checkpoint_every": 2, "warmup": 1, "device": "cpu"}
+    values = {
+        "steps": 4,
+        "frozen_steps": 2,
+        "batch": 2,
+        "workers": 0,
+        "checkpoint_every": 2,
+        "warmup": 1,
+        "device": "cpu",
+    }
     return TrainSettings(data=str(shards), output=str(tmp_path / "run"), **{**values, **changes})
 
 
@@ -317,7 +325,9 @@ def test_resume_without_a_checkpoint_is_refused(tmp_path):
 
 def test_the_network_learns_a_pair_by_heart(tmp_path):
     torch.manual_seed(0)
-    settings = settings_for(tmp_path, steps=25, frozen_steps=0, head_rate=3e-3, trunk_rate=1e-3, decay_share=0.3, warmup=5)
+    settings = settings_for(
+        tmp_path, steps=25, frozen_steps=0, head_rate=3e-3, trunk_rate=1e-3, decay_share=0.3, warmup=5
+    )
     trainer = Trainer(settings)
     trainer.network.train()
     batch = next(iter(trainer._loader(0)))

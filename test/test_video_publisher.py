@@ -58,9 +58,7 @@ def folder(tmp_path):
 
 def publisher(graph, *, remap=(), **parameters):
     """A VideoPublisher in the graph, not yet spinning."""
-    overrides = [
-        Parameter(name, value=str(value) if name == "source" else value) for name, value in parameters.items()
-    ]
+    overrides = [Parameter(name, value=str(value) if name == "source" else value) for name, value in parameters.items()]
     arguments = ["--ros-args", *(part for rule in remap for part in ("-r", rule))]
     return VideoPublisher(context=graph.context, parameter_overrides=overrides, cli_args=arguments)
 
@@ -136,9 +134,7 @@ def test_loop_goes_on_until_the_limit(graph, listener, folder):
 
 def test_limit_and_size(graph, listener, folder):
     images = hear(listener, Image, "image")
-    node = graph.add(
-        publisher(graph, source=folder, rate=100, frames=2, width=32, height=20, wait_for_subscribers=1)
-    )
+    node = graph.add(publisher(graph, source=folder, rate=100, frames=2, width=32, height=20, wait_for_subscribers=1))
     wait(lambda: node.finished and len(images) == 2)
     assert {(msg.width, msg.height, len(msg.data)) for msg in images} == {(32, 20, 32 * 20 * 3)}
 

@@ -87,7 +87,4 @@ def time_in_turns(trackers, frames_bgr, box_xywh, warm_up=0, on_frame=lambda: No
                 boxes[name].append(result.box_xywh)
                 on_frame()
         order.append(order.pop(0))  # nobody always comes after the same neighbour
-    return {
-        name: Timing(np.array(times[name][warm_up:]), np.array(boxes[name], dtype=np.float64))
-        for name in trackers
-    }
+    return {name: Timing(np.array(times[name][warm_up:]), np.array(boxes[name], dtype=np.float64)) for name in trackers}

@@ -39,8 +39,7 @@ def score_boxes(truth_xywh, predicted_xywh):
     truth, predicted = (np.asarray(boxes, dtype=np.float64) for boxes in (truth_xywh, predicted_xywh))
     if truth.ndim != 2 or truth.shape != predicted.shape or truth.shape[1] != 4:
         raise InvalidInputError(
-            f"labels are {truth.shape} and predictions {predicted.shape}, "
-            "expected both (frames, 4), one box a frame"
+            f"labels are {truth.shape} and predictions {predicted.shape}, expected both (frames, 4), one box a frame"
         )
     counted = np.isfinite(truth).all(axis=1) & (truth[:, 2:] > 0).all(axis=1)
     counted[:1] = False

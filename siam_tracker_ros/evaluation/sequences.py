@@ -56,8 +56,7 @@ def load_sequence(folder):
     truth = read_boxes(folder / "groundtruth.txt")
     if len(truth) == 0 or not np.isfinite(truth[0]).all():
         raise InvalidInputError(
-            f"{folder / 'groundtruth.txt'}, line 1: expected the first frame's box x,y,w,h, "
-            "with which tracking starts"
+            f"{folder / 'groundtruth.txt'}, line 1: expected the first frame's box x,y,w,h, with which tracking starts"
         )
     sequence = Sequence(folder.resolve().name, folder, truth)
     with sequence.open() as frames:
@@ -67,9 +66,7 @@ def load_sequence(folder):
                 "expected one line an image"
             )
     if len(sequence.mask_names()) != len(truth):
-        raise InvalidInputError(
-            f"{folder / 'mask'} has {len(sequence.mask_names())} files, expected {len(truth)}"
-        )
+        raise InvalidInputError(f"{folder / 'mask'} has {len(sequence.mask_names())} files, expected {len(truth)}")
     return sequence
 
 
@@ -86,8 +83,7 @@ def load_sequences(folder):
     found = sorted(path.parent for path in folder.glob("*/groundtruth.txt"))
     if not found:
         raise InvalidInputError(
-            f"{folder} has no sequence in it, expected subfolders with images in img and boxes in "
-            "groundtruth.txt"
+            f"{folder} has no sequence in it, expected subfolders with images in img and boxes in groundtruth.txt"
         )
     return [load_sequence(path) for path in found]
 
@@ -123,9 +119,7 @@ def _read_rows(path, columns):
     except FileNotFoundError:
         raise InvalidInputError(f"{path} does not exist, expected a text file of boxes, one a line") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(
-            f"{path} cannot be read: {error}; expected a text file of boxes, one a line"
-        ) from None
+        raise InvalidInputError(f"{path} cannot be read: {error}; expected a text file of boxes, one a line") from None
     while lines and not lines[-1].strip():
         lines.pop()
     return [_parse(path, number, line, columns) for number, line in enumerate(lines, start=1)]
@@ -135,12 +129,8 @@ def _parse(path, number, line, columns):
     fields = line.replace(",", " ").split()
     expected = " or ".join({4: "four numbers x,y,w,h", 5: "five numbers x,y,w,h,score"}[n] for n in columns)
     if len(fields) not in columns:
-        raise InvalidInputError(
-            f"{path}, line {number}: {line!r} has {len(fields)} fields, expected {expected}"
-        )
+        raise InvalidInputError(f"{path}, line {number}: {line!r} has {len(fields)} fields, expected {expected}")
     try:
         return [float(field) for field in fields]
     except ValueError:
-        raise InvalidInputError(
-            f"{path}, line {number}: {line!r} is not all numbers, expected {expected}"
-        ) from None
+        raise InvalidInputError(f"{path}, line {number}: {line!r} is not all numbers, expected {expected}") from None

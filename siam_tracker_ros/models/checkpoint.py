@@ -37,7 +37,9 @@ def read_weights(path):
     try:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
-        raise WeightsError(f"weights file {path} is damaged or no safetensors file ({error}); fetch it again") from error
+        raise WeightsError(
+            f"weights file {path} is damaged or no safetensors file ({error}); fetch it again"
+        ) from error
 
 
 def load_weights(network, state, what):
@@ -59,17 +61,28 @@ def load_weights(network, state, what):
         ("unexpected", given.keys() - expected.keys()),
         (
             "differently shaped",
-            {name for name in expected.keys() & given.keys() if tuple(expected[name].shape) != tuple(given[name].shape)},
+            {
+                name
+                for name in expected.keys() & given.keys()
+                if tuple(expected[name].shape) != tuple(given[name].shape)
+            },
         ),
     ):
         if names:
             problems.append(f"{len(names)} {word} of {len(expected)} (first: {', '.join(sorted(names)[:3])})")
     if problems:
-        raise WeightsError(f"{what} does not fit this network: keys {'; '.join(problems)}; was it made for another model?")
-    tensors = {name: torch.as_tensor(np.array(value) if not isinstance(value, torch.Tensor) else value) for name, value in given.items()}
+        raise WeightsError(
+            f"{what} does not fit this network: keys {'; '.join(problems)}; was it made for another model?"
+        )
+    tensors = {
+        name: torch.as_tensor(np.array(value) if not isinstance(value, torch.Tensor) else value)
+        for name, value in given.items()
+    }
     bad = sorted(name for name, value in tensors.items() if not torch.isfinite(value).all())
     if bad:
-        raise WeightsError(f"{what} holds values that are not finite in {len(bad)} tensors (first: {bad[0]}); the file is damaged")
+        raise WeightsError(
+            f"{what} holds values that are not finite in {len(bad)} tensors (first: {bad[0]}); the file is damaged"
+        )
     network.load_state_dict({**network.state_dict(), **tensors})
 
 
@@ -91,7 +104,9 @@ def load_trunk_onnx(trunk, path):
     shapes = [[tuple(array.shape) for array in arrays] for arrays in given]
     expected = [[tuple(conv.weight.shape), tuple(conv.bias.shape)] for conv in convolutions]
     if shapes != expected:
-        raise WeightsError(f"{path} has {len(shapes)} convolutions that are not the {len(expected)} of the MobileNetV2 trunk")
+        raise WeightsError(
+            f"{path} has {len(shapes)} convolutions that are not the {len(expected)} of the MobileNetV2 trunk"
+        )
     with torch.no_grad():
         for index, (conv, (weight, bias)) in enumerate(zip(convolutions, given)):
             weight = weight[:, ::-1] if index == 0 else weight

@@ -25,8 +25,8 @@ from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.demo_report import LiveRun
 from siam_tracker_ros.node.image_conversion import image_to_bgr
 from siam_tracker_ros.node.messages import stamp_to_ns
-from siam_tracker_ros.node.target_monitor import TargetState
 from siam_tracker_ros.srv import InitTracker
+from siam_tracker_ros.target_monitor import TargetState
 
 
 class DemoClient(Node):

@@ -12,7 +12,7 @@ from siam_tracker_ros.drawing import GREY
 from siam_tracker_ros.drawing import RED
 from siam_tracker_ros.drawing import draw_target
 from siam_tracker_ros.geometry import iou_xywh
-from siam_tracker_ros.node.target_monitor import TargetState
+from siam_tracker_ros.target_monitor import TargetState
 
 WHITE = (255, 255, 255)  # BGR
 

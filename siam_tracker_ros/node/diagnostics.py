@@ -13,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 
-from siam_tracker_ros.node.target_monitor import TargetState
+from siam_tracker_ros.target_monitor import TargetState
 
 _WINDOW = 300  # frames that the percentiles look back on
 _MAX_STAMP_AGE = 1.0  # seconds; an older image is no use in a control loop

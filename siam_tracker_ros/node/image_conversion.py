@@ -112,9 +112,7 @@ def compressed_to_bgr(msg):
     # A decoder fills the missing part of a JPEG with grey and says nothing; that must not be tracked in.
     raw = data.tobytes() if data[:2].tobytes() == _JPEG_START else b""
     if raw and raw.rfind(_JPEG_END) < raw.rfind(_JPEG_SCAN):
-        raise InvalidInputError(
-            f"{what} is a JPEG without its end, expected a whole one; check the link's quality"
-        )
+        raise InvalidInputError(f"{what} is a JPEG without its end, expected a whole one; check the link's quality")
     try:
         image_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
@@ -173,8 +171,7 @@ def _convert_with_cv_bridge(msg):
         from cv_bridge import CvBridge
     except (ImportError, AttributeError) as error:  # AttributeError: built for another major version of NumPy
         raise InvalidInputError(
-            f"image encoding is '{msg.encoding}', {expected}; "
-            f"publish one of these, or install cv_bridge ({error})"
+            f"image encoding is '{msg.encoding}', {expected}; publish one of these, or install cv_bridge ({error})"
         ) from error
     try:
         return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(msg, "bgr8"))

@@ -32,8 +32,7 @@ def box_from_request(request, size_wh):
     bbox = request.bbox
     if bbox.center.theta != 0.0:
         raise InvalidInputError(
-            f"bbox.center.theta is {bbox.center.theta:g} rad, expected 0; give the upright box around the "
-            "target"
+            f"bbox.center.theta is {bbox.center.theta:g} rad, expected 0; give the upright box around the target"
         )
     box_cxcywh = np.array([bbox.center.position.x, bbox.center.position.y, bbox.size_x, bbox.size_y])
     if request.normalized:

@@ -11,7 +11,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 
 from siam_tracker_ros import list_models
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.node.target_monitor import MonitorSettings
+from siam_tracker_ros.target_monitor import MonitorSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +197,5 @@ def _descriptor(field):
     elif rule.low is not None and isinstance(field.default, int):
         descriptor.integer_range = [IntegerRange(from_value=rule.low, to_value=rule.high, step=0)]
     elif rule.low is not None:
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=rule.low, to_value=rule.high, step=0.0)
-        ]
+        descriptor.floating_point_range = [FloatingPointRange(from_value=rule.low, to_value=rule.high, step=0.0)]
     return descriptor

@@ -62,14 +62,14 @@ from siam_tracker_ros.node.parameters import change_parameters
 from siam_tracker_ros.node.parameters import declare_parameters
 from siam_tracker_ros.node.parameters import parameter_names
 from siam_tracker_ros.node.parameters import read_parameters
-from siam_tracker_ros.node.target_monitor import TargetState
-from siam_tracker_ros.node.target_session import TargetSession
 from siam_tracker_ros.node.worker import Frame
 from siam_tracker_ros.node.worker import FrameBuffer
 from siam_tracker_ros.node.worker import Worker
 from siam_tracker_ros.node.worker import catch_up_frames
 from siam_tracker_ros.runtime.device import select_device
 from siam_tracker_ros.srv import InitTracker
+from siam_tracker_ros.target_monitor import TargetState
+from siam_tracker_ros.target_session import TargetSession
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks
@@ -439,9 +439,7 @@ class TrackerNode(LifecycleNode):
     def _on_frame(self, frame, skipped):
         try:
             self._process(frame.msg, skipped)
-        except (
-            Exception
-        ) as error:  # the thread must live; a publisher that the shutdown took away is no fault
+        except Exception as error:  # the thread must live; a publisher that the shutdown took away is no fault
             if self.context.ok():
                 self.get_logger().error(
                     f"could not publish a frame: {_sentence(error)}", throttle_duration_sec=_LOG_PERIOD
@@ -456,9 +454,7 @@ class TrackerNode(LifecycleNode):
             self._detection_publisher.publish(detection)
         self._detections_publisher.publish(make_detections(header, detection))
         latency_ns = self._age_ns(header)
-        self._status_publisher.publish(
-            make_status(header, observation, session.target_id, skipped, latency_ns)
-        )
+        self._status_publisher.publish(make_status(header, observation, session.target_id, skipped, latency_ns))
         if image_bgr is not None and self._debug_publisher.get_subscription_count() > 0:
             self._publish_debug_image(header, image_bgr, observation)
         self._diagnostics.frame_published(skipped, observation, latency_ns / 1e6)
@@ -476,13 +472,9 @@ class TrackerNode(LifecycleNode):
         except InvalidInputError as error:
             self._diagnostics.image_refused(str(error))
             self.get_logger().warning(f"image not used: {error}", throttle_duration_sec=_LOG_PERIOD)
-        except (
-            Exception
-        ) as error:  # a fault in a model or driver: said aloud, and the next frame is another chance
+        except Exception as error:  # a fault in a model or driver: said aloud, and the next frame is another chance
             self._diagnostics.tracker_failed(f"the tracker failed: {_sentence(error)}")
-            self.get_logger().error(
-                f"the tracker failed: {_sentence(error)}", throttle_duration_sec=_LOG_PERIOD
-            )
+            self.get_logger().error(f"the tracker failed: {_sentence(error)}", throttle_duration_sec=_LOG_PERIOD)
         return self._session.miss(), image_bgr
 
     def _publish_debug_image(self, header, image_bgr, observation):

@@ -91,9 +91,7 @@ class VideoPublisher(Node):
         period = 1 / (_check_rate(rate) or self._source.fps or _DEFAULT_RATE)
         self._next_image_bgr = None if self._source.live else self._read()
 
-        qos = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy[reliability.upper()]
-        )
+        qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy[reliability.upper()])
         options = {"qos_overriding_options": QoSOverridingOptions.with_default_policies()}
         topic = self.resolve_topic_name("image")  # resolved first: a remapping of `image` moves both
         self._raw = self._compressed = None

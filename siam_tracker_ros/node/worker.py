@@ -42,9 +42,7 @@ class FrameBuffer:
         with self._lock:
             self._frames.append(frame)
             self._bytes += len(frame.msg.data)
-            while len(self._frames) > 1 and (
-                len(self._frames) > self._max_frames or self._bytes > self._max_bytes
-            ):
+            while len(self._frames) > 1 and (len(self._frames) > self._max_frames or self._bytes > self._max_bytes):
                 self._bytes -= len(self._frames.popleft().msg.data)
 
     def snapshot(self):

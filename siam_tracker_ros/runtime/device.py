@@ -36,7 +36,9 @@ def select_precision(precision, device):
     if precision not in ("auto", "fp32", "fp16"):
         raise InvalidSettingError(f'precision is "{precision}", expected "auto", "fp32" or "fp16"')
     if precision == "fp16" and device.type != "cuda":
-        raise InvalidSettingError(f'precision is "fp16" on device "{device.type}", which needs CUDA; use "auto" or "fp32"')
+        raise InvalidSettingError(
+            f'precision is "fp16" on device "{device.type}", which needs CUDA; use "auto" or "fp32"'
+        )
     half = precision == "fp16" or (precision == "auto" and device.type == "cuda")
     return torch.float16 if half else torch.float32
 

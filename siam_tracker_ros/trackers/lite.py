@@ -92,9 +92,7 @@ class LiteTracker(Tracker):
         rate = settings.lr * penalty[row, column] * score[row, column]
         box = np.concatenate([found[:2] + origin_xy, size_wh * (1 - rate) + found[2:] * rate])
         box = _keep_in_reach(box, (image_bgr.shape[1], image_bgr.shape[0]))
-        result = TrackResult(
-            cxcywh_to_xywh(box), float(score[row, column]), peak_ratio=_peak_ratio(score, row, column)
-        )
+        result = TrackResult(cxcywh_to_xywh(box), float(score[row, column]), peak_ratio=_peak_ratio(score, row, column))
         return LiteTarget(target.template, box), result
 
     def _image_tensor(self, crop_bgr):
@@ -118,7 +116,7 @@ def _change(old_wh, new_wh):
 
 
 def _keep_in_reach(box_cxcywh, size_wh):
-    """Keep the centre on the image and the size between SMALLEST_SIDE and the image's, so the target can be found again."""
+    """Keep the centre on the image and the size between SMALLEST_SIDE and the image's: it may be found again."""
     center = np.clip(box_cxcywh[:2], 0, size_wh)
     size = np.clip(box_cxcywh[2:], SMALLEST_SIDE, np.maximum(size_wh, SMALLEST_SIDE))
     return np.concatenate([center, size])

@@ -131,7 +131,9 @@ def _make_network(info, weights):
     network = info.tracker_class.network_class()
     if weights is None:
         if info.shipped_weights is None:
-            raise WeightsError(f"no weights come with {info.name}; give weights=PATH, or train them with siam-tracker train")
+            raise WeightsError(
+                f"no weights come with {info.name}; give weights=PATH, or train them with siam-tracker train"
+            )
         load_weights(network, read_weights(info.shipped_weights), f"weights file {info.shipped_weights}")
     elif isinstance(weights, collections.abc.Mapping):
         load_weights(network, weights, "the given mapping")

@@ -78,7 +78,9 @@ def transform_box(matrix, box_cxcywh):
 
 
 def _warp(image, matrix, side, border=0):
-    return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border)
+    return cv2.warpAffine(
+        image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border
+    )
 
 
 def _shrinks_much(matrix):
@@ -117,7 +119,9 @@ class PairDataset(Dataset):
         present = rng.random() >= self.settings.negative
         search, search_box = self._search(rng, second if present else self._other_target(rng, second), flip)
         if rng.random() < self.settings.grey:
-            template, search = (cv2.merge([cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)] * 3) for image in (template, search))
+            template, search = (
+                cv2.merge([cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)] * 3) for image in (template, search)
+            )
         item = {
             "template": template,
             "search": search,
@@ -207,8 +211,14 @@ class PairDataset(Dataset):
             image = _recolor(rng, image)
         x1, y1, w, h = cxcywh_to_xywh(target)
         for _ in range(5):
-            place = rng.uniform(0, SEARCH_SIDE, 2) if least_cover == 0 else target[:2] + rng.uniform(-0.6, 0.6, 2) * target[2:]
-            matrix = view_matrix(box[:2], np.sqrt(box[2] * box[3]) * SEARCH_SIDE / size, SEARCH_SIDE, flip=rng.random() < 0.5)
+            place = (
+                rng.uniform(0, SEARCH_SIDE, 2)
+                if least_cover == 0
+                else target[:2] + rng.uniform(-0.6, 0.6, 2) * target[2:]
+            )
+            matrix = view_matrix(
+                box[:2], np.sqrt(box[2] * box[3]) * SEARCH_SIDE / size, SEARCH_SIDE, flip=rng.random() < 0.5
+            )
             matrix[:, 2] += place - SEARCH_SIDE / 2
             alpha = _warp(mask, matrix, SEARCH_SIDE)
             top, left = max(int(y1), 0), max(int(x1), 0)

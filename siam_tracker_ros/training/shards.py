@@ -89,7 +89,9 @@ def _members(path):
                 key = stem
                 files[extension] = shard.extractfile(member).read()
     except (tarfile.TarError, OSError) as error:
-        raise InvalidInputError(f"shard {path} cannot be read ({error}); expected a whole, uncompressed tar file") from error
+        raise InvalidInputError(
+            f"shard {path} cannot be read ({error}); expected a whole, uncompressed tar file"
+        ) from error
     if files:
         yield key, files
 
@@ -109,7 +111,9 @@ def read_bank(folder):
         for key, files in _members(path):
             missing = {"webp", "json"} - files.keys()
             if missing:
-                raise InvalidInputError(f"shard {path}: sample {key} has no .{sorted(missing)[0]}; fetch the shard again")
+                raise InvalidInputError(
+                    f"shard {path}: sample {key} has no .{sorted(missing)[0]}; fetch the shard again"
+                )
             label = json.loads(files["json"])
             track = f"{label['set']}-{label['track']}"
             if track not in track_numbers:

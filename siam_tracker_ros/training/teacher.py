@@ -14,7 +14,7 @@ RGB_STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
 
 class LightFcTeacher:
-    """Score map and best box for a pair of crops that are cut as LightFC cuts them (2x and 4x the target's root area)."""
+    """Score map and best box for a pair of crops cut as LightFC cuts them: 2x and 4x the target's root area."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)

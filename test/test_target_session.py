@@ -8,9 +8,9 @@ from node_doubles import SquareTracker
 from node_doubles import scene
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.node.target_monitor import MonitorSettings
-from siam_tracker_ros.node.target_monitor import TargetState
-from siam_tracker_ros.node.target_session import TargetSession
+from siam_tracker_ros.target_monitor import MonitorSettings
+from siam_tracker_ros.target_monitor import TargetState
+from siam_tracker_ros.target_session import TargetSession
 
 BOX = (70, 50, 20, 20)
 
@@ -75,7 +75,7 @@ def test_init_on_a_held_target_is_as_on_none(session):
 
 def test_another_image_size_loses_the_target_and_the_old_one_finds_it_again(session):
     session.init(scene((80, 60)), BOX, "a", "car")
-    with pytest.raises(InvalidInputError, match="320 x 240 pixels, expected 160 x 120.*~/init"):
+    with pytest.raises(InvalidInputError, match="320 x 240 pixels, expected 160 x 120.*a new box is given"):
         session.observe(scene((80, 60), (320, 240)))
     assert session.state == TargetState.LOST
     assert session.miss().box_xywh is None

@@ -10,8 +10,8 @@ import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import xywh_to_xyxy
-from siam_tracker_ros.node.target_monitor import TargetMonitor
-from siam_tracker_ros.node.target_monitor import TargetState
+from siam_tracker_ros.target_monitor import TargetMonitor
+from siam_tracker_ros.target_monitor import TargetState
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -103,14 +103,12 @@ class TargetSession:
             self._monitor.lose()
             raise InvalidInputError(
                 "image is {} x {} pixels, expected {} x {} as when the target was marked; the target is lost "
-                "until that size returns or ~/init is called again".format(*size_wh, *self._size_wh)
+                "until that size returns or a new box is given".format(*size_wh, *self._size_wh)
             )
         started = time.perf_counter()
         result = self.tracker.track(image_bgr)
         inference_ms = (time.perf_counter() - started) * 1e3
-        state = self._monitor.update(
-            result.score, result.peak_ratio, _visible_fraction(result.box_xywh, size_wh)
-        )
+        state = self._monitor.update(result.score, result.peak_ratio, _visible_fraction(result.box_xywh, size_wh))
         self._count(state)
         lost = state == TargetState.LOST
         self._last = Observation(
@@ -136,11 +134,8 @@ class TargetSession:
         return self._last
 
     def hold(self):
-        """Return the Observation of a frame that is left out on purpose: state and confidence as they were, "
-        "no box."""
-        return dataclasses.replace(
-            self._last, box_xywh=None, mask=None, polygon=None, updated=False, inference_ms=0.0
-        )
+        """Return the Observation of a frame left out on purpose: state and confidence as they were, no box."""
+        return dataclasses.replace(self._last, box_xywh=None, mask=None, polygon=None, updated=False, inference_ms=0.0)
 
     def _count(self, state):
         self._age += 1

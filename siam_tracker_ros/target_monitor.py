@@ -35,8 +35,7 @@ class TargetState(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class MonitorSettings:
-    """Numbers of the rule above; the scores and fractions lie in 0..1, with lost <= uncertain <= recover "
-    "score."""
+    """Numbers of the rule above; scores and fractions lie in 0..1, and lost <= uncertain <= recover score."""
 
     uncertain_score: float = 0.5
     lost_score: float = 0.3
