@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros import list_models
+from siam_tracker_ros.arguments import box_argument
 from siam_tracker_ros.drawing import AMBER
 from siam_tracker_ros.drawing import GREEN
 from siam_tracker_ros.drawing import RED
@@ -125,18 +126,6 @@ def _positive_int(text):
     return int(text)
 
 
-def _box(text):
-    try:
-        box = tuple(float(part) for part in text.replace(",", " ").split())
-    except ValueError:
-        box = ()
-    if len(box) != 4:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a box, expected x,y,w,h in pixels, for example 313,88,342,194"
-        )
-    return box
-
-
 def _setting(text):
     name, equals, value = text.partition("=")
     if not (name and equals and value):
@@ -180,7 +169,7 @@ def _add_track(commands):
     parser.add_argument("source", metavar="VIDEO|DIR|CAMERA", help="video file, folder of images, or camera number")
     parser.add_argument(
         "--box",
-        type=_box,
+        type=box_argument,
         required=True,
         metavar="X,Y,W,H",
         help="the target in the first frame, in pixels from the top left corner; write --box=-4,10,50,60 "

@@ -19,6 +19,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from siam_tracker_ros.arguments import box_argument
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.evaluation.sequences import write_results
 from siam_tracker_ros.frames import VideoSink
@@ -69,7 +70,7 @@ def _parse(args):
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--video", metavar="FILE_OR_DIR", help="a video file or a folder of images")
     source.add_argument("--camera", type=int, metavar="N", help="the number of a camera")
-    parser.add_argument("--box", type=_box, metavar="X,Y,W,H", help="the target in the first frame in pixels")
+    parser.add_argument("--box", type=box_argument, metavar="X,Y,W,H", help="the target in the first frame in pixels")
     parser.add_argument("--model", default="lite", help="name of the model (default: lite)")
     parser.add_argument("--weights", default="", metavar="FILE", help="default: the model's own")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
@@ -86,16 +87,6 @@ def _parse(args):
     if options.box is not None and options.camera is None and options.video is None:
         parser.error("--box goes with --video or --camera; in the rendered clip the target is known")
     return options
-
-
-def _box(text):
-    try:
-        box_xywh = tuple(float(number) for number in text.split(","))
-    except ValueError:
-        box_xywh = ()
-    if len(box_xywh) != 4:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a box, expected x,y,w,h as in 313,88,342,194")
-    return box_xywh
 
 
 def _positive(text):

@@ -5,8 +5,9 @@
 import json
 import signal
 import subprocess
-import sys
 import time
+
+from ament_index_python.packages import get_package_prefix
 
 from siam_tracker_ros.errors import SiamTrackerError
 
@@ -32,9 +33,9 @@ class Processes:
         self.stop()
 
     def start(self, name, **parameters):
-        """Start the node of a module in this folder with ROS parameters."""
-        code = f"import sys; from siam_tracker_ros.node.{name} import main; sys.exit(main())"
-        command = [sys.executable, "-c", code, "--ros-args"]
+        """Start an installed executable of this package, as `ros2 run` does, with ROS parameters."""
+        prefix = get_package_prefix("siam_tracker_ros")
+        command = [f"{prefix}/lib/siam_tracker_ros/{name}", "--ros-args"]
         for key, value in parameters.items():
             command += ["-p", f"{key}:={json.dumps(value)}"]  # JSON is YAML, and keeps "0" a string
         with self.log(name).open("w") as log:

@@ -35,13 +35,20 @@ class LiteSettings:
         penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
         window_influence: 0..1, weight of the Hann window that favours the centre of the search region.
         lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
+        hold_score: 0..1, below this score the target counts as hidden and its box stays where it is.
     """
 
-    RANGES: typing.ClassVar = {"penalty_k": (0.0, 2.0), "window_influence": (0.0, 1.0), "lr": (0.0, 1.0)}
+    RANGES: typing.ClassVar = {
+        "penalty_k": (0.0, 2.0),
+        "window_influence": (0.0, 1.0),
+        "lr": (0.0, 1.0),
+        "hold_score": (0.0, 1.0),
+    }
 
     penalty_k: float = 0.04
     window_influence: float = 0.3
     lr: float = 0.8
+    hold_score: float = 0.15
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,11 +95,14 @@ class LiteTracker(Tracker):
         penalty = np.exp(-settings.penalty_k * (_change(size_wh, boxes[2:]) - 1))
         response = penalty * score * (1 - settings.window_influence) + self._window * settings.window_influence
         row, column = np.unravel_index(response.argmax(), response.shape)
-        found = boxes[:, row, column]
-        rate = settings.lr * penalty[row, column] * score[row, column]
-        box = np.concatenate([found[:2] + origin_xy, size_wh * (1 - rate) + found[2:] * rate])
-        box = _keep_in_reach(box, (image_bgr.shape[1], image_bgr.shape[0]))
-        result = TrackResult(cxcywh_to_xywh(box), float(score[row, column]), peak_ratio=_peak_ratio(score, row, column))
+        best_score = float(score[row, column])
+        box = target.box_cxcywh
+        if best_score >= settings.hold_score:
+            found = boxes[:, row, column]
+            rate = settings.lr * penalty[row, column] * best_score
+            box = np.concatenate([found[:2] + origin_xy, size_wh * (1 - rate) + found[2:] * rate])
+            box = _keep_in_reach(box, (image_bgr.shape[1], image_bgr.shape[0]))
+        result = TrackResult(cxcywh_to_xywh(box), best_score, peak_ratio=_peak_ratio(score, row, column))
         return LiteTarget(target.template, box), result
 
     def _image_tensor(self, crop_bgr):
