@@ -37,9 +37,9 @@ class TargetState(enum.IntEnum):
 class MonitorSettings:
     """Numbers of the rule above; scores and fractions lie in 0..1, and lost <= uncertain <= recover score."""
 
-    uncertain_score: float = 0.5
-    lost_score: float = 0.3
-    recover_score: float = 0.6
+    uncertain_score: float = 0.3
+    lost_score: float = 0.2
+    recover_score: float = 0.35
     lost_drop: float = 0.5
     distractor_ratio: float = 0.8
     min_visible: float = 0.25

@@ -339,7 +339,7 @@ def test_another_image_size_in_mid_stream_loses_the_target_until_init(operator):
     status, detections = operator.frame(scene(CENTER, (320, 240)))
     assert (status.state, status.target_id, detections) == (TrackerStatus.LOST, "target_1", [])
     diagnosis = operator.diagnosis("input", lambda status: status.level == DiagnosticStatus.ERROR)
-    assert "320 x 240 pixels, expected 160 x 120" in diagnosis.message and "~/init" in diagnosis.message
+    assert "320 x 240 pixels, expected 160 x 120" in diagnosis.message and "new box" in diagnosis.message
     assert operator.init(CENTER).success
     status, (detection,) = operator.frame(scene((200, 150), (320, 240)))
     assert status.state == TrackerStatus.TRACKING and center_of(detection) == (200, 150)

@@ -57,7 +57,7 @@ def test_every_parameter_has_a_description_that_is_a_sentence():
         (dict(lr=1.5), "lr is 1.5, expected 0 to 1 or NaN"),
         (dict(window_influence=math.inf), "window_influence is inf, expected 0 to 1 or NaN"),
         (dict(lost_score=NAN), "lost_score is nan, expected 0 to 1"),
-        (dict(lost_score=0.55), "lost_score 0.55, uncertain_score 0.5.*set them together"),
+        (dict(lost_score=0.55), "lost_score 0.55, uncertain_score 0.3.*set them together"),
         (dict(recover_score=0.1), "recover_score 0.1 are out of order"),
         (dict(lost_frames=0), "lost_frames is 0, expected 1 to 1000"),
     ],

@@ -202,7 +202,8 @@ def write_plot(path, run, truth):
             bottom.scatter(seconds[of_state], heights, s=9, color=color, label=state.name.lower(), zorder=2)
     bottom.set_ylabel("confidence")
     bottom.set_xlabel("time (s)")
-    bottom.legend(loc="lower left", ncol=len(TargetState), fontsize="small")
+    if run.processed.any():
+        bottom.legend(loc="lower left", ncol=len(TargetState), fontsize="small")
     for axes in (top, bottom):
         axes.set_xlim(0, max(seconds[-1], 1e-3))
         axes.set_ylim(-0.03, 1.03)

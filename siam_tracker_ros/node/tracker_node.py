@@ -522,12 +522,16 @@ def _sentence(error):
 
 def main(args=None):
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
+    interrupted = []
+    for number in (signal.SIGINT, signal.SIGTERM):  # rclpy ends the spin; no exception may strike in between
+        signal.signal(number, lambda *_: interrupted.append(True))
     rclpy.init(args=args)
     node = None
     try:
         node = TrackerNode()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        if not interrupted:
+            rclpy.spin(node)
+    except ExternalShutdownException:
         pass
     except (
         rclpy.exceptions.InvalidParameterTypeException,
@@ -537,10 +541,8 @@ def main(args=None):
         return 1
     except Exception:
         if rclpy.ok():
-            raise  # else a publish that the shutdown cut off, which is no fault
+            raise  # else something that the shutdown cut off, which is no fault
     finally:
-        # A launcher passes Ctrl-C on to a process that has had it from the terminal already.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -227,8 +227,9 @@ def _make_room_for_images():
 
 def main(args=None):
     """Publish until the source ends, Ctrl-C or SIGTERM; return the exit status, 2 for a bad setting."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    interrupted = []
+    for number in (signal.SIGINT, signal.SIGTERM):  # no exception may strike inside of rclpy
+        signal.signal(number, lambda *_: interrupted.append(True))
     _make_room_for_images()
     cv2.setNumThreads(1)  # the cores are the tracker's
     # Without rclpy's own signal handlers a signal cannot take the context away from under a publish.
@@ -239,10 +240,8 @@ def main(args=None):
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         status = 1
-        while not node.finished:
+        while not (node.finished or interrupted):
             executor.spin_once(timeout_sec=0.2)
-        status = 0
-    except KeyboardInterrupt:
         status = 0
     except (
         SiamTrackerError,
@@ -251,8 +250,6 @@ def main(args=None):
     ) as error:
         print(f"video_publisher: {error}", file=sys.stderr)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
         if executor is not None:
             executor.shutdown()
         if node is not None:

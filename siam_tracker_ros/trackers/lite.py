@@ -33,22 +33,22 @@ class LiteSettings:
 
     Attributes:
         penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
-        window_influence: 0..1, weight of the Hann window that favours the centre of the search region.
+        window_influence: 0..1, how far the Hann window pulls scores down towards the search region's edge.
         lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
         hold_score: 0..1, below this score the target counts as hidden and its box stays where it is.
     """
 
     RANGES: typing.ClassVar = {
-        "penalty_k": (0.0, 2.0),
+        "penalty_k": (0.0, 1.0),
         "window_influence": (0.0, 1.0),
         "lr": (0.0, 1.0),
         "hold_score": (0.0, 1.0),
     }
 
-    penalty_k: float = 0.04
-    window_influence: float = 0.3
-    lr: float = 0.8
-    hold_score: float = 0.15
+    penalty_k: float = 0.02
+    window_influence: float = 0.5
+    lr: float = 1.0
+    hold_score: float = 0.05
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ class LiteTracker(Tracker):
         score, boxes = packed[0], packed[1:] * side  # (16, 16), (4, 16, 16)
 
         penalty = np.exp(-settings.penalty_k * (_change(size_wh, boxes[2:]) - 1))
-        response = penalty * score * (1 - settings.window_influence) + self._window * settings.window_influence
+        response = penalty * score * (1 - settings.window_influence + settings.window_influence * self._window)
         row, column = np.unravel_index(response.argmax(), response.shape)
         best_score = float(score[row, column])
         box = target.box_cxcywh
