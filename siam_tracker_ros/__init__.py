@@ -9,6 +9,13 @@ tracker.init(image_bgr, box_xywh)
 result = tracker.track(next_image_bgr)
 """
 
+import os
+
+# PyTorch's threads spin while they wait for each other, by default almost without end. Beside another busy program (a
+# camera driver, OpenCV's own threads) they then hold each other up, and a frame can last a hundred times as long. Some
+# thousand turns keep the speed of an idle machine. It is read once, when torch is first imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import NotInitializedError

@@ -7,6 +7,8 @@ import importlib.util
 import json
 import os
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -100,6 +102,13 @@ def test_package_is_imported_from_the_sources():
         pytest.skip("only in the environment of ./run")
     package = importlib.import_module("siam_tracker_ros")
     assert Path(package.__file__).resolve() == ROOT / "siam_tracker_ros/__init__.py"
+
+
+def test_the_command_is_there_in_the_environment():
+    command = shutil.which("siam-tracker")
+    if command is None and not importlib.util.find_spec("_siam_tracker_ros_source"):
+        pytest.skip("only in the environment of ./run, or where the package is installed")
+    assert "lite" in subprocess.run([command, "models"], capture_output=True, text=True, check=True).stdout
 
 
 def test_both_packagings_name_one_version():
