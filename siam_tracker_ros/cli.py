@@ -8,6 +8,7 @@ sentence explains, 130 stopped with Ctrl-C.
 
 import argparse
 import contextlib
+import itertools
 import math
 import os
 import sys
@@ -195,11 +196,14 @@ def _track(args):
         if args.output is not None:
             sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
         tracker = _create_tracker(args, args.model, args.weights, args.preset)
+        prints_results = args.results is None and sink is None
+        steps = _follow(tracker, _with_progress(frames, prints_results), args.box)
+        steps = itertools.chain([next(steps)], steps)  # a box that is refused leaves an older result file as it is
         if args.results is not None:
             results = stack.enter_context(open(args.results, "w", buffering=1))  # whole lines, however it ends
-        elif sink is None:
+        elif prints_results:
             results = sys.stdout
-        for image_bgr, seen in _follow(tracker, _with_progress(frames, results), args.box):
+        for image_bgr, seen in steps:
             count += 1
             lost += seen.state == TargetState.LOST
             if results is not None:
@@ -221,9 +225,9 @@ def _follow(tracker, frames, box_xywh):
         yield image_bgr, session.observe(image_bgr)
 
 
-def _with_progress(frames, results):
+def _with_progress(frames, prints_results):
     """Iterate over frames with a progress bar on a terminal, unless results are printed there."""
-    hidden = True if results is sys.stdout and sys.stdout.isatty() else None  # None: tqdm looks for a terminal
+    hidden = True if prints_results and sys.stdout.isatty() else None  # None: tqdm looks for a terminal
     return iter(tqdm(frames, total=frames.frame_count, unit="frame", disable=hidden))
 
 

@@ -17,6 +17,8 @@ import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
 
+LARGEST_RATIO = 10  # a target box's side over the image's
+
 
 def _join(parts):
     """Concatenate along the last axis, for arrays and for tensors (without importing torch for arrays)."""
@@ -103,7 +105,8 @@ def check_box_xywh(box_xywh, size_wh):
         size_wh: width and height of the image that the box lies in.
 
     Raises:
-        InvalidInputError: not four finite numbers, a side under one pixel, or no overlap with the image.
+        InvalidInputError: not four finite numbers, a side under one pixel or over ten times the image's, or no
+            overlap with the image.
     """
     try:
         box = np.asarray(box_xywh, dtype=np.float64).reshape(-1)
@@ -115,6 +118,11 @@ def check_box_xywh(box_xywh, size_wh):
     if not np.isfinite(box).all():
         raise InvalidInputError(f"box {shown} has a value that is not finite, expected four finite numbers")
     x, y, w, h = box
+    if w > LARGEST_RATIO * size_wh[0] or h > LARGEST_RATIO * size_wh[1]:
+        raise InvalidInputError(
+            f"box {shown} is {w:g} x {h:g} pixels in an image of {size_wh[0]} x {size_wh[1]}, expected at most "
+            f"{LARGEST_RATIO} times the image's sides; check that the box is in the pixels of this image"
+        )
     if w < 1 or h < 1:
         raise InvalidInputError(
             f"box {shown} is {w:g} x {h:g} pixels, expected at least 1 x 1; "

@@ -134,8 +134,12 @@ class TargetSession:
         return self._last
 
     def hold(self):
-        """Return the Observation of a frame left out on purpose: state and confidence as they were, no box."""
-        return dataclasses.replace(self._last, box_xywh=None, mask=None, polygon=None, updated=False, inference_ms=0.0)
+        """Return the Observation of a frame left out on purpose: no box, no confidence, at best UNCERTAIN."""
+        if self.state == TargetState.IDLE:
+            return self._last
+        return Observation(
+            max(self.state, TargetState.UNCERTAIN), confidence=0.0, age=self._age, frames_lost=self._frames_lost
+        )
 
     def _count(self, state):
         self._age += 1

@@ -82,6 +82,8 @@ def test_foreign_weights_name_the_keys(tmp_path):
 @pytest.mark.parametrize(
     "change, words",
     [
+        (lambda state: state.update({1: torch.zeros(1)}), "holds 1 with a Tensor, expected names"),
+        (lambda state: state.update({"box.bias": [0.0] * 4}), "holds 'box.bias' with a list"),
         (lambda state: state.pop("box.bias"), "1 missing"),
         (lambda state: state.update(extra=torch.zeros(1)), "1 unexpected"),
         (lambda state: state.update({"box.bias": torch.zeros(5)}), "1 differently shaped"),

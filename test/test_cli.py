@@ -151,6 +151,13 @@ def test_track_prints_one_line_a_frame(created, video, capsys):
     assert "30 frames, target lost in 0 of them" in err
 
 
+def test_a_refused_box_leaves_older_results_as_they_are(created, video, tmp_path, capsys):
+    results = tmp_path / "out.txt"
+    results.write_text("older\n")
+    assert run("track", video, "--box", "5000,5000,10,10", "--results", results) == 2
+    assert results.read_text() == "older\n"
+
+
 def test_track_writes_results_and_video(created, video, tmp_path, capsys):
     output, results = tmp_path / "out.mp4", tmp_path / "out.txt"
     assert run("track", video, "--box", "10,8,20,16", "--output", output, "--results", results) == 0

@@ -42,7 +42,7 @@ case "$*" in
   *'get_path("purelib")'*) echo "${0%/bin/python}/lib/python3.11/site-packages" ;;
   *'version("torch")'*) echo 2.13.0+cpu ;;
   "-") cat >/dev/null ;;
-  "-m pytest"* | "-m siam_tracker_ros"*)
+  "-m pytest"* | */scripts/demo*)
     echo "$* in $PWD domain=${ROS_DOMAIN_ID:-} range=${ROS_AUTOMATIC_DISCOVERY_RANGE:-}"
     ;;
   *)
@@ -335,7 +335,7 @@ def test_test_and_demo_are_isolated_and_get_their_arguments(prepared):
     assert "domain= " not in tested and "range=LOCALHOST" in tested
     chosen = {"ROS_DOMAIN_ID": "42", "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}
     shown = prepared.start("demo", "--box", "1,2,3,4", **chosen).stdout
-    assert shown.startswith("-m siam_tracker_ros.node.demo --box 1,2,3,4 in ")
+    assert shown.startswith(f"{prepared.root}/scripts/demo --box 1,2,3,4 in ")
     assert f" in {prepared.root.parent} domain=42 range=SUBNET" in shown
 
 

@@ -80,6 +80,9 @@ def test_iou_is_symmetric_bounded_and_moves_along(first, second, shift):
         ((0, 0, 0, 10), "at least 1 x 1"),
         ((0, 0, 10, -4), "at least 1 x 1"),
         ((0, 0, 0.5, 10), "at least 1 x 1"),
+        ((0, 0, 1e300, 1e300), "at most 10 times"),
+        ((-1e18, 0, 2e18, 10), "at most 10 times"),
+        ((0, 0, 10, 501), "at most 10 times"),
         ((100, 0, 10, 10), "outside the 100 x 50 image"),
         ((0, 50, 10, 10), "outside the 100 x 50 image"),
         ((-10, 0, 10, 10), "outside the 100 x 50 image"),
@@ -90,7 +93,9 @@ def test_bad_boxes_are_refused(box, words):
         geometry.check_box_xywh(box, (100, 50))
 
 
-@pytest.mark.parametrize("box", [(0, 0, 1, 1), (-9, -9, 10, 10), (99.5, 49.5, 10, 10), (-50, -50, 500, 500)])
+@pytest.mark.parametrize(
+    "box", [(0, 0, 1, 1), (-9, -9, 10, 10), (99.5, 49.5, 10, 10), (-50, -50, 500, 500), (0, 0, 1000, 500)]
+)
 def test_good_boxes_come_back_unclipped(box):
     checked = geometry.check_box_xywh(box, (100, 50))
     assert checked.dtype == np.float64

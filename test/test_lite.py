@@ -12,6 +12,9 @@ from siam_tracker_ros.models.lite import LiteNetwork
 from siam_tracker_ros.models.lite import Response
 from siam_tracker_ros.models.lite import box_cover
 from siam_tracker_ros.runtime.device import prepare_for_inference
+from siam_tracker_ros.target_monitor import MonitorSettings
+from siam_tracker_ros.target_monitor import TargetState
+from siam_tracker_ros.target_session import TargetSession
 from siam_tracker_ros.trackers.lite import LiteSettings
 from siam_tracker_ros.trackers.lite import LiteTracker
 
@@ -88,14 +91,21 @@ def test_peak_ratio_counts_only_other_peaks():
     assert rivalled.track(textured()).peak_ratio == pytest.approx(0.5, abs=0.01)
 
 
-def test_a_target_that_leaves_stays_within_reach_of_the_frame():
+def test_a_target_that_leaves_is_reported_outside_and_looked_for_at_the_edge():
     tracker = pointing_tracker(0, 0)
     tracker.init(textured(), (0, 0, 20, 20))
     for _ in range(20):
         result = tracker.track(textured())
-    center = xywh_to_cxcywh(result.box_xywh)[:2]
-    assert (center >= 0).all()
-    assert result.box_xywh[0] < 0, "the box reaches over the edge and is not clipped"
+    # from the search region round the frame's corner, (0, 0), its first cell lies 37.5 px further out
+    np.testing.assert_allclose(xywh_to_cxcywh(result.box_xywh)[:2], -37.5, atol=0.51)
+
+
+def test_a_target_that_leaves_the_frame_is_lost_however_high_its_score():
+    session = TargetSession(pointing_tracker(0, 0), MonitorSettings())
+    session.init(textured(), (0, 0, 20, 20), "1", "target")
+    observations = [session.observe(textured()) for _ in range(MonitorSettings().lost_frames)]
+    assert observations[-1].state == TargetState.LOST and observations[-1].box_xywh is None
+    assert observations[-1].confidence > 0.99
 
 
 @pytest.fixture(scope="module")

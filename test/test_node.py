@@ -283,11 +283,12 @@ def test_pause_keeps_target_and_heartbeat(setup, operator):
     for _ in range(5):
         status, detections = operator.frame(scene((120, 60)))
         assert (status.state, status.age, status.target_id, detections) == (
-            TrackerStatus.TRACKING,
+            TrackerStatus.UNCERTAIN,
             1,
             "target_1",
             [],
         )
+        assert status.confidence == 0, "nobody looked at this frame"
     assert setup.tracker.seen == seen
     response = operator.init((120.0, 60.0))
     assert response.success and "paused" in response.message

@@ -94,12 +94,12 @@ def test_frames_that_cannot_be_used_count_as_frames_without_the_target(session):
     assert observations[-1].age == 4 and observations[-1].frames_lost == 2
 
 
-def test_hold_keeps_state_and_confidence_but_gives_no_box(session):
+def test_hold_keeps_the_target_but_claims_nothing_about_it(session):
     session.init(scene((80, 60)), BOX, "a", "car")
     session.observe(scene((80, 60)))
     for _ in range(20):
         held = session.hold()
-        assert (held.state, held.age, held.confidence, held.box_xywh) == (TargetState.TRACKING, 1, 0.9, None)
+        assert (held.state, held.age, held.confidence, held.box_xywh) == (TargetState.UNCERTAIN, 1, 0.0, None)
     assert session.observe(scene((90, 60))).age == 2
 
 

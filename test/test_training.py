@@ -144,6 +144,15 @@ def test_negative_pairs_show_another_target(shards):
     assert not any(dataset[number]["present"] for number in range(5))
 
 
+def test_negative_pairs_come_from_one_set_too_and_need_two_tracks(shards):
+    bank = read_bank(shards)
+    one_set = dataclasses.replace(bank, samples=[dataclasses.replace(s, set_name="own") for s in bank.samples])
+    settings = PairSettings(**{**CALM, "negative": 1.0})
+    assert not PairDataset(one_set, settings, 0, 10)[0]["present"]
+    with pytest.raises(InvalidSettingError, match="with 1 track"):
+        PairDataset(dataclasses.replace(bank, tracks=bank.tracks[:1]), settings, 0, 10)
+
+
 def test_a_missing_teacher_is_refused(tmp_path):
     with pytest.raises(WeightsError, match="backbone.onnx"):
         LightFcTeacher(tmp_path)
@@ -316,6 +325,38 @@ def test_bad_configurations_are_refused(tmp_path, text, overrides, words):
         path.write_text(text)
     with pytest.raises(InvalidSettingError, match=words):
         read_settings(path, overrides)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("[1, 2]", "holds no settings"),
+        ("{data: a, output: b, pairs: null}", "holds no settings"),
+        ("{data: 3, output: b}", "data is 3, expected str"),
+        ("{data: a, output: b, steps: many}", "steps is 'many', expected int"),
+        ("{data: a, output: b, steps: true}", "steps is True"),
+        ("{data: a, output: b, batch: -1}", "batch is -1, expected 0 or more"),
+        ("{data: a, output: b, pairs: {shift: .nan}}", "pairs.shift is nan"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_refused(tmp_path, text, words):
+    path = tmp_path / "train.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidSettingError, match=words):
+        read_settings(path)
+
+
+def test_an_unknown_device_is_refused(tmp_path):
+    with pytest.raises(InvalidSettingError, match='device is "foo"'):
+        Trainer(settings_for(tmp_path, device="foo"))
+
+
+def test_a_finished_run_is_not_overwritten(tmp_path):
+    trainer = Trainer(settings_for(tmp_path))
+    trainer.output.mkdir()
+    trainer.save()
+    with pytest.raises(InvalidSettingError, match="holds a run already"):
+        Trainer(settings_for(tmp_path)).run()
 
 
 def test_resume_without_a_checkpoint_is_refused(tmp_path):

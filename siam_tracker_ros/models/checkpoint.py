@@ -53,6 +53,10 @@ def load_weights(network, state, what):
     Raises:
         WeightsError: keys missing, left over or of another shape; the network is unchanged.
     """
+    for name, value in state.items():
+        if not isinstance(name, str) or not hasattr(value, "shape"):
+            kind = type(value).__name__
+            raise WeightsError(f"{what} holds {name!r} with a {kind}, expected names with tensors or arrays")
     expected = {name: value for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     given = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
     problems = []

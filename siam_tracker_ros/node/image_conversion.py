@@ -101,7 +101,8 @@ def compressed_to_bgr(msg):
     file is ignored: pixels stay where the camera has them.
 
     Raises:
-        InvalidInputError: the data is empty, cut off, damaged, or not an image.
+        InvalidInputError: the data is empty, cut off, or not an image that can be decoded. A JPEG damaged in its
+            middle decodes to wrong pixels without a word; only a reliable link prevents that.
     """
     data = np.frombuffer(msg.data, np.uint8)
     what = f"compressed image of {data.size} bytes, format '{msg.format}',"

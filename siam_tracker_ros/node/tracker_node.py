@@ -132,6 +132,7 @@ class TrackerNode(LifecycleNode):
     def on_configure(self, state):
         """Load the model and warm it up; refuse, with the sentence why, when that fails."""
         self._failure = ""
+        self._enabled = True
         parameters = self._settings
         started = time.monotonic()
         try:

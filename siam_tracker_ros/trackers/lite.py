@@ -101,9 +101,9 @@ class LiteTracker(Tracker):
             found = boxes[:, row, column]
             rate = settings.lr * penalty[row, column] * best_score
             box = np.concatenate([found[:2] + origin_xy, size_wh * (1 - rate) + found[2:] * rate])
-            box = _keep_in_reach(box, (image_bgr.shape[1], image_bgr.shape[0]))
+        next_box = _keep_in_reach(box, (image_bgr.shape[1], image_bgr.shape[0]))
         result = TrackResult(cxcywh_to_xywh(box), best_score, peak_ratio=_peak_ratio(score, row, column))
-        return LiteTarget(target.template, box), result
+        return LiteTarget(target.template, next_box), result
 
     def _image_tensor(self, crop_bgr):
         return self._tensor(torch.from_numpy(crop_bgr)[None].permute(0, 3, 1, 2))
@@ -126,7 +126,7 @@ def _change(old_wh, new_wh):
 
 
 def _keep_in_reach(box_cxcywh, size_wh):
-    """Keep the centre on the image and the size between SMALLEST_SIDE and the image's: it may be found again."""
+    """Where to look next: centre on the image, size from SMALLEST_SIDE to the image's; the result is not clipped."""
     center = np.clip(box_cxcywh[:2], 0, size_wh)
     size = np.clip(box_cxcywh[2:], SMALLEST_SIDE, np.maximum(size_wh, SMALLEST_SIDE))
     return np.concatenate([center, size])

@@ -5,9 +5,11 @@
 import copy
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import time
+import typing
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from siam_tracker_ros.models.checkpoint import load_trunk_onnx
 from siam_tracker_ros.models.checkpoint import save_weights
 from siam_tracker_ros.models.lite import LiteNetwork
 from siam_tracker_ros.models.lite import box_cover
+from siam_tracker_ros.runtime.device import select_device
 from siam_tracker_ros.training.losses import lite_losses
 from siam_tracker_ros.training.pairs import PairDataset
 from siam_tracker_ros.training.pairs import PairSettings
@@ -45,7 +48,7 @@ class TrainSettings:
         workers: processes that draw pairs.
         checkpoint_every: steps between checkpoints.
         seed: of the weights and of the pairs.
-        device: "cpu", "cuda" or "auto".
+        device: "auto", "cpu", "cuda" or "cuda:N".
         pairs: see PairSettings.
     """
 
@@ -83,7 +86,10 @@ def read_settings(config, overrides=None):
         values = yaml.safe_load(pathlib.Path(config).read_text())
     except (OSError, yaml.YAMLError) as error:
         raise InvalidSettingError(f"training file {config} cannot be read: {error}") from error
-    values = {**(values or {}), **(overrides or {})}
+    values = {} if values is None else values
+    if not isinstance(values, dict) or not isinstance(values.get("pairs", {}), dict):
+        raise InvalidSettingError(f"{config} holds no settings, expected lines of NAME: VALUE, and such under pairs:")
+    values = {**values, **(overrides or {})}
     pairs = values.pop("pairs", {})
     for what, given, known in (("", values, TrainSettings), ("pairs.", pairs, PairSettings)):
         names = [field.name for field in dataclasses.fields(known)]
@@ -93,7 +99,21 @@ def read_settings(config, overrides=None):
     missing = {"data", "output"} - values.keys()
     if missing:
         raise InvalidSettingError(f"{config}: {sorted(missing)[0]} is not set; it names a folder")
-    return TrainSettings(**values, pairs=PairSettings(**pairs))
+    settings = TrainSettings(**values, pairs=PairSettings(**pairs))
+    _check_types("", settings, config)
+    _check_types("pairs.", settings.pairs, config)
+    return settings
+
+
+def _check_types(prefix, settings, config):
+    for name, kind in typing.get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        accepted = (int, float) if kind is float else kind
+        if isinstance(value, bool) or not isinstance(value, accepted):
+            expected = getattr(kind, "__name__", kind)
+            raise InvalidSettingError(f"{config}: {prefix}{name} is {value!r}, expected {expected}")
+        if isinstance(value, (int, float)) and not (value >= 0 and math.isfinite(value)):
+            raise InvalidSettingError(f"{config}: {prefix}{name} is {value!r}, expected 0 or more")
 
 
 def train_from_config(config, resume=False, overrides=None):
@@ -107,8 +127,7 @@ class Trainer:
     def __init__(self, settings):
         self.settings = settings
         torch.manual_seed(settings.seed)
-        device = settings.device
-        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        self.device = select_device(settings.device)
         self.output = pathlib.Path(settings.output)
         self.network = LiteNetwork()
         if settings.init_trunk:
@@ -132,9 +151,11 @@ class Trainer:
 
     def run(self, resume=False):
         """Train to the end; return the path of the averaged weights."""
-        self.output.mkdir(parents=True, exist_ok=True)
         if resume:
             self.restore()
+        elif self.checkpoint.exists():
+            raise InvalidSettingError(f"{self.output} holds a run already; resume it, or name another output folder")
+        self.output.mkdir(parents=True, exist_ok=True)
         settings = self.settings
         loader = self._loader(self.step)
         self.network.train()

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
+from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.models.lite import SEARCH_FACTOR
@@ -78,8 +79,10 @@ def transform_box(matrix, box_cxcywh):
 
 
 def _warp(image, matrix, side, border=0):
+    """Warp by a map of pixel edges; OpenCV counts from the centre of the first pixel instead."""
+    to_centers = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ [0.5, 0.5] - 0.5])
     return cv2.warpAffine(
-        image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border
+        image, to_centers, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border
     )
 
 
@@ -98,6 +101,11 @@ class PairDataset(Dataset):
     def __init__(self, bank, settings, seed, length, teacher=None):
         self.bank, self.settings, self.seed, self.length = bank, settings, seed, length
         self.teacher = teacher
+        if settings.negative > 0 and len(bank.tracks) < 2:
+            raise InvalidSettingError(
+                f"pairs.negative is {settings.negative:g} with {len(bank.tracks)} track in the shards, expected two or "
+                "more tracks to show one in place of the other; add tracks or set it to 0"
+            )
         numbers = np.arange(len(bank.tracks))
         video = np.array([bank.samples[track[0]].video and len(track) > 1 for track in bank.tracks])
         self._pools = []
@@ -146,7 +154,7 @@ class PairDataset(Dataset):
     def _other_target(self, rng, sample):
         while True:
             other = self.bank.samples[rng.integers(len(self.bank.samples))]
-            if other.set_name != sample.set_name:
+            if other.track != sample.track:
                 return other
 
     def _filled(self, rng, sample):
