@@ -23,6 +23,7 @@ from ros_testing import parameter_overrides
 from siam_tracker_ros.msg import TrackerStatus
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.models.checkpoint import save_weights
 from siam_tracker_ros.node.parameters import parameter_names
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
@@ -117,7 +118,7 @@ def test_an_init_that_waits_is_answered_when_the_node_stops(graph, label):
 @pytest.fixture
 def broken_files(tmp_path, monkeypatch):
     (tmp_path / "corrupt.safetensors").write_bytes(b"\x10\x00\x00\x00 not a checkpoint")
-    torch.save({"fc.weight": torch.zeros(3, 3)}, tmp_path / "foreign.pth")
+    save_weights(torch.nn.Linear(3, 3), tmp_path / "foreign.safetensors")
     monkeypatch.chdir(tmp_path)
 
 
@@ -133,9 +134,9 @@ def broken_files(tmp_path, monkeypatch):
         (dict(image_transport="theora"), "image_transport is 'theora'"),
         (dict(penalty_k=7.0), "penalty_k is 7, expected 0 to 1 or NaN"),
         (dict(lost_score=0.9), "lost_score 0.9, uncertain_score 0.3"),
-        (dict(weights="no_such_file.pth"), "no_such_file.pth"),
-        (dict(weights="corrupt.safetensors"), "corrupt.safetensors"),
-        (dict(weights="foreign.pth"), "foreign.pth"),
+        (dict(weights="no_such_file.safetensors"), "no weights file no_such_file.safetensors"),
+        (dict(weights="corrupt.safetensors"), "corrupt.safetensors is damaged"),
+        (dict(weights="foreign.safetensors"), "2 unexpected"),
     ],
 )
 def test_what_cannot_be_used_refuses_to_configure_and_can_be_put_right(graph, broken_files, parameters, words):

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network of `lite`: a MobileNetV2 trunk, pixel-wise correlation and an anchor-free head.
 
-Ideas it rests on: pixel-wise correlation (Alpha-Refine, Yan et al. 2021, section 3.2), a box per cell without
+Ideas it rests on: pixel-wise correlation (Alpha-Refine, Yan et al. 2021), a box per cell without
 anchors and a localization score beside the classification, whose product is the confidence (SiamRCR, Peng et al.
-2021, section 3.3).
+2021).
 """
 
 import dataclasses

@@ -113,7 +113,7 @@ class LiteTracker(Tracker):
 
 
 def _change(old_wh, new_wh):
-    """How much sizes (2, ...) differ from (2,) in extent and in shape, 1 for not at all (SiamRPN, section 4.3)."""
+    """How much sizes (2, ...) differ from (2,) in extent and shape, 1 for not at all; SiamRPN ranks boxes by it."""
     old_wh = old_wh.reshape(2, *[1] * (new_wh.ndim - 1))
 
     def extent(w, h):

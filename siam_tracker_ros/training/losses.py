@@ -46,7 +46,7 @@ def gaussian_map(box_cxcywh):
 
 
 def quality_focal_loss(logits, target):
-    """Focal loss for targets between 0 and 1 (Li et al. 2020, equation 2), summed over cells, mean over the batch."""
+    """Focal loss for targets between 0 and 1 (Li et al. 2020), summed over cells, mean over the batch."""
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return ((target - torch.sigmoid(logits)) ** 2 * loss).flatten(1).sum(1).mean()
 

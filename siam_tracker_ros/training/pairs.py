@@ -3,7 +3,7 @@
 """Draws training pairs: a template crop and a search crop of one target, with everything that may befall them.
 
 The target lies uniformly off the centre of the search crop, so that padding and the centre teach nothing (spatial
-aware sampling, SiamRPN++, Li et al. 2019, section 3.2). Every pair is a function of (seed, number) alone, so a run
+aware sampling, SiamRPN++, Li et al. 2019). Every pair is a function of (seed, number) alone, so a run
 that is taken up again sees the pairs that it would have seen.
 """
 
