@@ -1,26 +1,34 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-import pathlib
 import tracemalloc
 
 import cv2
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from golden_data import golden
+from golden_data import pysot_video
 from hypothesis import given
 from hypothesis import settings
 
 from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.trackers.crop import mean_bgr
+from siam_tracker_ros.trackers.crop import round_half_up
 
-GOLDEN = pathlib.Path(__file__).parent / "golden" / "pysot_crop.npz"
 
-
+@pytest.mark.parametrize("snap, kind", [(round_half_up, "floor"), (round, "bankers")])
 @pytest.mark.parametrize("number", range(10))
-def test_crop_equals_the_released_codes(number):
-    golden = np.load(GOLDEN)
-    center_x, center_y, out_side, side = golden["cases"][number]
-    crop, _ = crop_context(golden["frame"], (center_x, center_y), int(side), int(out_side), golden["fill"])
-    np.testing.assert_array_equal(crop, golden[f"crop{number}"])
+def test_crop_equals_the_released_codes(number, snap, kind):
+    utilities = golden("pysot/utils_pysot")
+    crops = utilities if kind == "floor" else golden("pysot/train_siammask_base")
+    frame = pysot_video()[0][0]
+    center_x, center_y, out_side, side = utilities["crop_cases"][number]
+    crop, _ = crop_context(frame, (center_x, center_y), int(side), int(out_side), utilities["crop_avg_bgr"], snap)
+    np.testing.assert_array_equal(crop.transpose(2, 0, 1), crops[f"crop{number}_{kind}"])
+
+
+def test_fill_is_the_first_frames_mean():
+    np.testing.assert_array_equal(mean_bgr(pysot_video()[0][0]), golden("pysot/utils_pysot")["crop_avg_bgr"])
 
 
 def padded_frame_crop(image, center_xy, side, out_side, fill):

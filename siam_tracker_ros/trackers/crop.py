@@ -8,7 +8,17 @@ import numpy as np
 FAR_DOWN = 8  # a region so many times larger than its crop is sampled instead of copied
 
 
-def crop_context(image_bgr, center_xy, side, out_side, fill_bgr):
+def round_half_up(value):
+    """Nearest whole number, halves upwards: PySOT's rule for the corner of a region."""
+    return int(np.floor(value + 0.5))
+
+
+def mean_bgr(image_bgr):
+    """Mean colour (3,) of an image, which fills what lies outside the frame."""
+    return image_bgr.mean(axis=(0, 1))
+
+
+def crop_context(image_bgr, center_xy, side, out_side, fill_bgr, snap=round_half_up):
     """Cut the square region around a centre out of an image and resize it; what lies outside the image is filled.
 
     The same pixels as PySOT's crop, bit for bit, at a bounded cost: only the region is padded, never the frame, and
@@ -20,11 +30,12 @@ def crop_context(image_bgr, center_xy, side, out_side, fill_bgr):
         side: of the region in whole pixels, at least 1.
         out_side: of the crop in pixels.
         fill_bgr: three colour values, cut to integers.
+        snap: rule that takes the region's corner to whole pixels; `round` (halves to even) is SiamMask's and Ocean's.
 
     Returns:
         The crop, uint8 (out_side, out_side, 3), and the region's top left pixel (x, y) in the image.
     """
-    x0, y0 = (int(np.floor(center - (side + 1) / 2 + 0.5)) for center in center_xy)
+    x0, y0 = (int(snap(center - (side + 1) / 2)) for center in center_xy)
     height, width = image_bgr.shape[:2]
     left, top = max(0, -x0), max(0, -y0)
     right, bottom = max(0, x0 + side - width), max(0, y0 + side - height)

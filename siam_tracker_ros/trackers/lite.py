@@ -21,10 +21,12 @@ from siam_tracker_ros.models.lite import box_cover
 from siam_tracker_ros.trackers.base import Tracker
 from siam_tracker_ros.trackers.base import TrackResult
 from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.trackers.response import hann_window
+from siam_tracker_ros.trackers.response import peak_ratio
+from siam_tracker_ros.trackers.response import size_change
 
 BLACK = (0, 0, 0)  # the network was trained with black outside the frame
 SMALLEST_SIDE = 4.0  # pixels; a target never shrinks below it
-PEAK_RADIUS = 3  # cells around the best one that belong to the same peak
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ class LiteTracker(Tracker):
         super().__init__()
         self.network = network
         self.settings = settings
-        self._window = np.outer(np.hanning(SEARCH_CELLS + 2)[1:-1], np.hanning(SEARCH_CELLS + 2)[1:-1])  # (16, 16)
+        self._window = hann_window(SEARCH_CELLS + 2)[1:-1, 1:-1]  # (16, 16)
 
     def _start(self, image_bgr, box_xywh):
         box = xywh_to_cxcywh(box_xywh)
@@ -92,7 +94,7 @@ class LiteTracker(Tracker):
             packed = torch.cat([confidence, answer.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
         score, boxes = packed[0], packed[1:] * side  # (16, 16), (4, 16, 16)
 
-        penalty = np.exp(-settings.penalty_k * (_change(size_wh, boxes[2:]) - 1))
+        penalty = np.exp(-settings.penalty_k * (size_change(size_wh, boxes[2:]) - 1))
         response = penalty * score * (1 - settings.window_influence + settings.window_influence * self._window)
         row, column = np.unravel_index(response.argmax(), response.shape)
         best_score = float(score[row, column])
@@ -102,7 +104,7 @@ class LiteTracker(Tracker):
             rate = settings.lr * penalty[row, column] * best_score
             box = np.concatenate([found[:2] + origin_xy, size_wh * (1 - rate) + found[2:] * rate])
         next_box = _keep_in_reach(box, (image_bgr.shape[1], image_bgr.shape[0]))
-        result = TrackResult(cxcywh_to_xywh(box), best_score, peak_ratio=_peak_ratio(score, row, column))
+        result = TrackResult(cxcywh_to_xywh(box), best_score, peak_ratio=peak_ratio(score, row, column))
         return LiteTarget(target.template, next_box), result
 
     def _image_tensor(self, crop_bgr):
@@ -112,28 +114,8 @@ class LiteTracker(Tracker):
         return torch.as_tensor(values).to(self.network.mean)
 
 
-def _change(old_wh, new_wh):
-    """How much sizes (2, ...) differ from (2,) in extent and shape, 1 for not at all; SiamRPN ranks boxes by it."""
-    old_wh = old_wh.reshape(2, *[1] * (new_wh.ndim - 1))
-
-    def extent(w, h):
-        return np.sqrt((w + (w + h) / 2) * (h + (w + h) / 2))
-
-    def larger(ratio):
-        return np.maximum(ratio, 1 / ratio)
-
-    return larger(extent(*new_wh) / extent(*old_wh)) * larger((new_wh[0] / new_wh[1]) / (old_wh[0] / old_wh[1]))
-
-
 def _keep_in_reach(box_cxcywh, size_wh):
     """Where to look next: centre on the image, size from SMALLEST_SIDE to the image's; the result is not clipped."""
     center = np.clip(box_cxcywh[:2], 0, size_wh)
     size = np.clip(box_cxcywh[2:], SMALLEST_SIDE, np.maximum(size_wh, SMALLEST_SIDE))
     return np.concatenate([center, size])
-
-
-def _peak_ratio(score, row, column):
-    """Highest score away from the best cell, divided by the best one's; 0..1."""
-    rest = score.copy()
-    rest[max(0, row - PEAK_RADIUS) : row + PEAK_RADIUS + 1, max(0, column - PEAK_RADIUS) : column + PEAK_RADIUS + 1] = 0
-    return float(min(1.0, rest.max() / max(score[row, column], 1e-9)))
