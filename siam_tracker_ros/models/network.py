@@ -1,0 +1,34 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the networks have in common: how a checkpoint's names become ours, and which variant a checkpoint is."""
+
+import re
+
+from torch import nn
+
+
+class Network(nn.Module):
+    """A network that checkpoints of other projects can be loaded into.
+
+    Attributes:
+        KEY_RULES: pairs of a regular expression and its replacement, applied in turn to each name of a checkpoint.
+            Our own names pass through unchanged.
+    """
+
+    KEY_RULES = ()
+
+    @classmethod
+    def own_state(cls, state):
+        """Translate a state (name to tensor) from any key schema that this network's authors use into ours."""
+        return {cls._own_key(name): value for name, value in state.items()}
+
+    @classmethod
+    def _own_key(cls, name):
+        for pattern, replacement in cls.KEY_RULES:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+    @classmethod
+    def for_state(cls, state):
+        """Make the variant of this network that a state in our schema was saved from; for {} the usual one."""
+        return cls()
