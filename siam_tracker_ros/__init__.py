@@ -23,7 +23,7 @@ from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.trackers.base import Tracker
 from siam_tracker_ros.trackers.base import TrackResult
-from siam_tracker_ros.trackers.registry import ModelInfo
+from siam_tracker_ros.trackers.model_info import ModelInfo
 from siam_tracker_ros.trackers.registry import create_tracker
 from siam_tracker_ros.trackers.registry import list_models
 

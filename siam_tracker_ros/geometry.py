@@ -8,6 +8,8 @@ so a box that covers the whole image is (0, 0, width, height) and the centre of 
     box_xywh    left, top, width, height
     box_xyxy    left, top, right, bottom
     box_cxcywh  centre x, centre y, width, height
+    box_cxcywht centre x, centre y, width, height, theta: a box turned by theta radians about its centre, clockwise
+                as seen on the screen (y points down)
     size_wh     width, height
 
 The conversions take NumPy arrays or torch tensors of shape (..., 4) and give the same kind back.
@@ -65,6 +67,32 @@ def xywh_to_corners(box_xywh):
     """Return the corners (4, 2) of one box (4,), clockwise from the top left as seen on the screen."""
     x1, y1, x2, y2 = xywh_to_xyxy(np.asarray(box_xywh, dtype=np.float64))
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
+
+
+def corners_to_cxcywht(corners):
+    """Return one rotated box (5,) from its corners (4, 2), in either direction and from any of them on.
+
+    Of the descriptions that fit, the one nearest to upright: theta is in -pi/4..pi/4, and the width is the side that
+    lies flatter. Of corners that are no rectangle, opposite sides are averaged.
+    """
+    a, b, c, d = np.asarray(corners, dtype=np.float64)
+    sides = np.array([b - a + c - d, c - b + d - a]) / 2
+    lengths = np.hypot(*sides.T)
+    width, height = lengths
+    longer = lengths.argmax()  # the direction of a side without length means nothing
+    angle = np.arctan2(sides[longer, 1], sides[longer, 0])
+    quarters = round(angle / (np.pi / 2))
+    if (quarters + longer) % 2:
+        width, height = height, width
+    return np.array([*((a + b + c + d) / 4), width, height, angle - quarters * np.pi / 2])
+
+
+def cxcywht_to_corners(box_cxcywht):
+    """Return the corners (4, 2) of one rotated box (5,), clockwise on the screen; at theta 0 from the top left."""
+    x, y, w, h, theta = np.asarray(box_cxcywht, dtype=np.float64)
+    along = np.array([np.cos(theta), np.sin(theta)]) * w / 2
+    down = np.array([-np.sin(theta), np.cos(theta)]) * h / 2
+    return np.array([x, y]) + np.array([-along - down, along - down, along + down, down - along])
 
 
 def iou_xywh(first_xywh, second_xywh):

@@ -51,9 +51,9 @@ def test_unknown_settings_are_refused_with_what_is_known(arguments, words):
     "name, content, words",
     [
         ("absent.safetensors", None, "no weights file"),
-        ("empty.safetensors", b"", "damaged"),
-        ("noise.safetensors", b"not a tensor in sight" * 9, "damaged"),
-        ("weights.zip", b"PK", "expected .safetensors"),
+        ("empty.pth", b"", "is empty"),
+        ("noise.safetensors", b"not a tensor in sight" * 9, "is none of .pth"),
+        ("weights.zip", b"PK", "damaged"),
     ],
 )
 def test_bad_weights_files_are_refused(tmp_path, name, content, words):

@@ -2,8 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads and writes weights. Every mismatch fails loudly: how many keys, and the first of them."""
 
+import contextlib
 import os
 import pathlib
+import pickle
+import re
+import struct
+import zipfile
+from collections.abc import Mapping
 
 import numpy as np
 import safetensors
@@ -12,34 +18,108 @@ import torch
 
 from siam_tracker_ros.errors import WeightsError
 
+FORMATS = ".pth, .pt, .model, .safetensors, .npz or a TensorFlow checkpoint"
+WRAPPERS = ("state_dict", "average")  # where training programs keep the weights inside of their checkpoints
 
-def save_weights(network, path):
-    """Write a network's weights as half-precision safetensors; a file of that name is replaced in one go."""
+
+def save_weights(network, path, dtype=torch.float16):
+    """Write a network's weights as safetensors of a float type; a file of that name is replaced in one go."""
     path = pathlib.Path(path)
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-    state = {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in state.items()}
+    state = {
+        name: (value.to(dtype) if value.is_floating_point() else value).contiguous() for name, value in state.items()
+    }
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(safetensors.torch.save(state))
     os.replace(partial, path)
 
 
 def read_weights(path):
-    """Read a safetensors file into a dictionary of tensors.
+    """Read a weights file of any known format into a dictionary of name to tensor or array, names as in the file.
+
+    The content decides, not the file's name. A checkpoint that holds more than weights is unwrapped, and the prefix
+    `module.`, which data-parallel training leaves, is taken off. No code in a file is ever run.
 
     Raises:
-        WeightsError: no such file, another format, or a damaged file.
+        WeightsError: no such file, another format, a damaged file, or one that holds Python code.
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise WeightsError(f"no weights file {path}; give the path of a .safetensors file")
-    if path.suffix != ".safetensors":
-        raise WeightsError(f"weights file {path} is a {path.suffix or 'file without suffix'}, expected .safetensors")
+        raise WeightsError(f"no weights file {path}; give the path of a {FORMATS}")
+    if path.stat().st_size == 0:
+        raise WeightsError(f"weights file {path} is empty; fetch it again")
+    with open(path, "rb") as file:
+        head = file.read(16)
+    if head.startswith(b"PK"):
+        return _read_zip(path)
+    if head[:1] == b"\x80":  # how a pickle of protocol 2 and later begins
+        return _read_torch(path)
+    if head[8:9] == b"{":
+        return _read_safetensors(path)
+    raise WeightsError(f"weights file {path} is none of {FORMATS}, or it is damaged; fetch it again")
+
+
+def _damaged(path, error):
+    reason = str(error).split("\n")[0]
+    return WeightsError(f"weights file {path} is damaged ({reason}); fetch it again")
+
+
+def _read_safetensors(path):
     try:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_zip(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if any(name.endswith("data.pkl") for name in names):
+            return _read_torch(path)
+        if names and all(name.endswith(".npy") for name in names):
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    raise WeightsError(f"weights file {path} is a zip file without weights in it; give the path of a {FORMATS}")
+
+
+def _read_torch(path):
+    try:
+        with _plain_numbers_allowed():
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        if named is None:
+            raise _damaged(path, "it does not unpickle") from error
         raise WeightsError(
-            f"weights file {path} is damaged or no safetensors file ({error}); fetch it again"
+            f"weights file {path} holds a Python object ({named[1]}) and not weights alone; loading objects could run "
+            "any code, so the file is refused; where you trust it, save its state dict alone and use that"
         ) from error
+    except (RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, struct.error) as error:
+        raise _damaged(path, error) from error
+    return _unwrap(content, path)
+
+
+def _plain_numbers_allowed():
+    """Numbers of NumPy, such as an accuracy, are no danger; torch before 2.5 cannot be told so and refuses them."""
+    if not hasattr(torch.serialization, "safe_globals"):
+        return contextlib.nullcontext()
+    core = np.core if np.__version__.startswith("1.") else np._core
+    scalars = (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)
+    dtypes = {type(np.dtype(scalar)) for scalar in scalars}
+    names = [(core.multiarray.scalar, f"numpy.{folder}.multiarray.scalar") for folder in ("core", "_core")]
+    return torch.serialization.safe_globals([*names, np.dtype, *dtypes, *scalars])
+
+
+def _unwrap(content, path):
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping):
+        raise WeightsError(f"weights file {path} holds a {type(content).__name__}, expected names with tensors")
+    return {name.removeprefix("module.") if isinstance(name, str) else name: value for name, value in content.items()}
 
 
 def load_weights(network, state, what):
@@ -53,10 +133,6 @@ def load_weights(network, state, what):
     Raises:
         WeightsError: keys missing, left over or of another shape; the network is unchanged.
     """
-    for name, value in state.items():
-        if not isinstance(name, str) or not hasattr(value, "shape"):
-            kind = type(value).__name__
-            raise WeightsError(f"{what} holds {name!r} with a {kind}, expected names with tensors or arrays")
     expected = {name: value for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     given = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
     problems = []
@@ -75,9 +151,7 @@ def load_weights(network, state, what):
         if names:
             problems.append(f"{len(names)} {word} of {len(expected)} (first: {', '.join(sorted(names)[:3])})")
     if problems:
-        raise WeightsError(
-            f"{what} does not fit this network: keys {'; '.join(problems)}; was it made for another model?"
-        )
+        raise WeightsError(f"{what} does not fit this network: keys {'; '.join(problems)}")
     tensors = {
         name: torch.as_tensor(np.array(value) if not isinstance(value, torch.Tensor) else value)
         for name, value in given.items()

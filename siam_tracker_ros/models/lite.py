@@ -16,6 +16,7 @@ from torch.nn import functional
 from siam_tracker_ros.models.mobilenet_v2 import CHANNELS
 from siam_tracker_ros.models.mobilenet_v2 import STRIDE
 from siam_tracker_ros.models.mobilenet_v2 import MobileNetV2Trunk
+from siam_tracker_ros.models.network import Network
 
 TEMPLATE_SIDE = 128  # pixels of the template crop: twice the root of the target's area
 SEARCH_SIDE = 256  # pixels of the search crop: four times the root of the target's area
@@ -92,7 +93,7 @@ class TowerBlock(nn.Module):
         return functional.relu(x + self.layers(x))
 
 
-class LiteNetwork(nn.Module):
+class LiteNetwork(Network):
     """Finds a template in a search region.
 
     `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255, any float type.

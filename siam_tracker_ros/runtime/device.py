@@ -27,11 +27,14 @@ def select_device(device):
     return torch.device(kind, int(number or 0)) if kind == "cuda" else torch.device("cpu")
 
 
-def select_precision(precision, device):
+def select_precision(precision, device, half_allowed=True):
     """Return the torch type for "auto" (half precision on CUDA), "fp32" or "fp16" on a torch device.
 
+    Args:
+        half_allowed: whether the model can run in half precision; if not, "auto" is "fp32".
+
     Raises:
-        InvalidSettingError: an unknown name, or "fp16" on a CPU.
+        InvalidSettingError: an unknown name, or "fp16" on a CPU or for a model that cannot run in it.
     """
     if precision not in ("auto", "fp32", "fp16"):
         raise InvalidSettingError(f'precision is "{precision}", expected "auto", "fp32" or "fp16"')
@@ -39,7 +42,9 @@ def select_precision(precision, device):
         raise InvalidSettingError(
             f'precision is "fp16" on device "{device.type}", which needs CUDA; use "auto" or "fp32"'
         )
-    half = precision == "fp16" or (precision == "auto" and device.type == "cuda")
+    if precision == "fp16" and not half_allowed:
+        raise InvalidSettingError('precision is "fp16", but this model learns while it tracks and needs "fp32"')
+    half = device.type == "cuda" and half_allowed and precision != "fp32"
     return torch.float16 if half else torch.float32
 
 

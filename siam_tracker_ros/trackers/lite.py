@@ -21,6 +21,7 @@ from siam_tracker_ros.models.lite import box_cover
 from siam_tracker_ros.trackers.base import Tracker
 from siam_tracker_ros.trackers.base import TrackResult
 from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.trackers.model_info import ModelInfo
 from siam_tracker_ros.trackers.response import hann_window
 from siam_tracker_ros.trackers.response import peak_ratio
 from siam_tracker_ros.trackers.response import size_change
@@ -65,7 +66,6 @@ class LiteTracker(Tracker):
     """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
 
     settings_class = LiteSettings
-    network_class = LiteNetwork
 
     def __init__(self, network, settings):
         super().__init__()
@@ -119,3 +119,17 @@ def _keep_in_reach(box_cxcywh, size_wh):
     center = np.clip(box_cxcywh[:2], 0, size_wh)
     size = np.clip(box_cxcywh[2:], SMALLEST_SIDE, np.maximum(size_wh, SMALLEST_SIDE))
     return np.concatenate([center, size])
+
+
+MODELS = (
+    ModelInfo(
+        "lite",
+        "small anchor-free network of this project, the default",
+        LiteTracker,
+        LiteNetwork,
+        TEMPLATE_SIDE,
+        SEARCH_SIDE,
+        frame_gmacs=0.35,
+        checkpoint="its own weights, which come with the package",
+    ),
+)

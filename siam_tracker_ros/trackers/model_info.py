@@ -10,7 +10,7 @@ import torch
 WEIGHTS_FOLDER = pathlib.Path(__file__).resolve().parent.parent / "weights"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class ModelInfo:
     """A model that `create_tracker` makes.
 

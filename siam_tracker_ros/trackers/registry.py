@@ -6,7 +6,7 @@ import collections.abc
 import dataclasses
 import math
 import os
-import pathlib
+import re
 
 import torch
 
@@ -14,61 +14,32 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.checkpoint import read_weights
-from siam_tracker_ros.models.lite import SEARCH_SIDE
-from siam_tracker_ros.models.lite import TEMPLATE_SIDE
 from siam_tracker_ros.runtime.device import check_runtime
 from siam_tracker_ros.runtime.device import prepare_for_inference
 from siam_tracker_ros.runtime.device import select_device
 from siam_tracker_ros.runtime.device import select_precision
-from siam_tracker_ros.trackers.lite import LiteTracker
+from siam_tracker_ros.trackers import lite
 
-WEIGHTS_FOLDER = pathlib.Path(__file__).resolve().parent.parent / "weights"
+LOOKS_LIKE = 0.5  # share of keys and shapes in common from which on a file is said to be a model's
 
-
-@dataclasses.dataclass(frozen=True)
-class ModelInfo:
-    """A model that `create_tracker` makes.
-
-    Attributes:
-        name: what `create_tracker` takes.
-        description: one line.
-        tracker_class: the tracker; it names its network and its settings.
-        template_side, search_side: sides of the network's inputs in pixels.
-        presets: published settings by name; each a mapping of settings that differ from the defaults.
-    """
-
-    name: str
-    description: str
-    tracker_class: type
-    template_side: int
-    search_side: int
-    presets: dict = dataclasses.field(default_factory=dict)
-
-    @property
-    def shipped_weights(self):
-        """Path of the weights that come with the package, or None."""
-        path = WEIGHTS_FOLDER / f"{self.name}.safetensors"
-        return path if path.is_file() else None
-
-    def count_parameters(self):
-        """Number of the network's parameters."""
-        return sum(parameter.numel() for parameter in self.tracker_class.network_class().parameters())
-
-
-_MODELS = (
-    ModelInfo(
-        "lite",
-        "small anchor-free network of this project, the default",
-        LiteTracker,
-        TEMPLATE_SIDE,
-        SEARCH_SIDE,
-    ),
-)
+_MODELS = (*lite.MODELS,)
 
 
 def list_models():
     """Return the models as a tuple of ModelInfo, the default first."""
     return _MODELS
+
+
+def find_model(name):
+    """Return the ModelInfo of a name.
+
+    Raises:
+        InvalidSettingError: no model has this name; the message lists those that there are.
+    """
+    for info in _MODELS:
+        if info.name == name:
+            return info
+    raise InvalidSettingError(f'model is "{name}", expected one of {", ".join(info.name for info in _MODELS)}')
 
 
 def create_tracker(
@@ -78,9 +49,10 @@ def create_tracker(
 
     Args:
         model: a name out of `list_models()`.
-        weights: None for the weights that come with the package, a path, a mapping of key to tensor or array,
-            or "random" for seeded random weights.
-        preset: a named set of published settings; None for the general one.
+        weights: None for the weights that come with the package, the path of a checkpoint, the authors' or our own,
+            a mapping of key to tensor or array in either schema, or "random" for seeded random weights.
+        preset: a named set of published settings, as "vot2019" (case, hyphens and underscores do not matter); None for
+            what the authors use for general video.
         device: "auto", "cpu", "cuda" or "cuda:N".
         precision: "auto", "fp32" or "fp16".
         runtime: "auto" or "torch".
@@ -90,55 +62,121 @@ def create_tracker(
         InvalidSettingError: an unknown name or a value out of range; the message lists what is known.
         WeightsError: the weights are missing, damaged or made for another network.
     """
-    info = _find_model(model)
+    info = find_model(model)
     tracker_settings = _make_settings(info, preset, settings)
     torch_device = select_device(device)
-    dtype = select_precision(precision, torch_device)
+    dtype = select_precision(precision, torch_device, info.half_precision)
     check_runtime(runtime)
     network = _make_network(info, weights)
     return info.tracker_class(prepare_for_inference(network, torch_device, dtype), tracker_settings)
 
 
-def _find_model(name):
+def load_network(info, weights, what):
+    """Make the variant of a model's network that weights were saved from, and load them.
+
+    Args:
+        info: ModelInfo.
+        weights: mapping of key to tensor or array, in the authors' schema or ours.
+        what: name of the source, for the message.
+
+    Raises:
+        WeightsError: keys missing, left over or of another shape; the message says which model the weights look like.
+    """
+    _check_names(weights, what)
+    state = info.network_class.own_state(weights)
+    network = info.network_class.for_state(state)
+    try:
+        load_weights(network, state, what)
+    except WeightsError as error:
+        similar = identify(weights)
+        if not similar or info in similar:
+            raise
+        names = " or ".join(other.name for other in similar)
+        raise WeightsError(f"{error}; it looks like weights of {names}, not of {info.name}") from error
+    return network
+
+
+def identify(weights):
+    """Return the models, as a tuple of ModelInfo, whose network has most in common with weights; () for none."""
+    likeness = {}
     for info in _MODELS:
-        if info.name == name:
-            return info
-    raise InvalidSettingError(f'model is "{name}", expected one of {", ".join(info.name for info in _MODELS)}')
+        state = info.network_class.own_state(weights)
+        with torch.device("meta"):
+            expected = _shapes(info.network_class.for_state(state).state_dict())
+        given = _shapes(state)
+        likeness[info] = len(expected & given) / max(1, len(expected | given))
+    best = max(likeness.values())
+    return tuple(info for info in _MODELS if likeness[info] == best >= LOOKS_LIKE)
+
+
+def _shapes(state):
+    return {(name, tuple(value.shape)) for name, value in state.items() if not name.endswith("num_batches_tracked")}
 
 
 def _make_settings(info, preset, settings):
-    if preset is not None and preset not in info.presets:
-        known = ", ".join(info.presets) or "none; leave it out"
-        raise InvalidSettingError(f'preset of {info.name} is "{preset}", known are {known}')
-    fields = [field.name for field in dataclasses.fields(info.tracker_class.settings_class)]
-    unknown = sorted(settings.keys() - set(fields))
+    settings_class = info.tracker_class.settings_class
+    ranges = settings_class.RANGES
+    unknown = sorted(settings.keys() - ranges.keys())
     if unknown:
-        raise InvalidSettingError(f'setting "{unknown[0]}" is unknown to {info.name}, known are {", ".join(fields)}')
+        raise InvalidSettingError(f'setting "{unknown[0]}" is unknown to {info.name}, known are {", ".join(ranges)}')
+    types = {field.name: field.type for field in dataclasses.fields(settings_class)}
     for name, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InvalidSettingError(f"setting {name} is {value!r}, expected a finite number")
-        low, high = info.tracker_class.settings_class.RANGES[name]
-        if not low <= value <= high:
-            raise InvalidSettingError(f"setting {name} is {value:g}, expected {low:g} to {high:g}")
-    return info.tracker_class.settings_class(**{**info.presets.get(preset, {}), **settings})
+        _check_setting(name, value, types[name], ranges[name])
+    return settings_class(**{**info.defaults, **_find_preset(info, preset), **settings})
+
+
+def _check_setting(name, value, kind, values):
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise InvalidSettingError(f"setting {name} is {value!r}, expected true or false")
+        return
+    if kind is str:
+        if value not in values:
+            raise InvalidSettingError(f"setting {name} is {value!r}, expected one of {', '.join(values)}")
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InvalidSettingError(f"setting {name} is {value!r}, expected a finite number")
+    low, high = values
+    if not low <= value <= high:
+        raise InvalidSettingError(f"setting {name} is {value:g}, expected {low:g} to {high:g}")
+    if kind is int and value != int(value):
+        raise InvalidSettingError(f"setting {name} is {value:g}, expected a whole number")
+
+
+def _find_preset(info, name):
+    if name is None:
+        return {}
+    for known, preset in info.presets.items():
+        if _plain_name(known) == _plain_name(name):
+            return preset
+    known = ", ".join(info.presets) or "none; leave it out"
+    raise InvalidSettingError(f'preset of {info.name} is "{name}", known are {known}')
+
+
+def _plain_name(name):
+    """A preset's name without what people write differently: "VOT-19" and "vot2019" are the same."""
+    return re.sub(r"(?<=vot|otb)(\d\d)(?!\d)", r"20\1", re.sub(r"[-_ ]", "", str(name).lower()))
 
 
 def _make_network(info, weights):
     if isinstance(weights, str) and weights == "random":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return info.tracker_class.network_class()
-    network = info.tracker_class.network_class()
+            return info.network_class.for_state({})
     if weights is None:
-        if info.shipped_weights is None:
-            raise WeightsError(
-                f"no weights come with {info.name}; give weights=PATH, or train them with siam-tracker train"
-            )
-        load_weights(network, read_weights(info.shipped_weights), f"weights file {info.shipped_weights}")
-    elif isinstance(weights, collections.abc.Mapping):
-        load_weights(network, weights, "the given mapping")
-    elif isinstance(weights, (str, os.PathLike)):
-        load_weights(network, read_weights(weights), f"weights file {weights}")
-    else:
-        raise WeightsError(f'weights is {type(weights).__name__}, expected None, a path, a mapping or "random"')
-    return network
+        weights = info.shipped_weights
+        if weights is None:
+            source = f"get {info.checkpoint} from {info.published} and" if info.published else "train it and"
+            raise WeightsError(f"no weights come with {info.name}; {source} give its path as weights")
+    if isinstance(weights, collections.abc.Mapping):
+        return load_network(info, weights, "the given mapping")
+    if isinstance(weights, (str, os.PathLike)):
+        return load_network(info, read_weights(weights), f"weights file {weights}")
+    raise WeightsError(f'weights is {type(weights).__name__}, expected None, a path, a mapping or "random"')
+
+
+def _check_names(weights, what):
+    for name, value in weights.items():
+        if not isinstance(name, str) or not hasattr(value, "shape"):
+            kind = type(value).__name__
+            raise WeightsError(f"{what} holds {name!r} with a {kind}, expected names with tensors or arrays")
