@@ -35,6 +35,57 @@ def test_centre_form_and_corner_form_agree(box):
     )
 
 
+ANGLE = st.floats(-10, 10)
+
+
+@given(box=BOXES_XYWH, theta=ANGLE, start=st.integers(0, 3), reverse=st.booleans())
+def test_rotated_boxes_come_back_whatever_corner_they_begin_at(box, theta, start, reverse):
+    corners = geometry.cxcywht_to_corners([*box, theta])
+    given_corners = np.roll(corners[::-1] if reverse else corners, start, axis=0)
+    found = geometry.corners_to_cxcywht(given_corners)
+    assert abs(found[4]) <= np.pi / 4 + 1e-9
+    again = geometry.cxcywht_to_corners(found)
+    distances = np.linalg.norm(again[:, None] - corners[None], axis=-1)  # (4, 4)
+    np.testing.assert_allclose(distances.min(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(distances.min(axis=1), 0, atol=1e-6)
+    assert np.prod(found[2:4]) == pytest.approx(np.prod(box[2:]))
+
+
+@given(box=BOXES_XYWH)
+def test_a_box_that_is_not_rotated_has_the_corners_of_an_upright_one(box):
+    cxcywh = geometry.xywh_to_cxcywh(box)
+    corners = geometry.xywh_to_corners(box)
+    np.testing.assert_allclose(geometry.cxcywht_to_corners([*cxcywh, 0.0]), corners, atol=1e-9)
+    np.testing.assert_allclose(geometry.corners_to_cxcywht(corners), [*cxcywh, 0.0], atol=1e-8)
+
+
+@given(box=BOXES_XYWH, theta=st.floats(-np.pi / 4 + 1e-3, np.pi / 4 - 1e-3), shift=COORDINATE)
+def test_rotated_boxes_near_upright_keep_their_five_numbers(box, theta, shift):
+    found = geometry.corners_to_cxcywht(geometry.cxcywht_to_corners([*box, theta]) + [shift, -shift])
+    np.testing.assert_allclose(found[:4], box + [shift, -shift, 0, 0], atol=1e-8)
+    assert max(box[2:]) * abs(found[4] - theta) < 1e-7, "the angle of a tiny box far out is that of its corners"
+
+
+@pytest.mark.parametrize(
+    "corners, expected",
+    [
+        ([[0, 0], [4, 0], [4, 2], [0, 2]], [2, 1, 4, 2, 0]),
+        ([[1, 0], [5, 4], [4, 5], [0, 1]], [2.5, 2.5, 32**0.5, 2**0.5, np.pi / 4]),
+        ([[0, 1], [2, 0], [4, 4], [2, 5]], [2, 2.5, 5**0.5, 20**0.5, np.arctan2(-1, 2)]),
+        ([[3, 7], [3, 7], [3, 7], [3, 7]], [3, 7, 0, 0, 0]),
+        ([[0, 0], [0, 0], [0, 8], [0, 8]], [0, 4, 0, 8, 0]),
+        ([[0, 0], [3, 3], [3, 3], [0, 0]], [1.5, 1.5, 18**0.5, 0, np.pi / 4]),
+    ],
+)
+def test_known_rotated_boxes(corners, expected):
+    np.testing.assert_allclose(geometry.corners_to_cxcywht(corners), expected, atol=1e-12)
+
+
+def test_theta_turns_clockwise_on_the_screen():
+    top_left, top_right, *_ = geometry.cxcywht_to_corners([0, 0, 10, 4, 0.1])
+    assert top_right[1] > top_left[1], "y points down"
+
+
 def test_known_values():
     box = np.array([10.0, 20.0, 30.0, 40.0])
     assert geometry.xywh_to_xyxy(box).tolist() == [10, 20, 40, 60]
