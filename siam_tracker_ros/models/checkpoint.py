@@ -8,6 +8,7 @@ import pathlib
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 
@@ -52,10 +53,10 @@ def read_weights(path):
         head = file.read(16)
     if head.startswith(b"PK"):
         return _read_zip(path)
+    if head[8:9] == b"{":  # after the header's length
+        return _read_safetensors(path)
     if head[:1] == b"\x80":  # how a pickle of protocol 2 and later begins
         return _read_torch(path)
-    if head[8:9] == b"{":
-        return _read_safetensors(path)
     raise WeightsError(f"weights file {path} is none of {FORMATS}, or it is damaged; fetch it again")
 
 
@@ -87,15 +88,15 @@ def _read_zip(path):
 
 def _read_torch(path):
     try:
-        with _plain_numbers_allowed():
+        with _plain_numbers_allowed(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of pickles that it did not write, and then refuses them
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
-        if named is None:
-            raise _damaged(path, "it does not unpickle") from error
+        found = f"a Python object ({named[1]})" if named else "Python objects, or is damaged,"
         raise WeightsError(
-            f"weights file {path} holds a Python object ({named[1]}) and not weights alone; loading objects could run "
-            "any code, so the file is refused; where you trust it, save its state dict alone and use that"
+            f"weights file {path} holds {found} and not weights alone; loading objects could run any code, so the file "
+            "is refused; where you trust it, save its state dict alone and use that"
         ) from error
     except (RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, struct.error) as error:
         raise _damaged(path, error) from error
