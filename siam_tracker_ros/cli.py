@@ -43,6 +43,7 @@ from siam_tracker_ros.target_monitor import MonitorSettings
 from siam_tracker_ros.target_monitor import TargetState
 from siam_tracker_ros.target_session import Observation
 from siam_tracker_ros.target_session import TargetSession
+from siam_tracker_ros.trackers.conversion import convert_weights
 
 STATE_COLORS = {TargetState.TRACKING: GREEN, TargetState.UNCERTAIN: AMBER, TargetState.LOST: RED}
 NO_BOX = (math.nan,) * 4
@@ -93,7 +94,7 @@ def _parser():
         epilog="example: siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_track, _add_eval, _add_bench, _add_train, _add_models):
+    for add in (_add_track, _add_eval, _add_bench, _add_train, _add_convert, _add_models):
         add(commands)
     return parser
 
@@ -353,6 +354,31 @@ def _train(args):
     from siam_tracker_ros.training.loop import train_from_config
 
     print(train_from_config(args.config, resume=args.resume, overrides=dict(args.overrides)))
+
+
+def _add_convert(commands):
+    parser = _add_command(
+        commands,
+        "convert",
+        _convert,
+        "Write the authors' checkpoint as safetensors with this package's names; its content tells which model it is.",
+        "siam-tracker convert SiamMask_DAVIS.pth siammask_davis.safetensors",
+    )
+    parser.add_argument(
+        "source",
+        metavar="IN",
+        help=".pth, .pt, .model, .safetensors, .npz, or a TensorFlow checkpoint (its .index file)",
+    )
+    parser.add_argument("target", metavar="OUT.safetensors", help="file to write")
+    parser.add_argument("--model", help="the model that it is meant for (default: the one that it fits)")
+    parser.add_argument("--half", action="store_true", help="store 16 bits a number: half the size, rounded")
+
+
+def _convert(args):
+    if Path(args.target).exists() and Path(args.source).exists() and Path(args.target).samefile(args.source):
+        raise InvalidInputError(f"{args.target} is both read and written; give the output another name")
+    infos = convert_weights(args.source, args.target, args.model, args.half)
+    print(f"{args.target}: weights for {' or '.join(info.name for info in infos)}")
 
 
 def _add_models(commands):
