@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trackers without a network, for tests of the node."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from siam_tracker_ros.errors import NotInitializedError
 from siam_tracker_ros.geometry import check_box_xywh
 from siam_tracker_ros.geometry import check_image_bgr
+from siam_tracker_ros.geometry import cxcywht_to_corners
 from siam_tracker_ros.trackers.base import TrackResult
 
 SIDE = 20  # of the bright square, in pixels
@@ -65,3 +67,27 @@ class SquareTracker:
         size_wh = self._box_xywh[2:]
         self._box_xywh = np.concatenate([center - size_wh / 2, size_wh])
         return TrackResult(self._box_xywh, 0.9, peak_ratio=0.1)
+
+
+class TurnedSquareTracker(SquareTracker):
+    """A SquareTracker that also gives the square's mask and a rotated box: TURNED_WH, turned by THETA.
+
+    Attributes:
+        has_mask, has_polygon: cleared, the next results come without.
+    """
+
+    TURNED_WH = (30.0, 10.0)
+    THETA = 0.25
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.has_mask = self.has_polygon = True
+
+    def track(self, image_bgr):
+        result = super().track(image_bgr)
+        center = result.box_xywh[:2] + result.box_xywh[2:] / 2
+        return dataclasses.replace(
+            result,
+            mask=image_bgr[..., 1] > 200 if self.has_mask else None,
+            polygon=cxcywht_to_corners([*center, *self.TURNED_WH, self.THETA]) if self.has_polygon else None,
+        )

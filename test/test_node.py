@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
+from node_doubles import SIDE
 from node_doubles import SquareTracker
+from node_doubles import TurnedSquareTracker
 from node_doubles import scene
 from rclpy.qos import qos_profile_sensor_data
 from ros_testing import FRAME_ID
@@ -20,18 +22,21 @@ from sensor_msgs.msg import Image
 from siam_tracker_ros.msg import TrackerStatus
 from std_msgs.msg import Header
 
+from siam_tracker_ros.geometry import cxcywht_to_corners
 from siam_tracker_ros.node.image_conversion import fill_image
 from siam_tracker_ros.node.image_conversion import image_to_bgr
+from siam_tracker_ros.node.image_conversion import mask_to_mono8
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 CENTER = (80.0, 60.0)
 
 
 class Setup:
-    """A tracker node with a SquareTracker, and its operator."""
+    """A tracker node with a SquareTracker or another double, and its operator."""
 
-    def __init__(self, graph, namespace="", **parameters):
+    def __init__(self, graph, namespace="", tracker_class=SquareTracker, **parameters):
         self.trackers = []
+        self._tracker_class = tracker_class
         self.operator = Operator(graph, namespace)
         self.node = graph.add(
             TrackerNode(
@@ -48,7 +53,7 @@ class Setup:
         return self.trackers[-1]
 
     def _make_tracker(self, model, **arguments):
-        self.trackers.append(SquareTracker(model, **arguments))
+        self.trackers.append(self._tracker_class(model, **arguments))
         return self.tracker
 
 
@@ -397,6 +402,125 @@ def test_the_debug_image_shows_the_box(operator):
     status, _ = operator.frame(image_bgr)
     shown = image_to_bgr(operator.message("debug", status.header))
     assert shown.shape == image_bgr.shape and (shown != image_bgr).any()
+
+
+@pytest.fixture
+def turned(graph):
+    setup = Setup(graph, tracker_class=TurnedSquareTracker, lost_frames=3)
+    setup.operator.wait_for_camera_link()
+    return setup
+
+
+def listen_to_masks(setup):
+    subscription = setup.operator.listen("mask", Image, "tracker/mask")
+    setup.operator.wait(setup.node._mask_publisher.get_subscription_count, "the node to know of the subscription")
+    return subscription
+
+
+def test_the_mask_is_the_full_frame_under_the_images_header(turned):
+    operator = turned.operator
+    listen_to_masks(turned)
+    follow(operator)
+    for center in ((90, 60), (4, 2), (158, 118)):
+        image_bgr = scene(center)
+        status, _ = operator.frame(image_bgr)
+        mask = operator.message("mask", status.header)
+        assert (mask.encoding, mask.step, mask.is_bigendian) == ("mono8", 160, 0)
+        pixels = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.width)
+        np.testing.assert_array_equal(pixels, np.where(image_bgr[..., 1] > 200, 255, 0))
+
+
+def test_only_frames_with_a_mask_publish_one(turned):
+    operator = turned.operator
+    listen_to_masks(turned)
+    idle = operator.frame(scene(CENTER))[0].header
+    follow(operator)
+    expected = [operator.frame(scene(CENTER))[0].header]
+    turned.tracker.has_mask = False
+    without = operator.frame(scene(CENTER))[0].header
+    turned.tracker.has_mask = True
+    expected.append(operator.frame(scene(CENTER))[0].header)
+    lost = []
+    while not lost or lost[-1].state != TrackerStatus.LOST:
+        lost.append(operator.frame(scene(None))[0])
+    lost.append(operator.frame(scene(CENTER))[0])  # the square is back; the state says LOST for some frames more
+    assert lost[-1].state == TrackerStatus.LOST
+    operator.reset()
+    idle_again = operator.frame(scene(CENTER))[0].header
+    follow(operator)
+    operator.message("mask", operator.frame(scene(CENTER))[0].header)
+    published = [msg.header for msg in operator.received("mask")]
+    assert [header for header in published if header in expected] == expected
+    silent = [idle, without, idle_again, *(status.header for status in lost if status.state == TrackerStatus.LOST)]
+    assert not [header for header in published if header in silent]
+
+
+def test_a_mask_is_made_only_while_somebody_subscribes(turned, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "siam_tracker_ros.node.tracker_node.mask_to_mono8", lambda mask: made.append(1) or mask_to_mono8(mask)
+    )
+    operator = turned.operator
+    follow(operator)
+    assert made == []
+    subscription = listen_to_masks(turned)
+    operator.frame(scene(CENTER))
+    assert made == [1]
+    operator.destroy_subscription(subscription)
+    operator.wait(lambda: not turned.node._mask_publisher.get_subscription_count(), "the subscription to go")
+    operator.frame(scene(CENTER))
+    assert made == [1]
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "bgr8"])
+def test_the_mask_has_the_size_of_the_image_whatever_its_size_and_encoding(turned, encoding):
+    operator = turned.operator
+    listen_to_masks(turned)
+    for size_wh in ((160, 120), (322, 64)):
+        image_bgr = scene((60, 30), size_wh)
+        pixels = image_bgr[..., 0] if encoding == "mono8" else image_bgr
+        operator.frame(msg=fill_image(Image(), pixels, encoding, operator.header()))
+        assert operator.init((60.0, 30.0)).success
+        status, _ = operator.frame(msg=fill_image(Image(), pixels, encoding, operator.header()))
+        mask = operator.message("mask", status.header)
+        assert (mask.width, mask.height, len(mask.data)) == (*size_wh, size_wh[0] * size_wh[1])
+        assert np.frombuffer(mask.data, np.uint8).sum() == 255 * SIDE * SIDE
+
+
+def box_of(detection):
+    return (*center_of(detection), detection.bbox.size_x, detection.bbox.size_y, detection.bbox.center.theta)
+
+
+def test_rotated_boxes_are_published_when_asked_for_and_where_there_are_any(turned):
+    operator = turned.operator
+    follow(operator)
+    upright, rotated = (80, 60, SIDE, SIDE, 0), (80, 60, *turned.tracker.TURNED_WH, turned.tracker.THETA)
+    for rotated_box, has_polygon, expected in (
+        (False, True, upright),
+        (True, True, rotated),
+        (True, False, upright),
+        (False, True, upright),
+    ):
+        assert operator.set_parameters(rotated_box=rotated_box).successful
+        turned.tracker.has_polygon = has_polygon
+        status, (listed,) = operator.frame(scene(CENTER))
+        detection = operator.message("detection", status.header)
+        assert box_of(detection) == box_of(listed) == pytest.approx(expected)
+
+
+def test_the_debug_image_shows_mask_and_rotated_box(turned):
+    operator = turned.operator
+    operator.listen("debug", Image, "tracker/debug_image")
+    operator.wait(lambda: operator.count_subscribers("tracker/debug_image"), "the debug subscription")
+    follow(operator)
+    image_bgr = scene(CENTER)
+    status, _ = operator.frame(image_bgr)
+    shown = image_to_bgr(operator.message("debug", status.header))
+    inside = (slice(57, 63), slice(76, 84))  # within the square and within the rotated box
+    assert (shown[inside] != image_bgr[inside]).any(axis=2).all(), "the mask tints the square"
+    corners = cxcywht_to_corners([*CENTER, *turned.tracker.TURNED_WH, turned.tracker.THETA])
+    right = tuple((corners[1] + corners[2]).astype(int) // 2)  # right of the square, on the rotated box
+    assert (shown[right[1], right[0]] != image_bgr[right[1], right[0]]).any()
 
 
 def test_a_camera_of_best_effort_is_heard_by_default(graph):

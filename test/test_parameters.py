@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from siam_tracker_ros import list_models
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.node.parameters import NodeParameters
 from siam_tracker_ros.node.parameters import change_parameters
@@ -56,6 +57,8 @@ def test_every_parameter_has_a_description_that_is_a_sentence():
         (dict(penalty_k=-0.1), "penalty_k is -0.1, expected 0 to 1 or NaN"),
         (dict(lr=1.5), "lr is 1.5, expected 0 to 1 or NaN"),
         (dict(window_influence=math.inf), "window_influence is inf, expected 0 to 1 or NaN"),
+        (dict(mask_threshold=2.0), "mask_threshold is 2, expected 0 to 1 or NaN"),
+        (dict(mask_threshold=0.4), "mask_threshold is 0.4, but model lite has no such setting, expected NaN"),
         (dict(lost_score=NAN), "lost_score is nan, expected 0 to 1"),
         (dict(lost_score=0.55), "lost_score 0.55, uncertain_score 0.3.*set them together"),
         (dict(recover_score=0.1), "recover_score 0.1 are out of order"),
@@ -79,6 +82,17 @@ def test_what_makes_the_tracker_changes_only_while_unconfigured(name, value):
     with pytest.raises(InvalidSettingError, match=f"{name} cannot change while the node is configured.*cleanup"):
         change_parameters(NodeParameters(), {name: value}, configured=True)
     assert getattr(change_parameters(NodeParameters(), {name: value}, configured=False), name) == value
+
+
+@pytest.mark.parametrize("model", [model.name for model in list_models()])
+def test_every_model_is_accepted(model):
+    assert change_parameters(NodeParameters(), dict(model=model), configured=False).model == model
+
+
+@pytest.mark.parametrize("model", [model.name for model in list_models() if model.has_masks])
+def test_a_model_with_masks_takes_their_threshold(model):
+    changed = change_parameters(NodeParameters(), dict(model=model, mask_threshold=0.4), configured=False)
+    assert changed.tracker_arguments()["mask_threshold"] == 0.4
 
 
 def test_settings_that_are_given_reach_the_tracker():

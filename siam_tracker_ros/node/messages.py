@@ -12,6 +12,7 @@ from vision_msgs.msg import ObjectHypothesisWithPose
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import check_box_xywh
+from siam_tracker_ros.geometry import corners_to_cxcywht
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.geometry import normalized_to_pixels
 from siam_tracker_ros.geometry import xywh_to_cxcywh
@@ -25,8 +26,7 @@ def box_from_request(request, size_wh):
     """Return the box of an InitTracker request as box_xywh in pixels of its image, float64 (4,).
 
     Raises:
-        InvalidInputError: the box is rotated, not finite, out of 0..1 where it should be normalized, under
-        one pixel
+        InvalidInputError: the box is rotated, not finite, out of 0..1 where it should be normalized, under one pixel
             wide or high, or off the image.
     """
     bbox = request.bbox
@@ -46,15 +46,24 @@ def box_from_request(request, size_wh):
     return check_box_xywh(cxcywh_to_xywh(box_cxcywh), size_wh)
 
 
-def make_detection(header, observation, target_id, class_id):
-    """Return the Detection2D of an Observation that has a box; the box is not clipped to the image."""
+def make_detection(header, observation, target_id, class_id, rotated=False):
+    """Return the Detection2D of an Observation that has a box; the box is not clipped to the image.
+
+    Where `rotated` is set and the Observation has a polygon, the box is that one: size_x and size_y along its own
+    sides, center.theta in radians from the image's x axis (right) towards its y axis (down), -pi/4..pi/4.
+    """
     detection = Detection2D(header=header, id=target_id)
     result = ObjectHypothesisWithPose()
     result.hypothesis.class_id = class_id
     result.hypothesis.score = float(observation.confidence)
     detection.results = [result]
-    x, y, width, height = (float(value) for value in xywh_to_cxcywh(observation.box_xywh))
+    if rotated and observation.polygon is not None:
+        box_cxcywht = corners_to_cxcywht(observation.polygon)
+    else:
+        box_cxcywht = [*xywh_to_cxcywh(observation.box_xywh), 0.0]
+    x, y, width, height, theta = (float(value) for value in box_cxcywht)
     detection.bbox.center.position.x, detection.bbox.center.position.y = x, y
+    detection.bbox.center.theta = theta
     detection.bbox.size_x, detection.bbox.size_y = width, height
     return detection
 

@@ -13,6 +13,8 @@ from siam_tracker_ros import list_models
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.target_monitor import MonitorSettings
 
+_MODEL_SETTINGS = "penalty_k", "window_influence", "lr", "mask_threshold"
+
 
 @dataclasses.dataclass(frozen=True)
 class _Rule:
@@ -59,6 +61,9 @@ class NodeParameters:
     lr: float = _fraction(
         math.nan, "How fast the box's size follows the network; NaN: the model's own.", nan_allowed=True
     )
+    mask_threshold: float = _fraction(
+        math.nan, "A pixel is the target's above this mask value; NaN: the model's own.", nan_allowed=True
+    )
     image_transport: str = _parameter(
         "raw",
         "raw: sensor_msgs/Image on `image`; compressed: CompressedImage on `image/compressed`.",
@@ -68,6 +73,11 @@ class NodeParameters:
         30, "Frames kept so that ~/init can start on an earlier stamp; 1: the newest only.", 1, 1000
     )
     frame_buffer_mb: int = _parameter(128, "Bound on the memory for these frames in megabytes.", 1, 16384)
+    rotated_box: bool = _parameter(
+        False,
+        "Publish the rotated box where the model has one, its turn in bbox.center.theta; false: upright boxes.",
+        live=True,
+    )
     autostart: bool = _parameter(
         True, "Configure and activate by itself; false: wait for a lifecycle manager.", read_only=True
     )
@@ -116,9 +126,16 @@ class NodeParameters:
                 f"{self.recover_score:g} are out of order, expected lost <= uncertain <= recover; "
                 "set them together"
             )
-        models = [model.name for model in list_models()]
+        models = {model.name: model for model in list_models()}
         if self.model not in models:
             raise InvalidSettingError(f"model is '{self.model}', expected one of {', '.join(models)}")
+        for name, value in self._model_settings().items():
+            takers = [model.name for model in models.values() if name in model.tracker_class.settings_class.RANGES]
+            if self.model not in takers:
+                raise InvalidSettingError(
+                    f"{name} is {value:g}, but model {self.model} has no such setting, expected NaN or one of the "
+                    f"models {', '.join(takers)}"
+                )
 
     def tracker_arguments(self):
         """Return the keyword arguments of create_tracker, all but the model's name."""
@@ -129,8 +146,12 @@ class NodeParameters:
             "precision": self.precision,
             "runtime": self.runtime,
         }
-        settings = {name: getattr(self, name) for name in ("penalty_k", "window_influence", "lr")}
-        return arguments | {name: value for name, value in settings.items() if not math.isnan(value)}
+        return arguments | self._model_settings()
+
+    def _model_settings(self):
+        """Return the model's settings that are given, by name."""
+        settings = {name: getattr(self, name) for name in _MODEL_SETTINGS}
+        return {name: value for name, value in settings.items() if not math.isnan(value)}
 
     def monitor_settings(self):
         """Return the MonitorSettings."""

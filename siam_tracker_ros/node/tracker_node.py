@@ -50,6 +50,7 @@ from siam_tracker_ros.node.diagnostics import Health
 from siam_tracker_ros.node.image_conversion import compressed_to_bgr
 from siam_tracker_ros.node.image_conversion import fill_image
 from siam_tracker_ros.node.image_conversion import image_to_bgr
+from siam_tracker_ros.node.image_conversion import mask_to_mono8
 from siam_tracker_ros.node.messages import NANOSECONDS
 from siam_tracker_ros.node.messages import box_from_request
 from siam_tracker_ros.node.messages import format_confidence
@@ -143,6 +144,7 @@ class TrackerNode(LifecycleNode):
             self._detection_publisher = self._create_output(Detection2D, "~/detection", 10)
             self._detections_publisher = self._create_output(Detection2DArray, "~/detections", 10)
             self._status_publisher = self._create_output(TrackerStatus, "~/status", 10)
+            self._mask_publisher = self._create_output(Image, "~/mask", 1)
             self._debug_publisher = self._create_output(Image, "~/debug_image", 1)
         except Exception as error:  # whatever a broken file or driver raises: the node stays, unconfigured
             self._release()
@@ -451,11 +453,14 @@ class TrackerNode(LifecycleNode):
         observation, image_bgr = self._observe(msg)
         detection = None
         if observation.box_xywh is not None:
-            detection = make_detection(header, observation, session.target_id, session.class_id)
+            rotated = self._settings.rotated_box
+            detection = make_detection(header, observation, session.target_id, session.class_id, rotated)
             self._detection_publisher.publish(detection)
         self._detections_publisher.publish(make_detections(header, detection))
         latency_ns = self._age_ns(header)
         self._status_publisher.publish(make_status(header, observation, session.target_id, skipped, latency_ns))
+        if observation.mask is not None and self._mask_publisher.get_subscription_count() > 0:
+            self._mask_publisher.publish(fill_image(Image(), mask_to_mono8(observation.mask), "mono8", header))
         if image_bgr is not None and self._debug_publisher.get_subscription_count() > 0:
             self._publish_debug_image(header, image_bgr, observation)
         self._diagnostics.frame_published(skipped, observation, latency_ns / 1e6)

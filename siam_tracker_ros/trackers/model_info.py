@@ -47,6 +47,11 @@ class ModelInfo:
         path = WEIGHTS_FOLDER / f"{self.name}.safetensors"
         return path if path.is_file() else None
 
+    @property
+    def has_masks(self):
+        """Whether its tracker says which pixels are the target's."""
+        return "mask_threshold" in self.tracker_class.settings_class.RANGES
+
     def count_parameters(self):
         """Number of the network's parameters."""
         with torch.device("meta"):
