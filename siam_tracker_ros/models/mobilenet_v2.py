@@ -1,11 +1,15 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""MobileNetV2 (Sandler et al. 2018, table 2) up to stride 16, with the batch norms folded into the convolutions.
+"""MobileNetV2 (Sandler et al. 2018, table 2): the trunk of `lite` and the wider one of SiamRPN++.
 
-Folded norms make a trunk that trains like one with frozen norms and needs no fusing before it is run.
+That of `lite` ends at stride 16 and has its batch norms folded into the convolutions: it trains like one with frozen
+norms and needs no fusing before it is run. That of SiamRPN++ has stride 8, norms, dilated last stages and no padding
+where it strides.
 """
 
 from torch import nn
+
+from siam_tracker_ros.models.blocks import ConvNorm
 
 CHANNELS = 96
 STRIDE = 16
@@ -17,23 +21,66 @@ STAGES = (  # expansion, channels, blocks, stride of the first block
     (6, 96, 3, 1),
 )
 
+WIDE_STEM = 44
+WIDE_STAGES = (  # expansion, channels, blocks, stride and dilation of the first block, dilation of the others
+    (1, 22, 1, 1, 1, 1),
+    (6, 33, 2, 2, 1, 1),
+    (6, 44, 3, 2, 1, 1),
+    (6, 89, 4, 1, 1, 2),
+    (6, 134, 3, 1, 2, 2),
+    (6, 224, 3, 1, 2, 4),
+    (6, 448, 1, 1, 4, 4),
+)
 
-class InvertedResidual(nn.Module):
-    """Expand 1x1, filter depth-wise 3x3, project 1x1; with a shortcut where the shapes allow it."""
+# From PySOT's names inside a trunk to ours.
+_BLOCK_KEYS = tuple(
+    (rf"(layer[1-7]\.\d+)\.conv\.{official}\.", rf"\1.layers.{own}.")
+    for official, own in ((0, "0.0"), (1, "0.1"), (3, "1.0"), (4, "1.1"), (6, "2.0"), (7, "2.1"))
+)
+
+
+def wide_mobilenet_keys(official, own="trunk"):
+    """Renaming rules for the wide trunk that checkpoints call `official`."""
+    return ((rf"^{official}\.", f"{own}."), *_BLOCK_KEYS)
+
+
+class Residual(nn.Module):
+    """Layers with a shortcut where the shapes allow it."""
+
+    def __init__(self, layers, shortcut):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.shortcut = shortcut
+
+    def forward(self, x):
+        return x + self.layers(x) if self.shortcut else self.layers(x)
+
+
+class InvertedResidual(Residual):
+    """Expand 1x1, filter depth-wise 3x3, project 1x1; norms are folded."""
 
     def __init__(self, channels_in, channels_out, stride, expansion):
-        super().__init__()
         hidden = channels_in * expansion
         layers = []
         if expansion != 1:
             layers += [nn.Conv2d(channels_in, hidden, 1), nn.ReLU6(inplace=True)]
         layers += [nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden), nn.ReLU6(inplace=True)]
         layers += [nn.Conv2d(hidden, channels_out, 1)]
-        self.layers = nn.Sequential(*layers)
-        self.shortcut = stride == 1 and channels_in == channels_out
+        super().__init__(layers, stride == 1 and channels_in == channels_out)
 
-    def forward(self, x):
-        return x + self.layers(x) if self.shortcut else self.layers(x)
+
+class WideInvertedResidual(Residual):
+    """The same with norms, dilated, not padded where it strides, and with an expansion even by one."""
+
+    def __init__(self, channels_in, channels_out, stride, dilation, expansion):
+        hidden = channels_in * expansion
+        padding = dilation if stride == 1 else 0
+        layers = [
+            ConvNorm(channels_in, hidden, relu=nn.ReLU6),
+            ConvNorm(hidden, hidden, 3, stride, padding, dilation, groups=hidden, relu=nn.ReLU6),
+            ConvNorm(hidden, channels_out, relu=None),
+        ]
+        super().__init__(layers, stride == 1 and channels_in == channels_out)
 
 
 class MobileNetV2Trunk(nn.Sequential):
@@ -47,3 +94,27 @@ class MobileNetV2Trunk(nn.Sequential):
                 blocks.append(InvertedResidual(channels, channels_out, stride if index == 0 else 1, expansion))
                 channels = channels_out
         super().__init__(*blocks)
+
+
+class WideMobileNetV2(nn.Module):
+    """Image (B, 3, H, W) to a list of eight features: stem (44 channels, stride 2), then a map for each stage.
+
+    Stages have 22, 33, 44 (stride 8), 89, 134, 224 and 448 channels; width is 1.4 times the usual, cut to whole
+    channels. An image of 127 pixels gives 15 cells at stride 8, one of 255 pixels 31.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.layer0 = ConvNorm(3, WIDE_STEM, 3, 2, relu=nn.ReLU6)
+        channels = WIDE_STEM
+        for number, (expansion, channels_out, count, stride, first, rest) in enumerate(WIDE_STAGES, start=1):
+            blocks = [WideInvertedResidual(channels, channels_out, stride, first, expansion)]
+            blocks += [WideInvertedResidual(channels_out, channels_out, 1, rest, expansion) for _ in range(count - 1)]
+            self.add_module(f"layer{number}", nn.Sequential(*blocks))
+            channels = channels_out
+
+    def forward(self, image_bgr):
+        features = [image_bgr]
+        for stage in self.children():
+            features.append(stage(features[-1]))
+        return features[1:]
