@@ -27,7 +27,9 @@ from siam_tracker_ros.drawing import AMBER
 from siam_tracker_ros.drawing import GREEN
 from siam_tracker_ros.drawing import RED
 from siam_tracker_ros.drawing import draw_target
+from siam_tracker_ros.drawing import mask_image
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.evaluation.bench import OpenCvTracker
 from siam_tracker_ros.evaluation.bench import time_in_turns
@@ -36,20 +38,26 @@ from siam_tracker_ros.evaluation.one_pass import run_one_pass
 from siam_tracker_ros.evaluation.scene import Scene
 from siam_tracker_ros.evaluation.sequences import load_sequences
 from siam_tracker_ros.evaluation.sequences import result_line
+from siam_tracker_ros.evaluation.stages import STAGES
+from siam_tracker_ros.evaluation.stages import stage_shares
 from siam_tracker_ros.evaluation.tables import format_table
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.frames import open_frames
+from siam_tracker_ros.model_tables import model_details
+from siam_tracker_ros.model_tables import models_table
 from siam_tracker_ros.target_monitor import MonitorSettings
 from siam_tracker_ros.target_monitor import TargetState
 from siam_tracker_ros.target_session import Observation
 from siam_tracker_ros.target_session import TargetSession
 from siam_tracker_ros.trackers.conversion import convert_weights
+from siam_tracker_ros.trackers.registry import find_model
 
 STATE_COLORS = {TargetState.TRACKING: GREEN, TargetState.UNCERTAIN: AMBER, TargetState.LOST: RED}
 NO_BOX = (math.nan,) * 4
 CAMERA_FPS = 30.0  # of the written video, where the source does not state its own rate
 BENCH_SIZE_WH = (640, 480)
 BENCH_WARM_UP = 20
+BENCH_SHARES_FRAMES = 40  # at most, to see what takes the time
 
 
 def main(argv=None):
@@ -117,9 +125,16 @@ def _add_how_to_run(parser, threads):
 
 def _add_one_model(parser):
     parser.add_argument("--model", default="lite", help="a name that `siam-tracker models` lists (default: lite)")
-    parser.add_argument("--weights", metavar="FILE", help="weights (default: those shipped with the model)")
+    parser.add_argument("--weights", metavar="FILE", help="a checkpoint (default: the weights shipped with the model)")
     parser.add_argument("--preset", metavar="NAME", help="a named set of the model's settings")
+    _add_set(parser, "settings", "a setting of the model; `siam-tracker models NAME` lists them; may be repeated")
     _add_how_to_run(parser, threads=None)
+
+
+def _add_set(parser, dest, explanation):
+    parser.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", dest=dest, help=explanation
+    )
 
 
 def _positive_int(text):
@@ -142,17 +157,15 @@ def _setting(text):
     return name, parsed
 
 
-def _create_tracker(args, model, weights=None, preset=None):
+def _create_tracker(args, model, weights=None, preset=None, settings=()):
     if args.threads is not None:
         _set_threads(args.threads)
-    return create_tracker(
-        model,
-        weights=weights,
-        preset=preset,
-        device=args.device,
-        precision=args.precision,
-        runtime=args.runtime,
-    )
+    how = {"device": args.device, "precision": args.precision, "runtime": args.runtime}
+    options = {"weights": weights, "preset": preset, **how}
+    for name, _ in settings:
+        if name in options or name == "model":
+            raise InvalidSettingError(f"--set {name} is not for settings of the model; use --{name}")
+    return create_tracker(model, **options, **dict(settings))
 
 
 def _set_threads(count):
@@ -186,6 +199,13 @@ def _add_track(commands):
         help="text file to write, one x,y,w,h,score line a frame, nan,nan,nan,nan,score while the target is "
         "lost (default: standard output, unless there is an --output)",
     )
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="folder to write the target's masks to, one black and white PNG for each frame that has one, named by "
+        "its number; the first frame is 00000",
+    )
 
 
 def _track(args):
@@ -196,7 +216,7 @@ def _track(args):
         sink = results = None
         if args.output is not None:
             sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
-        tracker = _create_tracker(args, args.model, args.weights, args.preset)
+        tracker = _create_tracker(args, args.model, args.weights, args.preset, args.settings)
         prints_results = args.results is None and sink is None
         steps = _follow(tracker, _with_progress(frames, prints_results), args.box)
         steps = itertools.chain([next(steps)], steps)  # a box that is refused leaves an older result file as it is
@@ -205,6 +225,8 @@ def _track(args):
         elif prints_results:
             results = sys.stdout
         for image_bgr, seen in steps:
+            if args.masks is not None and seen.mask is not None:
+                _write_mask(args.masks / f"{count:05d}.png", seen.mask)
             count += 1
             lost += seen.state == TargetState.LOST
             if results is not None:
@@ -214,6 +236,11 @@ def _track(args):
                 draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS[seen.state], seen.mask, seen.polygon)
                 sink.write(image_bgr)
     print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
+
+
+def _write_mask(path, mask):
+    if not cv2.imwrite(str(path), mask_image(mask)):
+        raise InvalidInputError(f"{path} cannot be written; check the folder's rights and the space on the disk")
 
 
 def _follow(tracker, frames, box_xywh):
@@ -234,11 +261,20 @@ def _with_progress(frames, prints_results):
 
 def _check_outputs(args):
     """Refuse at once what would fail, or destroy the input, after the network is loaded."""
-    for path in (args.output, args.results):
+    for path in (args.output, args.results, args.masks):
         if path is not None and path.exists() and Path(args.source).exists() and path.samefile(args.source):
             raise InvalidInputError(f"{path} is both read and written; give the output another name")
     if args.results is not None and not args.results.parent.is_dir():
         raise InvalidInputError(f"folder {args.results.parent} does not exist; make it, then write {args.results.name}")
+    if args.masks is not None:
+        _check_masks(args.model, args.masks)
+
+
+def _check_masks(model_name, folder):
+    if not find_model(model_name).has_masks:
+        capable = ", ".join(model.name for model in list_models() if model.has_masks)
+        raise InvalidInputError(f"model {model_name} has no masks to write, expected one of {capable}")
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _add_eval(commands):
@@ -266,7 +302,7 @@ def _add_eval(commands):
 
 def _eval(args):
     sequences = load_sequences(args.sequences)
-    tracker = _create_tracker(args, args.model, args.weights, args.preset)
+    tracker = _create_tracker(args, args.model, args.weights, args.preset, args.settings)
     runs = run_one_pass(tracker, sequences, args.results)
     mean, all_ms = mean_scores(run.scores for run in runs), np.concatenate([run.track_ms for run in runs])
 
@@ -285,13 +321,21 @@ def _add_bench(commands):
         commands,
         "bench",
         _bench,
-        "Measure how fast models track a rendered 640x480 clip, in turns with OpenCV's own trackers.",
+        "Measure how fast models track a rendered 640x480 clip, and what takes the time, in turns with OpenCV's own "
+        "trackers.",
         "siam-tracker bench --models lite --baselines csrt kcf --threads 2",
     )
-    parser.add_argument("--models", nargs="+", metavar="MODEL", help="models to measure (default: all of them)")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=[list_models()[0].name],
+        metavar="MODEL",
+        help=f"models to measure, or all (default: {list_models()[0].name})",
+    )
     parser.add_argument(
         "--baselines",
         nargs="*",
+        default=[],
         metavar="NAME",
         help="trackers of OpenCV to measure beside them: csrt, kcf, mil; csrt and kcf need OpenCV's contrib "
         "modules (default: none)",
@@ -299,34 +343,62 @@ def _add_bench(commands):
     parser.add_argument(
         "--frames", type=_positive_int, default=200, metavar="N", help="frames a tracker (default: 200)"
     )
+    parser.add_argument(
+        "--seconds",
+        type=_positive_int,
+        default=20,
+        metavar="S",
+        help="time after which a tracker gets no further frame (default: 20)",
+    )
     _add_how_to_run(parser, threads=2)
 
 
 def _bench(args):
-    shipped = {model.name: model.shipped_weights for model in list_models()}
-    models = args.models or list(shipped)
+    models = [find_model(name) for name in _expand_all(args.models)]
+    unshipped = [model.name for model in models if model.shipped_weights is None]
     # Random weights are as fast as trained ones.
-    trackers = {name: _create_tracker(args, name, shipped.get(name) or "random") for name in models}
-    trackers.update({name: OpenCvTracker(name) for name in args.baselines or []})
+    trackers = {model.name: _create_tracker(args, model.name, model.shipped_weights or "random") for model in models}
+    baselines = {name: OpenCvTracker(name) for name in args.baselines}
     scene = Scene(size_wh=BENCH_SIZE_WH, frames=1 + BENCH_WARM_UP + args.frames)
     frames_bgr = [frame.image_bgr for frame in tqdm(scene, desc="render", unit="frame", disable=None)]
-    total = len(trackers) * (len(frames_bgr) - 1)
+    box_xywh = scene[0].box_xywh
+    total = (len(trackers) + len(baselines)) * (len(frames_bgr) - 1)
     with tqdm(total=total, desc="track", unit="frame", disable=None) as progress:
-        timings = time_in_turns(trackers, frames_bgr, scene[0].box_xywh, BENCH_WARM_UP, progress.update)
+        everyone = {**trackers, **baselines}
+        timings = time_in_turns(everyone, frames_bgr, box_xywh, BENCH_WARM_UP, progress.update, args.seconds)
+    shares = {
+        name: stage_shares(tracker, frames_bgr[: 1 + BENCH_SHARES_FRAMES], box_xywh, args.seconds)
+        for name, tracker in tqdm(trackers.items(), desc="shares", unit="model", disable=None)
+    }
     first = next(iter(timings.values()))
     rows = [
         [
             name,
+            str(len(timing.track_ms)),
             f"{timing.frames_per_s:.1f}",
             f"{timing.percentile_ms(50):.1f}",
             f"{timing.percentile_ms(95):.1f}",
             f"{timing.frames_per_s / first.frames_per_s:.2f}",
+            *(f"{shares[name][stage]:.1%}" if name in shares else "-" for stage in STAGES),
         ]
         for name, timing in timings.items()
     ]
     width, height = BENCH_SIZE_WH
-    print(f"{width}x{height}, {args.threads} CPU threads, {args.frames} frames after {BENCH_WARM_UP} to warm up")
-    print(format_table(["tracker", "frames/s", "p50 ms", "p95 ms", f"speed / {models[0]}"], rows))
+    print(
+        f"{width}x{height}, {args.threads} CPU threads, {args.frames} frames after {BENCH_WARM_UP} to warm up", end=""
+    )
+    print(f", fewer where they take {args.seconds} s")
+    if unshipped:
+        print(f"random weights, for want of others: {', '.join(unshipped)}")
+    print(
+        format_table(["tracker", "frames", "frames/s", "p50 ms", "p95 ms", f"speed / {models[0].name}", *STAGES], rows)
+    )
+
+
+def _expand_all(names):
+    """Return model names without repetition, each `all` being the names of all models."""
+    known = [model.name for model in list_models()]
+    return list(dict.fromkeys(name for given in names for name in (known if given == "all" else [given])))
 
 
 def _add_train(commands):
@@ -339,15 +411,7 @@ def _add_train(commands):
     )
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings of the run")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
-    parser.add_argument(
-        "--set",
-        type=_setting,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        dest="overrides",
-        help="put a value in place of the file's; may be given several times",
-    )
+    _add_set(parser, "overrides", "put a value in place of the file's; may be repeated")
 
 
 def _train(args):
@@ -382,18 +446,15 @@ def _convert(args):
 
 
 def _add_models(commands):
-    _add_command(commands, "models", _models, "List the models.", "siam-tracker models")
+    parser = _add_command(
+        commands,
+        "models",
+        _models,
+        "List the models, or all that is known of one: its weights, settings and presets.",
+        "siam-tracker models siammask_sharp",
+    )
+    parser.add_argument("model", nargs="?", metavar="NAME", help="the model to tell of (default: list all)")
 
 
 def _models(args):
-    rows = [
-        [
-            model.name,
-            f"{model.count_parameters() / 1e6:.2f} M",
-            f"{model.template_side} and {model.search_side}",
-            "yes" if model.shipped_weights else "no",
-            model.description,
-        ]
-        for model in list_models()
-    ]
-    print(format_table(["model", "parameters", "inputs", "weights", "description"], rows, left=(0, 4)))
+    print(models_table(list_models()) if args.model is None else model_details(find_model(args.model)))

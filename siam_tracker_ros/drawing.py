@@ -50,6 +50,11 @@ def draw_target(image_bgr, box_xywh, text="", color_bgr=GREEN, mask=None, polygo
         _caption(image_bgr, text, anchor, color_bgr)
 
 
+def mask_image(mask):
+    """Return a mask, bool (H, W), as an image of it: uint8 (H, W), 255 on the target and 0 elsewhere."""
+    return mask.view(np.uint8) * np.uint8(255)
+
+
 def _line_width(image_bgr):
     return max(1, round(min(image_bgr.shape[:2]) / 240))
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from siam_tracker_ros import cli
+from siam_tracker_ros import list_models
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.evaluation.bench import TURN_FRAMES
@@ -22,6 +24,8 @@ from siam_tracker_ros.evaluation.tables import format_table
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.frames import open_frames
 from siam_tracker_ros.geometry import check_box_xywh
+from siam_tracker_ros.geometry import cxcywht_to_corners
+from siam_tracker_ros.model_tables import setting_meanings
 from siam_tracker_ros.trackers.base import TrackResult
 
 COMMANDS = ("track", "eval", "bench", "train", "models")
@@ -29,17 +33,27 @@ BOX = (10.0, 8.0, 20.0, 16.0)
 
 
 class BoxThatStays:
-    """A test double: the target never moves, and from frame `lost_from` on its score is 0."""
+    """A test double: the target never moves, and from frame `lost_from` on its score is 0.
 
-    def __init__(self, lost_from=1000):
+    With `masked`, its left half is its mask, and a rotated box is around it.
+    """
+
+    def __init__(self, lost_from=1000, masked=False):
         self.lost_from = lost_from
+        self.masked = masked
 
     def init(self, image_bgr, box_xywh):
         self.box, self.frame = check_box_xywh(box_xywh, image_bgr.shape[1::-1]), 0
 
     def track(self, image_bgr):
         self.frame += 1
-        return TrackResult(self.box, score=0.0 if self.frame >= self.lost_from else 0.9)
+        mask = polygon = None
+        if self.masked:
+            x, y, w, h = self.box.astype(int)
+            mask = np.zeros(image_bgr.shape[:2], bool)
+            mask[y : y + h, x : x + w // 2] = True
+            polygon = cxcywht_to_corners([x + w / 2, y + h / 2, w, h, 0.3])
+        return TrackResult(self.box, 0.0 if self.frame >= self.lost_from else 0.9, mask, polygon)
 
 
 @pytest.fixture
@@ -102,6 +116,9 @@ def run(*arguments):
         (["train", "missing.yaml", "--set", "steps"], "'steps' is not a setting, expected NAME=VALUE"),
         (["train", "missing.yaml", "--set", "pairs={"], "is not a YAML value"),
         (["bench", "--baselines", "yolo"], "baseline is 'yolo', expected one of csrt, kcf, mil"),
+        (["bench", "--models", "siamfoo"], 'model is "siamfoo", expected one of lite'),
+        (["bench", "--seconds", "0"], "'0' is not a whole number above 0"),
+        (["models", "siamfoo"], 'model is "siamfoo", expected one of lite'),
         (["bench", "--frames", "-3"], "'-3' is not a whole number above 0"),
     ],
 )
@@ -124,6 +141,10 @@ def test_an_error_is_one_line_on_standard_error_and_status_2(arguments, words, c
         (["--box", "10,8,20,16", "--results", "."], "Is a directory"),
         (["--box", "10,8,20,16", "--output", "clip.avi"], "both read and written"),
         (["--box", "10,8,20,16", "--results", "clip.avi"], "both read and written"),
+        (["--box", "10,8,20,16", "--masks", "masks"], "model lite has no masks to write, expected one of"),
+        (["--box", "10,8,20,16", "--masks", "masks", "--model", "siamfoo"], 'model is "siamfoo", expected one of'),
+        (["--box", "10,8,20,16", "--set", "lr"], "'lr' is not a setting, expected NAME=VALUE"),
+        (["--box", "10,8,20,16", "--set", "device=cpu"], "--set device is not for settings of the model; use --device"),
     ],
 )
 def test_track_refuses_what_it_cannot_do_and_keeps_the_input(arguments, words, created, video, capsys, monkeypatch):
@@ -197,6 +218,69 @@ def test_track_passes_the_options_on(created, video):
     assert created == [{"name": "x", "weights": "w", "preset": "p", "device": "d", "precision": "q", "runtime": "r"}]
 
 
+@pytest.fixture
+def masked(monkeypatch):
+    """Put a double with masks, whose target is lost from frame 20 on, in place of every model."""
+    info = types.SimpleNamespace(name="masked", has_masks=True)
+    monkeypatch.setattr(cli, "create_tracker", lambda *_, **__: BoxThatStays(lost_from=20, masked=True))
+    monkeypatch.setattr(cli, "find_model", lambda name: info)
+
+
+def test_track_writes_a_mask_for_every_frame_that_has_one(masked, video, tmp_path):
+    folder = tmp_path / "new" / "masks"
+    assert run("track", video, "--box", "10,8,20,16", "--masks", folder) == 0
+    names = sorted(path.name for path in folder.iterdir())
+    assert names[0] == "00001.png" and 20 <= len(names) < 29
+    assert names == [f"{number:05d}.png" for number in range(1, len(names) + 1)]
+    expected = np.zeros((48, 64), np.uint8)
+    expected[8:24, 10:20] = 255
+    for name in names:
+        np.testing.assert_array_equal(cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED), expected)
+
+
+def test_track_does_not_write_masks_over_the_images(masked, sequences, capsys):
+    folder = sequences / "bike" / "img"
+    assert run("track", folder, "--box", "10,8,20,16", "--masks", folder) == 2
+    assert "both read and written" in capsys.readouterr().err
+
+
+def test_a_mask_that_cannot_be_written_is_said(masked, video, tmp_path, capsys):
+    folder = tmp_path / "masks"
+    (folder / "00001.png").mkdir(parents=True)
+    assert run("track", video, "--box", "10,8,20,16", "--masks", folder) == 2
+    assert "00001.png cannot be written" in capsys.readouterr().err
+
+
+def test_track_draws_mask_and_rotated_box(masked, tmp_path):
+    source, output = tmp_path / "black.avi", tmp_path / "out.mp4"
+    with VideoSink(source, fps=10) as sink:
+        for _ in range(3):
+            sink.write(np.zeros((480, 640, 3), np.uint8))
+    assert run("track", source, "--box", "200,100,240,200", "--output", output) == 0
+    with open_frames(output) as frames:
+        first, second, _ = frames
+    assert first[200, 260].max() < 30 < second[200, 260, 1], "the mask's left half is tinted green"
+    assert second[200, 380].max() < 30, "its right half is not"
+    right = cxcywht_to_corners([320, 200, 240, 200, 0.3])[1:3].mean(axis=0).astype(int)
+    assert second[right[1] - 2 : right[1] + 3, right[0] - 2 : right[0] + 3, 1].max() > 100, "the rotated box"
+    assert second[104:124, 436:444].max() < 30, "not the upright one"
+
+
+def test_settings_reach_the_model(created, video):
+    settings = ["--set", "lr=0.5", "--set", "penalty_k=1e-2", "--set", "kind=word"]
+    assert run("track", video, "--box", "10 8 20 16", *settings) == 0
+    assert {name: created[0][name] for name in ("lr", "penalty_k", "kind")} == {
+        "lr": 0.5,
+        "penalty_k": 0.01,
+        "kind": "word",
+    }
+
+
+def test_eval_takes_settings(created, sequences):
+    assert run("eval", sequences, "--set", "lr=0.5") == 0
+    assert created[0]["lr"] == 0.5
+
+
 def test_ctrl_c_keeps_what_was_written(video, tmp_path, monkeypatch, capsys):
     class Interrupted(BoxThatStays):
         def track(self, image_bgr):
@@ -222,18 +306,61 @@ def test_eval_prints_a_table_and_writes_results(created, sequences, tmp_path, ca
         assert read_results(tmp_path / "results" / f"{name}.txt")[0].shape == (4, 4)
 
 
-def test_bench_compares_with_the_first_model(created, capsys, monkeypatch):
+class ToyNetwork(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk = torch.nn.Conv2d(3, 4, 3)
+        self.head = torch.nn.Conv2d(4, 1, 1)
+
+    def forward(self, image):
+        return self.head(self.trunk(image))
+
+
+class ToyTracker(BoxThatStays):
+    """A double with a network, for `bench`."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = ToyNetwork()
+
+    def track(self, image_bgr):
+        self.network(torch.zeros(1, 3, 9, 9))
+        return super().track(image_bgr)
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Put two models in place of all; the list collects what create_tracker was asked for."""
     models = [
         types.SimpleNamespace(name=name, shipped_weights=weights) for name, weights in (("one", None), ("two", "w"))
     ]
+    asked = []
     monkeypatch.setattr(cli, "list_models", lambda: models)
+    monkeypatch.setattr(cli, "find_model", lambda name: next(model for model in models if model.name == name))
     monkeypatch.setattr(cli, "_set_threads", lambda count: None)
-    assert run("bench", "--frames", "3", "--baselines", "mil") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "640x480, 2 CPU threads, 3 frames after 20 to warm up"
-    assert [line.split()[0] for line in lines[3:]] == ["one", "two", "mil"]
-    assert lines[3].split()[-1] == "1.00"
-    assert [(asked["name"], asked["weights"]) for asked in created] == [("one", "random"), ("two", "w")]
+    monkeypatch.setattr(cli, "create_tracker", lambda name, **given: asked.append((name, given)) or ToyTracker())
+    return asked
+
+
+@pytest.mark.parametrize(
+    "given, names",
+    [([], ["one"]), (["all"], ["one", "two"]), (["two", "all"], ["two", "one"]), (["two", "two"], ["two"])],
+)
+def test_bench_compares_with_the_first_model(toys, capsys, given, names):
+    models = ["--models", *given] if given else []
+    assert run("bench", "--frames", "3", "--baselines", "mil", *models) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("640x480, 2 CPU threads, 3 frames after 20 to warm up, fewer where they take 20 s\n")
+    rows = [line.split() for line in out.split("\n-", 1)[1].splitlines()[1:]]
+    assert [row[0] for row in rows] == [*names, "mil"]
+    assert rows[0][5] == "1.00" and rows[-1][6:] == ["-"] * 4
+    for row in rows[:-1]:
+        assert row[1] == "3"
+        assert sum(float(share.removesuffix("%")) for share in row[6:]) == pytest.approx(100, abs=0.3)
+    assert ("random weights" in out) == ("one" in names)
+    assert [(name, given["weights"]) for name, given in toys] == [
+        (name, {"one": "random", "two": "w"}[name]) for name in names
+    ]
 
 
 def test_every_tracker_sees_every_frame_once_and_in_order():
@@ -255,6 +382,24 @@ def test_every_tracker_sees_every_frame_once_and_in_order():
         assert timings[name].boxes_xywh.shape == (len(frames) - 1, 4)
     with pytest.raises(InvalidSettingError, match="clip has 24 frames, expected at least 30"):
         time_in_turns(trackers, frames, BOX, warm_up=28)
+
+
+def test_a_slow_tracker_gets_fewer_frames():
+    class Slow(BoxThatStays):
+        def track(self, image_bgr):
+            clock.append(clock[-1] + 0.5)
+            return super().track(image_bgr)
+
+    clock = [0.0]
+    frames = [np.zeros((48, 64, 3), np.uint8)] * 31
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("siam_tracker_ros.evaluation.bench.time.perf_counter", lambda: clock[-1])
+        trackers = {"slow": Slow(), "fast": BoxThatStays()}
+        seen = []
+        timings = time_in_turns(trackers, frames, BOX, warm_up=20, on_frame=lambda: seen.append(1), limit_s=4.0)
+    assert len(timings["slow"].boxes_xywh) == 8 and timings["slow"].track_ms.tolist() == [500.0] * 6
+    assert len(timings["fast"].boxes_xywh) == 30 and len(timings["fast"].track_ms) == 10
+    assert len(seen) == 60, "a progress bar counts the frames that are left out as well"
 
 
 def test_a_baseline_that_opencv_lacks_is_named(monkeypatch):
@@ -279,7 +424,22 @@ def test_models_are_listed(capsys):
     assert run("models") == 0
     out = capsys.readouterr().out
     for model in cli.list_models():
-        assert model.name in out and model.description in out
+        for word in (model.name, model.description, model.checkpoint, model.published):
+            assert word in out
+
+
+@pytest.mark.parametrize("model", list_models(), ids=lambda model: model.name)
+def test_all_that_is_known_of_a_model_is_told(model, capsys):
+    assert run("models", model.name) == 0
+    out = capsys.readouterr().out
+    meanings = setting_meanings(model.tracker_class.settings_class)
+    for name in model.tracker_class.settings_class.RANGES:
+        assert f"\n  {name} = " in out
+        assert meanings[name], "a setting is explained in its class's docstring"
+    for name in model.presets:
+        assert f"\n  {name}: " in out
+    assert max(map(len, out.splitlines())) <= 200
+    assert model.published in out
 
 
 @pytest.mark.parametrize("arguments", [[], *([command] for command in COMMANDS)])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.drawing import draw_target
+from siam_tracker_ros.drawing import mask_image
 from siam_tracker_ros.errors import InvalidInputError
 
 
@@ -102,3 +103,11 @@ def test_it_draws_into_a_view_of_a_larger_frame():
 def test_what_cannot_be_drawn_on_is_refused(image, mask, words):
     with pytest.raises(InvalidInputError, match=words):
         draw_target(image, (0, 0, 2, 2), mask=mask)
+
+
+@pytest.mark.parametrize("part", [np.s_[:, :], np.s_[1:5, 2:7], np.s_[::2, ::-1]])
+def test_a_mask_becomes_black_and_white(part):
+    mask = (np.arange(48).reshape(6, 8) % 5 == 0)[part]
+    shown = mask_image(mask)
+    assert shown.dtype == np.uint8
+    np.testing.assert_array_equal(shown, np.where(mask, 255, 0))

@@ -11,7 +11,6 @@ from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.node.image_conversion import compressed_to_bgr
 from siam_tracker_ros.node.image_conversion import fill_image
 from siam_tracker_ros.node.image_conversion import image_to_bgr
-from siam_tracker_ros.node.image_conversion import mask_to_mono8
 
 COLOR_BGR = (40, 90, 200)
 
@@ -298,14 +297,3 @@ def test_fill_image(image, encoding, step):
 def test_fill_image_refuses_the_wrong_shape(image, encoding):
     with pytest.raises(ValueError):
         fill_image(SimpleNamespace(data=array.array("B")), image, encoding, None)
-
-
-@pytest.mark.parametrize("part", [np.s_[:, :], np.s_[1:5, 2:7], np.s_[::2, ::-1]])
-def test_a_mask_becomes_black_and_white(part):
-    mask = (ramp()[..., 0] % 5 == 0)[part]
-    shown = mask_to_mono8(mask)
-    assert shown.dtype == np.uint8
-    np.testing.assert_array_equal(shown, np.where(mask, 255, 0))
-    assert fill_image(SimpleNamespace(data=array.array("B")), shown, "mono8", None).data == array.array(
-        "B", shown.tobytes()
-    )

@@ -22,10 +22,10 @@ from sensor_msgs.msg import Image
 from siam_tracker_ros.msg import TrackerStatus
 from std_msgs.msg import Header
 
+from siam_tracker_ros.drawing import mask_image
 from siam_tracker_ros.geometry import cxcywht_to_corners
 from siam_tracker_ros.node.image_conversion import fill_image
 from siam_tracker_ros.node.image_conversion import image_to_bgr
-from siam_tracker_ros.node.image_conversion import mask_to_mono8
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 CENTER = (80.0, 60.0)
@@ -458,7 +458,7 @@ def test_only_frames_with_a_mask_publish_one(turned):
 def test_a_mask_is_made_only_while_somebody_subscribes(turned, monkeypatch):
     made = []
     monkeypatch.setattr(
-        "siam_tracker_ros.node.tracker_node.mask_to_mono8", lambda mask: made.append(1) or mask_to_mono8(mask)
+        "siam_tracker_ros.node.tracker_node.mask_image", lambda mask: made.append(1) or mask_image(mask)
     )
     operator = turned.operator
     follow(operator)

@@ -3,6 +3,7 @@
 """How fast trackers are, timed in turns on the same frames: a busy machine slows all of them alike."""
 
 import dataclasses
+import math
 import time
 
 import cv2
@@ -13,6 +14,7 @@ from siam_tracker_ros.trackers.base import TrackResult
 
 BASELINES = {"csrt": "TrackerCSRT", "kcf": "TrackerKCF", "mil": "TrackerMIL"}
 TURN_FRAMES = 10
+MOST_WARM_UP = 0.25  # share of the frames of a tracker that the time limit stopped
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,15 +59,17 @@ class OpenCvTracker:
         return TrackResult(np.array(box if found else [np.nan] * 4, dtype=np.float64), score=float(found))
 
 
-def time_in_turns(trackers, frames_bgr, box_xywh, warm_up=0, on_frame=lambda: None):
+def time_in_turns(trackers, frames_bgr, box_xywh, warm_up=0, on_frame=lambda: None, limit_s=math.inf):
     """Let several trackers follow the same target, ten frames each in turn.
 
     Args:
         trackers: mapping of name to a tracker with `init(image_bgr, box_xywh)` and `track(image_bgr)`.
         frames_bgr: list of frames, uint8 (H, W, 3).
         box_xywh: the target in the first frame.
-        warm_up: number of frames after the first whose times are left out.
-        on_frame: called after every frame of every tracker.
+        warm_up: number of frames after the first whose times are left out; of a tracker that the limit stops, at most
+            a quarter of its frames.
+        on_frame: called for every frame of every tracker.
+        limit_s: a tracker that has taken so many seconds begins no further frame.
 
     Returns:
         A dictionary of name to Timing, whose times begin after the warm-up and whose boxes begin at frame 1.
@@ -76,15 +80,24 @@ def time_in_turns(trackers, frames_bgr, box_xywh, warm_up=0, on_frame=lambda: No
         )
     order = list(trackers)
     times, boxes = ({name: [] for name in order} for _ in range(2))
+    spent_s = dict.fromkeys(order, 0.0)
     for tracker in trackers.values():
         tracker.init(frames_bgr[0], box_xywh)
     for begin in range(1, len(frames_bgr), TURN_FRAMES):
         for name in order:
             for image_bgr in frames_bgr[begin : begin + TURN_FRAMES]:
-                start = time.perf_counter()
-                result = trackers[name].track(image_bgr)
-                times[name].append(1e3 * (time.perf_counter() - start))
-                boxes[name].append(result.box_xywh)
+                if spent_s[name] < limit_s:
+                    start = time.perf_counter()
+                    result = trackers[name].track(image_bgr)
+                    took_s = time.perf_counter() - start
+                    spent_s[name] += took_s
+                    times[name].append(1e3 * took_s)
+                    boxes[name].append(result.box_xywh)
                 on_frame()
         order.append(order.pop(0))  # nobody always comes after the same neighbour
-    return {name: Timing(np.array(times[name][warm_up:]), np.array(boxes[name], dtype=np.float64)) for name in trackers}
+    timings = {}
+    for name in trackers:
+        stopped = len(times[name]) < len(frames_bgr) - 1
+        left_out = min(warm_up, int(MOST_WARM_UP * len(times[name]))) if stopped else warm_up
+        timings[name] = Timing(np.array(times[name][left_out:]), np.array(boxes[name], dtype=np.float64))
+    return timings

@@ -125,11 +125,6 @@ def compressed_to_bgr(msg):
     return image_bgr
 
 
-def mask_to_mono8(mask):
-    """Return a mask, bool (H, W), as an image that shows it: uint8 (H, W), 255 on the target and 0 elsewhere."""
-    return mask.view(np.uint8) * np.uint8(255)
-
-
 def fill_image(msg, image, encoding, header):
     """Fill a fresh sensor_msgs/Image from a uint8 array and return it.
 

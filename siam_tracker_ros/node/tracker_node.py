@@ -41,6 +41,7 @@ from siam_tracker_ros.drawing import GREEN
 from siam_tracker_ros.drawing import GREY
 from siam_tracker_ros.drawing import RED
 from siam_tracker_ros.drawing import draw_target
+from siam_tracker_ros.drawing import mask_image
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import SiamTrackerError
@@ -50,7 +51,6 @@ from siam_tracker_ros.node.diagnostics import Health
 from siam_tracker_ros.node.image_conversion import compressed_to_bgr
 from siam_tracker_ros.node.image_conversion import fill_image
 from siam_tracker_ros.node.image_conversion import image_to_bgr
-from siam_tracker_ros.node.image_conversion import mask_to_mono8
 from siam_tracker_ros.node.messages import NANOSECONDS
 from siam_tracker_ros.node.messages import box_from_request
 from siam_tracker_ros.node.messages import format_confidence
@@ -460,7 +460,7 @@ class TrackerNode(LifecycleNode):
         latency_ns = self._age_ns(header)
         self._status_publisher.publish(make_status(header, observation, session.target_id, skipped, latency_ns))
         if observation.mask is not None and self._mask_publisher.get_subscription_count() > 0:
-            self._mask_publisher.publish(fill_image(Image(), mask_to_mono8(observation.mask), "mono8", header))
+            self._mask_publisher.publish(fill_image(Image(), mask_image(observation.mask), "mono8", header))
         if image_bgr is not None and self._debug_publisher.get_subscription_count() > 0:
             self._publish_debug_image(header, image_bgr, observation)
         self._diagnostics.frame_published(skipped, observation, latency_ns / 1e6)
