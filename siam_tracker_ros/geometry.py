@@ -57,6 +57,12 @@ def cxcywh_to_xyxy(box_cxcywh):
     return _join([box_cxcywh[..., :2] - half, box_cxcywh[..., :2] + half])
 
 
+def ltrb_to_cxcywh(distance_ltrb, point_xy):
+    """Convert (..., 4) distances from a point (..., 2) to the left, top, right and bottom side of a box around it."""
+    before, after = distance_ltrb[..., :2], distance_ltrb[..., 2:]
+    return _join([point_xy + (after - before) / 2, after + before])
+
+
 def normalized_to_pixels(box, size_wh):
     """Scale boxes (..., 4) of any format here from 0..1 of an image to its pixels; size_wh is (width, height)."""
     width, height = size_wh
@@ -67,6 +73,33 @@ def xywh_to_corners(box_xywh):
     """Return the corners (4, 2) of one box (4,), clockwise from the top left as seen on the screen."""
     x1, y1, x2, y2 = xywh_to_xyxy(np.asarray(box_xywh, dtype=np.float64))
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
+
+
+def order_corners(corners):
+    """Return the corners (4, 2) of a box clockwise on the screen, beginning with the one nearest to the top left."""
+    corners = np.asarray(corners, dtype=np.float64)
+    (ax, ay), (bx, by) = corners[2] - corners[0], corners[3] - corners[1]
+    clockwise = corners if ax * by - ay * bx >= 0 else corners[::-1]  # y points down
+    return np.roll(clockwise, -clockwise.sum(axis=1).argmin(), axis=0)
+
+
+def corners_to_cxcywh(corners):
+    """Return the upright box (4,) that bounds corners (4, 2), round the corners' mean."""
+    corners = np.asarray(corners, dtype=np.float64)
+    return np.concatenate([corners.mean(axis=0), np.ptp(corners, axis=0)])
+
+
+def corners_to_equal_area_cxcywh(corners):
+    """Return the upright box (4,) with the area of a rotated one and the shape of its bounds, and a pixel more.
+
+    The rule by which the VOT challenge's rotated boxes are made upright in PySOT; the pixel more stands for corners
+    that are centres of pixels.
+    """
+    corners = np.asarray(corners, dtype=np.float64)
+    box = corners_to_cxcywh(corners)
+    area = np.linalg.norm(corners[0] - corners[1]) * np.linalg.norm(corners[1] - corners[2])
+    box[2:] = box[2:] * np.sqrt(area / box[2:].prod()) + 1
+    return box
 
 
 def corners_to_cxcywht(corners):
