@@ -356,8 +356,7 @@ def _add_bench(commands):
 def _bench(args):
     models = [find_model(name) for name in _expand_all(args.models)]
     unshipped = [model.name for model in models if model.shipped_weights is None]
-    # Random weights are as fast as trained ones.
-    trackers = {model.name: _create_tracker(args, model.name, model.shipped_weights or "random") for model in models}
+    trackers = {model.name: _create_for_bench(args, model) for model in models}
     baselines = {name: OpenCvTracker(name) for name in args.baselines}
     scene = Scene(size_wh=BENCH_SIZE_WH, frames=1 + BENCH_WARM_UP + args.frames)
     frames_bgr = [frame.image_bgr for frame in tqdm(scene, desc="render", unit="frame", disable=None)]
@@ -393,6 +392,14 @@ def _bench(args):
     print(
         format_table(["tracker", "frames", "frames/s", "p50 ms", "p95 ms", f"speed / {models[0].name}", *STAGES], rows)
     )
+
+
+def _create_for_bench(args, model):
+    if model.shipped_weights is not None:
+        return _create_tracker(args, model.name, model.shipped_weights)
+    # Random weights are as fast as trained ones, unless the model looks further for a target that they lose.
+    settings = [(name, 0.0) for name in model.tracker_class.settings_class.RANGES if name == "confidence_low"]
+    return _create_tracker(args, model.name, "random", settings=settings)
 
 
 def _expand_all(names):

@@ -331,13 +331,17 @@ class ToyTracker(BoxThatStays):
 @pytest.fixture
 def toys(monkeypatch):
     """Put two models in place of all; the list collects what create_tracker was asked for."""
+    settings_class = types.SimpleNamespace(RANGES={"lr": (0.0, 1.0), "confidence_low": (0.0, 1.0)})
+    tracker_class = types.SimpleNamespace(settings_class=settings_class)
     models = [
-        types.SimpleNamespace(name=name, shipped_weights=weights) for name, weights in (("one", None), ("two", "w"))
+        types.SimpleNamespace(name=name, shipped_weights=weights, tracker_class=tracker_class)
+        for name, weights in (("one", None), ("two", "w"))
     ]
     asked = []
     monkeypatch.setattr(cli, "list_models", lambda: models)
     monkeypatch.setattr(cli, "find_model", lambda name: next(model for model in models if model.name == name))
     monkeypatch.setattr(cli, "_set_threads", lambda count: None)
+    monkeypatch.setattr(cli, "BENCH_SIZE_WH", (160, 120))
     monkeypatch.setattr(cli, "create_tracker", lambda name, **given: asked.append((name, given)) or ToyTracker())
     return asked
 
@@ -350,7 +354,7 @@ def test_bench_compares_with_the_first_model(toys, capsys, given, names):
     models = ["--models", *given] if given else []
     assert run("bench", "--frames", "3", "--baselines", "mil", *models) == 0
     out = capsys.readouterr().out
-    assert out.startswith("640x480, 2 CPU threads, 3 frames after 20 to warm up, fewer where they take 20 s\n")
+    assert out.startswith("160x120, 2 CPU threads, 3 frames after 20 to warm up, fewer where they take 20 s\n")
     rows = [line.split() for line in out.split("\n-", 1)[1].splitlines()[1:]]
     assert [row[0] for row in rows] == [*names, "mil"]
     assert rows[0][5] == "1.00" and rows[-1][6:] == ["-"] * 4
@@ -358,9 +362,10 @@ def test_bench_compares_with_the_first_model(toys, capsys, given, names):
         assert row[1] == "3"
         assert sum(float(share.removesuffix("%")) for share in row[6:]) == pytest.approx(100, abs=0.3)
     assert ("random weights" in out) == ("one" in names)
-    assert [(name, given["weights"]) for name, given in toys] == [
-        (name, {"one": "random", "two": "w"}[name]) for name in names
-    ]
+    expected = {"one": ("random", 0.0), "two": ("w", None)}
+    assert {name: (given["weights"], given.get("confidence_low")) for name, given in toys} == {
+        name: expected[name] for name in names
+    }
 
 
 def test_every_tracker_sees_every_frame_once_and_in_order():
