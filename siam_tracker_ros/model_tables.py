@@ -18,7 +18,7 @@ def models_table(models):
         [
             model.name,
             _parameters(model),
-            f"{model.frame_gmacs:.2f}",
+            f"{model.frame_gmacs:#.3g}",
             f"{model.template_side} and {model.search_side}",
             "yes" if model.has_masks else "no",
             "shipped" if model.shipped_weights else "-",
@@ -39,7 +39,7 @@ def model_details(model):
     """Return all that is known of one ModelInfo: its size, its weights, its settings and its presets."""
     facts = {
         "parameters": _parameters(model),
-        "work": f"{model.frame_gmacs:.2f} billion multiplications and additions (GMACs) a frame",
+        "work": f"{model.frame_gmacs:#.3g} billion multiplications and additions (GMACs) a frame",
         "inputs": f"template {model.template_side} x {model.template_side} pixels, "
         f"search region {model.search_side} x {model.search_side}",
         "masks": "yes" if model.has_masks else "no",
@@ -50,13 +50,15 @@ def model_details(model):
     parts = [f"{model.name}: {model.description}", ""]
     parts += [f"{name:<13} {text}" for name, text in facts.items()]
     parts += ["", "settings (--set NAME=VALUE), with the values for general video:"]
-    for name, (value, allowed, meaning) in _settings(model).items():
+    settings = _settings(model)
+    for name, (value, allowed, meaning) in settings.items():
         parts.append(f"  {name} = {_shown(value)}   {allowed}")
         parts += textwrap.wrap(meaning, LINE, initial_indent="      ", subsequent_indent="      ")
     parts += ["", "presets (--preset NAME), with what they change:" if model.presets else "presets: none"]
     for name, preset in model.presets.items():
-        changes = " ".join(f"{setting}={_shown(value)}" for setting, value in preset.items())
-        parts += textwrap.wrap(f"{name}: {changes}", LINE, initial_indent="  ", subsequent_indent="      ")
+        changes = [f"{key}={_shown(value)}" for key, value in preset.items() if value != settings[key][0]]
+        text = " ".join(changes) or "as for general video"
+        parts += textwrap.wrap(f"{name}: {text}", LINE, initial_indent="  ", subsequent_indent="      ")
     return "\n".join(parts)
 
 

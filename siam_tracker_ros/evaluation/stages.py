@@ -3,9 +3,9 @@
 """Where the time of a frame goes: into the crop, the trunk, the head, or the rest of `track`.
 
 It is measured from outside, so that trackers need no stopwatch in them: forward hooks on the network's modules, and
-wrappers around the network's own methods, around what a tracker calls of `siam_tracker_ros.models`, and around
-functions with "crop" in their name, put a stage on a stack and take it off again. Time is charged to the stage on top.
-Hooks and wrappers cost some microseconds each, so this is a pass of its own, beside the one that is timed.
+wrappers around the network's own methods and around functions that trackers call, put a stage on a stack and take it
+off again. Time is charged to the stage on top. Hooks and wrappers cost some microseconds each, so this is a pass of its
+own, beside the one that is timed.
 """
 
 import contextlib
@@ -70,8 +70,8 @@ class StageClock:
 def stage_shares(tracker, frames_bgr, box_xywh, limit_s=math.inf):
     """Track through frames and return the share of `track` that each stage takes, as a mapping of stage to 0..1.
 
-    trunk: the modules of the network named so; head: all else of the network and of `siam_tracker_ros.models`;
-    crop: functions that cut and resize; post: the rest.
+    crop: functions with "crop" in their name; trunk: modules of the network with "trunk" in theirs; head: all else of
+    the network and of `siam_tracker_ros.models`, gradients and filters learned online too; post: the rest.
 
     Args:
         tracker: a Tracker with a network.
@@ -97,7 +97,7 @@ def _watched(tracker):
     clock = StageClock(next(network.parameters()).is_cuda)
     with contextlib.ExitStack() as stack:
         for name, module in network.named_modules():
-            stage = "trunk" if any(part.startswith("trunk") for part in name.split(".")) else "head"
+            stage = "trunk" if "trunk" in name else "head"
             stack.enter_context(module.register_forward_pre_hook(lambda *_, stage=stage: clock.enter(stage)))
             stack.enter_context(module.register_forward_hook(lambda *_: clock.leave()))
         for name, method in _own_methods(network).items():
