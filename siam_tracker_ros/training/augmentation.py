@@ -1,0 +1,248 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prepared crops of 511 pixels, and how the published trackers vary them when they learn.
+
+Each author draws in an order of their own, which is kept: with the generator in the same state, the same pictures come
+out. A generator is a numpy.random.RandomState, NumPy's legacy one, because that is what they used; SiamMask draws its
+uniform numbers from a random.Random. A shift of up to 64 pixels teaches that a target may be anywhere (spatial aware
+sampling, SiamRPN++, Li et al. 2019, section 3.1).
+"""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from siam_tracker_ros.geometry import cxcywh_to_xyxy
+from siam_tracker_ros.trackers.response import context_side
+
+PREPARED_SIDE = 511
+TEMPLATE_SIDE = 127
+BLUR_SIDES = np.arange(5, 46, 2)
+WIDEST_BLUR = 45
+
+# Principal colour directions of ImageNet in 0..255, red, green and blue by row; AlexNet's authors made them known.
+COLOR_DIRECTIONS = np.float32(
+    [
+        [-0.55919361, 0.98062831, -0.41940627],
+        [1.72091413, 0.19879334, -1.82968581],
+        [4.64467907, 4.73710203, 4.88324118],
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """How far a crop is varied.
+
+    Attributes:
+        shift: pixels, at most, in x and in y.
+        scale: width and height of the view are 1 +- scale of the usual, each for itself.
+        blur, flip, color: how often, 0..1.
+    """
+
+    shift: float
+    scale: float
+    blur: float = 0.0
+    flip: float = 0.0
+    color: float = 1.0
+
+
+def prepared_window(box_xyxy, inclusive=False):
+    """The square (x1, y1, x2, y2) of an image that its prepared crop of 511 pixels shows.
+
+    inclusive: the box's last pixel is at x2, not before it, and counts in its size, as in SiamMask's COCO.
+    """
+    box = np.asarray(box_xyxy, np.float64)
+    center = (box[:2] + box[2:]) / 2
+    half = context_side(*(box[2:] - box[:2] + inclusive)) * PREPARED_SIDE / TEMPLATE_SIDE / 2
+    return np.concatenate([center - half, center + half])
+
+
+def prepare_crop(image, box_xyxy, inclusive=False):
+    """Cut the prepared crop (511, 511, 3) of a target; what lies outside the image has the image's mean colour."""
+    return warp_window(image, prepared_window(box_xyxy, inclusive), PREPARED_SIDE, image.mean(axis=(0, 1)))
+
+
+def prepare_mask(mask, box_xyxy, threshold=0.5, inclusive=False):
+    """Cut the prepared mask, bool (511, 511), of a mask (H, W) of zeros and ones.
+
+    The threshold is 0.5 for COCO and 0.2 for the smaller pictures of YouTube-VOS.
+    """
+    window = prepared_window(box_xyxy, inclusive)
+    return warp_window(mask.astype(np.float32), window, PREPARED_SIDE) > threshold
+
+
+def prepared_box(size_wh, side=PREPARED_SIDE):
+    """The target's box in its prepared crop as x1, y1, x2, y2; size_wh: the target's in the image it was cut from."""
+    size = np.asarray(size_wh, np.float64)
+    return cxcywh_to_xyxy(np.concatenate([[side // 2] * 2, size * TEMPLATE_SIDE / context_side(*size)]))
+
+
+def warp_window(image, window_xyxy, side, fill=0):
+    """Show a window of an image in `side` pixels: corners of the window come to lie on the centres of corner pixels."""
+    x1, y1, x2, y2 = (float(value) for value in window_xyxy)
+    a, b = (side - 1) / (x2 - x1), (side - 1) / (y2 - y1)
+    matrix = np.array([[a, 0, -a * x1], [0, b, -b * y1]])
+    fill = tuple(float(value) for value in np.broadcast_to(fill, 3))
+    return cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+
+
+def varied_window(image_side, side, shift_xy, scale_xy):
+    """The window (x1, y1, x2, y2) of `side` pixels in the middle of an image, scaled and shifted as far as it allows.
+
+    Returns the window and the scale (2,) that it has.
+    """
+    scale = np.minimum(scale_xy, image_side / side)
+    low = image_side // 2 - side * scale * 0.5
+    high = image_side // 2 + side * scale * 0.5
+    shift = np.maximum(-low, np.minimum(image_side - 1 - high, shift_xy))
+    return np.concatenate([low + shift, high + shift]), scale
+
+
+def box_in_window(box_xyxy, window_xyxy, scale_xy):
+    """Where a box of the image lies in a window that has been scaled."""
+    return (np.asarray(box_xyxy, np.float64) - np.tile(window_xyxy[:2], 2)) / np.tile(scale_xy, 2)
+
+
+def cross_kernel(side, upright_share):
+    """Blur kernel (side, side) of one column, which has that share of the weight, and one row."""
+    kernel = np.zeros((side, side))
+    kernel[:, side // 2] += upright_share / side
+    kernel[side // 2] += (1 - upright_share) / side
+    return kernel
+
+
+def shift_color(image, normal):
+    """Shift all pixels along ImageNet's colour directions by three normal numbers; float32, not clipped to 0..255."""
+    return image - (COLOR_DIRECTIONS @ np.asarray(normal).reshape(3))[::-1].astype(np.float32)
+
+
+def to_grey(image_bgr):
+    """The image without colour, still of three channels."""
+    return cv2.cvtColor(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+
+
+def augment_pysot(image_bgr, box_xyxy, side, augmentation, random):
+    """Vary a prepared crop as PySOT does.
+
+    Args:
+        image_bgr: uint8, square.
+        box_xyxy: the target's in it.
+        side: of the view and of the result.
+        augmentation: Augmentation.
+        random: numpy.random.RandomState.
+
+    Returns:
+        The view, float32 (side, side, 3), about 0..255, and the target's box in it.
+    """
+    scale = 1 + _both_signs(random, 2) * augmentation.scale if augmentation.scale else np.ones(2)
+    shift = _both_signs(random, 2) * augmentation.shift if augmentation.shift else np.zeros(2)
+    window, scale = varied_window(len(image_bgr), side - 1, shift, scale)
+    box = box_in_window(box_xyxy, window, scale)
+    image = warp_window(image_bgr, window, side).astype(np.float32)
+    if augmentation.color > random.random_sample():
+        image = shift_color(image, random.randn(3, 1))
+    if augmentation.blur > random.random_sample():
+        kernel_side = random.choice(BLUR_SIDES)
+        image = cv2.filter2D(image, -1, cross_kernel(kernel_side, random.random_sample()))
+    if augmentation.flip and augmentation.flip > random.random_sample():
+        image, box = cv2.flip(image, 1), _mirror(box, side)
+    return image, box
+
+
+def augment_siammask(image_bgr, box_xyxy, side, augmentation, random, normal, mask=None):
+    """Vary a prepared crop, and its mask (H, W), as SiamMask does.
+
+    Args:
+        image_bgr, box_xyxy, side, augmentation: as for `augment_pysot`; colour always varies and nothing is flipped.
+        random: random.Random for uniform numbers.
+        normal: numpy.random.RandomState for normal ones.
+
+    Returns:
+        The view, the target's box in it, and the mask, bool (side, side), or None.
+    """
+    shift = _both_signs(random, 2) * augmentation.shift if augmentation.shift else np.zeros(2)
+    scale = 1 + _both_signs(random, 2) * augmentation.scale if augmentation.scale else np.ones(2)
+    window, scale = varied_window(len(image_bgr), side - 1, shift, scale)
+    image = shift_color(warp_window(image_bgr, window, side).astype(np.float32), normal.randn(3, 1))
+    if augmentation.blur > random.random():
+        kernel_side = 2 * int(np.round(normal.randn(1))[0]) + 1
+        if kernel_side > 0 and random.random() >= 0.5:
+            kernel_side = min(kernel_side, WIDEST_BLUR)
+            image = cv2.filter2D(image, -1, cross_kernel(kernel_side, random.random()))
+    mask = None if mask is None else warp_window(mask.astype(np.float32), window, side) > 0.5
+    return image, box_in_window(box_xyxy, window, scale), mask
+
+
+def augment_ocean(image_bgr, box_xyxy, side, augmentation, random):
+    """Vary a prepared crop as Ocean does.
+
+    The view is a pixel wider than the others' and is shown in as many pixels; the box is not told.
+
+    Returns:
+        The view, uint8 (side, side, 3), the target's box in it, and the shift (2,) that was drawn: the class target's.
+    """
+    shift = _both_signs(random, 2) * augmentation.shift
+    scale = 1 + _both_signs(random, 2) * augmentation.scale
+    window, scale = varied_window(len(image_bgr), side, shift, scale)
+    image = warp_window(image_bgr, window, side)
+    if augmentation.color > random.random():
+        image = jitter_color(image, random)
+    return image, box_in_window(box_xyxy, window, scale), shift
+
+
+def jitter_color(image, random, most=0.05):
+    """Vary brightness, contrast, saturation and hue of a uint8 image by up to `most`, in random order.
+
+    Ocean takes blue for red here.
+    """
+    brightness, contrast, saturation = 1 + _both_signs(random, 3) * most
+    turn = round(float(_both_signs(random, 1)[0]) * most * 180)  # half degrees
+    for change in random.permutation(4):
+        if change == 0:
+            image = cv2.convertScaleAbs(image, alpha=brightness)
+        elif change == 1:
+            grey = round(float(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean()))
+            image = cv2.convertScaleAbs(image, alpha=contrast, beta=(1 - contrast) * grey)
+        elif change == 2:
+            grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+            image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
+        else:
+            hue, *rest = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
+            hue = ((hue.astype(np.int16) + turn) % 180).astype(np.uint8)
+            image = cv2.cvtColor(cv2.merge([hue, *rest]), cv2.COLOR_HSV2RGB)
+    return image
+
+
+def augment_gradnet(image, side, color_directions, random, stretch=0.05, shift=4):
+    """Vary a prepared crop as GradNet does: single pixels are picked, the target stays in the middle.
+
+    Args:
+        image: (H, W, 3).
+        side: of the view and of the result.
+        color_directions: (3, 3), a tenth of the square root of the training images' colour covariance.
+        random: numpy.random.RandomState.
+        stretch, shift: as Augmentation's scale and shift; the shift is in whole pixels.
+
+    Returns:
+        The view, float32 (side, side, 3).
+    """
+    limit = np.array(image.shape[:2])
+    size = np.around(np.minimum(side * (1 + stretch * (2 * random.random_sample(2) - 1)), limit))  # rows, columns
+    reach = np.minimum(shift, np.floor((limit - size) / 2)).astype(int)
+    moved = [random.randint(-reach[axis], reach[axis] + 1) for axis in (1, 0)][::-1]  # columns are drawn first
+    start = (limit - size) / 2 + moved
+    rows = np.around(np.linspace(start[0], start[0] + size[0] - 1, side)).astype(int)
+    view = image[rows][:, rows].astype(np.float32)  # GradNet picks columns where it picks rows
+    return view - (color_directions @ random.randn(3)).astype(np.float32)
+
+
+def _both_signs(random, count):
+    """Uniform numbers from -1 to 1, drawn one after the other."""
+    return np.array([random.random() * 2 - 1 for _ in range(count)])
+
+
+def _mirror(box_xyxy, side):
+    x1, y1, x2, y2 = box_xyxy
+    return np.array([side - 1 - x2, y1, side - 1 - x1, y2])
