@@ -14,6 +14,7 @@ import re
 import zlib
 
 import numpy as np
+import torch
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
@@ -115,15 +116,15 @@ def ocean_state(align=True, online=False):
     return {key: _ocean_tensor(key, tuple(shape)) for key, shape in ocean_shapes(align, online).items()}
 
 
-# Where the released code's own initial values stay.
-_BIN = np.arange(100) * 0.1
-_LABEL = np.exp(-(_BIN**2) / (2 * 0.85**2))
+# Where the released code's own initial values stay, computed as it does: in single precision.
+_DISTANCE = torch.arange(100, dtype=torch.float32).reshape(1, 100, 1, 1) * 0.1
+_LABEL = torch.exp(-1 / 2 * (_DISTANCE / 0.85) ** 2)
 _OCEAN_DEFAULTS = {
     "adjust": np.float32([0.1]),
-    "filter_optimizer.log_step_length": np.log(np.float32([0.9])),
+    "filter_optimizer.log_step_length": np.float32([np.log(0.9)]),
     "filter_optimizer.filter_reg": np.float32([0.1]),
-    "filter_optimizer.label_map_predictor.weight": (_LABEL - _LABEL.min()).reshape(1, 100, 1, 1),
-    "filter_optimizer.target_mask_predictor.0.weight": (3 * np.tanh(2 - _BIN)).reshape(1, 100, 1, 1),
+    "filter_optimizer.label_map_predictor.weight": (_LABEL - _LABEL.min()).numpy(),
+    "filter_optimizer.target_mask_predictor.0.weight": (3 * torch.tanh(2 - _DISTANCE)).numpy(),
     "filter_optimizer.spatial_weight_predictor.weight": np.ones((1, 100, 1, 1)),
 }
 _OCEAN_GAIN = (
