@@ -113,7 +113,7 @@ class SiamRCRNetwork(Network):
     def encode_template(self, image_bgr):
         """Return the Template of crops (B, 3, 127, 127)."""
         inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
-        features = self.neck(self.trunk(image_bgr)[-1][..., inside, inside])  # (B, 256, 7, 7)
+        features = self.neck(self.trunk(image_bgr)[-1])[..., inside, inside]  # (B, 256, 7, 7)
         return Template(self.classification_branch.template(features), self.regression_branch.template(features))
 
     def forward(self, image_bgr, template):
