@@ -12,6 +12,7 @@ import typing
 
 import numpy as np
 
+from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.models.anchors import STRIDE
 from siam_tracker_ros.models.anchors import anchor_grid
@@ -77,7 +78,7 @@ def anchor_targets(box_xyxy, cells, rules, random, search_side=255, negative=Fal
     """Targets of one pair.
 
     Args:
-        box_xyxy: box of the object in the search region, in its pixels; sides above zero.
+        box_xyxy: box of the object in the search region, in its pixels.
         cells: rows and columns of the network's answer.
         rules: PYSOT_RULES or SIAMMASK_RULES.
         random: numpy.random.RandomState that picks anchors where there are too many.
@@ -86,8 +87,15 @@ def anchor_targets(box_xyxy, cells, rules, random, search_side=255, negative=Fal
 
     Returns:
         AnchorTargets.
+
+    Raises:
+        InvalidInputError: a box without width or height, which no anchor can become.
     """
     box = [float(value) for value in box_xyxy]
+    if not (box[2] > box[0] and box[3] > box[1]):
+        raise InvalidInputError(
+            f"box {box} has no area, expected x1 < x2 and y1 < y2; leave such annotations out of the data"
+        )
     anchors = search_anchors(cells, search_side)
     label = np.full(anchors.shape[1:], IGNORED)
     if negative:

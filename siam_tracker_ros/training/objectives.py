@@ -1,0 +1,116 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a network and a batch of pairs to its losses, one function a method.
+
+A batch is a mapping of tensors. Each has `template` (B, 3, 127, 127) and `search` (B, 3, side, side), BGR, about
+0..255. What else it holds stands at each function. Losses come as a mapping of names to scalars, unweighted.
+"""
+
+import torch
+
+from siam_tracker_ros.models.gradnet import GRADIENT_GAIN
+from siam_tracker_ros.models.gradnet import correlate
+from siam_tracker_ros.models.gradnet import tracking_loss
+from siam_tracker_ros.training.ocean_losses import ocean_aligned_loss
+from siam_tracker_ros.training.ocean_losses import ocean_box_loss
+from siam_tracker_ros.training.ocean_losses import ocean_classification_loss
+from siam_tracker_ros.training.rpn_losses import classification_loss
+from siam_tracker_ros.training.rpn_losses import mask_cells
+from siam_tracker_ros.training.rpn_losses import mask_columns
+from siam_tracker_ros.training.rpn_losses import mask_loss
+from siam_tracker_ros.training.rpn_losses import mask_windows
+from siam_tracker_ros.training.rpn_losses import offset_loss
+
+MASK_PADDING = 32  # pixels around a search region of 255, so that each of its 25 x 25 cells has a whole mask
+NECK_MARGIN = 4  # cells that the neck cuts off each side of the 17 x 17 of a search region of 143 pixels
+
+
+def siamrpn_losses(network, batch):
+    """SiamRPN++: `classification` and `offset`.
+
+    batch: `label` (B, 5, S, S), `offset` (B, 4, 5, S, S) and `weight` (B, 5, S, S), see `anchor_targets`.
+    """
+    logits, offsets = network(batch["search"], network.encode_template(batch["template"]))
+    return {
+        "classification": classification_loss(logits, batch["label"], lone_counts=False),
+        "offset": offset_loss(offsets, batch["offset"], batch["weight"]),
+    }
+
+
+def siammask_losses(network, batch):
+    """SiamMask without refinement: `classification`, `offset` and `mask`.
+
+    batch: as for `siamrpn_losses`, `mask` (B, 255, 255), 1 on the object and -1 elsewhere, and `has_mask`, bool (B,),
+        False for a pair that teaches no mask: its data set has none, or it is a negative one.
+    """
+    template = network.encode_template(batch["template"])
+    response = network(batch["search"], template)
+    cells = mask_cells(batch["label"]) & batch["has_mask"][:, None, None]
+    logits = mask_columns(network.coarse(response.features[-1], template.mask), cells)
+    return {
+        "classification": classification_loss(response.logits, batch["label"]),
+        "offset": offset_loss(response.offsets, batch["offset"], batch["weight"]),
+        "mask": mask_loss(logits, mask_windows(batch["mask"], cells, MASK_PADDING)),
+    }
+
+
+def siammask_refinement_losses(network, batch):
+    """SiamMask's refinement, which is trained last and alone: `mask`.
+
+    batch: `label` (B, 5, 3, 3), `mask` (B, 143, 143) and `has_mask`, as for `siammask_losses`; the search region's 143
+        pixels hold the whole window of each of its cells.
+    """
+    template = network.encode_template(batch["template"])
+    *fine, last = network.features(batch["search"])
+    inside = slice(NECK_MARGIN, -NECK_MARGIN)
+    correlation = network.coarse.correlate(last[..., inside, inside], template.mask)  # (B, 256, 3, 3)
+    cells = mask_cells(batch["label"]) & batch["has_mask"][:, None, None]
+    logits = torch.stack([torch.stack(row, 1) for row in _refine_all(network.refinement, fine, correlation)], 1)
+    return {"mask": mask_loss(logits[cells], mask_windows(batch["mask"], cells, padding=0))}
+
+
+def _refine_all(refinement, fine, correlation):
+    """Masks (B, 127, 127) of all cells, by row and column.
+
+    While tracking, a cell's patch starts a margin before it; here the first one starts at the first pixel.
+    """
+    rows, columns = correlation.shape[2:]
+    return [
+        [
+            refinement(fine, correlation[:, :, row, column, None, None], row + NECK_MARGIN, column + NECK_MARGIN)[:, 0]
+            for column in range(columns)
+        ]
+        for row in range(rows)
+    ]
+
+
+def ocean_losses(network, batch):
+    """Ocean: `classification`, `box`, and `aligned` where the network has the object-aware head.
+
+    batch: `class_target` (B, 25, 25), `distance` (B, 4, 25, 25) and `inside` (B, 25, 25), see `training.ocean_losses`.
+    """
+    response = network(batch["search"], network.encode_template(batch["template"]))
+    box = response.box_ltrb, batch["distance"], batch["inside"]
+    losses = {
+        "classification": ocean_classification_loss(response.classification[:, 0], batch["class_target"]),
+        "box": ocean_box_loss(*box),
+    }
+    if response.alignment is not None:
+        losses["aligned"] = ocean_aligned_loss(response.alignment[:, 0], *box)
+    return losses
+
+
+def gradnet_losses(network, batch):
+    """GradNet: `adapted`, the loss that the template of the first pair has in all search regions after one step.
+
+    The other templates take part in batch norms alone, so that the gradient comes from many videos (template
+    generalization). It flows through the step, too. Targets are in the middle of their search regions, of 239 pixels.
+    """
+    with torch.no_grad():
+        search = network.encode_search(batch["search"])  # (B, 256, 20, 20)
+    hidden = network.encode_hidden(batch["template"])  # (B, 256, 12, 12)
+    score = correlate(search, network.template_trunk.deepen(hidden)[:1])  # (B, 1, 15, 15)
+    (gradient,) = torch.autograd.grad(tracking_loss(score), hidden, create_graph=True)
+    adapted = hidden + network.gradient_stage(GRADIENT_GAIN * gradient)
+    score = correlate(search, network.template_trunk.deepen(adapted)[:1])
+    return {"adapted": tracking_loss(score)}
