@@ -19,10 +19,14 @@ from siam_tracker_ros.runtime.device import prepare_for_inference
 from siam_tracker_ros.runtime.device import select_device
 from siam_tracker_ros.runtime.device import select_precision
 from siam_tracker_ros.trackers import lite
+from siam_tracker_ros.trackers import ocean
+from siam_tracker_ros.trackers import siammask
+from siam_tracker_ros.trackers import siamrcr
+from siam_tracker_ros.trackers import siamrpn
 
 LOOKS_LIKE = 0.5  # share of keys and shapes in common from which on a file is said to be a model's
 
-_MODELS = (*lite.MODELS,)
+_MODELS = (*lite.MODELS, *siamrpn.MODELS, *siammask.MODELS, *ocean.MODELS, *siamrcr.MODELS)
 
 
 def list_models():
