@@ -198,7 +198,7 @@ class GradNetTracker(Tracker):
             if min(elsewhere.peak, elsewhere.adapted.max()) > scores.peak:
                 scores, start = elsewhere, dataclasses.replace(place, center_xy=middle_xy)
                 place, ratio = self._move(target, start, scores, window_influence)
-        box = np.rint(cxcywh_to_xywh(np.concatenate([place.center_xy, place.size_wh])))
+        box = np.rint(cxcywh_to_xywh(np.concatenate([place.center_xy, place.size_wh]))) + 0.0  # no minus zero
 
         early_peaks = (*target.early_peaks, scores.peak)[:USUAL_FRAMES]
         usual_peak = float(np.mean(early_peaks)) if len(early_peaks) == USUAL_FRAMES else 0.0
@@ -321,7 +321,7 @@ MODELS = (
         search_side=SEARCH_SIDE,
         frame_gmacs=8.2,
         presets={"otb2015": {}},
-        checkpoint="TensorFlow: model_epoch49.ckpt.index and .data-00000-of-00001 of base_l5_1t_49",
+        checkpoint="base_l5_1t_49/model_epoch49.ckpt.index, .data-00000-of-00001 beside it",
         published="https://github.com/LPXTT/GradNet-Tensorflow",
         half_precision=False,
     ),
