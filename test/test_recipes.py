@@ -26,6 +26,14 @@ from siam_tracker_ros.training.anchor_targets import SIAMMASK_RULES
 from siam_tracker_ros.training.anchor_targets import anchor_targets
 from siam_tracker_ros.training.anchor_targets import search_anchors
 from siam_tracker_ros.training.augmentation import Augmentation
+from siam_tracker_ros.training.published_pairs import PreparedCrop
+from siam_tracker_ros.training.published_pairs import draw_frames
+from siam_tracker_ros.training.published_pairs import draw_round
+from siam_tracker_ros.training.published_pairs import gradnet_pair
+from siam_tracker_ros.training.published_pairs import ocean_pair
+from siam_tracker_ros.training.published_pairs import pysot_pair
+from siam_tracker_ros.training.published_pairs import siammask_pair
+from siam_tracker_ros.training.published_pairs import siamrcr_pair
 from siam_tracker_ros.training.schedules import Schedule
 from siam_tracker_ros.training.schedules import WarmUp
 
@@ -225,7 +233,7 @@ def test_ocean_has_its_third_loss_with_the_object_aware_head_alone(align):
     distance, inside = ocean_losses.distance_target((90, 80, 170, 150))
     parts = {"class_target": ocean_losses.class_target((0, 0)), "distance": distance, "inside": inside}
     batch = {name: torch.from_numpy(part)[None].expand(2, *part.shape) for name, part in parts.items()}
-    losses = objectives.ocean_losses(ocean_answer(align), {"template": None, "search": None, **batch})
+    losses = objectives.ocean_objective(ocean_answer(align), {"template": None, "search": None, **batch})
     assert set(losses) == {"classification", "box", *(["aligned"] if align else [])}
     assert torch.isfinite(rpn_losses.weighted_total(losses, recipes.OCEAN.loss_weights))
     assert losses["classification"].item() == pytest.approx(math.log(2), abs=1e-6)
@@ -472,3 +480,77 @@ def test_the_prepared_crop_has_the_target_in_its_middle(box):
 def test_inclusive_boxes_are_a_pixel_larger():
     inclusive = augmentation.prepared_window((10, 10, 19, 29), inclusive=True)
     assert np.ptp(inclusive[[0, 2]]) == pytest.approx(np.ptp(augmentation.prepared_window((10, 10, 20, 30))[[0, 2]]))
+
+
+def prepared(number, size_wh=(61, 42), mask=True):
+    image = cv2.resize(np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8), (511, 511))
+    x1, y1, x2, y2 = np.rint(augmentation.prepared_box(size_wh)).astype(int)
+    inside = np.zeros((511, 511), bool)
+    inside[y1:y2, x1:x2] = True
+    return PreparedCrop(image, size_wh, inside if mask else None)
+
+
+def make_pair(name, number, **more):
+    recipe, random_state, crops = recipes.RECIPES[name], draw(number), (prepared(1), prepared(2))
+    if name.startswith("siammask"):
+        return siammask_pair(*crops, recipe, random.Random(number), random_state, **more)
+    if name == "gradnet":
+        return gradnet_pair(*crops, recipe, random_state, np.eye(3))
+    make = {"ocean": ocean_pair, "siamrcr": siamrcr_pair}.get(name, pysot_pair)
+    return make(*crops, recipe, random_state, **more)
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_pairs_have_what_their_objective_takes(name):
+    recipe = recipes.RECIPES[name]
+    first, again, other = (make_pair(name, number) for number in (1, 1, 2))
+    side, cells = recipe.search_side, recipe.cells
+    shapes = {
+        "template": (3, 127, 127), "search": (3, side, side), "label": (5, cells, cells),
+        "offset": (4, 5, cells, cells), "weight": (5, cells, cells), "mask": (side, side), "has_mask": (),
+        "class_target": (cells, cells), "distance": (4, cells, cells), "inside": (cells, cells), "box": (4,),
+    }  # fmt: skip
+    assert {part: value.shape for part, value in first.items()} == {part: shapes[part] for part in first}
+    kinds = {"label": np.int64, "has_mask": bool}
+    assert all(value.dtype == kinds.get(part, np.float32) for part, value in first.items())
+    assert all((first[part] == again[part]).all() for part in first)
+    assert (first["search"] != other["search"]).any()
+
+
+@pytest.mark.parametrize("name", ["siamrpn_alex", "siammask_base"])
+def test_a_negative_pair_teaches_no_box_and_no_mask(name):
+    pair = make_pair(name, 0, negative=True)
+    assert pair["label"].max() == 0 and not pair["weight"].any()
+    if "mask" in pair:
+        assert not pair["has_mask"] and (pair["mask"] == -1).all()
+
+
+def test_masks_follow_the_view_and_may_be_missing():
+    pair = make_pair("siammask_sharp", 3)
+    assert set(np.unique(pair["mask"])) == {-1, 1} and pair["has_mask"]
+    recipe = recipes.SIAMMASK_SHARP
+    without = siammask_pair(prepared(1), prepared(2, mask=False), recipe, random.Random(3), draw(3))
+    np.testing.assert_array_equal(without["search"], pair["search"])
+    assert not without["has_mask"]
+
+
+def test_grey_crops_are_grey():
+    image = prepared(1).without_color().image_bgr
+    assert (image == image[..., :1]).all()
+
+
+@pytest.mark.parametrize("count, frame_range", [(1, 100), (2, 1), (50, 3), (10, 100)])
+def test_frames_lie_near_each_other(count, frame_range):
+    random_state = draw()
+    pairs = np.array([draw_frames(count, frame_range, random_state) for _ in range(300)])
+    assert pairs.min() >= 0 and pairs.max() == count - 1
+    assert np.abs(np.diff(pairs)).max() == min(frame_range, count - 1)
+
+
+def test_a_round_uses_each_data_set_as_much_as_it_says():
+    shares = {"many": recipes.DatasetShare(25, 1), "all": recipes.DatasetShare(None, 1)}
+    picks = draw_round({"many": 10, "all": 7}, shares, draw())
+    count = {name: [number for own, number in picks if own == name] for name in shares}
+    assert sorted(count["all"]) == list(range(7))
+    assert len(count["many"]) == 25 and {count["many"].count(number) for number in range(10)} == {2, 3}
+    assert [name for name, _ in picks] != sorted(name for name, _ in picks)

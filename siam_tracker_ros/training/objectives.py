@@ -20,12 +20,13 @@ from siam_tracker_ros.training.rpn_losses import mask_columns
 from siam_tracker_ros.training.rpn_losses import mask_loss
 from siam_tracker_ros.training.rpn_losses import mask_windows
 from siam_tracker_ros.training.rpn_losses import offset_loss
+from siam_tracker_ros.training.siamrcr_losses import siamrcr_losses
 
 MASK_PADDING = 32  # pixels around a search region of 255, so that each of its 25 x 25 cells has a whole mask
 NECK_MARGIN = 4  # cells that the neck cuts off each side of the 17 x 17 of a search region of 143 pixels
 
 
-def siamrpn_losses(network, batch):
+def siamrpn_objective(network, batch):
     """SiamRPN++: `classification` and `offset`.
 
     batch: `label` (B, 5, S, S), `offset` (B, 4, 5, S, S) and `weight` (B, 5, S, S), see `anchor_targets`.
@@ -37,11 +38,11 @@ def siamrpn_losses(network, batch):
     }
 
 
-def siammask_losses(network, batch):
+def siammask_objective(network, batch):
     """SiamMask without refinement: `classification`, `offset` and `mask`.
 
-    batch: as for `siamrpn_losses`, `mask` (B, 255, 255), 1 on the object and -1 elsewhere, and `has_mask`, bool (B,),
-        False for a pair that teaches no mask: its data set has none, or it is a negative one.
+    batch: as for `siamrpn_objective`, `mask` (B, 255, 255), 1 on the object and -1 elsewhere, and `has_mask`, bool
+        (B,), False for a pair that teaches no mask: its data set has none, or it is a negative one.
     """
     template = network.encode_template(batch["template"])
     response = network(batch["search"], template)
@@ -54,11 +55,11 @@ def siammask_losses(network, batch):
     }
 
 
-def siammask_refinement_losses(network, batch):
+def refinement_objective(network, batch):
     """SiamMask's refinement, which is trained last and alone: `mask`.
 
-    batch: `label` (B, 5, 3, 3), `mask` (B, 143, 143) and `has_mask`, as for `siammask_losses`; the search region's 143
-        pixels hold the whole window of each of its cells.
+    batch: `label` (B, 5, 3, 3), `mask` (B, 143, 143) and `has_mask`, as for `siammask_objective`; the search region's
+        143 pixels hold the whole window of each of its cells.
     """
     template = network.encode_template(batch["template"])
     *fine, last = network.features(batch["search"])
@@ -84,7 +85,7 @@ def _refine_all(refinement, fine, correlation):
     ]
 
 
-def ocean_losses(network, batch):
+def ocean_objective(network, batch):
     """Ocean: `classification`, `box`, and `aligned` where the network has the object-aware head.
 
     batch: `class_target` (B, 25, 25), `distance` (B, 4, 25, 25) and `inside` (B, 25, 25), see `training.ocean_losses`.
@@ -100,7 +101,15 @@ def ocean_losses(network, batch):
     return losses
 
 
-def gradnet_losses(network, batch):
+def siamrcr_objective(network, batch):
+    """SiamRCR: `classification`, `box` and `localization`, see `training.siamrcr_losses`.
+
+    batch: `box` (B, 4), cx, cy, w, h in pixels of the search region from its middle one.
+    """
+    return siamrcr_losses(network(batch["search"], network.encode_template(batch["template"])), batch["box"])
+
+
+def gradnet_objective(network, batch):
     """GradNet: `adapted`, the loss that the template of the first pair has in all search regions after one step.
 
     The other templates take part in batch norms alone, so that the gradient comes from many videos (template

@@ -9,15 +9,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from siam_tracker_ros.models.anchors import STRIDE
+from siam_tracker_ros.models.ocean import STRIDE
+from siam_tracker_ros.models.ocean import cell_pixels
 from siam_tracker_ros.training.rpn_losses import balanced_mean
 
 TARGET_RADIUS = 2  # cells, rows and columns added; 13 cells whatever the target's size
-
-
-def cell_positions(cells, search_side):
-    """Pixel of the search region, the same in x and y, that each row or column of cells stands for; (cells,)."""
-    return search_side // 2 + (np.arange(cells) - cells // 2) * float(STRIDE)
 
 
 def class_target(shift_xy, cells=25):
@@ -37,7 +33,7 @@ def distance_target(box_xyxy, cells=25, search_side=255):
     A cell on a side is not in the box.
     """
     x1, y1, x2, y2 = (float(value) for value in box_xyxy)
-    position = cell_positions(cells, search_side)
+    position = cell_pixels(cells).numpy() + search_side // 2
     columns, rows = np.meshgrid(position, position)
     distance = np.stack([columns - x1, rows - y1, x2 - columns, y2 - rows])
     return distance.astype(np.float32), (distance.min(0) > 0).astype(np.float32)

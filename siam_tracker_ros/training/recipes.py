@@ -3,7 +3,8 @@
 """How the authors trained the published trackers: what learns when, how fast, on what.
 
 A recipe is data; the functions below act on a network by it. What an author's code does by oversight is done here, too,
-and said so where it is.
+and said so where it is. A training loop calls, before an epoch, `start_stage` where `changes_at` says so, and
+`set_rates`; for each batch the objective, `weighted_total` of its losses, and `take_step`.
 """
 
 import collections.abc
@@ -18,11 +19,12 @@ from siam_tracker_ros.training.anchor_targets import PYSOT_RULES
 from siam_tracker_ros.training.anchor_targets import SIAMMASK_RULES
 from siam_tracker_ros.training.anchor_targets import AnchorRules
 from siam_tracker_ros.training.augmentation import Augmentation
-from siam_tracker_ros.training.objectives import gradnet_losses
-from siam_tracker_ros.training.objectives import ocean_losses
-from siam_tracker_ros.training.objectives import siammask_losses
-from siam_tracker_ros.training.objectives import siammask_refinement_losses
-from siam_tracker_ros.training.objectives import siamrpn_losses
+from siam_tracker_ros.training.objectives import gradnet_objective
+from siam_tracker_ros.training.objectives import ocean_objective
+from siam_tracker_ros.training.objectives import refinement_objective
+from siam_tracker_ros.training.objectives import siammask_objective
+from siam_tracker_ros.training.objectives import siamrcr_objective
+from siam_tracker_ros.training.objectives import siamrpn_objective
 from siam_tracker_ros.training.schedules import Schedule
 from siam_tracker_ros.training.schedules import WarmUp
 
@@ -190,7 +192,7 @@ _PYSOT_DATASETS = {
 _WARM_UP = WarmUp(0.001, 0.005)
 
 SIAMRPN_R50 = Recipe(
-    objective=siamrpn_losses,
+    objective=siamrpn_objective,
     loss_weights={"classification": 1.0, "offset": 1.2},
     schedule=Schedule(20, 0.005, 0.0005, _WARM_UP),
     groups=(
@@ -234,7 +236,7 @@ SIAMRPN_ALEX = dataclasses.replace(
 
 SIAMMASK_BASE = dataclasses.replace(
     SIAMRPN_R50,
-    objective=siammask_losses,
+    objective=siammask_objective,
     loss_weights={"classification": 1.0, "offset": 1.2, "mask": 36.0},
     schedule=Schedule(20, 0.005, 0.0025, _WARM_UP),
     groups=(
@@ -258,7 +260,7 @@ SIAMMASK_BASE = dataclasses.replace(
 )
 SIAMMASK_SHARP = dataclasses.replace(
     SIAMMASK_BASE,
-    objective=siammask_refinement_losses,
+    objective=refinement_objective,
     loss_weights={"mask": 36.0},
     schedule=Schedule(20, 0.01, 0.0025),
     groups=(Group(("coarse",)), Group(("refinement",))),
@@ -273,7 +275,7 @@ SIAMMASK_SHARP = dataclasses.replace(
 )
 
 OCEAN = Recipe(
-    objective=ocean_losses,
+    objective=ocean_objective,
     loss_weights={"classification": 1.0, "box": 1.0, "aligned": 1.0},
     schedule=Schedule(50, 0.005, 1e-5, _WARM_UP),
     groups=(
@@ -310,8 +312,19 @@ OCEAN = Recipe(
     },
 )
 
+# The paper of SiamRCR gives no recipe; it is trained as Ocean, of which it has the trunk.
+SIAMRCR = dataclasses.replace(
+    OCEAN,
+    objective=siamrcr_objective,
+    loss_weights={"classification": 1.0, "box": 1.0, "localization": 1.0},
+    groups=(
+        OCEAN.groups[0],
+        Group(("neck", "classification_branch", "regression_branch", "classification", "localization", "box")),
+    ),
+)
+
 GRADNET = Recipe(
-    objective=gradnet_losses,
+    objective=gradnet_objective,
     loss_weights={"adapted": 1.0},
     schedule=Schedule(50, 1e-2, 1e-5),
     groups=(Group(("template_trunk", "gradient_stage")),),
@@ -335,5 +348,6 @@ RECIPES = {
     "siammask_base": SIAMMASK_BASE,
     "siammask_sharp": SIAMMASK_SHARP,
     "ocean": OCEAN,
+    "siamrcr": SIAMRCR,
     "gradnet": GRADNET,
 }
