@@ -447,6 +447,22 @@ def test_jittered_colours_stay_near(most):
     assert difference.max() <= (5 if most == 0 else 80) and (difference.mean() > 1) == (most > 0)
 
 
+def test_more_contrast_leaves_black_black():
+    class OnlyContrast:
+        draws = iter([0.5, 1.0, 0.5, 0.5])  # brightness, contrast, saturation, hue
+
+        def random(self):
+            return next(self.draws)
+
+        def permutation(self, count):
+            return range(count)
+
+    image = np.zeros((4, 8, 3), np.uint8)
+    image[:, 4:] = 200
+    jittered = augmentation.jitter_color(image, OnlyContrast(), 0.05)
+    assert (jittered[:, :4] == 0).all() and (jittered[:, 4:] == 205).all()
+
+
 @pytest.mark.parametrize("side", [127, 239, 255])
 def test_gradnets_view_is_of_the_middle(side):
     columns = np.broadcast_to(np.arange(255, dtype=np.float32)[None, :, None], (255, 255, 3))

@@ -204,7 +204,7 @@ def jitter_color(image, random, most=0.05):
             image = cv2.convertScaleAbs(image, alpha=brightness)
         elif change == 1:
             grey = round(float(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean()))
-            image = cv2.convertScaleAbs(image, alpha=contrast, beta=(1 - contrast) * grey)
+            image = cv2.addWeighted(image, contrast, image, 0, (1 - contrast) * grey)
         elif change == 2:
             grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
             image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
