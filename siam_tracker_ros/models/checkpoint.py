@@ -18,6 +18,8 @@ import safetensors.torch
 import torch
 
 from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.models.tensor_bundle import is_bundle
+from siam_tracker_ros.models.tensor_bundle import read_bundle
 
 FORMATS = ".pth, .pt, .model, .safetensors, .npz or a TensorFlow checkpoint"
 WRAPPERS = ("state_dict", "average")  # where training programs keep the weights inside of their checkpoints
@@ -45,6 +47,8 @@ def read_weights(path):
         WeightsError: no such file, another format, a damaged file, or one that holds Python code.
     """
     path = pathlib.Path(path)
+    if is_bundle(path):
+        return read_bundle(path)
     if not path.is_file():
         raise WeightsError(f"no weights file {path}; give the path of a {FORMATS}")
     if path.stat().st_size == 0:
