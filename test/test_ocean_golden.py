@@ -12,6 +12,7 @@ from golden_data import golden
 from golden_data import ocean_state
 from golden_data import ocean_video
 
+from siam_tracker_ros import create_tracker
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.ocean import OceanNetwork
@@ -20,7 +21,6 @@ from siam_tracker_ros.runtime.device import prepare_for_inference
 from siam_tracker_ros.trackers.crop import crop_context
 from siam_tracker_ros.trackers.crop import mean_bgr
 from siam_tracker_ros.trackers.crop import round_half_up
-from siam_tracker_ros.trackers.ocean import PRESETS
 from siam_tracker_ros.trackers.ocean import OceanSettings
 from siam_tracker_ros.trackers.ocean import OceanTracker
 from siam_tracker_ros.trackers.response import context_side
@@ -156,11 +156,11 @@ RUNS = [("VOT2019_OA", True, "vot2019"), ("OTB2015_NoOA", False, "otb2015"), ("V
 @pytest.mark.parametrize("run, align, preset", RUNS)
 def test_a_whole_run(run, align, preset):
     reference = golden(f"ocean_gradnet/ocean_track_{run}")
-    settings = OceanSettings(**PRESETS[preset])
+    tracker = create_tracker("ocean", weights=ocean_state(align), preset=preset, device="cpu")
+    settings = tracker.settings
     published = json.loads(str(reference["hp"]))
     for name in ("penalty_k", "window_influence", "lr") + (("ratio",) if align else ()):
         assert getattr(settings, name) == published[name]
-    tracker = OceanTracker(network(align), settings)
     frames, _ = ocean_video()
     tracker.init(frames[0], cxcywh_to_xywh(np.concatenate([reference["pos"][0], reference["sz"][0]])))
     target = tracker._target
