@@ -55,13 +55,6 @@ class SiamRPN(Network):
         self.neck = nn.ModuleList(neck)
         self.rpn = rpn
 
-    @classmethod
-    def for_state(cls, state):
-        narrowed = [f"neck.{level}.0.weight" for level in range(3)]
-        if not all(name in state for name in narrowed):
-            return cls()
-        return cls(tuple(state[name].shape[0] for name in narrowed), "rpn.classification_weight" in state)
-
     def features(self, image_bgr):
         """One map for each level, (B, its width, H / 8, W / 8)."""
         features = self.trunk(image_bgr)
@@ -85,24 +78,36 @@ class SiamRPNAlex(SiamRPN):
         super().__init__(AlexNet(), (0,), [nn.Identity()], RegionProposals([ALEXNET_CHANNELS], False))
 
 
-class SiamRPNMobileNetV2(SiamRPN):
+class MultiLevelSiamRPN(SiamRPN):
+    """With three levels; a checkpoint says how wide each is and whether their average has learned weights."""
+
+    def __init__(self, trunk, levels, channels, widths, weighted):
+        super().__init__(trunk, levels, make_neck(channels, widths), RegionProposals(widths, weighted))
+
+    @classmethod
+    def for_state(cls, state):
+        narrowed = [f"neck.{level}.0.weight" for level in range(3)]
+        if not all(name in state for name in narrowed):
+            return cls()
+        return cls(tuple(state[name].shape[0] for name in narrowed), "rpn.classification_weight" in state)
+
+
+class SiamRPNMobileNetV2(MultiLevelSiamRPN):
     """With the wide MobileNetV2; a search region of 255 pixels gives S = 25, one of 831 gives 97."""
 
     KEY_RULES = (*wide_mobilenet_keys("backbone"), *neck_keys("neck"), *rpn_keys("rpn_head"), *HEAD_KEYS)
 
     def __init__(self, widths=(256, 256, 256), weighted=False):
-        neck = make_neck((44, 134, 448), widths)
-        super().__init__(WideMobileNetV2(), (3, 5, 7), neck, RegionProposals(widths, weighted))
+        super().__init__(WideMobileNetV2(), (3, 5, 7), (44, 134, 448), widths, weighted)
 
 
-class SiamRPNResNet50(SiamRPN):
+class SiamRPNResNet50(MultiLevelSiamRPN):
     """With ResNet-50; a search region of 255 pixels gives S = 25, one of 831 gives 97."""
 
     KEY_RULES = (*trunk_keys("backbone"), *neck_keys("neck"), *rpn_keys("rpn_head"), *HEAD_KEYS)
 
     def __init__(self, widths=(256, 256, 256), weighted=True):
-        neck = make_neck((512, 1024, 2048), widths)
-        super().__init__(ResNet50(), (2, 3, 4), neck, RegionProposals(widths, weighted))
+        super().__init__(ResNet50(), (2, 3, 4), (512, 1024, 2048), widths, weighted)
 
 
 class SiamRPNResNet50LongTerm(SiamRPNResNet50):
