@@ -21,13 +21,22 @@ from siam_tracker_ros.runtime.device import select_precision
 from siam_tracker_ros.trackers import gradnet
 from siam_tracker_ros.trackers import lite
 from siam_tracker_ros.trackers import ocean
+from siam_tracker_ros.trackers import ocean_online
 from siam_tracker_ros.trackers import siammask
 from siam_tracker_ros.trackers import siamrcr
 from siam_tracker_ros.trackers import siamrpn
 
 LOOKS_LIKE = 0.5  # share of keys and shapes in common from which on a file is said to be a model's
 
-_MODELS = (*lite.MODELS, *siamrpn.MODELS, *siammask.MODELS, *ocean.MODELS, *siamrcr.MODELS, *gradnet.MODELS)
+_MODELS = (
+    *lite.MODELS,
+    *siamrpn.MODELS,
+    *siammask.MODELS,
+    *ocean.MODELS,
+    *ocean_online.MODELS,
+    *siamrcr.MODELS,
+    *gradnet.MODELS,
+)
 
 
 def list_models():
