@@ -10,6 +10,7 @@ import pytest
 from golden_data import gradnet_schema
 from golden_data import gradnet_state
 
+from siam_tracker_ros import create_tracker
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.models.tensor_bundle import crc32c
 from siam_tracker_ros.models.tensor_bundle import is_bundle
@@ -159,6 +160,9 @@ def test_the_authors_schema_reads_back(tmp_path):
     (tmp_path / DATA).write_bytes(data)
     (tmp_path / "model.ckpt.index").write_bytes(table(pairs, block_of=40))
     assert equal(expected, read_bundle(tmp_path / "model.ckpt"))
+    network = create_tracker("gradnet", weights=tmp_path / DATA, device="cpu").network
+    kernel = network.search_trunk.stage5.conv.weight  # the only stage without a norm, so as it is in the file
+    np.testing.assert_array_equal(kernel, expected["siamese/scala5/conv/weights"].transpose(3, 2, 0, 1))
 
 
 @pytest.mark.parametrize(
