@@ -27,6 +27,10 @@ def text_and_values(name):
     return text, content["/**"]["ros__parameters"]
 
 
+def test_every_model_has_a_file_and_every_file_a_model():
+    assert {path.stem for path in (ROOT / "config").glob("*.yaml")} == {"tracker", *MODELS}
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_node_takes_the_file_of_a_model(name):
     text, values = text_and_values(name)

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros import cli
+from siam_tracker_ros import list_models
 from siam_tracker_ros.frames import VideoSink
+from siam_tracker_ros.trackers.registry import find_model
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -68,6 +70,23 @@ def test_commands_are_those_of_the_command_line(capsys):
     listed = re.findall(r"^    (\w+) ", usage.split("COMMAND\n", 1)[1], flags=re.MULTILINE)
     documented = [row[0].strip("`").split()[1] for row in table("Without ROS")]
     assert sorted(documented) == sorted(listed)
+
+
+def test_models_are_those_of_the_registry():
+    documented = [(row[0].strip("`"), row[2], "come with the package" in row[3]) for row in table("Models")]
+    expected = [
+        (model.name, "yes" if model.has_masks else "no", model.shipped_weights is not None) for model in list_models()
+    ]
+    assert documented == expected
+
+
+def test_presets_and_settings_that_are_shown_exist():
+    shown_calls = re.findall(r"--model (\w+) .*--preset (\w+) --set (\w+)=", README)
+    in_python = re.findall(r'create_tracker\("(\w+)", weights=".*", preset="(\w+)"\)', README)
+    assert shown_calls and in_python
+    for name, preset, *settings in (*shown_calls, *in_python):
+        model = find_model(name)
+        assert preset in model.presets and set(settings) <= model.tracker_class.settings_class.RANGES.keys()
 
 
 @pytest.mark.parametrize("line", re.findall(r"^siam-tracker .*$", README, flags=re.MULTILINE))
