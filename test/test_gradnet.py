@@ -177,9 +177,10 @@ def test_the_tracker_gives_the_released_boxes(tracker, name):
 
 
 @pytest.mark.parametrize("outer", [torch.inference_mode, torch.enable_grad])
-def test_the_gradient_is_there_whatever_mode_the_caller_is_in(tracker, outer):
+def test_the_gradient_is_there_whatever_mode_the_caller_is_in(outer):
     frames, box = video("plain")
     with outer():
+        tracker = create_tracker("gradnet", weights=gradnet_state(), device="cpu")
         tracker.init(frames[0], box)
         results = [tracker.track(frame) for frame in frames[1:6]]
     assert results[-1].updated

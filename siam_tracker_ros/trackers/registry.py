@@ -56,6 +56,7 @@ def find_model(name):
     raise InvalidSettingError(f'model is "{name}", expected one of {", ".join(info.name for info in _MODELS)}')
 
 
+@torch.inference_mode(False)  # GradNet takes gradients through its weights, which tensors of that mode forbid
 def create_tracker(
     model="lite", weights=None, preset=None, device="auto", precision="auto", runtime="auto", **settings
 ):
