@@ -84,7 +84,7 @@ class FilterOptimizer(nn.Module):
         self.spatial_weight = nn.Parameter(torch.ones_like(distance))
 
     def maps(self, boxes_xywh, size_hw):
-        """Label, mask 0..1 and spatial weight, each (N, 1, h, w), for boxes (N, 4) in pixels and maps of h x w cells."""
+        """Label, mask 0..1 and spatial weight, (N, 1, h, w) each, of boxes (N, 4) in pixels for maps of h x w cells."""
         center_x, center_y = ((boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2) / self.stride).unbind(1)
         rows, columns = (torch.arange(cells, dtype=boxes_xywh.dtype, device=boxes_xywh.device) for cells in size_hw)
         along_y, along_x = rows - center_y[:, None], columns - center_x[:, None]  # (N, h), (N, w)
