@@ -117,7 +117,7 @@ def test_an_init_that_waits_is_answered_when_the_node_stops(graph, label):
 
 @pytest.fixture
 def broken_files(tmp_path, monkeypatch):
-    (tmp_path / "corrupt.safetensors").write_bytes(b"\x10\x00\x00\x00 not a checkpoint")
+    (tmp_path / "corrupt.safetensors").write_bytes((20).to_bytes(8, "little") + b"{not a header at all")
     save_weights(torch.nn.Linear(3, 3), tmp_path / "foreign.safetensors")
     monkeypatch.chdir(tmp_path)
 
