@@ -13,6 +13,7 @@ from siam_tracker_ros.geometry import order_corners
 from siam_tracker_ros.geometry import xywh_to_corners
 from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.models.alexnet import AlexNet
+from siam_tracker_ros.models.correlation import depthwise_correlation
 from siam_tracker_ros.models.mobilenet_v2 import WideMobileNetV2
 from siam_tracker_ros.models.resnet import ResNet50
 from siam_tracker_ros.models.rpn import RegionProposals
@@ -302,6 +303,19 @@ def test_sizes_of_features(trunk, sizes):
         for side, expected in sizes.items():
             features = network(torch.empty(1, 3, side, side))
             assert [(map.shape[1], map.shape[3]) for map in features][: len(expected)] == expected
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_each_sample_is_correlated_with_its_own_kernel(layout):
+    search, kernel = (torch.randn(3, 8, side, side).to(memory_format=layout) for side in (9, 5))
+    together = depthwise_correlation(search, kernel)
+    shared = depthwise_correlation(search, kernel[1:2])
+    torch.testing.assert_close(shared[1], together[1])
+    for index in range(3):
+        alone = depthwise_correlation(search[index : index + 1], kernel[index : index + 1])
+        torch.testing.assert_close(alone, together[index : index + 1])
+    by_hand = (search[0, 2, 3:8, 1:6] * kernel[0, 2]).sum()
+    torch.testing.assert_close(together[0, 2, 3, 1], by_hand)
 
 
 def test_levels_are_averaged_as_their_weights_say():
