@@ -48,6 +48,11 @@ class CheapNetwork(nn.Module):
         return self.target_classifier(functional.conv2d(functional.adaptive_avg_pool2d(patch_rgb / 255, 13), self.mix))
 
 
+@pytest.fixture(autouse=True)
+def few_iterations(monkeypatch):
+    monkeypatch.setattr(ocean_online, "FIRST_ITERATIONS", 3)
+
+
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(3)
@@ -158,7 +163,7 @@ def test_random_weights_run():
     tracker = create_tracker("ocean_online", weights="random", device="cpu")
     frames = np.random.default_rng(0).integers(0, 256, (3, 90, 120, 3)).astype(np.uint8)
     tracker.init(frames[0], (30, 30, 25, 40))
-    for frame in frames:
+    for frame in frames[1:]:
         result = tracker.track(frame)
         assert np.isfinite([*result.box_xywh, result.score, result.peak_ratio]).all()
 

@@ -111,6 +111,7 @@ class FilterOptimizer(nn.Module):
             The filter, and the loss before each step and after the last, a list of iterations + 1 numbers as tensors.
         """
         samples = features.shape[0]
+        features = features.contiguous(memory_format=torch.channels_last)
         label, mask, spatial_weight = self.maps(boxes_xywh, (features.shape[2] + 1, features.shape[3] + 1))
         if sample_weight is None:
             weight = spatial_weight * math.sqrt(1 / samples)
