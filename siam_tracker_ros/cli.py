@@ -49,8 +49,8 @@ from siam_tracker_ros.target_monitor import MonitorSettings
 from siam_tracker_ros.target_monitor import TargetState
 from siam_tracker_ros.target_session import Observation
 from siam_tracker_ros.target_session import TargetSession
-from siam_tracker_ros.trackers.conversion import convert_weights
 from siam_tracker_ros.trackers.registry import find_model
+from siam_tracker_ros.weights_conversion import convert_weights
 
 STATE_COLORS = {TargetState.TRACKING: GREEN, TargetState.UNCERTAIN: AMBER, TargetState.LOST: RED}
 NO_BOX = (math.nan,) * 4
@@ -125,7 +125,11 @@ def _add_how_to_run(parser, threads):
 
 def _add_one_model(parser):
     parser.add_argument("--model", default="lite", help="a name that `siam-tracker models` lists (default: lite)")
-    parser.add_argument("--weights", metavar="FILE", help="a checkpoint (default: the weights shipped with the model)")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="a checkpoint, or random to try a model without one (default: the weights shipped with the model)",
+    )
     parser.add_argument("--preset", metavar="NAME", help="a named set of the model's settings")
     _add_set(parser, "settings", "a setting of the model; `siam-tracker models NAME` lists them; may be repeated")
     _add_how_to_run(parser, threads=None)

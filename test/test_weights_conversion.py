@@ -11,8 +11,8 @@ from siam_tracker_ros.cli import main
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.models.checkpoint import read_weights
 from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.trackers.conversion import convert_weights
 from siam_tracker_ros.trackers.registry import identify
+from siam_tracker_ros.weights_conversion import convert_weights
 
 
 @pytest.fixture
