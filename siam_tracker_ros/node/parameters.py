@@ -46,7 +46,9 @@ class NodeParameters:
     """Values of all parameters. Those that make the tracker can be set while the node is unconfigured."""
 
     model: str = _parameter("lite", "Name of the model; `siam-tracker models` lists them.")
-    weights: str = _parameter("", "Path of a checkpoint; empty: the weights shipped with the package.")
+    weights: str = _parameter(
+        "", "Path of a checkpoint, or random to try a model without one; empty: the weights shipped with the package."
+    )
     preset: str = _parameter("", "Named set of published settings; empty: the model's general one.")
     device: str = _parameter("auto", "auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")
     precision: str = _parameter("auto", "auto, fp32 or fp16; auto takes fp16 on a GPU.")

@@ -182,7 +182,9 @@ def _make_network(info, weights):
         weights = info.shipped_weights
         if weights is None:
             source = f"get {info.checkpoint} from {info.published} and" if info.published else "train it and"
-            raise WeightsError(f"no weights come with {info.name}; {source} give its path as weights")
+            raise WeightsError(
+                f'no weights come with {info.name}; {source} give its path as weights, or "random" to try without'
+            )
     if isinstance(weights, collections.abc.Mapping):
         return load_network(info, weights, "the given mapping")
     if isinstance(weights, (str, os.PathLike)):
