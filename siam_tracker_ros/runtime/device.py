@@ -43,7 +43,7 @@ def select_precision(precision, device, half_allowed=True):
             f'precision is "fp16" on device "{device.type}", which needs CUDA; use "auto" or "fp32"'
         )
     if precision == "fp16" and not half_allowed:
-        raise InvalidSettingError('precision is "fp16", but this model learns while it tracks and needs "fp32"')
+        raise InvalidSettingError('precision is "fp16", which this model cannot run in; use "auto" or "fp32"')
     half = device.type == "cuda" and half_allowed and precision != "fp32"
     return torch.float16 if half else torch.float32
 
