@@ -18,7 +18,7 @@ from siam_tracker_ros.trackers.ocean_online import OceanOnlineTracker
 from siam_tracker_ros.trackers.ocean_online import Verdict
 from siam_tracker_ros.trackers.ocean_online import judge
 from siam_tracker_ros.trackers.online_samples import Draws
-from siam_tracker_ros.trackers.online_samples import cut_patch
+from siam_tracker_ros.trackers.online_samples import crop_patch
 from siam_tracker_ros.trackers.online_samples import draw
 from siam_tracker_ros.trackers.online_samples import first_patches
 from siam_tracker_ros.trackers.sample_memory import SampleMemory
@@ -226,7 +226,7 @@ def padded_patch(image, center_xy, side):
 @pytest.mark.parametrize("center", [(40.9, 30.2), (0, 0), (-10.7, 59.4), (79, -200), (300.5, 300.5)])
 def test_patches_repeat_the_edge_of_the_image(side, center):
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
-    patch, patch_center, scale = cut_patch(image, np.array(center), side, 32, torch.zeros(1, dtype=torch.float64))
+    patch, patch_center, scale = crop_patch(image, np.array(center), side, 32, torch.zeros(1, dtype=torch.float64))
     torch.testing.assert_close(patch, padded_patch(image, center, side), rtol=0, atol=1e-12)
     even = 0.5 if side % 2 == 0 else 0
     np.testing.assert_allclose(patch_center, np.trunc(center) + even)
@@ -236,7 +236,7 @@ def test_patches_repeat_the_edge_of_the_image(side, center):
 @pytest.mark.parametrize("region_side, stride", [(66.0, 1), (68.0, 2), (97.0, 2), (99.6, 3), (5000.0, 156)])
 def test_large_regions_are_thinned_out(region_side, stride):
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
-    patch, patch_center, scale = cut_patch(image, np.array([41.0, 29.0]), region_side, 32, torch.zeros(1))
+    patch, patch_center, scale = crop_patch(image, np.array([41.0, 29.0]), region_side, 32, torch.zeros(1))
     assert patch.shape == (1, 3, 32, 32)
     assert scale == stride * round(region_side / stride) / 32
     cells = round(region_side / stride)

@@ -13,6 +13,8 @@ from siam_tracker_ros import create_tracker
 from siam_tracker_ros import list_models
 from siam_tracker_ros.evaluation import stages
 from siam_tracker_ros.evaluation.stages import stage_shares
+from siam_tracker_ros.models.mobilenet_v2 import Residual
+from siam_tracker_ros.models.resnet import Bottleneck
 
 FRAMES = [np.zeros((120, 160, 3), np.uint8)] * 5
 BOX = (60.0, 40.0, 40.0, 30.0)
@@ -123,6 +125,13 @@ def test_a_failure_leaves_nothing_behind_either(tracker):
         stage_shares(tracker, FRAMES, BOX)
     assert "features" not in vars(tracker.network)
     assert tracker.module.crop_region.__name__ == "crop_region" and tracker.module.crop_region.__closure__
+
+
+@pytest.mark.parametrize("model", list_models(), ids=lambda model: model.name)
+def test_every_residual_block_is_in_a_trunk(model):
+    with torch.device("meta"):
+        network = model.network_class.for_state({})
+    assert all("trunk" in name for name, part in network.named_modules() if isinstance(part, (Bottleneck, Residual)))
 
 
 @pytest.mark.parametrize("model", [model.name for model in list_models() if model.frame_gmacs < 7])

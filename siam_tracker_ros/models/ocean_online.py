@@ -50,7 +50,7 @@ class OceanOnlineNetwork(OceanNetwork):
     """OceanNetwork without alignment head, with the stage and the classifier of the online branch.
 
     Attributes:
-        online_stage: 1024 channels, stride 16.
+        online_trunk: the branch's own third stage, 1024 channels, stride 16.
         target_classifier: TargetClassifier.
     """
 
@@ -65,12 +65,12 @@ class OceanOnlineNetwork(OceanNetwork):
         ),
         (r"^classifier\.filter_optimizer\.", "target_classifier.optimizer."),
         *OceanNetwork.KEY_RULES,
-        (r"^trunk\.layeronline\.", "online_stage."),
+        (r"^trunk\.layeronline\.", "online_trunk."),
     )
 
     def __init__(self):
         super().__init__(align=False)
-        self.online_stage = make_stage(512, STAGE_CHANNELS // 4, 6, stride=2)
+        self.online_trunk = make_stage(512, STAGE_CHANNELS // 4, 6, stride=2)
         self.target_classifier = TargetClassifier()
         for name, values in (("patch_mean", IMAGENET_MEAN_RGB), ("patch_std", IMAGENET_STD_RGB)):
             self.register_buffer(name, torch.tensor(values).reshape(1, 3, 1, 1), persistent=False)
@@ -87,4 +87,4 @@ class OceanOnlineNetwork(OceanNetwork):
         """The online stage's features (N, 1024, 13, 13) of patches (N, 3, 224, 224), RGB, 0..255."""
         trunk = self.trunk
         x = trunk.pool(trunk.stem((patch_rgb / 255 - self.patch_mean) / self.patch_std))
-        return self.online_stage(trunk.layer2(trunk.layer1(x)))
+        return self.online_trunk(trunk.layer2(trunk.layer1(x)))

@@ -23,16 +23,17 @@ from siam_tracker_ros.models.ocean_online import PATCH_CELLS
 from siam_tracker_ros.models.ocean_online import PATCH_SIDE
 from siam_tracker_ros.models.ocean_online import OceanOnlineNetwork
 from siam_tracker_ros.trackers.model_info import ModelInfo
-from siam_tracker_ros.trackers.ocean import SMALLEST_SIDE
+from siam_tracker_ros.trackers.ocean import PRESETS
 from siam_tracker_ros.trackers.ocean import OceanSettings
 from siam_tracker_ros.trackers.ocean import OceanTarget
 from siam_tracker_ros.trackers.ocean import OceanTracker
 from siam_tracker_ros.trackers.online_samples import DROPOUT
 from siam_tracker_ros.trackers.online_samples import DROPOUT_SAMPLES
 from siam_tracker_ros.trackers.online_samples import MARGIN
-from siam_tracker_ros.trackers.online_samples import cut_patch
+from siam_tracker_ros.trackers.online_samples import crop_patch
 from siam_tracker_ros.trackers.online_samples import draw
 from siam_tracker_ros.trackers.online_samples import first_patches
+from siam_tracker_ros.trackers.response import SMALLEST_SIDE
 from siam_tracker_ros.trackers.sample_memory import SampleMemory
 
 SEED = 1234  # of a target's first samples, the same for each target, so that runs repeat
@@ -131,7 +132,7 @@ class OceanOnlineTracker(OceanTracker):
         """Features (30, 512, 13, 13) of the first frame's samples, and their shifts (30, 2) in pixels of the patch."""
         like = self.network.patch_mean
         wide_side = int(PATCH_SIDE * (1 + 2 * MARGIN))
-        wide, _, _ = cut_patch(image_bgr, center_xy, scale * wide_side, wide_side, like)
+        wide, _, _ = crop_patch(image_bgr, center_xy, scale * wide_side, wide_side, like)
         patches, shifts_xy = first_patches(wide, PATCH_SIDE, draws)
         features = [self._encode(batch) for batch in patches.split(FIRST_BATCH)]
         kept = torch.from_numpy(draws.kept_channels / (1 - DROPOUT)).to(like)  # (7, 512)
@@ -142,7 +143,7 @@ class OceanOnlineTracker(OceanTracker):
         with torch.inference_mode():
             # A filter of even size answers half a cell off the target's centre.
             half_cell = (PATCH_CELLS + FILTER_CELLS) % 2 * target.scale * PATCH_SIDE / (2 * PATCH_CELLS)
-            patch, patch_center_xy, scale = cut_patch(
+            patch, patch_center_xy, scale = crop_patch(
                 image_bgr, target.center_xy + half_cell, target.scale * PATCH_SIDE, PATCH_SIDE, self.network.patch_mean
             )
             feature = self._encode(patch)
@@ -206,19 +207,8 @@ def _box_in_patch(center_xy, size_wh, patch_center_xy, scale):
     return np.concatenate([center_xy - (size_wh - 1) / 2, size_wh])
 
 
-def _preset(penalty_k, lr, window_influence, search_side, small_target_side, online_ratio):
-    return {
-        "penalty_k": penalty_k,
-        "lr": lr,
-        "window_influence": window_influence,
-        "search_side": search_side,
-        "small_target_side": small_target_side,
-        "online_ratio": online_ratio,
-    }
-
-
-VOT2018 = _preset(0.187, 0.800, 0.640, 271, 287, 0.5)
-VOT2019 = _preset(0.060, 0.644, 0.484, 255, 287, 0.7)
+VOT2018 = {**PRESETS["vot2018_noa"], "online_ratio": 0.5}
+VOT2019 = {**PRESETS["vot2019_noa"], "online_ratio": 0.7}
 
 MODELS = (
     ModelInfo(

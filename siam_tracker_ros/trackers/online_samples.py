@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The patches that Ocean's online branch learns from: how they are cut, and how a first frame becomes many."""
+"""The patches that Ocean's online branch learns from: how they are cropped, and how a first frame becomes many."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def draw(generator, patch_side, channels):
     return Draws(shifts_xy, generator.random((DROPOUT_SAMPLES, channels)) >= DROPOUT)
 
 
-def cut_patch(image_bgr, center_xy, region_side, patch_side, like):
+def crop_patch(image_bgr, center_xy, region_side, patch_side, like):
     """Cut a square region out of an image, the image's edge repeated outside of it, and resize it.
 
     Of a region more than about twice the patch only every second, third, ... pixel is taken.

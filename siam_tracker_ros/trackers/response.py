@@ -1,10 +1,11 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the response of a Siamese network becomes one box: context, penalty, window, peaks."""
+"""How the response of a Siamese network becomes one box: context, penalty, window, peaks, limits."""
 
 import numpy as np
 
 PEAK_RADIUS = 3  # cells around the best one that belong to the same peak
+SMALLEST_SIDE = 10.0  # pixels; with the published trackers a target never shrinks below it
 
 
 def context_side(w, h):
@@ -37,3 +38,10 @@ def peak_ratio(score, row, column):
     rest = score.copy()
     rest[max(0, row - PEAK_RADIUS) : row + PEAK_RADIUS + 1, max(0, column - PEAK_RADIUS) : column + PEAK_RADIUS + 1] = 0
     return float(min(1.0, rest.max() / max(score[row, column], 1e-9)))
+
+
+def clip_to_frame(box_cxcywh, image_bgr, smallest_side=SMALLEST_SIDE):
+    """A box whose centre is moved onto the frame, and whose sides are from the smallest one to the frame's."""
+    frame_wh = image_bgr.shape[1], image_bgr.shape[0]
+    center_xy = np.clip(box_cxcywh[:2], 0, frame_wh)
+    return np.concatenate([center_xy, np.maximum(smallest_side, np.minimum(box_cxcywh[2:], frame_wh))])
