@@ -22,8 +22,6 @@ from siam_tracker_ros.trackers.lite import LiteTracker
 class PointingNetwork:
     """Answers with one confident cell and a box of a given size, whatever it is shown."""
 
-    mean = torch.zeros(1)
-
     def __init__(self, row, column, size=0.25, second=None):
         self.classification = torch.full((1, 1, 16, 16), -9.0)
         self.classification[0, 0, row, column] = 9.0
@@ -32,6 +30,9 @@ class PointingNetwork:
         axis = (torch.arange(16) + 0.5) / 16
         sizes = torch.full((16, 16), size)
         self.boxes = torch.stack([axis.expand(16, 16), axis[:, None].expand(16, 16), sizes, sizes])[None]
+
+    def parameters(self):
+        yield torch.zeros(1)
 
     def encode_template(self, image_bgr, cover):
         return None

@@ -34,11 +34,11 @@ from siam_tracker_ros.trackers.mask_shape import largest_contour
 from siam_tracker_ros.trackers.mask_shape import smallest_rectangle
 from siam_tracker_ros.trackers.mask_shape import warp_mask
 from siam_tracker_ros.trackers.proposals import decode_proposals
+from siam_tracker_ros.trackers.response import clip_to_frame
 from siam_tracker_ros.trackers.response import hann_window
 from siam_tracker_ros.trackers.response import size_change
 from siam_tracker_ros.trackers.siamrpn import SiamRPNSettings
 from siam_tracker_ros.trackers.siamrpn import SiamRPNTracker
-from siam_tracker_ros.trackers.siamrpn import clip_to_frame
 
 NETWORKS = {
     "siamrpn_alex_dwxcorr": SiamRPNAlex,

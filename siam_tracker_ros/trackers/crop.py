@@ -4,6 +4,7 @@
 
 import cv2
 import numpy as np
+import torch
 
 FAR_DOWN = 8  # a region so many times larger than its crop is sampled instead of copied
 
@@ -50,6 +51,11 @@ def crop_context(image_bgr, center_xy, side, out_side, fill_bgr, snap=round_half
     if side != out_side:
         region = cv2.resize(region, (out_side, out_side))
     return np.ascontiguousarray(region), (x0, y0)
+
+
+def crops_to_tensor(crops_bgr, network):
+    """Crops, uint8 (B, H, W, 3), as a network takes them: (B, 3, H, W) of the network's type, on its device."""
+    return torch.from_numpy(crops_bgr).permute(0, 3, 1, 2).to(next(network.parameters()))
 
 
 def _sample_region(image_bgr, x0, y0, side, out_side, fill):

@@ -24,6 +24,7 @@ from siam_tracker_ros.models.gradnet import correlate
 from siam_tracker_ros.trackers.base import Tracker
 from siam_tracker_ros.trackers.base import TrackResult
 from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.trackers.crop import crops_to_tensor
 from siam_tracker_ros.trackers.crop import mean_bgr
 from siam_tracker_ros.trackers.model_info import ModelInfo
 from siam_tracker_ros.trackers.response import context_side
@@ -168,9 +169,9 @@ class GradNetTracker(Tracker):
         place = Place(box[:2], box[2:], float(search_side))
         sample = Sample(self._crop_middle_scale(image_bgr, place, fill_bgr), 0, 0.0)
 
-        template_image = self._images(template_crop[None])
+        template_image = crops_to_tensor(template_crop[None], self.network)
         fixed_template = self.network.encode_search(template_image)
-        search = self.network.encode_search(self._images(sample.crop[None]))
+        search = self._encode(sample.crop[None])
         _, hidden = self.network.adapt(self.network.encode_hidden(template_image), search)
         adapted_template, newest = self.network.adapt(hidden, search)  # the regular update, which frame 0 has too
         return GradNetTarget(
@@ -235,7 +236,7 @@ class GradNetTracker(Tracker):
         """Scores of the search regions around a centre at the three scales."""
         crops = _crop_pyramid(image_bgr, center_xy, target.place.side * self._scales, target.fill_bgr)
         templates = torch.cat([target.fixed_template, target.adapted_template])
-        scores = correlate(self.network.encode_search(self._images(crops)), templates).cpu().numpy()
+        scores = correlate(self._encode(crops), templates).cpu().numpy()
         return Scores(scores[:, 0], scores[MIDDLE, 1])
 
     def _move(self, target, place, scores, window_influence):
@@ -267,16 +268,15 @@ class GradNetTracker(Tracker):
 
     def _adapt(self, hidden, crop, rate):
         """The adapted template, and its hidden features taken over at a rate."""
-        template, newest = self.network.adapt(hidden, self.network.encode_search(self._images(crop[None])))
+        template, newest = self.network.adapt(hidden, self._encode(crop[None]))
         return template, _blend(hidden, newest, rate)
+
+    def _encode(self, crops_bgr):
+        """Features of search regions, uint8 (B, 255, 255, 3)."""
+        return self.network.encode_search(crops_to_tensor(crops_bgr, self.network))
 
     def _crop_middle_scale(self, image_bgr, place, fill_bgr):
         return _crop_pyramid(image_bgr, place.center_xy, place.side * self._scales, fill_bgr, [MIDDLE])[0]
-
-    def _images(self, crops_bgr):
-        """Crops, uint8 (B, H, W, 3), as the network takes them."""
-        like = next(self.network.parameters())
-        return torch.from_numpy(crops_bgr).permute(0, 3, 1, 2).to(like.device, like.dtype)
 
 
 def _crop_pyramid(image_bgr, center_xy, sides, fill_bgr, wanted=(0, 1, 2)):

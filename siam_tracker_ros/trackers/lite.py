@@ -21,7 +21,9 @@ from siam_tracker_ros.models.lite import box_cover
 from siam_tracker_ros.trackers.base import Tracker
 from siam_tracker_ros.trackers.base import TrackResult
 from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.trackers.crop import crops_to_tensor
 from siam_tracker_ros.trackers.model_info import ModelInfo
+from siam_tracker_ros.trackers.response import clip_to_frame
 from siam_tracker_ros.trackers.response import hann_window
 from siam_tracker_ros.trackers.response import peak_ratio
 from siam_tracker_ros.trackers.response import size_change
@@ -79,8 +81,9 @@ class LiteTracker(Tracker):
         crop, origin_xy = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, BLACK)
         in_crop = np.concatenate([(box[:2] - origin_xy) / side, box[2:] / side])
         with torch.inference_mode():
-            cover = box_cover(self._tensor(in_crop[None]))  # (1, 1, 8, 8)
-            template = self.network.encode_template(self._image_tensor(crop), cover)
+            image = crops_to_tensor(crop[None], self.network)
+            cover = box_cover(torch.from_numpy(in_crop[None]).to(image))  # (1, 1, 8, 8)
+            template = self.network.encode_template(image, cover)
         return LiteTarget(template, box)
 
     def _step(self, image_bgr, target):
@@ -89,7 +92,7 @@ class LiteTracker(Tracker):
         side = max(1, round(SEARCH_FACTOR * np.sqrt(size_wh.prod())))
         crop, origin_xy = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, BLACK)
         with torch.inference_mode():
-            answer = self.network(self._image_tensor(crop), target.template)
+            answer = self.network(crops_to_tensor(crop[None], self.network), target.template)
             confidence = torch.sigmoid(answer.classification) * torch.sigmoid(answer.localization)
             packed = torch.cat([confidence, answer.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
         score, boxes = packed[0], packed[1:] * side  # (16, 16), (4, 16, 16)
@@ -103,22 +106,9 @@ class LiteTracker(Tracker):
             found = boxes[:, row, column]
             rate = settings.lr * penalty[row, column] * best_score
             box = np.concatenate([found[:2] + origin_xy, size_wh * (1 - rate) + found[2:] * rate])
-        next_box = _keep_in_reach(box, (image_bgr.shape[1], image_bgr.shape[0]))
+        next_box = clip_to_frame(box, image_bgr, SMALLEST_SIDE)  # where to look; what is reported is not clipped
         result = TrackResult(cxcywh_to_xywh(box), best_score, peak_ratio=peak_ratio(score, row, column))
         return LiteTarget(target.template, next_box), result
-
-    def _image_tensor(self, crop_bgr):
-        return self._tensor(torch.from_numpy(crop_bgr)[None].permute(0, 3, 1, 2))
-
-    def _tensor(self, values):
-        return torch.as_tensor(values).to(self.network.mean)
-
-
-def _keep_in_reach(box_cxcywh, size_wh):
-    """Where to look next: centre on the image, size from SMALLEST_SIDE to the image's; the result is not clipped."""
-    center = np.clip(box_cxcywh[:2], 0, size_wh)
-    size = np.clip(box_cxcywh[2:], SMALLEST_SIDE, np.maximum(size_wh, SMALLEST_SIDE))
-    return np.concatenate([center, size])
 
 
 MODELS = (

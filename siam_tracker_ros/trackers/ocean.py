@@ -20,16 +20,17 @@ from siam_tracker_ros.models.ocean import response_cells
 from siam_tracker_ros.trackers.base import Tracker
 from siam_tracker_ros.trackers.base import TrackResult
 from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.trackers.crop import crops_to_tensor
 from siam_tracker_ros.trackers.crop import mean_bgr
 from siam_tracker_ros.trackers.crop import round_half_up
 from siam_tracker_ros.trackers.model_info import ModelInfo
+from siam_tracker_ros.trackers.response import clip_to_frame
 from siam_tracker_ros.trackers.response import context_side
 from siam_tracker_ros.trackers.response import hann_window
 from siam_tracker_ros.trackers.response import peak_ratio
 from siam_tracker_ros.trackers.response import size_change
 
 SMALL_SHARE = 0.004  # of the first frame's area; below it a target counts as small
-SMALLEST_SIDE = 10  # pixels; a target never shrinks below it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +103,7 @@ class OceanTracker(Tracker):
         side = round(context_side(*box[2:]))
         crop, _ = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, fill_bgr, snap=round)
         with torch.inference_mode():
-            template = self.network.encode_template(self._image_tensor(crop))
+            template = self.network.encode_template(crops_to_tensor(crop[None], self.network))
         height, width = image_bgr.shape[:2]
         is_small = box[2:].prod() / (height * width) < SMALL_SHARE
         search_side = int(settings.small_target_side if is_small else settings.search_side)
@@ -131,7 +132,7 @@ class OceanTracker(Tracker):
         side = round_half_up(context + 2 * margin)
         crop, _ = crop_context(image_bgr, center_xy, side, target.search_side, target.fill_bgr, snap=round)
         with torch.inference_mode():
-            score, boxes = self._respond(self._image_tensor(crop), target.template)
+            score, boxes = self._respond(crops_to_tensor(crop[None], self.network), target.template)
         boxes = boxes / scale  # in pixels of the frame, from the target's last centre
 
         penalty = np.exp(-settings.penalty_k * (size_change(size_wh, boxes[2:]) - 1))
@@ -142,10 +143,8 @@ class OceanTracker(Tracker):
         found, best_score = boxes[:, row, column], float(score[row, column])
         rate = (penalty[row, column] * best_score * settings.lr) ** settings.size_smoothing
 
-        frame_wh = image_bgr.shape[1], image_bgr.shape[0]
-        center_xy = np.clip(center_xy + found[:2], 0, frame_wh)
-        size_wh = np.maximum(SMALLEST_SIDE, np.minimum(size_wh + rate * (found[2:] - size_wh), frame_wh))
-        box = np.concatenate([center_xy, size_wh])
+        box = np.concatenate([center_xy + found[:2], size_wh + rate * (found[2:] - size_wh)])
+        box = clip_to_frame(box, image_bgr)
         box_xywh = cxcywh_to_xywh(box)
         box_xywh[:2] = np.maximum(box_xywh[:2], 0)  # the corner alone, the size stays
         result = TrackResult(box_xywh, best_score, peak_ratio=peak_ratio(score, row, column))
@@ -162,11 +161,6 @@ class OceanTracker(Tracker):
         cell = cell_pixels(score.shape[-1]).numpy()
         points = np.stack(np.meshgrid(cell, cell), -1)  # (S, S, 2)
         return packed[0], np.moveaxis(ltrb_to_cxcywh(np.moveaxis(packed[1:], 0, -1), points), -1, 0)
-
-    def _image_tensor(self, crop_bgr):
-        """A crop (side, side, 3) as the network takes it: (1, 3, side, side) of the network's type, on its device."""
-        tensor = torch.from_numpy(crop_bgr)[None].permute(0, 3, 1, 2)
-        return tensor.to(next(self.network.parameters()))
 
 
 def _preset(penalty_k, lr, window_influence, search_side, small_target_side, ratio=1.0, size_smoothing=2):

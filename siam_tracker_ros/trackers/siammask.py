@@ -21,6 +21,7 @@ from siam_tracker_ros.models.siamrpn import TEMPLATE_SIDE
 from siam_tracker_ros.trackers.base import Tracker
 from siam_tracker_ros.trackers.base import TrackResult
 from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.trackers.crop import crops_to_tensor
 from siam_tracker_ros.trackers.crop import mean_bgr
 from siam_tracker_ros.trackers.crop import round_half_up
 from siam_tracker_ros.trackers.mask_shape import full_frame
@@ -31,9 +32,8 @@ from siam_tracker_ros.trackers.mask_shape import warp_mask
 from siam_tracker_ros.trackers.model_info import ModelInfo
 from siam_tracker_ros.trackers.proposals import best_proposal
 from siam_tracker_ros.trackers.proposals import decode_proposals
+from siam_tracker_ros.trackers.response import clip_to_frame
 from siam_tracker_ros.trackers.response import context_side
-from siam_tracker_ros.trackers.siamrpn import clip_to_frame
-from siam_tracker_ros.trackers.siamrpn import crop_to_tensor
 
 FIRST_CELL = 4  # the window of this cell begins at the corner of the search crop; those before begin outside
 
@@ -103,7 +103,7 @@ class SiamMaskTracker(Tracker):
         side = round(context_side(*box[2:]))
         crop, _ = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, fill_bgr, self.snap)
         with torch.inference_mode():
-            template = self.network.encode_template(crop_to_tensor(crop, self.network))
+            template = self.network.encode_template(crops_to_tensor(crop[None], self.network))
         return SiamMaskTarget(template, fill_bgr, box)
 
     def _step(self, image_bgr, target):
@@ -114,7 +114,7 @@ class SiamMaskTracker(Tracker):
         side = max(1, round(context * (SEARCH_SIDE / TEMPLATE_SIDE)))
         crop, _ = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, target.fill_bgr, self.snap)
         with torch.inference_mode():
-            response = self.network(crop_to_tensor(crop, self.network), target.template)
+            response = self.network(crops_to_tensor(crop[None], self.network), target.template)
             score, boxes = decode_proposals(response.logits, response.offsets)
             best = best_proposal(score, boxes, size_wh * scale, settings.penalty_k, settings.window_influence)
             logits = self.network.mask(response, target.template, best.row, best.column)

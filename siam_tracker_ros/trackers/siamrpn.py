@@ -20,13 +20,14 @@ from siam_tracker_ros.models.siamrpn import SiamRPNResNet50LongTerm
 from siam_tracker_ros.trackers.base import Tracker
 from siam_tracker_ros.trackers.base import TrackResult
 from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.trackers.crop import crops_to_tensor
 from siam_tracker_ros.trackers.crop import mean_bgr
 from siam_tracker_ros.trackers.model_info import ModelInfo
 from siam_tracker_ros.trackers.proposals import best_proposal
 from siam_tracker_ros.trackers.proposals import decode_proposals
+from siam_tracker_ros.trackers.response import clip_to_frame
 from siam_tracker_ros.trackers.response import context_side
 
-SMALLEST_SIDE = 10.0  # pixels; a reported box is never smaller
 LOST_WINDOW_INFLUENCE = 0.001  # a lost target may be anywhere
 FARTHEST = 1e6  # pixels; no frame is so large, and no crop can be
 THINNEST = 1e-3  # pixels
@@ -111,7 +112,7 @@ class SiamRPNTracker(Tracker):
         side = round(context_side(*box[2:]))
         crop, _ = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, fill_bgr)
         with torch.inference_mode():
-            kernels = self.network.encode_template(crop_to_tensor(crop, self.network))
+            kernels = self.network.encode_template(crops_to_tensor(crop[None], self.network))
         return SiamRPNTarget(kernels, fill_bgr, box)
 
     def _step(self, image_bgr, target):
@@ -124,7 +125,7 @@ class SiamRPNTracker(Tracker):
         side = max(1, round(context * (search_side / TEMPLATE_SIDE)))
         crop, _ = crop_context(image_bgr, center_xy, side, search_side, target.fill_bgr)
         with torch.inference_mode():
-            score, boxes = decode_proposals(*self.network(crop_to_tensor(crop, self.network), target.kernels))
+            score, boxes = decode_proposals(*self.network(crops_to_tensor(crop[None], self.network), target.kernels))
         best = best_proposal(score, boxes, size_wh * scale, settings.penalty_k, influence)
 
         box, lost = target.box_cxcywh, False
@@ -140,18 +141,6 @@ class SiamRPNTracker(Tracker):
             next_box = clipped
         result = TrackResult(cxcywh_to_xywh(clipped), best.score, peak_ratio=best.peak_ratio)
         return dataclasses.replace(target, box_cxcywh=next_box, lost=lost), result
-
-
-def crop_to_tensor(crop_bgr, network):
-    """A crop (side, side, 3) as a network takes it: (1, 3, side, side) of the network's type, on its device."""
-    return torch.from_numpy(crop_bgr)[None].permute(0, 3, 1, 2).to(next(network.parameters()))
-
-
-def clip_to_frame(box_cxcywh, image_bgr):
-    """A box whose centre is moved onto the frame, and whose sides are from 10 pixels to the frame's."""
-    frame_wh = image_bgr.shape[1], image_bgr.shape[0]
-    center_xy = np.clip(box_cxcywh[:2], 0, frame_wh)
-    return np.concatenate([center_xy, np.maximum(SMALLEST_SIDE, np.minimum(box_cxcywh[2:], frame_wh))])
 
 
 def _preset(penalty_k, window_influence, lr, **others):
