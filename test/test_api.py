@@ -13,6 +13,7 @@ from siam_tracker_ros import create_tracker
 from siam_tracker_ros import list_models
 from siam_tracker_ros.models.checkpoint import save_weights
 from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.runtime.device import select_precision
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
 
@@ -45,6 +46,22 @@ def test_unknown_settings_are_refused_with_what_is_known(arguments, words):
     with pytest.raises(InvalidSettingError) as refusal:
         create_tracker(**{"model": "lite", "weights": "random", **arguments})
     assert words in str(refusal.value)
+
+
+def test_half_precision_is_refused_and_never_chosen_for_a_model_that_cannot_run_in_it():
+    cuda = torch.device("cuda")
+    assert select_precision("auto", cuda) == torch.float16
+    assert select_precision("auto", cuda, half_allowed=False) == torch.float32
+    with pytest.raises(InvalidSettingError, match="which this model cannot run in"):
+        select_precision("fp16", cuda, half_allowed=False)
+
+
+@pytest.mark.parametrize("model", list_models()[1:], ids=lambda model: model.name)
+def test_a_model_without_weights_says_where_to_get_them_and_how_to_do_without(model):
+    with pytest.raises(WeightsError) as refusal:
+        create_tracker(model.name)
+    assert f"no weights come with {model.name}; " in str(refusal.value) and model.published in str(refusal.value)
+    assert "give its path as weights" in str(refusal.value) and '"random"' in str(refusal.value)
 
 
 @pytest.mark.parametrize(

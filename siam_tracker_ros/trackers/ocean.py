@@ -216,7 +216,7 @@ MODELS = (
         frame_gmacs=20.5,
         presets=PRESETS,
         checkpoint="TracKit's OceanV.pth or OceanNoOA.pth, or SOTS's Ocean.pth",
-        published="https://github.com/researchmm/TracKit",
+        published="https://github.com/researchmm/TracKit or https://github.com/JudasDie/SOTS",
         half_precision=False,
     ),
 )
