@@ -9,7 +9,9 @@ import safetensors.torch
 import torch
 
 from siam_tracker_ros import WeightsError
+from siam_tracker_ros import create_tracker
 from siam_tracker_ros.models.checkpoint import read_weights
+from siam_tracker_ros.trackers.registry import find_model
 
 STATE = {"head.weight": torch.arange(6.0).reshape(2, 3), "head.bias": torch.tensor([0.5, -1.0])}
 
@@ -49,26 +51,40 @@ def test_the_content_decides_the_format_not_the_name(tmp_path, kind):
         path = tmp_path / name
 
 
+def behind_module(state):
+    return {f"module.{name}": value for name, value in state.items()}
+
+
+WRAPPINGS = [
+    lambda state: {"epoch": 3, "arch": "Custom", "state_dict": state, "best_acc": 0.5, "anchor_cfg": {"scales": [8]}},
+    lambda state: {"state_dict": behind_module(state)},
+    lambda state: {"state_dict": state, "best_acc": np.float64(0.25), "epoch": np.int64(3)},
+    lambda state: {"step": 7, "network": {}, "average": state, "optimizer": {}},
+    behind_module,
+]
+
+
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda state: {
-            "epoch": 3,
-            "arch": "Custom",
-            "state_dict": state,
-            "best_acc": 0.5,
-            "anchor_cfg": {"scales": [8]},
-        },
-        lambda state: {"state_dict": {f"module.{name}": value for name, value in state.items()}},
-        lambda state: {"state_dict": state, "best_acc": np.float64(0.25), "epoch": np.int64(3)},
-        lambda state: {"step": 7, "network": {}, "average": state, "optimizer": {}},
-        lambda state: {f"module.{name}": value for name, value in state.items()},
-    ],
-)
+@pytest.mark.parametrize("wrap", WRAPPINGS)
 def test_checkpoints_of_training_are_unwrapped(tmp_path, wrap, zipped):
     write_torch(wrap(STATE), tmp_path / "snapshot.pth", zipped)
     check_state(read_weights(tmp_path / "snapshot.pth"))
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "npz"])
+def test_the_prefix_of_data_parallel_training_is_taken_off_in_every_format(tmp_path, kind):
+    path = tmp_path / "weights.npz"
+    WRITERS[kind](behind_module(STATE), path)
+    check_state(read_weights(path))
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS)
+def test_mappings_are_unwrapped_as_files_are(wrap):
+    network = find_model("lite").network_class.for_state({})
+    made = create_tracker("lite", wrap(network.state_dict())).network.state_dict()
+    expected = create_tracker("lite", network.state_dict()).network.state_dict()
+    assert made.keys() == expected.keys()
+    assert all(torch.equal(made[name], expected[name]) for name in expected)
 
 
 @pytest.mark.parametrize("kind", WRITERS)

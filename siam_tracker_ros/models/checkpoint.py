@@ -49,6 +49,10 @@ def read_weights(path):
     path = pathlib.Path(path)
     if is_bundle(path):
         return read_bundle(path)
+    return unwrap(_read_file(path), f"weights file {path}")
+
+
+def _read_file(path):
     if not path.is_file():
         raise WeightsError(f"no weights file {path}; give the path of a {FORMATS}")
     if path.stat().st_size == 0:
@@ -104,7 +108,7 @@ def _read_torch(path):
         ) from error
     except (RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, struct.error) as error:
         raise _damaged(path, error) from error
-    return _unwrap(content, path)
+    return content
 
 
 def _plain_numbers_allowed():
@@ -118,12 +122,21 @@ def _plain_numbers_allowed():
     return torch.serialization.safe_globals([*names, np.dtype, *dtypes, *scalars])
 
 
-def _unwrap(content, path):
+def unwrap(content, what):
+    """The weights in the content of a checkpoint: without what else training keeps there, and without `module.`.
+
+    Args:
+        content: what a checkpoint holds.
+        what: name of the source, for the message.
+
+    Raises:
+        WeightsError: the content is no mapping.
+    """
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping):
-        raise WeightsError(f"weights file {path} holds a {type(content).__name__}, expected names with tensors")
+        raise WeightsError(f"{what} holds a {type(content).__name__}, expected names with tensors")
     return {name.removeprefix("module.") if isinstance(name, str) else name: value for name, value in content.items()}
 
 

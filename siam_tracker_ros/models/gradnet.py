@@ -10,6 +10,7 @@ features here, are what the gradient is taken of and added to.
 import collections
 import re
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -88,8 +89,10 @@ class GradNetNetwork(Network):
         own = {}
         for name, value in state.items():
             if not cls._LEFT_BY_TRAINING.search(name):
-                is_kernel = name.startswith("siamese/") and getattr(value, "ndim", 0) == 4
-                own[cls._own_key(name)] = torch.as_tensor(value).permute(3, 2, 0, 1) if is_kernel else value
+                if name.startswith("siamese/") and getattr(value, "ndim", 0) == 4:
+                    order = (3, 2, 0, 1)
+                    value = value.transpose(order) if isinstance(value, np.ndarray) else value.permute(order)
+                own[cls._own_key(name)] = value
         return own
 
     @classmethod

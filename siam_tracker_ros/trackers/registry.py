@@ -14,6 +14,7 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.checkpoint import read_weights
+from siam_tracker_ros.models.checkpoint import unwrap
 from siam_tracker_ros.runtime.device import check_runtime
 from siam_tracker_ros.runtime.device import prepare_for_inference
 from siam_tracker_ros.runtime.device import select_device
@@ -170,7 +171,8 @@ def _find_preset(info, name):
 
 def _plain_name(name):
     """A preset's name without what people write differently: "VOT-19" and "vot2019" are the same."""
-    return re.sub(r"(?<=vot|otb)(\d\d)(?!\d)", r"20\1", re.sub(r"[-_ ]", "", str(name).lower()))
+    plain = re.sub(r"[-_ ]", "", str(name).lower()).replace("otb100", "otb2015")
+    return re.sub(r"(?<=vot|otb)(\d\d)(?!\d)", r"20\1", plain)
 
 
 def _make_network(info, weights):
@@ -186,7 +188,8 @@ def _make_network(info, weights):
                 f'no weights come with {info.name}; {source} give its path as weights, or "random" to try without'
             )
     if isinstance(weights, collections.abc.Mapping):
-        return load_network(info, weights, "the given mapping")
+        what = "the given mapping"
+        return load_network(info, unwrap(weights, what), what)
     if isinstance(weights, (str, os.PathLike)):
         return load_network(info, read_weights(weights), f"weights file {weights}")
     raise WeightsError(f'weights is {type(weights).__name__}, expected None, a path, a mapping or "random"')

@@ -174,6 +174,7 @@ VOT2018 = _preset(0.10, 0.41, 0.32, 0.15)
 DAVIS = _preset(0.04, 0.40, 1.0, 0.35)
 PRESETS = {
     "vot": VOT,
+    "vot2016": VOT,
     "vot2018": VOT2018,
     "vot2019": VOT,
     "davis": DAVIS,
