@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from siam_tracker_ros import create_tracker
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
 from siam_tracker_ros.models.ocean import OceanNetwork
 from siam_tracker_ros.models.ocean import Response
@@ -158,6 +159,11 @@ def test_the_state_decides_on_the_alignment_head(align):
         state = OceanNetwork(align).state_dict()
         assert (OceanNetwork.for_state(state).alignment is not None) == align
         assert OceanNetwork.for_state({}).alignment is not None
+
+
+@pytest.mark.parametrize("name", ["OTB2015", "otb-15", "OTB_100", "otb"])
+def test_a_benchmark_has_many_names(name):
+    assert create_tracker("ocean", weights="random", preset=name).settings == OceanSettings(**PRESETS["otb2015"])
 
 
 def test_presets_are_settings_in_range():

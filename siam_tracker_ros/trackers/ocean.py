@@ -179,14 +179,19 @@ def _sots_preset(*values):
     return _preset(*values, size_smoothing=1)
 
 
+VOT2018_ON = _preset(0.187, 0.800, 0.640, 271, 287)
+VOT2019_ON = _preset(0.060, 0.644, 0.484, 255, 287)
+
 # The alignment head is left out wherever the authors leave it out: on all benchmarks but VOT.
 PRESETS = {
     "vot2018": _preset(0.021, 0.730, 0.321, 255, 271, ratio=0.93),
     "vot2019": _preset(0.062, 0.765, 0.380, 255, 271, ratio=0.94),
     # VOT without the alignment head: the settings of the online variant, as its authors advise.
-    "vot2018_noa": _preset(0.187, 0.800, 0.640, 271, 287),
-    "vot2019_noa": _preset(0.060, 0.644, 0.484, 255, 287),
-    "vot2020_noa": _preset(0.060, 0.644, 0.484, 255, 287),
+    "vot2018_noa": VOT2018_ON,
+    "vot2019_noa": VOT2019_ON,
+    "vot2020_noa": VOT2019_ON,
+    "vot2018_on": VOT2018_ON,
+    "vot2019_on": VOT2019_ON,
     "otb2015": _preset(0.087, 0.408, 0.366, 271, 271),
     "got10k": _preset(0.022, 0.799, 0.118, 255, 255),
     "lasot": _preset(0.110, 0.700, 0.200, 255, 255),

@@ -171,7 +171,7 @@ def _find_preset(info, name):
 
 def _plain_name(name):
     """A preset's name without what people write differently: "VOT-19" and "vot2019" are the same."""
-    plain = re.sub(r"[-_ ]", "", str(name).lower()).replace("otb100", "otb2015")
+    plain = re.sub(r"otb(100)?$", "otb2015", re.sub(r"[-_ ]", "", str(name).lower()))
     return re.sub(r"(?<=vot|otb)(\d\d)(?!\d)", r"20\1", plain)
 
 
