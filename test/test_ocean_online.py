@@ -311,3 +311,11 @@ def test_the_target_state_is_not_changed_by_the_next_frame_but_for_its_memory(ne
     tracker.track(video[1])
     assert tracker._target is not before
     assert all(getattr(before, name) is value for name, value in copies.items())
+
+
+@pytest.mark.parametrize("height, width", [(20, 500), (1, 1), (3, 200)])
+def test_a_region_much_larger_than_the_image_still_shows_it(height, width):
+    image = np.full((height, width, 3), 9, np.uint8)
+    patch, _, _ = crop_patch(image, np.array([width - 1.0, height]), 20000.0, 64, torch.zeros(1))
+    assert patch.shape == (1, 3, 64, 64)
+    assert (patch == 9).all()

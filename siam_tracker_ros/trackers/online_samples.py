@@ -58,10 +58,11 @@ def crop_patch(image_bgr, center_xy, region_side, patch_side, like):
     stride = max(1, int(region_side / patch_side - 0.1))
     cells = max(SMALLEST_REGION, round(region_side / stride))
     center = np.trunc(center_xy).astype(int)
-    phase = center % stride
+    last = np.array(image_bgr.shape[1::-1]) - 1
+    phase = np.minimum(center % stride, last)  # a stride can be larger than the image
     first = center // stride - (cells - 1) // 2  # x and y, in strides
     columns, rows = first[:, None] + np.arange(cells)
-    limit = (np.array(image_bgr.shape[1::-1]) - 1 - phase) // stride
+    limit = (last - phase) // stride
     columns, rows = columns.clip(0, limit[0]) * stride + phase[0], rows.clip(0, limit[1]) * stride + phase[1]
     region = image_bgr[rows[:, None], columns[None], ::-1]  # (cells, cells, 3)
     patch = torch.from_numpy(region).to(like).permute(2, 0, 1)[None]
