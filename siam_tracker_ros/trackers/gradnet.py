@@ -149,7 +149,6 @@ class GradNetTracker(Tracker):
     """
 
     settings_class = GradNetSettings
-    network_class = GradNetNetwork
 
     def __init__(self, network, settings):
         super().__init__()
