@@ -63,13 +63,13 @@ def model_details(model):
 
 
 def setting_meanings(settings_class):
-    """Return what the docstrings of a settings class and its bases say of each setting, by name."""
+    """Return what the docstrings of a settings class and its bases say of each setting, by name, without its range."""
     meanings = {}
     for base in reversed(settings_class.__mro__):
         section = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")[2]
         for names, text in re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE):
             for name in names.split(", "):
-                meanings[name] = " ".join(text.split())
+                meanings[name] = " ".join(text.split()).removeprefix("0..1, ")
     return meanings
 
 
