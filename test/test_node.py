@@ -394,13 +394,18 @@ def test_compressed_images_are_followed_and_a_corrupt_one_is_reported(compressed
     assert detection.id == "target_1"
 
 
-def test_the_debug_image_shows_the_box(operator):
+def debug_image(operator):
+    """A frame of a target that is followed, and the debug image of it."""
     operator.listen("debug", Image, "tracker/debug_image")
     operator.wait(lambda: operator.count_subscribers("tracker/debug_image"), "the debug subscription")
     follow(operator)
     image_bgr = scene(CENTER)
     status, _ = operator.frame(image_bgr)
-    shown = image_to_bgr(operator.message("debug", status.header))
+    return image_bgr, image_to_bgr(operator.message("debug", status.header))
+
+
+def test_the_debug_image_shows_the_box(operator):
+    image_bgr, shown = debug_image(operator)
     assert shown.shape == image_bgr.shape and (shown != image_bgr).any()
 
 
@@ -509,13 +514,7 @@ def test_rotated_boxes_are_published_when_asked_for_and_where_there_are_any(turn
 
 
 def test_the_debug_image_shows_mask_and_rotated_box(turned):
-    operator = turned.operator
-    operator.listen("debug", Image, "tracker/debug_image")
-    operator.wait(lambda: operator.count_subscribers("tracker/debug_image"), "the debug subscription")
-    follow(operator)
-    image_bgr = scene(CENTER)
-    status, _ = operator.frame(image_bgr)
-    shown = image_to_bgr(operator.message("debug", status.header))
+    image_bgr, shown = debug_image(turned.operator)
     inside = (slice(57, 63), slice(76, 84))  # within the square and within the rotated box
     assert (shown[inside] != image_bgr[inside]).any(axis=2).all(), "the mask tints the square"
     corners = cxcywht_to_corners([*CENTER, *turned.tracker.TURNED_WH, turned.tracker.THETA])

@@ -17,6 +17,7 @@ from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.ocean import OceanNetwork
 from siam_tracker_ros.models.ocean import alignment_offset
+from siam_tracker_ros.models.ocean import response_cells
 from siam_tracker_ros.runtime.device import prepare_for_inference
 from siam_tracker_ros.trackers.crop import crop_context
 from siam_tracker_ros.trackers.crop import mean_bgr
@@ -24,6 +25,7 @@ from siam_tracker_ros.trackers.crop import round_half_up
 from siam_tracker_ros.trackers.ocean import OceanSettings
 from siam_tracker_ros.trackers.ocean import OceanTracker
 from siam_tracker_ros.trackers.response import context_side
+from siam_tracker_ros.trackers.response import hann_window
 
 
 @functools.cache
@@ -175,7 +177,7 @@ def test_a_whole_run(run, align, preset):
         assert best == pytest.approx(reference["pscore"][index], abs=1e-5)
         assert best - second == pytest.approx(reference["margin"][index], abs=1e-5)
         assert result.score == pytest.approx(reference["score"][index], abs=1e-5)
-        unwindowed = best - settings.window_influence * target.window.ravel()[cell]
+        unwindowed = best - settings.window_influence * hann_window(response_cells(target.search_side)).ravel()[cell]
         penalty = unwindowed / (1 - settings.window_influence) / result.score
         assert penalty == pytest.approx(reference["penalty"][index], abs=1e-4)
         assert penalty * result.score * settings.lr == pytest.approx(reference["lr"][index], abs=1e-4)

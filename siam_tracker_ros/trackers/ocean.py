@@ -75,14 +75,12 @@ class OceanTarget:
         template: what the network keeps of it.
         fill_bgr: mean colour of the first frame, which fills what lies outside of any frame.
         search_side: side of its search crops in pixels of the network's input.
-        window: Hann window (S, S) over the response.
         box_cxcywh: float64 (4,), its last box; the centre lies in the frame.
     """
 
     template: Template
     fill_bgr: np.ndarray
     search_side: int
-    window: np.ndarray
     box_cxcywh: np.ndarray
 
 
@@ -107,7 +105,7 @@ class OceanTracker(Tracker):
         height, width = image_bgr.shape[:2]
         is_small = box[2:].prod() / (height * width) < SMALL_SHARE
         search_side = int(settings.small_target_side if is_small else settings.search_side)
-        return OceanTarget(template, fill_bgr, search_side, hann_window(response_cells(search_side)), box)
+        return OceanTarget(template, fill_bgr, search_side, box)
 
     def _step(self, image_bgr, target):
         return self.follow(image_bgr, target)
@@ -136,7 +134,8 @@ class OceanTracker(Tracker):
         boxes = boxes / scale  # in pixels of the frame, from the target's last centre
 
         penalty = np.exp(-settings.penalty_k * (size_change(size_wh, boxes[2:]) - 1))
-        response = penalty * score * (1 - settings.window_influence) + target.window * settings.window_influence
+        window = hann_window(response_cells(target.search_side))  # (S, S)
+        response = penalty * score * (1 - settings.window_influence) + window * settings.window_influence
         if blend:
             response = blend(response)
         row, column = np.unravel_index(response.argmax(), response.shape)

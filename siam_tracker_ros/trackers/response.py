@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the response of a Siamese network becomes one box: context, penalty, window, peaks, limits."""
 
+import functools
+
 import numpy as np
 
 PEAK_RADIUS = 3  # cells around the best one that belong to the same peak
@@ -28,9 +30,12 @@ def _larger(ratio):
     return np.maximum(ratio, 1 / ratio)
 
 
+@functools.cache
 def hann_window(cells):
-    """Cosine window (cells, cells): 1 in the middle, 0 along the edges."""
-    return np.outer(np.hanning(cells), np.hanning(cells))
+    """Cosine window float64 (cells, cells), not writable: 1 in the middle, 0 along the edges."""
+    window = np.outer(np.hanning(cells), np.hanning(cells))
+    window.setflags(write=False)
+    return window
 
 
 def peak_ratio(score, row, column):
