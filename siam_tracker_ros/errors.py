@@ -21,3 +21,7 @@ class WeightsError(SiamTrackerError):
 
 class NotInitializedError(SiamTrackerError, RuntimeError):
     """`track` was called before `init` succeeded."""
+
+
+class DatasetError(SiamTrackerError):
+    """Training data that is missing, half unpacked or cannot be read."""
