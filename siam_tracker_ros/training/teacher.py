@@ -21,22 +21,37 @@ class LightFcTeacher:
         for name in ("backbone.onnx", "tracking.onnx"):
             if not (self.folder / name).is_file():
                 raise WeightsError(f"no {name} in {self.folder}; expected the teacher's two ONNX files in that folder")
-        self._sessions = None
+        self._sessions = {}
 
     def __call__(self, template_bgr, search_bgr):
         """Return the score map float32 (1, 16, 16), 0..1, and the best box float32 (4,) as cx, cy, w, h, 0..1.
 
         template_bgr: uint8 (128, 128, 3); search_bgr: uint8 (256, 256, 3).
         """
-        if self._sessions is None:  # sessions cannot cross a fork: each loader process opens its own
-            self._sessions = [self._open(name) for name in ("backbone.onnx", "tracking.onnx")]
-        backbone, tracking = self._sessions
-        features = backbone.run(None, {"template": _to_input(template_bgr)})[0]
-        answer = tracking.run(None, {"template_features": features, "search": _to_input(search_bgr)})
-        score, size, offset = (part[0] for part in answer)  # (1, 16, 16), (2, 16, 16), (2, 16, 16)
+        score, size, offset = self.search(self.embed(template_bgr), search_bgr)
         row, column = np.unravel_index(score[0].argmax(), score[0].shape)
-        center = (np.array([column, row]) + offset[:, row, column]) / SEARCH_CELLS
-        return score.astype(np.float32), np.concatenate([center, size[:, row, column]]).astype(np.float32)
+        return score, cell_box(size, offset, row, column)
+
+    def embed(self, template_bgr):
+        """Return what the teacher remembers of a target, float32 (1, 96, 8, 8); uint8 (128, 128, 3) shows it."""
+        return self._session("backbone.onnx").run(None, {"template": _to_input(template_bgr)})[0]
+
+    def search(self, features, search_bgr):
+        """Look for the target of `embed` in uint8 (256, 256, 3).
+
+        Returns:
+            Maps of float32: score (1, 16, 16), 0..1; size (2, 16, 16) as w, h, 0..1 of the crop's side; and offset
+            (2, 16, 16) of the centre from the cell's corner in x and y, in cells.
+        """
+        answer = self._session("tracking.onnx").run(
+            None, {"template_features": features, "search": _to_input(search_bgr)}
+        )
+        return tuple(part[0].astype(np.float32, copy=False) for part in answer)
+
+    def _session(self, name):
+        if name not in self._sessions:  # sessions cannot cross a fork: each loader process opens its own
+            self._sessions[name] = self._open(name)
+        return self._sessions[name]
 
     def _open(self, name):
         import onnxruntime
@@ -45,6 +60,12 @@ class LightFcTeacher:
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         return onnxruntime.InferenceSession(str(self.folder / name), options, providers=["CPUExecutionProvider"])
+
+
+def cell_box(size, offset, row, column):
+    """Return the box (4,) of one cell of the maps that `LightFcTeacher.search` gives: cx, cy, w, h, 0..1, float32."""
+    center = (np.array([column, row]) + offset[:, row, column]) / SEARCH_CELLS
+    return np.concatenate([center, size[:, row, column]]).astype(np.float32)
 
 
 def _to_input(image_bgr):
