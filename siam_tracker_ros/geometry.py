@@ -41,6 +41,16 @@ def xyxy_to_xywh(box_xyxy):
     return _join([box_xyxy[..., :2], box_xyxy[..., 2:] - box_xyxy[..., :2]])
 
 
+def one_based_to_xywh(box):
+    """Convert (..., 4) boxes of left, top, width, height whose first pixel is called 1, as MATLAB does."""
+    return _join([box[..., :2] - 1, box[..., 2:]])
+
+
+def pixels_to_xywh(box):
+    """Convert (..., 4) boxes of the outermost pixels inside, left, top, right, bottom, which count from 0."""
+    return _join([box[..., :2], box[..., 2:] - box[..., :2] + 1])
+
+
 def xywh_to_cxcywh(box_xywh):
     """Convert (..., 4) boxes from left, top, width, height to centre x, centre y, width, height."""
     return _join([box_xywh[..., :2] + box_xywh[..., 2:] / 2, box_xywh[..., 2:]])

@@ -1,13 +1,22 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The formats of training data by name, and how a data set is read and checked before training."""
+"""The formats of training data by name, and how a data set is read."""
 
 import collections.abc
 import dataclasses
 import pathlib
 
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.training.datasets import coco
+from siam_tracker_ros.training.datasets import davis
+from siam_tracker_ros.training.datasets import got10k
+from siam_tracker_ros.training.datasets import imagenet_vid
+from siam_tracker_ros.training.datasets import lasot
+from siam_tracker_ros.training.datasets import otb
+from siam_tracker_ros.training.datasets import sequences
 from siam_tracker_ros.training.datasets import shards
+from siam_tracker_ros.training.datasets import trackingnet
+from siam_tracker_ros.training.datasets import youtube_vos
 from siam_tracker_ros.training.datasets.problems import Problems
 
 
@@ -18,17 +27,26 @@ class Format:
     Attributes:
         name: how its data sets are called where the settings do not say.
         read: function of the folder (Path), the split, the name of the data set ("" for the format's own) and
-            Problems to add to; returns a list of Track. It decodes no picture.
-        splits: the parts that a data set of it has.
+            Problems to add to; returns a list of Track. It decodes next to no picture.
+        splits: the parts that its data sets have, by name: what is in the right folder, as for Path.glob.
     """
 
     name: str
     read: collections.abc.Callable
-    splits: tuple[str, ...]
+    splits: dict[str, str]
 
 
 FORMATS = {
-    "shards": Format("", shards.read, ("train",)),
+    "coco": Format("COCO", coco.read, coco.LABELS),
+    "davis": Format("DAVIS", davis.read, {split: "ImageSets" for split in ("train", "val")}),
+    "got10k": Format("GOT-10k", got10k.read, {split: f"{split}/list.txt" for split in ("train", "val")}),
+    "imagenet_vid": Format("VID", imagenet_vid.read, {split: f"Annotations/VID/{split}" for split in ("train", "val")}),
+    "lasot": Format("LaSOT", lasot.read, lasot.LISTS),
+    "otb": Format("OTB", otb.read, {"train": "*/groundtruth_rect*.txt"}),
+    "sequences": Format("sequences", sequences.read, {"train": "*/groundtruth.txt"}),
+    "shards": Format("", shards.read, {"train": "tracks-*.tar"}),
+    "trackingnet": Format("TrackingNet", trackingnet.read, {"train": "TRAIN_*/anno"}),
+    "youtube_vos": Format("YouTube-VOS", youtube_vos.read, {"train": "train/meta.json"}),
 }
 
 
@@ -46,12 +64,13 @@ def read_dataset(settings):
         DatasetError: something is missing or cannot be read; lists every such file.
     """
     problems = Problems()
-    tracks = _read(settings, problems)
+    tracks = read_whole(settings, problems)
     problems.raise_any()
-    return _thin(tracks, settings.most_frames)
+    return thin(tracks, settings)
 
 
-def _read(settings, problems):
+def read_whole(settings, problems):
+    """Read all of a data set, adding to Problems what cannot be read."""
     if settings.format not in FORMATS:
         raise InvalidSettingError(f"data format is {settings.format!r}, expected one of {', '.join(sorted(FORMATS))}")
     known = FORMATS[settings.format]
@@ -60,11 +79,41 @@ def _read(settings, problems):
             f"split of {settings.path} is {settings.split!r}, expected one of {', '.join(known.splits)}"
         )
     folder = pathlib.Path(settings.path)
-    if not folder.is_dir():
-        problems.add(folder, f"is not a folder, expected a data set in the format {settings.format}")
+    found = len(problems)
+    if not _check_level(folder, known.splits[settings.split], settings.format, problems):
         return []
-    return known.read(folder, settings.split, settings.name or known.name, problems)
+    tracks = known.read(folder, settings.split, settings.name or known.name, problems)
+    if not tracks and len(problems) == found:
+        problems.add(folder, f"has no track in split {settings.split}, expected data in the format {settings.format}")
+    return tracks
 
 
-def _thin(tracks, most_frames):
-    return [track.spread(most_frames) for track in tracks] if most_frames else tracks
+def thin(tracks, settings):
+    """The tracks with as many frames as the settings ask for."""
+    return [track.spread(settings.most_frames) for track in tracks] if settings.most_frames else tracks
+
+
+def _check_level(folder, pattern, kind, problems):
+    """Whether a folder holds what it should; where another level does, the problem says so."""
+    what = f"the folder of a data set in the format {kind}, with {pattern} in it"
+    if not folder.is_dir():
+        problems.add(folder, f"is {'no folder' if folder.exists() else 'missing'}, expected {what}")
+        return False
+    if _holds(folder, pattern):
+        return True
+    near = [*list(folder.resolve().parents)[:3], *_subfolders(folder), *_subfolders(folder, "*/*")]
+    right = next((place for place in near if _holds(place, pattern)), None)
+    seen = ", ".join([place.name for place in sorted(folder.iterdir())][:5]) or "nothing"
+    advice = (
+        f"{right} has it: set path to that" if right else f"there is {seen} in it; unpack the data set, or set path"
+    )
+    problems.add(folder, f"has no {pattern}, expected {what}; {advice}")
+    return False
+
+
+def _holds(folder, pattern):
+    return next(folder.glob(pattern), None) is not None
+
+
+def _subfolders(folder, pattern="*"):
+    return sorted(place for place in folder.glob(pattern) if place.is_dir())

@@ -5,27 +5,38 @@
 from siam_tracker_ros.errors import DatasetError
 
 SHOWN = 20  # problems that a message lists
+UNPACK_AGAIN = "unpack it again"
 
 
 class Problems:
-    """Problems by file, in the order in which they were found."""
+    """Problems by file, in the order in which they were found, each once."""
 
     def __init__(self):
-        self.found = []
+        self._found = {}
+
+    def __len__(self):
+        return len(self._found)
 
     def add(self, path, text):
         """Note what is wrong with a file or folder, what was expected and what helps."""
-        self.found.append(f"{path}: {text}")
+        self.add_error(f"{path}: {text}")
 
-    def __len__(self):
-        return len(self.found)
+    def add_error(self, error):
+        """Note an error, or a sentence, that names the file itself."""
+        self._found[str(error)] = None
+
+    def add_missing(self, path, what):
+        """Note that a file or folder is not there, and of the folders above it that are not there, the highest."""
+        *_, lowest = [path, *(parent for parent in path.parents if not parent.exists())]
+        self.add(lowest, f"is missing, expected {'a folder with ' * (lowest != path)}{what}; {UNPACK_AGAIN}")
 
     def raise_any(self):
         """Raise DatasetError that lists the first problems and counts the others; nothing where there are none."""
-        if not self.found:
+        if not self._found:
             return
-        lines = [f"the training data cannot be used, {len(self.found)} problem{'s' * (len(self.found) > 1)}:"]
-        lines += [f"  {problem}" for problem in self.found[:SHOWN]]
-        if len(self.found) > SHOWN:
-            lines.append(f"  and {len(self.found) - SHOWN} more")
+        found = list(self._found)
+        lines = [f"the training data cannot be used, {len(found)} problem{'s' * (len(found) > 1)}:"]
+        lines += [f"  {problem}" for problem in found[:SHOWN]]
+        if len(found) > SHOWN:
+            lines.append(f"  and {len(found) - SHOWN} more")
         raise DatasetError("\n".join(lines))

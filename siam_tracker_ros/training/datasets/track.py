@@ -5,11 +5,13 @@
 import abc
 import dataclasses
 import functools
-import pathlib
 
 import numpy as np
 
+from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import read_image_bgr
+from siam_tracker_ros.training.datasets.files import Files
+from siam_tracker_ros.training.datasets.label_maps import LabelMaps
 
 
 class Track(abc.ABC):
@@ -21,7 +23,7 @@ class Track(abc.ABC):
         dataset: name of the data set.
         name: of the track, unique in its data set.
         numbers: int64 (N,), the frames' numbers in their source, rising: what is left out leaves a gap.
-        boxes_xywh: float64 (N, 4) in pixels of the frame, NaN where the target is absent.
+        boxes_xywh: float64 (N, 4) in pixels of the frame, NaN where the target is absent or its label unreadable.
     """
 
     dataset: str
@@ -39,8 +41,18 @@ class Track(abc.ABC):
 
     @functools.cached_property
     def present(self):
-        """Bool (N,), False where the target is absent."""
+        """Bool (N,), False where there is no box."""
         return np.isfinite(self.boxes_xywh).all(axis=1)
+
+    @property
+    def unreadable(self):
+        """Number of frames without a box because their label cannot be read, where labels are files of their own."""
+        return 0
+
+    @property
+    def sources(self):
+        """Tuple of Files: what frame i needs is `files.path(numbers[i])` of each; none where that is not by file."""
+        return ()
 
     @abc.abstractmethod
     def path(self, i):
@@ -63,10 +75,10 @@ class Track(abc.ABC):
         return
 
     def take(self, rows):
-        """The same track with some of its frames, by their numbers from 0 on."""
-        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        fields = {field.name for field in dataclasses.fields(self)} & arrays.keys()
-        return dataclasses.replace(self, **{name: arrays[name][rows] for name in fields})
+        """The same track with some of its frames, by their places from 0 on."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        arrays = {name: value[rows] for name, value in fields.items() if isinstance(value, np.ndarray)}
+        return dataclasses.replace(self, **arrays)
 
     def spread(self, most):
         """The same track with at most `most` frames that show the target, spread evenly."""
@@ -85,22 +97,88 @@ def _spread(rows, most):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FileTrack(Track):
-    """Frames that are files of one folder.
+    """Frames that are files, with boxes.
 
     Attributes:
-        folder: Path of the frames.
-        pattern: a frame's file name by its number, as for str.format.
+        files: Files, the frames by their numbers.
+        masks: LabelMaps by the same numbers, or None.
     """
 
     dataset: str
     name: str
     numbers: np.ndarray
     boxes_xywh: np.ndarray
-    folder: pathlib.Path
-    pattern: str
+    files: Files
+    masks: LabelMaps | None = None
+
+    @property
+    def sources(self):
+        return (self.files,) if self.masks is None else (self.files, self.masks.files)
 
     def path(self, i):
-        return self.folder / self.pattern.format(self.numbers[i])
+        return self.files.path(self.numbers[i])
 
     def image_bgr(self, i):
         return read_image_bgr(self.path(i))
+
+    def has_mask(self, i):
+        return self.masks is not None
+
+    def mask(self, i):
+        return None if self.masks is None else self.masks.mask(self.numbers[i])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MaskTrack(Track):
+    """Frames that are files, with masks whose bounds are the boxes; the masks are decoded for them at first use.
+
+    Attributes:
+        files: Files, the frames by their numbers.
+        masks: LabelMaps by the same numbers.
+        label: the target's in them; None for all that is not 0.
+    """
+
+    dataset: str
+    name: str
+    numbers: np.ndarray
+    files: Files
+    masks: LabelMaps
+    label: int | None
+
+    @functools.cached_property
+    def _label_boxes(self):
+        boxes, unreadable = np.full((len(self), 4), np.nan), 0
+        for i, number in enumerate(self.numbers):
+            try:
+                boxes[i] = self.masks.box_xywh(number, self.label)
+            except InvalidInputError:
+                unreadable += 1
+        return boxes, unreadable
+
+    @property
+    def boxes_xywh(self):
+        return self._label_boxes[0]
+
+    @property
+    def unreadable(self):
+        return self._label_boxes[1]
+
+    @property
+    def sources(self):
+        return self.files, self.masks.files
+
+    def path(self, i):
+        return self.files.path(self.numbers[i])
+
+    def image_bgr(self, i):
+        return read_image_bgr(self.path(i))
+
+    def has_mask(self, i):
+        return True
+
+    def mask(self, i):
+        return self.masks.mask(self.numbers[i], self.label)
+
+    def spread(self, most):
+        """As `Track.spread`, but over all frames, so that no mask needs to be decoded for it."""
+        return self.take(_spread(np.arange(len(self)), most))

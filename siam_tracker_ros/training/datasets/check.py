@@ -1,0 +1,102 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checks training data before it is trained on, so that a run does not stop for it, or learn from the wrong files."""
+
+import concurrent.futures
+import functools
+import os
+
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.training.datasets.formats import read_whole
+from siam_tracker_ros.training.datasets.formats import thin
+from siam_tracker_ros.training.datasets.problems import UNPACK_AGAIN
+from siam_tracker_ros.training.datasets.problems import Problems
+
+MOST_UNREADABLE = 0.05  # share of a data set's frames that may be broken; they are left out
+TRIED = 64  # frames of a data set that are decoded
+SHOWN = 3  # missing files of a folder that a message names
+
+
+def check_datasets(datasets):
+    """Read data sets and see that all their files are there and that some of their frames decode.
+
+    Args:
+        datasets: list of DatasetSettings.
+
+    Returns:
+        list, of each data set its list of Track, as `read_dataset` gives it.
+
+    Raises:
+        InvalidSettingError: an unknown format or split.
+        DatasetError: lists what is wrong with all of them, by file.
+    """
+    problems = Problems()
+    read = []
+    for settings in datasets:
+        found = len(problems)
+        tracks = read_whole(settings, problems)
+        _check_files(tracks, problems)
+        if len(problems) == found:
+            _check_frames(tracks, problems)
+        read.append(thin(tracks, settings))
+    problems.raise_any()
+    return read
+
+
+def _check_files(tracks, problems):
+    """Note the files that should be there and are not; folders are listed, files are not looked at one by one."""
+    listing = functools.lru_cache(maxsize=8)(_list_names)  # the tracks of a folder lie next to each other
+    missing = {}
+    for track in tracks:
+        for files in track.sources:
+            names = {files.name(number) for number in track.numbers.tolist()} - listing(files.folder)
+            if names:
+                missing.setdefault(files.folder, set()).update(names)
+    for folder, names in missing.items():
+        names = sorted(names)
+        if folder.is_dir():
+            shown = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
+            held = len(listing(folder))
+            problems.add(
+                folder, f"holds {held} files and lacks {len(names)} that are labelled: {shown}; {UNPACK_AGAIN}"
+            )
+        else:
+            problems.add_missing(folder, names[0])
+
+
+def _list_names(folder):
+    try:
+        return frozenset(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+
+
+def _check_frames(tracks, problems):
+    """Decode some frames of a data set, evenly spread over its tracks, and see that they fit their labels."""
+    tracks = [track for track in tracks if len(track)]
+    chosen = [tracks[i] for i in np.linspace(0, len(tracks) - 1, min(len(tracks), TRIED)).round().astype(int)]
+    rows = [len(track) * number // len(chosen) for number, track in enumerate(chosen)]  # early ones and late ones
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        found = [fault for fault in pool.map(_find_fault, chosen, rows) if fault is not None]
+    if len(found) > MOST_UNREADABLE * len(chosen):
+        for fault in found:
+            problems.add_error(f"{fault} (one of {len(found)} unusable frames of {len(chosen)} that were tried)")
+
+
+def _find_fault(track, row):
+    """What is wrong with a frame, or None."""
+    frame = track.take([row])
+    try:
+        image, mask = frame.image_bgr(0), frame.mask(0)
+    except InvalidInputError as error:
+        return error
+    height, width = image.shape[:2]
+    if mask is not None and mask.shape != (height, width):
+        return f"{frame.path(0)}: is {width} x {height} pixels, but its mask {mask.shape[1]} x {mask.shape[0]}"
+    if frame.present[0] and not iou_xywh(frame.boxes_xywh[0], (0, 0, width, height)):
+        box = ", ".join(f"{value:g}" for value in frame.boxes_xywh[0])
+        return f"{frame.path(0)}: is {width} x {height} pixels, and its box ({box}) lies outside"
+    return None

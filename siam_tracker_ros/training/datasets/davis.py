@@ -1,0 +1,75 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads DAVIS in the layout of 2016 (Perazzi et al. 2016) and of 2017 (Pont-Tuset et al. 2017), at 480p.
+
+JPEGImages/480p/SEQUENCE/00000.jpg has the labels Annotations/480p/SEQUENCE/00000.png: in 2016 one object is what is not
+black, in 2017 there are several with their numbers. A list in ImageSets names the sequences of a split; nothing that
+is not listed is read.
+"""
+
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.training.datasets.files import NumberedFiles
+from siam_tracker_ros.training.datasets.files import read_names
+from siam_tracker_ros.training.datasets.label_maps import LabelMaps
+from siam_tracker_ros.training.datasets.track import MaskTrack
+
+YEARS = ("2017", "480p", "2016")  # folders of lists: where there are several, that with more sequences goes first
+# What trackers are measured on, of both years; a list by which it would be trained on is refused.
+VALIDATION = frozenset(
+    (
+        "bike-packing blackswan bmx-trees breakdance camel car-roundabout car-shadow cows dance-twirl dog dogs-jump "
+        "drift-chicane drift-straight goat gold-fish horsejump-high india judo kite-surf lab-coat libby loading "
+        "mbike-trick motocross-jump paragliding-launch parkour pigs scooter-black shooting soapbox"
+    ).split()
+)
+
+
+def read(folder, split, name, problems):
+    """Read a split; see `formats.Format`."""
+    lists = [folder / "ImageSets" / year / f"{split}.txt" for year in YEARS]
+    path = next((path for path in lists if path.exists()), lists[0])
+    sequences = list(dict.fromkeys(_sequence(line) for line in read_names(path, problems)))
+    forbidden = VALIDATION.intersection(sequences) if split == "train" else ()
+    if forbidden:
+        shown = ", ".join(sorted(forbidden)[:3])
+        problems.add(path, f"names {shown}, {len(forbidden)} sequences of the validation split; unpack DAVIS again")
+        return []
+    tracks = []
+    for sequence in sequences:
+        files = NumberedFiles(folder / "JPEGImages" / "480p" / sequence, "{:05d}.jpg")
+        masks = LabelMaps(NumberedFiles(folder / "Annotations" / "480p" / sequence, "{:05d}.png"))
+        frames = _frames(files.folder, problems), _frames(masks.files.folder, problems)
+        if all(frames):
+            numbers = np.array(sorted(set().union(*frames)))
+            labels = _labels(masks, numbers[0], problems) if path.parent.name == "2017" else [None]
+            for label in labels:
+                own = sequence if label is None else f"{sequence}-{label}"
+                tracks.append(MaskTrack(name, own, numbers, files, masks, label))
+    return tracks
+
+
+def _sequence(line):
+    """A sequence's name from a line of a list: of 2017 the name itself, of 2016 a frame and its mask."""
+    return line.split()[0].split("/")[-2] if "/" in line else line
+
+
+def _frames(folder, problems):
+    """Numbers of the frames in a folder."""
+    if not folder.is_dir():
+        problems.add_missing(folder, "00000 and on")
+        return set()
+    frames = {int(path.stem) for path in folder.iterdir() if path.stem.isdecimal()}
+    if not frames:
+        problems.add(folder, "is empty, expected 00000 and on; unpack it again")
+    return frames
+
+
+def _labels(masks, number, problems):
+    """Numbers of the objects: all are in the first frame."""
+    try:
+        return [int(label) for label in np.unique(masks.read(number)) if label]
+    except InvalidInputError as error:
+        problems.add_error(error)
+        return []
