@@ -12,7 +12,6 @@ from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.training.datasets.formats import read_whole
 from siam_tracker_ros.training.datasets.formats import thin
-from siam_tracker_ros.training.datasets.problems import UNPACK_AGAIN
 from siam_tracker_ros.training.datasets.problems import Problems
 
 MOST_UNREADABLE = 0.05  # share of a data set's frames that may be broken; they are left out
@@ -59,12 +58,9 @@ def _check_files(tracks, problems):
         names = sorted(names)
         if folder.is_dir():
             shown = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
-            held = len(listing(folder))
-            problems.add(
-                folder, f"holds {held} files and lacks {len(names)} that are labelled: {shown}; {UNPACK_AGAIN}"
-            )
+            problems.add(folder, f"lacks {len(names)} files that are labelled", f"{shown} next to its others")
         else:
-            problems.add_missing(folder, names[0])
+            problems.add_missing(folder / names[0], "it")
 
 
 def _list_names(folder):
@@ -75,20 +71,20 @@ def _list_names(folder):
 
 
 def _check_frames(tracks, problems):
-    """Decode some frames of a data set, evenly spread over its tracks, and see that they fit their labels."""
-    tracks = [track for track in tracks if len(track)]
-    chosen = [tracks[i] for i in np.linspace(0, len(tracks) - 1, min(len(tracks), TRIED)).round().astype(int)]
-    rows = [len(track) * number // len(chosen) for number, track in enumerate(chosen)]  # early ones and late ones
+    """Decode some of a data set's frames, evenly spread over all of them, and see that they fit their labels."""
+    ends = np.cumsum([len(track) for track in tracks])
+    places = np.linspace(0, ends[-1] - 1, min(ends[-1], TRIED)).round().astype(int)
+    numbers = np.searchsorted(ends, places, "right")
+    frames = [tracks[number].take([place - ends[number]]) for number, place in zip(numbers, places)]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        found = [fault for fault in pool.map(_find_fault, chosen, rows) if fault is not None]
-    if len(found) > MOST_UNREADABLE * len(chosen):
+        found = [fault for fault in pool.map(_find_fault, frames) if fault is not None]
+    if len(found) > MOST_UNREADABLE * len(places):
         for fault in found:
-            problems.add_error(f"{fault} (one of {len(found)} unusable frames of {len(chosen)} that were tried)")
+            problems.add_error(f"{fault} (one of {len(found)} unusable frames of {len(places)} that were tried)")
 
 
-def _find_fault(track, row):
-    """What is wrong with a frame, or None."""
-    frame = track.take([row])
+def _find_fault(frame):
+    """What is wrong with a Track of one frame, or None."""
     try:
         image, mask = frame.image_bgr(0), frame.mask(0)
     except InvalidInputError as error:

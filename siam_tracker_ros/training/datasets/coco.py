@@ -11,10 +11,11 @@ import json
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.frames import read_image_bgr
 from siam_tracker_ros.training.datasets.files import Files
 from siam_tracker_ros.training.datasets.files import ListedFiles
+from siam_tracker_ros.training.datasets.files import noting_faults
 from siam_tracker_ros.training.datasets.files import read_text
+from siam_tracker_ros.training.datasets.pictures import read_picture_bgr
 from siam_tracker_ros.training.datasets.track import Track
 from siam_tracker_ros.training.datasets.track import known_boxes
 
@@ -24,6 +25,7 @@ LABELS = {
     "train2014": "annotations/instances_train2014.json",
     "val2014": "annotations/instances_val2014.json",
 }
+_WHAT = "images and annotations as of COCO's instances"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,7 +54,7 @@ class InstanceTrack(Track):
         return self.files.path(self.numbers[i])
 
     def image_bgr(self, i):
-        return read_image_bgr(self.path(i))
+        return read_picture_bgr(self.path(i))
 
     def has_mask(self, i):
         return self.segmentation is not None
@@ -64,25 +66,17 @@ class InstanceTrack(Track):
 def read(folder, split, name, problems):
     """Read a split; see `formats.Format`."""
     path = folder / LABELS[split]
-    text = read_text(path, problems, "labels")
-    if text is None:
-        return []
+    text = read_text(path, problems, _WHAT)
     folders = [folder / path.stem.rpartition("_")[2], folder / "images" / path.stem.rpartition("_")[2]]
     pictures = next((place for place in folders if place.is_dir()), folders[0])
-    try:
-        labels = json.loads(text)
+    with noting_faults(path, problems, _WHAT):
+        labels = {"images": [], "annotations": []} if text is None else json.loads(text)
         images = {image["id"]: _locate(pictures, image) for image in labels["images"]}
         return [
             _track(name, annotation, images[annotation["image_id"]])
             for annotation in labels["annotations"]
             if not annotation.get("iscrowd")
         ]
-    except json.JSONDecodeError as error:
-        problems.add(path, f"is not JSON ({error}), expected labels; unpack it again")
-    except KeyError as error:
-        problems.add(path, f"has no {error} where it is needed, expected COCO's instances; unpack it again")
-    except (TypeError, ValueError, AttributeError) as error:
-        problems.add(path, f"cannot be read ({error}), expected COCO's instances; unpack it again")
     return []
 
 
@@ -95,6 +89,8 @@ def _locate(folder, image):
 def _track(name, annotation, image):
     box = np.array(annotation["bbox"], np.float64).reshape(1, 4)
     segmentation = annotation.get("segmentation")
+    if isinstance(segmentation, dict):
+        segmentation = {"counts": segmentation["counts"], "size": segmentation["size"]}
     if isinstance(segmentation, list):  # an array takes a tenth of the memory of a list of numbers
         segmentation = [np.array(polygon, np.float32) for polygon in segmentation if len(polygon) > 4]
     return InstanceTrack(

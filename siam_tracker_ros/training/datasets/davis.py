@@ -30,43 +30,47 @@ def read(folder, split, name, problems):
     """Read a split; see `formats.Format`."""
     lists = [folder / "ImageSets" / year / f"{split}.txt" for year in YEARS]
     path = next((path for path in lists if path.exists()), lists[0])
-    sequences = list(dict.fromkeys(_sequence(line) for line in read_names(path, problems)))
-    forbidden = VALIDATION.intersection(sequences) if split == "train" else ()
+    listed = _by_sequence(read_names(path, problems))
+    forbidden = sorted(VALIDATION.intersection(listed)) if split == "train" else ()
     if forbidden:
-        shown = ", ".join(sorted(forbidden)[:3])
-        problems.add(path, f"names {shown}, {len(forbidden)} sequences of the validation split; unpack DAVIS again")
+        shown = ", ".join(forbidden[:3]) + ", ..." * (len(forbidden) > 3)
+        problems.add(path, f"names {len(forbidden)} sequences for validation: {shown}", "sequences for training alone")
         return []
     tracks = []
-    for sequence in sequences:
+    for sequence, numbers in listed.items():
         files = NumberedFiles(folder / "JPEGImages" / "480p" / sequence, "{:05d}.jpg")
         masks = LabelMaps(NumberedFiles(folder / "Annotations" / "480p" / sequence, "{:05d}.png"))
-        frames = _frames(files.folder, problems), _frames(masks.files.folder, problems)
-        if all(frames):
-            numbers = np.array(sorted(set().union(*frames)))
-            labels = _labels(masks, numbers[0], problems) if path.parent.name == "2017" else [None]
+        found = [_list_numbers(files.folder, problems), _list_numbers(masks.files.folder, problems)]
+        if all(found):
+            numbers = np.array(sorted(numbers.union(*found)))
+            labels = _read_labels(masks, numbers[0], problems) if path.parent.name == "2017" else [None]
             for label in labels:
                 own = sequence if label is None else f"{sequence}-{label}"
                 tracks.append(MaskTrack(name, own, numbers, files, masks, label))
     return tracks
 
 
-def _sequence(line):
-    """A sequence's name from a line of a list: of 2017 the name itself, of 2016 a frame and its mask."""
-    return line.split()[0].split("/")[-2] if "/" in line else line
+def _by_sequence(lines):
+    """Numbers of the listed frames by sequence: 2016 lists frames with their masks, 2017 just sequences."""
+    listed = {}
+    for line in lines:
+        *_, sequence, frame = ["", line, ""] if "/" not in line else line.split()[0].split("/")
+        listed.setdefault(sequence, set()).update({int(frame.partition(".")[0])} if frame else ())
+    return listed
 
 
-def _frames(folder, problems):
+def _list_numbers(folder, problems):
     """Numbers of the frames in a folder."""
     if not folder.is_dir():
-        problems.add_missing(folder, "00000 and on")
+        problems.add_missing(folder, "frames 00000 and on")
         return set()
-    frames = {int(path.stem) for path in folder.iterdir() if path.stem.isdecimal()}
-    if not frames:
-        problems.add(folder, "is empty, expected 00000 and on; unpack it again")
-    return frames
+    numbers = {int(path.stem) for path in folder.iterdir() if path.stem.isdecimal()}
+    if not numbers:
+        problems.add(folder, "is empty", "frames 00000 and on")
+    return numbers
 
 
-def _labels(masks, number, problems):
+def _read_labels(masks, number, problems):
     """Numbers of the objects: all are in the first frame."""
     try:
         return [int(label) for label in np.unique(masks.read(number)) if label]

@@ -3,7 +3,9 @@
 """Files of data sets: their names by number, and text files of boxes and flags."""
 
 import abc
+import contextlib
 import dataclasses
+import json
 import pathlib
 
 import numpy as np
@@ -63,12 +65,25 @@ def read_text(path, problems, what):
     except FileNotFoundError:
         problems.add_missing(path, what)
     except (OSError, UnicodeDecodeError) as error:
-        problems.add(path, f"cannot be read ({error}), expected {what}; unpack it again")
+        problems.add(path, f"cannot be read ({error})", what)
     else:
         if text.strip():
             return text
-        problems.add(path, f"is empty, expected {what}; unpack it again")
+        problems.add(path, "is empty", what)
     return None
+
+
+@contextlib.contextmanager
+def noting_faults(path, problems, what):
+    """Turn what goes wrong with the content of a JSON file into a problem."""
+    try:
+        yield
+    except json.JSONDecodeError as error:
+        problems.add(path, f"is not JSON ({error})", what)
+    except KeyError as error:
+        problems.add(path, f"has no {error} where one is needed", what)
+    except (TypeError, ValueError, AttributeError) as error:
+        problems.add(path, f"cannot be understood ({error})", what)
 
 
 def read_names(path, problems):
@@ -91,12 +106,10 @@ def read_boxes(path, problems):
     try:
         boxes = np.loadtxt(lines, np.float64, comments=None, ndmin=2)
     except ValueError as error:
-        problems.add(path, f"cannot be read ({str(error).split(';')[0]}), expected {what}")
+        problems.add(path, f"cannot be read ({str(error).split(';')[0]})", what)
         return None
     if boxes.shape != (len(lines), 4):
-        problems.add(
-            path, f"has {boxes.shape[1]} numbers a line in {len(boxes)} of {len(lines)} lines, expected {what}"
-        )
+        problems.add(path, f"has {boxes.shape[1]} numbers a line in {len(boxes)} of {len(lines)} lines", what)
         return None
     return boxes
 
@@ -114,9 +127,9 @@ def read_flags(path, count, problems):
     try:
         flags = np.array(text.replace(",", " ").split()).astype(np.float64).astype(np.int64)
     except ValueError as error:
-        problems.add(path, f"cannot be read ({error}), expected {what}")
+        problems.add(path, f"cannot be read ({error})", what)
         return None
     if len(flags) != count:
-        problems.add(path, f"has {len(flags)} numbers, expected {what}; unpack it again")
+        problems.add(path, f"has {len(flags)} numbers", what)
         return None
     return flags

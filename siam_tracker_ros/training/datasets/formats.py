@@ -83,31 +83,31 @@ def read_whole(settings, problems):
     if not _check_level(folder, known.splits[settings.split], settings.format, problems):
         return []
     tracks = known.read(folder, settings.split, settings.name or known.name, problems)
+    tracks = [track for track in tracks if len(track)]
     if not tracks and len(problems) == found:
-        problems.add(folder, f"has no track in split {settings.split}, expected data in the format {settings.format}")
+        problems.add(folder, f"has no target in split {settings.split}", f"data in the format {settings.format}")
     return tracks
 
 
 def thin(tracks, settings):
-    """The tracks with as many frames as the settings ask for."""
-    return [track.spread(settings.most_frames) for track in tracks] if settings.most_frames else tracks
+    """The tracks with as many frames as the settings ask for; those that are left without a frame are left out."""
+    thinned = [track.spread(settings.most_frames) for track in tracks] if settings.most_frames else tracks
+    return [track for track in thinned if len(track)]
 
 
 def _check_level(folder, pattern, kind, problems):
     """Whether a folder holds what it should; where another level does, the problem says so."""
-    what = f"the folder of a data set in the format {kind}, with {pattern} in it"
+    expected, advice = f"the top folder of a data set in the format {kind}", "unpack the data set, or mend path"
     if not folder.is_dir():
-        problems.add(folder, f"is {'no folder' if folder.exists() else 'missing'}, expected {what}")
+        problems.add(folder, "is no folder" if folder.exists() else "is missing", expected, advice)
         return False
     if _holds(folder, pattern):
         return True
-    near = [*list(folder.resolve().parents)[:3], *_subfolders(folder), *_subfolders(folder, "*/*")]
+    near = [*list(folder.resolve().parents)[:3], *_subfolders(folder, "*"), *_subfolders(folder, "*/*")]
     right = next((place for place in near if _holds(place, pattern)), None)
     seen = ", ".join([place.name for place in sorted(folder.iterdir())][:5]) or "nothing"
-    advice = (
-        f"{right} has it: set path to that" if right else f"there is {seen} in it; unpack the data set, or set path"
-    )
-    problems.add(folder, f"has no {pattern}, expected {what}; {advice}")
+    fault = f"has no {pattern}, but {seen}"
+    problems.add(folder, fault, expected, advice if right is None else f"set path to {right}, which has it")
     return False
 
 
@@ -115,5 +115,5 @@ def _holds(folder, pattern):
     return next(folder.glob(pattern), None) is not None
 
 
-def _subfolders(folder, pattern="*"):
+def _subfolders(folder, pattern):
     return sorted(place for place in folder.glob(pattern) if place.is_dir())

@@ -26,7 +26,7 @@ def read(folder, split, name, problems):
     labels = folder / "Annotations" / "VID" / split
     snippets = [(pathlib.Path(place), names) for place, _, names in os.walk(labels) if names]
     if not snippets:
-        problems.add(labels, "holds no snippet, expected folders with 000000.xml and on; unpack it again")
+        problems.add(labels, "holds no labels", "folders with 000000.xml and on")
     tracks = []
     for place, names in tqdm(sorted(snippets), desc=f"{name}: labels", unit="snippet", leave=False):
         snippet = place.relative_to(labels)
@@ -49,7 +49,5 @@ def _read_snippet(place, names, problems):
                 corners = [float(box.findtext(side)) for side in _SIDES]
                 tracks.setdefault(thing.findtext("trackid"), []).append((int(path.stem), corners))
         except (ElementTree.ParseError, OSError, AttributeError, TypeError, ValueError) as error:
-            problems.add(
-                path, f"cannot be read ({error}), expected objects with trackid and bndbox in 000000.xml and on"
-            )
+            problems.add(path, f"cannot be read ({error})", "000000.xml and on, with trackid and bndbox of objects")
     return tracks

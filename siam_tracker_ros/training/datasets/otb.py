@@ -17,7 +17,7 @@ from siam_tracker_ros.training.datasets.track import FileTrack
 from siam_tracker_ros.training.datasets.track import known_boxes
 
 # Sequences that are labelled in part: the first frame with a box, counted from 0. Their boxes end before their frames.
-LABELLED_FROM = {"David": 299, "Diving": 0, "Football1": 0, "Freeman3": 0, "Freeman4": 0}
+LABELLED_FROM = {"david": 299, "diving": 0, "football1": 0, "freeman3": 0, "freeman4": 0}
 
 
 def read(folder, split, name, problems):
@@ -27,18 +27,14 @@ def read(folder, split, name, problems):
         files = list_images(sequence / "img", problems)
         labels = sorted(sequence.glob("groundtruth_rect*.txt"), key=natural_key)
         # One of OTB's sequences has an empty file next to that of its target.
-        labels = [path for path in labels if path.stat().st_size > 2] or labels
+        labels = [path for path in labels if path.read_bytes().strip()] or labels
         for path in labels if files else ():
             boxes = read_boxes(path, problems)
             if boxes is None:
                 continue
             first = _first(sequence.name, len(files.names), len(boxes))
             if first is None:
-                problems.add(
-                    sequence,
-                    f"has {len(files.names)} images in img and {len(boxes)} boxes in {path.name}, expected as many; "
-                    "unpack it again",
-                )
+                problems.add(path, f"has {len(boxes)} boxes for {len(files.names)} images in img", "a box an image")
                 continue
             own = sequence.name if len(labels) == 1 else f"{sequence.name}.{path.stem.rpartition('.')[2]}"
             boxes = known_boxes(one_based_to_xywh(boxes))
@@ -49,11 +45,11 @@ def read(folder, split, name, problems):
 def list_images(folder, problems):
     """The images of a folder in natural order as ListedFiles; None, and a problem, where there are none."""
     if not folder.is_dir():
-        problems.add_missing(folder, "images")
+        problems.add_missing(folder, "an image a box")
         return None
     images = sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
     if not images:
-        problems.add(folder, "holds no image, expected one a box; unpack it again")
+        problems.add(folder, "holds no image", "an image a box")
         return None
     return ListedFiles(folder, tuple(path.name for path in images))
 
@@ -62,5 +58,5 @@ def _first(name, images, boxes):
     """Number of the image that the first box belongs to; None where images and boxes do not fit together."""
     if images == boxes:
         return 0
-    first = LABELLED_FROM.get(name)
+    first = LABELLED_FROM.get(name.lower())
     return first if first is not None and images >= first + boxes else None

@@ -5,7 +5,6 @@
 from siam_tracker_ros.errors import DatasetError
 
 SHOWN = 20  # problems that a message lists
-UNPACK_AGAIN = "unpack it again"
 
 
 class Problems:
@@ -17,18 +16,18 @@ class Problems:
     def __len__(self):
         return len(self._found)
 
-    def add(self, path, text):
+    def add(self, path, fault, expected, advice="unpack it again"):
         """Note what is wrong with a file or folder, what was expected and what helps."""
-        self.add_error(f"{path}: {text}")
+        self.add_error(f"{path}: {fault}, expected {expected}; {advice}")
 
     def add_error(self, error):
         """Note an error, or a sentence, that names the file itself."""
         self._found[str(error)] = None
 
-    def add_missing(self, path, what):
+    def add_missing(self, path, expected):
         """Note that a file or folder is not there, and of the folders above it that are not there, the highest."""
-        *_, lowest = [path, *(parent for parent in path.parents if not parent.exists())]
-        self.add(lowest, f"is missing, expected {'a folder with ' * (lowest != path)}{what}; {UNPACK_AGAIN}")
+        *_, highest = [path, *(parent for parent in path.parents if not parent.exists())]
+        self.add(highest, "is missing", expected if highest == path else "a folder of the data set")
 
     def raise_any(self):
         """Raise DatasetError that lists the first problems and counts the others; nothing where there are none."""

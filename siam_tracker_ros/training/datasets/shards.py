@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.training.datasets.pictures import decode_picture
 from siam_tracker_ros.training.datasets.track import Track
 from siam_tracker_ros.training.datasets.track import known_boxes
 
@@ -52,11 +53,7 @@ class Member:
 
     def decode(self, flags):
         """Decode it as a picture by one of cv2's IMREAD flags."""
-        content = np.frombuffer(self.read(), np.uint8)
-        image = cv2.imdecode(content, flags) if len(content) else None
-        if image is None:
-            raise InvalidInputError(f"{self} cannot be decoded, expected a picture; {_AGAIN}")
-        return image
+        return decode_picture(self.read(), self, flags)
 
     def image_bgr(self):
         """Decode it as a picture, uint8 (H, W, 3)."""
@@ -121,13 +118,13 @@ def _track_shards(folder, problems):
     sizes = _indexed_sizes(folder, problems)
     found = sorted(folder.glob("tracks-*.tar"))
     if not found and not sizes:
-        problems.add(folder, "has no tracks-*.tar, expected a folder of training shards")
+        problems.add(folder, "has no tracks-*.tar", "a folder of training shards", _AGAIN)
     cut = set()
     for shard, size in sizes.items():
         if not shard.is_file():
-            problems.add(shard, "is missing, expected it, because index.json names it; fetch it")
+            problems.add(shard, "is missing", "it, because index.json names it", _AGAIN)
         elif shard.stat().st_size != size:
-            problems.add(shard, f"has {shard.stat().st_size} bytes, expected {size} as index.json says; {_AGAIN}")
+            problems.add(shard, f"has {shard.stat().st_size} bytes", f"{size}, as index.json says", _AGAIN)
             cut.add(shard)
     return [shard for shard in found if shard not in cut]
 
@@ -140,7 +137,7 @@ def _indexed_sizes(folder, problems):
     try:
         return {folder / name: int(shard["bytes"]) for name, shard in json.loads(index.read_text())["shards"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problems.add(index, f"cannot be read ({error!r}), expected bytes by shard; fetch it again or remove it")
+        problems.add(index, f"cannot be read ({error!r})", "bytes by shard", "fetch it again, or remove it")
         return {}
 
 
@@ -159,19 +156,19 @@ def _read_samples(shard, problems):
             file.seek(archive.offset)
             ended = file.read(tarfile.BLOCKSIZE) == _END
     except (tarfile.TarError, OSError) as error:
-        problems.add(shard, f"cannot be read ({error}), expected a whole, uncompressed tar file; {_AGAIN}")
+        problems.add(shard, f"cannot be read ({error})", "a whole, uncompressed tar file", _AGAIN)
         return
     if members:
         yield key, members
     if not ended:
-        problems.add(shard, f"ends without a tar file's end, after {key}: it was cut; {_AGAIN}")
+        problems.add(shard, f"was cut after sample {key}", "the end of a tar file", _AGAIN)
 
 
 def _read_label(shard, key, members, problems):
     """((set, track), row of arrays) of a sample, None where something of it is missing."""
     missing = [f".{extension}" for extension in ("webp", "json") if extension not in members]
     if missing:
-        problems.add(shard, f"sample {key} has no {' and no '.join(missing)}, expected both; {_AGAIN}")
+        problems.add(shard, f"sample {key} has no {' and no '.join(missing)}", "both", _AGAIN)
         return None
     try:
         label = json.loads(members["json"].read())
@@ -180,9 +177,9 @@ def _read_label(shard, key, members, problems):
         valid = np.array(label["valid_xywh"], np.int64).reshape(4)
         return target, (int(label["frame"]), box, valid, members["webp"], members.get("png"))
     except KeyError as error:
-        problems.add(shard, f"{key}.json has no {error}, expected set, track, frame, box_xywh and valid_xywh; {_AGAIN}")
+        problems.add(shard, f"{key}.json has no {error}", "set, track, frame, box_xywh, valid_xywh", _AGAIN)
     except (ValueError, TypeError) as error:
-        problems.add(shard, f"{key}.json cannot be read ({error}), expected a label; {_AGAIN}")
+        problems.add(shard, f"{key}.json cannot be read ({error})", "a label", _AGAIN)
     return None
 
 

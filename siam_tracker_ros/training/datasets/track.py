@@ -9,9 +9,9 @@ import functools
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import read_image_bgr
 from siam_tracker_ros.training.datasets.files import Files
 from siam_tracker_ros.training.datasets.label_maps import LabelMaps
+from siam_tracker_ros.training.datasets.pictures import read_picture_bgr
 
 
 class Track(abc.ABC):
@@ -119,7 +119,7 @@ class FileTrack(Track):
         return self.files.path(self.numbers[i])
 
     def image_bgr(self, i):
-        return read_image_bgr(self.path(i))
+        return read_picture_bgr(self.path(i))
 
     def has_mask(self, i):
         return self.masks is not None
@@ -171,7 +171,7 @@ class MaskTrack(Track):
         return self.files.path(self.numbers[i])
 
     def image_bgr(self, i):
-        return read_image_bgr(self.path(i))
+        return read_picture_bgr(self.path(i))
 
     def has_mask(self, i):
         return True

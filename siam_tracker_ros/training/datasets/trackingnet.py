@@ -21,7 +21,7 @@ def read(folder, split, name, problems):
     for part in sorted(folder.glob("TRAIN_*"), key=natural_key):
         labels = sorted((part / "anno").glob("*.txt"))
         if not labels:
-            problems.add(part / "anno", "holds no boxes, expected a NAME.txt a sequence; unpack it again")
+            problems.add(part / "anno", "holds no boxes", "a NAME.txt for each sequence")
         for path in labels:
             boxes = read_boxes(path, problems)
             if boxes is not None:

@@ -11,29 +11,24 @@ import json
 import numpy as np
 
 from siam_tracker_ros.training.datasets.files import NumberedFiles
+from siam_tracker_ros.training.datasets.files import noting_faults
 from siam_tracker_ros.training.datasets.files import read_text
 from siam_tracker_ros.training.datasets.label_maps import LabelMaps
 from siam_tracker_ros.training.datasets.track import MaskTrack
+
+_WHAT = "videos with their objects"
 
 
 def read(folder, split, name, problems):
     """Read a split; see `formats.Format`."""
     path = folder / split / "meta.json"
-    text = read_text(path, problems, "videos with their objects")
-    if text is None:
-        return []
+    text = read_text(path, problems, _WHAT)
     tracks = []
-    try:
-        for video, content in json.loads(text)["videos"].items():
+    with noting_faults(path, problems, _WHAT):
+        for video, content in ({} if text is None else json.loads(text)["videos"]).items():
             files = NumberedFiles(folder / split / "JPEGImages" / video, "{:05d}.jpg")
             masks = LabelMaps(NumberedFiles(folder / split / "Annotations" / video, "{:05d}.png"))
             for label, thing in content["objects"].items():
                 numbers = np.sort(np.array(thing["frames"]).astype(np.int64))
                 tracks.append(MaskTrack(name, f"{video}-{label}", numbers, files, masks, int(label)))
-    except json.JSONDecodeError as error:
-        problems.add(path, f"is not JSON ({error}), expected videos with their objects; unpack it again")
-    except KeyError as error:
-        problems.add(path, f"has no {error} where it is needed, expected videos with their objects; unpack it again")
-    except (TypeError, ValueError, AttributeError) as error:
-        problems.add(path, f"cannot be read ({error}), expected videos with their objects; unpack it again")
     return tracks
