@@ -17,10 +17,12 @@ from siam_tracker_ros.target_monitor import TargetState
 from siam_tracker_ros.target_session import TargetSession
 from siam_tracker_ros.trackers.lite import LiteSettings
 from siam_tracker_ros.trackers.lite import LiteTracker
+from siam_tracker_ros.trackers.mask_shape import full_frame
+from siam_tracker_ros.trackers.mask_shape import paint_mask
 
 
 class PointingNetwork:
-    """Answers with one confident cell and a box of a given size, whatever it is shown."""
+    """Answers with one confident cell, a box of a given size and a mask of that box, whatever it is shown."""
 
     def __init__(self, row, column, size=0.25, second=None):
         self.classification = torch.full((1, 1, 16, 16), -9.0)
@@ -38,7 +40,12 @@ class PointingNetwork:
         return None
 
     def __call__(self, image_bgr, template):
-        return Response(self.classification, torch.full((1, 1, 16, 16), 9.0), self.boxes)
+        nothing = torch.zeros(1, 1, 1, 1)
+        sure = torch.full((1, 1, 16, 16), 9.0)
+        return Response(self.classification, sure, self.boxes, nothing, nothing, nothing, nothing)
+
+    def mask(self, response, box_cxcywh):
+        return (box_cover(box_cxcywh, 128) - 0.5) * 18
 
 
 def textured(seed=0, size_wh=(160, 120)):
@@ -90,6 +97,55 @@ def test_peak_ratio_counts_only_other_peaks():
         tracker.init(textured(), (70, 50, 20, 20))
     assert alone.track(textured()).peak_ratio < 0.01
     assert rivalled.track(textured()).peak_ratio == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("row, column", [(2, 2), (7, 7), (8, 8), (13, 3)])
+def test_the_mask_lies_in_the_frame_where_the_box_does(row, column):
+    tracker = pointing_tracker(row, column, window_influence=0, lr=1)
+    tracker.init(textured(), (70, 50, 20, 20))
+    result = tracker.track(textured())
+    assert result.mask.dtype == bool and result.mask.shape == (120, 160)
+    rows, columns = np.nonzero(result.mask)
+    x, y, w, h = np.round(result.box_xywh)
+    found = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    np.testing.assert_allclose(found, [x, y, x + w, y + h], atol=1)
+    np.testing.assert_allclose(result.polygon.min(0), [x, y], atol=2)
+
+
+def test_a_hidden_target_has_an_empty_mask_and_keeps_its_box():
+    tracker = pointing_tracker(7, 7, hold_score=1.0)
+    tracker.init(textured(), (70, 50, 20, 20))
+    result = tracker.track(textured())
+    assert not result.mask.any() and result.mask.shape == (120, 160)
+    np.testing.assert_allclose(result.box_xywh, (70, 50, 20, 20))
+    np.testing.assert_allclose(result.polygon, [(70, 50), (90, 50), (90, 70), (70, 70)])
+
+
+@pytest.mark.parametrize(
+    "cells, corner_xy, side, expected_xyxy",
+    [
+        ((), (10, 10), 64, None),
+        ((slice(0, 8), slice(0, 8)), (10, 20), 8, (10, 20, 18, 28)),  # a cell is a pixel, all of it
+        ((slice(2, 6), slice(0, 8)), (10, 20), 80, (10, 40, 90, 80)),  # ten pixels a cell
+        ((slice(2, 6), slice(0, 8)), (-40, 20), 80, (0, 40, 40, 80)),  # over the left edge
+        ((slice(0, 8), slice(0, 8)), (500, 500), 80, None),
+        ((slice(0, 8), slice(0, 8)), (-80, 0), 80, None),
+        ((slice(0, 8), slice(0, 8)), (-1000, -1000), 4000, (0, 0, 100, 90)),
+        ((slice(3, 4), slice(5, 6)), (10, 20), 8, (15, 23, 16, 24)),  # one pixel
+    ],
+)
+def test_paint_mask_puts_cells_where_they_belong(cells, corner_xy, side, expected_xyxy):
+    probability = np.zeros((8, 8), np.float32)
+    if cells:
+        probability[cells] = 1
+    part, (left, top) = paint_mask(probability, 0.5, corner_xy, side, (100, 90))
+    if expected_xyxy is None:
+        assert not part.any()
+        return
+    mask = full_frame(part, (left, top), (100, 90))
+    rows, columns = np.nonzero(mask)
+    found = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    np.testing.assert_allclose(found, expected_xyxy, atol=max(0, side / 8 / 2 - 0.5) if side > 8 else 0)
 
 
 def test_a_target_that_leaves_is_reported_outside_and_looked_for_at_the_edge():
@@ -191,9 +247,12 @@ def test_folding_norms_changes_no_answer():
         network(search, network.encode_template(template, cover))  # moves the running statistics off 0 and 1
         network.eval()
         expected = network(search, network.encode_template(template, cover))
+        expected_mask = network.mask(expected, torch.tensor([[0.5, 0.5, 0.3, 0.2]] * 2))
         prepare_for_inference(network, torch.device("cpu"), torch.float32)
         assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
         got = network(search, network.encode_template(template, cover))
+        box = torch.tensor([[0.5, 0.5, 0.3, 0.2]] * 2)
+        torch.testing.assert_close(network.mask(got, box), expected_mask, rtol=1e-4, atol=1e-4)
     for name in ("classification", "localization", "box_cxcywh"):
         torch.testing.assert_close(getattr(got, name), getattr(expected, name), rtol=1e-4, atol=1e-4)
 

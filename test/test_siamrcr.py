@@ -17,7 +17,7 @@ from siam_tracker_ros.runtime.device import prepare_for_inference
 from siam_tracker_ros.trackers.siamrcr import MODELS
 from siam_tracker_ros.trackers.siamrcr import SiamRCRSettings
 from siam_tracker_ros.trackers.siamrcr import SiamRCRTracker
-from siam_tracker_ros.training.losses import iou_and_giou
+from siam_tracker_ros.training.overlap import iou_and_giou
 from siam_tracker_ros.training.siamrcr_losses import box_loss
 from siam_tracker_ros.training.siamrcr_losses import classification_loss
 from siam_tracker_ros.training.siamrcr_losses import label_cells

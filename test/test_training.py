@@ -19,15 +19,10 @@ from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.geometry import xyxy_to_xywh
 from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.models.lite import Response
 from siam_tracker_ros.training.loop import Trainer
 from siam_tracker_ros.training.loop import TrainSettings
 from siam_tracker_ros.training.loop import read_settings
 from siam_tracker_ros.training.loop import train_from_config
-from siam_tracker_ros.training.losses import gaussian_map
-from siam_tracker_ros.training.losses import iou_and_giou
-from siam_tracker_ros.training.losses import lite_losses
-from siam_tracker_ros.training.losses import quality_focal_loss
 from siam_tracker_ros.training.pairs import PairDataset
 from siam_tracker_ros.training.pairs import PairSettings
 from siam_tracker_ros.training.shards import read_bank
@@ -156,75 +151,6 @@ def test_negative_pairs_come_from_one_set_too_and_need_two_tracks(shards):
 def test_a_missing_teacher_is_refused(tmp_path):
     with pytest.raises(WeightsError, match="backbone.onnx"):
         LightFcTeacher(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "first, second, iou, giou",
-    [
-        ((0, 0, 1, 1), (0, 0, 1, 1), 1.0, 1.0),
-        ((0, 0, 1, 1), (1, 0, 2, 1), 0.0, 0.0),
-        ((0, 0, 1, 1), (3, 0, 4, 1), 0.0, -0.5),
-        ((0, 0, 2, 1), (1, 0, 3, 1), 1 / 3, 1 / 3),
-    ],
-)
-def test_giou_table(first, second, iou, giou):
-    got = iou_and_giou(torch.tensor([first]).float(), torch.tensor([second]).float())
-    assert [value.item() for value in got] == pytest.approx([iou, giou], abs=1e-5)
-
-
-def test_gaussian_peaks_with_one_at_the_centre_cell():
-    weight = gaussian_map(torch.tensor([[0.3, 0.7, 0.2, 0.4]]))
-    assert weight.shape == (1, 1, 16, 16)
-    assert weight.max() == 1
-    assert weight[0, 0, 11, 4] == 1
-    assert weight[0, 0, 11 + 2, 4] > weight[0, 0, 11, 4 + 2], "the taller side falls off more slowly"
-
-
-def test_quality_focal_loss_is_least_at_the_target():
-    target = torch.full((1, 1, 2, 2), 0.7)
-    at_target = quality_focal_loss(torch.logit(target), target)
-    assert at_target == 0
-    assert quality_focal_loss(torch.zeros(1, 1, 2, 2), target) > 0
-    hard = torch.full((1, 1, 1, 1), -3.0)
-    probability = torch.sigmoid(hard)
-    expected = (1 - probability) ** 2 * -torch.log(probability)
-    assert quality_focal_loss(hard, torch.ones(1, 1, 1, 1)) == pytest.approx(expected.item())
-
-
-def perfect_response(label):
-    boxes = label[:, :, None, None].expand(-1, -1, 16, 16).clone()
-    return Response(torch.logit(gaussian_map(label), eps=1e-6), torch.full((len(label), 1, 16, 16), 12.0), boxes)
-
-
-def batch_of(label, present=(True, True)):
-    return {"search_box": label, "present": torch.tensor(present)}
-
-
-def test_a_perfect_response_costs_nothing_and_a_wrong_box_does():
-    label = torch.tensor([[0.5, 0.5, 0.25, 0.25], [0.3, 0.6, 0.2, 0.3]])
-    good = lite_losses(perfect_response(label), batch_of(label))
-    assert good["total"] < 0.01 and good["iou"] == pytest.approx(1)
-    wrong = perfect_response(label)
-    wrong.box_cxcywh[:, 2:] *= 2
-    assert lite_losses(wrong, batch_of(label))["overlap"] > 0.5
-
-
-def test_an_absent_target_teaches_no_box_and_no_confidence():
-    label = torch.tensor([[0.5, 0.5, 0.25, 0.25]])
-    losses = lite_losses(perfect_response(label), batch_of(label, (False,)))
-    assert losses["overlap"] == 0 and losses["localization"] == 0
-    assert losses["classification"] > 1, "confidence where there is no target costs"
-
-
-def test_the_teacher_counts_only_where_it_agrees_with_the_label():
-    label = torch.tensor([[0.5, 0.5, 0.25, 0.25]])
-    score = torch.zeros(1, 1, 16, 16)
-    far = {"teacher_box": torch.tensor([[0.1, 0.1, 0.2, 0.2]]), "teacher_score": score}
-    near = {"teacher_box": torch.tensor([[0.5, 0.5, 0.24, 0.26]]), "teacher_score": score}
-    response = perfect_response(label)
-    alone = lite_losses(response, batch_of(label, (True,)))
-    assert lite_losses(response, {**batch_of(label, (True,)), **far})["total"] == alone["total"]
-    assert lite_losses(response, {**batch_of(label, (True,)), **near})["total"] > alone["total"]
 
 
 def settings_for(tmp_path, **changes):

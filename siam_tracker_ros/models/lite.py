@@ -1,10 +1,11 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network of `lite`: a MobileNetV2 trunk, pixel-wise correlation and an anchor-free head.
+"""The network of `lite`: a MobileNetV2 trunk, pixel-wise correlation, an anchor-free head and a mask branch.
 
-Ideas it rests on: pixel-wise correlation (Alpha-Refine, Yan et al. 2021), a box per cell without
-anchors and a localization score beside the classification, whose product is the confidence (SiamRCR, Peng et al.
-2021).
+Ideas it rests on: pixel-wise correlation (Alpha-Refine, Yan et al. 2021), a box per cell without anchors and a
+localization score beside the classification, whose product is the confidence (SiamRCR, Peng et al. 2021), scores that
+look at the box that they judge (object-aware classification, Ocean, Zhang et al. 2020), and a mask refined with ever
+finer features (SiamMask, Wang et al. 2019).
 """
 
 import dataclasses
@@ -14,6 +15,8 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_ros.models.mobilenet_v2 import CHANNELS
+from siam_tracker_ros.models.mobilenet_v2 import FINE_CHANNELS
+from siam_tracker_ros.models.mobilenet_v2 import MIDDLE_CHANNELS
 from siam_tracker_ros.models.mobilenet_v2 import STRIDE
 from siam_tracker_ros.models.mobilenet_v2 import MobileNetV2Trunk
 from siam_tracker_ros.models.network import Network
@@ -24,6 +27,7 @@ TEMPLATE_FACTOR = 2.0
 SEARCH_FACTOR = 4.0
 TEMPLATE_CELLS = TEMPLATE_SIDE // STRIDE
 SEARCH_CELLS = SEARCH_SIDE // STRIDE
+MASK_SIDE = SEARCH_SIDE // 2  # cells of a mask of the search region
 BGR_MEAN = (0.406 * 255, 0.456 * 255, 0.485 * 255)
 BGR_STD = (0.225 * 255, 0.224 * 255, 0.229 * 255)
 
@@ -43,17 +47,24 @@ class Template:
 
 @dataclasses.dataclass(frozen=True)
 class Response:
-    """The head's answer for each of the 16 x 16 cells of the search region.
+    """The head's answer for each of the 16 x 16 cells of the search region, and what the mask branch goes on with.
 
     Attributes:
         classification: (B, 1, 16, 16), logit of "the target's centre is here".
         localization: (B, 1, 16, 16), logit of the IoU that this cell's box is expected to have.
         box_cxcywh: (B, 4, 16, 16), box in units of the search region's side, 0..1 from its top left corner.
+        features: (B, 96, 16, 16), the trunk's, of the search region alone.
+        fused: (B, 128, 16, 16), those of search region and template.
+        middle, fine: (B, 32, 32, 32) and (B, 24, 64, 64), the trunk's at stride 8 and 4.
     """
 
     classification: torch.Tensor
     localization: torch.Tensor
     box_cxcywh: torch.Tensor
+    features: torch.Tensor
+    fused: torch.Tensor
+    middle: torch.Tensor
+    fine: torch.Tensor
 
 
 class ConvNorm(nn.Sequential):
@@ -93,10 +104,53 @@ class TowerBlock(nn.Module):
         return functional.relu(x + self.layers(x))
 
 
+class AlignedScores(nn.Module):
+    """What 3x3 points, spread over each cell's own box, add to its two scores (after Ocean, section 3.3)."""
+
+    def __init__(self, channels, width=32):
+        super().__init__()
+        self.reduce = ConvNorm(channels, width)
+        self.judge = nn.Sequential(ConvNorm(9 * width, 2 * width), nn.Conv2d(2 * width, 2, 1))
+        nn.init.zeros_(self.judge[-1].weight)
+        nn.init.zeros_(self.judge[-1].bias)
+        step = torch.tensor([-1.0, 0.0, 1.0]) / 3
+        self.register_buffer("steps", torch.cartesian_prod(step, step).flip(1), persistent=False)  # (9, 2) as x, y
+
+    def forward(self, fused, box_cxcywh):
+        """Return what to add to the logits (B, 2, 16, 16)."""
+        reduced = self.reduce(fused)  # (B, 32, 16, 16)
+        box = box_cxcywh.detach().flatten(2).transpose(1, 2)[:, :, None]  # (B, 256, 1, 4)
+        points = (box[..., :2] + self.steps * box[..., 2:]) * 2 - 1  # (B, 256, 9, 2), -1..1 as grid_sample wants them
+        seen = functional.grid_sample(reduced.to(points.dtype), points, align_corners=False)  # (B, 32, 256, 9)
+        seen = seen.transpose(2, 3).flatten(1, 2).unflatten(2, fused.shape[2:])  # (B, 288, 16, 16)
+        return self.judge(seen.to(reduced.dtype))
+
+
+class MaskBranch(nn.Module):
+    """Draws what belongs to the thing in a box, from coarse features to fine ones (after SiamMask's refinement)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.coarse = nn.Sequential(ConvNorm(channels + 1, 48), TowerBlock(48))
+        self.middle = nn.Sequential(ConvNorm(48 + MIDDLE_CHANNELS + 1, 32), TowerBlock(32))
+        self.fine = nn.Sequential(ConvNorm(32 + FINE_CHANNELS + 1, 24), TowerBlock(24))
+        self.mask = nn.Conv2d(24, 4, 3, padding=1)
+
+    def forward(self, fused, middle, fine, box_cxcywh):
+        """Return logits (B, 1, 128, 128) of the search region; box_cxcywh: (B, 4) in units of its side."""
+        x = fused
+        for stage, side_features in ((self.coarse, None), (self.middle, middle), (self.fine, fine)):
+            if side_features is not None:
+                x = torch.cat([functional.interpolate(x, scale_factor=2.0), side_features.to(x.dtype)], 1)
+            x = stage(torch.cat([x, box_cover(box_cxcywh, x.shape[-1]).to(x.dtype)], 1))
+        return functional.pixel_shuffle(self.mask(x), 2)
+
+
 class LiteNetwork(Network):
     """Finds a template in a search region.
 
-    `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255, any float type.
+    `encode_template` runs once a target, `forward` once a frame, then `mask` where a mask is wanted. Images are BGR,
+    0..255, any float type.
     """
 
     def __init__(self, width=128, tower_blocks=3):
@@ -116,6 +170,8 @@ class LiteNetwork(Network):
         self.classification = nn.Conv2d(width, 1, 1)
         self.localization = nn.Conv2d(width, 1, 1)
         self.box = nn.Conv2d(width, 4, 1)
+        self.aligned = AlignedScores(width)
+        self.mask_branch = MaskBranch(width)
         nn.init.normal_(self.box.weight, std=0.01)
         nn.init.zeros_(self.box.bias)
         nn.init.constant_(self.classification.bias, -4.0)  # few cells are the target's
@@ -124,22 +180,22 @@ class LiteNetwork(Network):
         self.register_buffer("cell_centers", centers[None], persistent=False)  # (1, 2, 16, 16)
 
     def features(self, image_bgr):
-        """Trunk features (B, 96, H / 16, W / 16) of images (B, 3, H, W)."""
-        return self.trunk((image_bgr - self.mean) / self.std)
+        """Trunk features of images (B, 3, H, W) at strides 4, 8 and 16, see `MobileNetV2Trunk.pyramid`."""
+        return self.trunk.pyramid((image_bgr - self.mean) / self.std)
 
     def encode_template(self, image_bgr, box_cover):
         """Return the Template of crops (B, 3, 128, 128).
 
         box_cover: (B, 1, 8, 8), which share of each template cell the target's box covers, 0..1.
         """
-        features = self.features(image_bgr)  # (B, 96, 8, 8)
+        *_, features = self.features(image_bgr)  # (B, 96, 8, 8)
         kernels = self.kernel(features + self.inside * box_cover).flatten(2).transpose(1, 2)  # (B, 64, 96)
         mean = (features * box_cover).sum((2, 3)) / box_cover.sum((2, 3)).clamp(min=1e-3)  # (B, 96)
         return Template(kernels / CHANNELS**0.5, 2 * torch.sigmoid(self.gate(mean))[..., None, None])
 
     def forward(self, image_bgr, template):
         """Return the Response of search crops (B, 3, 256, 256) to a Template of the same batch size."""
-        features = self.features(image_bgr)  # (B, 96, 16, 16)
+        fine, middle, features = self.features(image_bgr)  # (B, 24, 64, 64), (B, 32, 32, 32), (B, 96, 16, 16)
         query = self.query(features).flatten(2)  # (B, 96, 256)
         correlation = torch.bmm(template.kernels, query).unflatten(2, features.shape[2:])  # (B, 64, 16, 16)
         fused = self.fuse(torch.cat([correlation, features * template.gate], 1))  # (B, 128, 16, 16)
@@ -147,13 +203,22 @@ class LiteNetwork(Network):
         offset, log_size = self.box(box).float().chunk(2, 1)  # cells; logarithm of the size over the expected one
         size = torch.exp(log_size.clamp(-4, 2)) / SEARCH_FACTOR
         box_cxcywh = torch.cat([self.cell_centers + offset / SEARCH_CELLS, size], 1)
-        return Response(self.classification(classification).float(), self.localization(box).float(), box_cxcywh)
+        scores = torch.cat([self.classification(classification), self.localization(box)], 1).float()
+        scores = scores + self.aligned(fused, box_cxcywh).float()
+        return Response(scores[:, :1], scores[:, 1:], box_cxcywh, features, fused, middle, fine)
+
+    def mask(self, response, box_cxcywh):
+        """Logits (B, 1, 128, 128) of "this belongs to the target", cells of the search region of a Response.
+
+        box_cxcywh: (B, 4), where the target is, in units of the search region's side.
+        """
+        return self.mask_branch(response.fused, response.middle, response.fine, box_cxcywh).float()
 
 
-def box_cover(box_cxcywh):
-    """Share (B, 1, 8, 8) of each template cell that boxes (B, 4), in units of the crop's side, cover."""
-    edges = torch.arange(TEMPLATE_CELLS + 1, device=box_cxcywh.device) / TEMPLATE_CELLS  # (9,)
+def box_cover(box_cxcywh, cells=TEMPLATE_CELLS):
+    """Share (B, 1, cells, cells) of each cell of a crop that boxes (B, 4), in units of the crop's side, cover."""
+    edges = torch.arange(cells + 1, device=box_cxcywh.device) / cells  # (cells + 1,)
     low = (box_cxcywh[:, :2] - box_cxcywh[:, 2:] / 2)[..., None]  # (B, 2, 1)
     high = (box_cxcywh[:, :2] + box_cxcywh[:, 2:] / 2)[..., None]
-    cover = (torch.minimum(high, edges[1:]) - torch.maximum(low, edges[:-1])).clamp(min=0) * TEMPLATE_CELLS  # (B, 2, 8)
+    cover = (torch.minimum(high, edges[1:]) - torch.maximum(low, edges[:-1])).clamp(min=0) * cells  # (B, 2, cells)
     return (cover[:, 1, :, None] * cover[:, 0, None, :])[:, None]

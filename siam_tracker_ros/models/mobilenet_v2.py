@@ -12,6 +12,8 @@ from torch import nn
 from siam_tracker_ros.models.blocks import ConvNorm
 
 CHANNELS = 96
+MIDDLE_CHANNELS = 32
+FINE_CHANNELS = 24
 STRIDE = 16
 STAGES = (  # expansion, channels, blocks, stride of the first block
     (1, 16, 1, 1),
@@ -86,6 +88,8 @@ class WideInvertedResidual(Residual):
 class MobileNetV2Trunk(nn.Sequential):
     """Image (B, 3, H, W) to features (B, 96, H / 16, W / 16); sides must be multiples of 16."""
 
+    FINE_BLOCKS, MIDDLE_BLOCKS = 4, 7  # blocks after which the stride is 4 and 8
+
     def __init__(self):
         blocks = [nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1), nn.ReLU6(inplace=True))]
         channels = 32
@@ -94,6 +98,15 @@ class MobileNetV2Trunk(nn.Sequential):
                 blocks.append(InvertedResidual(channels, channels_out, stride if index == 0 else 1, expansion))
                 channels = channels_out
         super().__init__(*blocks)
+
+    def pyramid(self, image_bgr):
+        """The features with those on the way: (B, 24, H / 4, W / 4), (B, 32, H / 8, W / 8), (B, 96, H / 16, W / 16)."""
+        x, on_the_way = image_bgr, []
+        for number, block in enumerate(self, start=1):
+            x = block(x)
+            if number in (self.FINE_BLOCKS, self.MIDDLE_BLOCKS):
+                on_the_way.append(x)
+        return *on_the_way, x
 
 
 class WideMobileNetV2(nn.Module):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from siam_tracker_ros.geometry import cxcywh_to_xywh
+from siam_tracker_ros.geometry import xywh_to_corners
 from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.models.lite import SEARCH_CELLS
 from siam_tracker_ros.models.lite import SEARCH_FACTOR
@@ -22,6 +23,10 @@ from siam_tracker_ros.trackers.base import Tracker
 from siam_tracker_ros.trackers.base import TrackResult
 from siam_tracker_ros.trackers.crop import crop_context
 from siam_tracker_ros.trackers.crop import crops_to_tensor
+from siam_tracker_ros.trackers.mask_shape import full_frame
+from siam_tracker_ros.trackers.mask_shape import largest_contour
+from siam_tracker_ros.trackers.mask_shape import paint_mask
+from siam_tracker_ros.trackers.mask_shape import smallest_rectangle
 from siam_tracker_ros.trackers.model_info import ModelInfo
 from siam_tracker_ros.trackers.response import clip_to_frame
 from siam_tracker_ros.trackers.response import hann_window
@@ -40,7 +45,8 @@ class LiteSettings:
         penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
         window_influence: 0..1, how far the Hann window pulls scores down towards the search region's edge.
         lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
-        hold_score: 0..1, below this score the target counts as hidden and its box stays where it is.
+        hold_score: 0..1, below this score the target counts as hidden: its box stays where it is, its mask is empty.
+        mask_threshold: 0..1, a pixel belongs to the target above this probability.
     """
 
     RANGES: typing.ClassVar = {
@@ -48,12 +54,14 @@ class LiteSettings:
         "window_influence": (0.0, 1.0),
         "lr": (0.0, 1.0),
         "hold_score": (0.0, 1.0),
+        "mask_threshold": (0.0, 1.0),
     }
 
     penalty_k: float = 0.02
     window_influence: float = 0.5
     lr: float = 1.0
     hold_score: float = 0.05
+    mask_threshold: float = 0.5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,20 +103,36 @@ class LiteTracker(Tracker):
             answer = self.network(crops_to_tensor(crop[None], self.network), target.template)
             confidence = torch.sigmoid(answer.classification) * torch.sigmoid(answer.localization)
             packed = torch.cat([confidence, answer.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
-        score, boxes = packed[0], packed[1:] * side  # (16, 16), (4, 16, 16)
+        score, boxes = packed[0], packed[1:]  # (16, 16), (4, 16, 16) in units of the region's side
 
-        penalty = np.exp(-settings.penalty_k * (size_change(size_wh, boxes[2:]) - 1))
+        penalty = np.exp(-settings.penalty_k * (size_change(size_wh / side, boxes[2:]) - 1))
         response = penalty * score * (1 - settings.window_influence + settings.window_influence * self._window)
         row, column = np.unravel_index(response.argmax(), response.shape)
         best_score = float(score[row, column])
-        box = target.box_cxcywh
+        box, part, first_xy = target.box_cxcywh, np.empty((0, 0), bool), (0, 0)
+        frame_wh = image_bgr.shape[1], image_bgr.shape[0]
         if best_score >= settings.hold_score:
             found = boxes[:, row, column]
             rate = settings.lr * penalty[row, column] * best_score
-            box = np.concatenate([found[:2] + origin_xy, size_wh * (1 - rate) + found[2:] * rate])
+            box = np.concatenate([found[:2] * side + origin_xy, size_wh * (1 - rate) + found[2:] * side * rate])
+            probability = self._draw_mask(answer, found)  # (128, 128)
+            part, first_xy = paint_mask(probability, settings.mask_threshold, origin_xy, side, frame_wh)
+        contour = largest_contour(part, first_xy)
         next_box = clip_to_frame(box, image_bgr, SMALLEST_SIDE)  # where to look; what is reported is not clipped
-        result = TrackResult(cxcywh_to_xywh(box), best_score, peak_ratio=peak_ratio(score, row, column))
+        result = TrackResult(
+            cxcywh_to_xywh(box),
+            best_score,
+            mask=full_frame(part, first_xy, frame_wh),
+            polygon=xywh_to_corners(cxcywh_to_xywh(box)) if contour is None else smallest_rectangle(contour),
+            peak_ratio=peak_ratio(score, row, column),
+        )
         return LiteTarget(target.template, next_box), result
+
+    def _draw_mask(self, answer, box_cxcywh):
+        """Probability float32 (128, 128) of the target in the search region, for a box in units of its side."""
+        with torch.inference_mode():
+            logits = self.network.mask(answer, torch.from_numpy(box_cxcywh[None]).to(answer.fused))
+            return torch.sigmoid(logits[0, 0]).float().cpu().numpy()
 
 
 MODELS = (

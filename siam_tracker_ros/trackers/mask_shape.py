@@ -42,6 +42,35 @@ def warp_mask(mask, corner_xy, side, frame_wh, border):
     return values[top:, left:right], (left, top)
 
 
+def paint_mask(probability, threshold, corner_xy, side, frame_wh):
+    """Where a mask of a square region is above a threshold, at the scale and place that the region has in the frame.
+
+    Only those rows and columns of the frame are touched that the mask can reach.
+
+    Args:
+        probability: float32 (S, S).
+        threshold: 0..1.
+        corner_xy: the region's top left pixel in the frame.
+        side: of the region in whole pixels of the frame.
+        frame_wh: width and height of the frame.
+
+    Returns:
+        bool (h, w) of a part of the frame outside of which all is False, and that part's first pixel (x, y).
+    """
+    column, row, columns, rows = cv2.boundingRect((probability > threshold).view(np.uint8))
+    zoom = side / len(probability)  # pixels of the frame to a cell of the mask
+    first = np.floor(np.array([column - 1, row - 1]) * zoom + corner_xy)
+    last = np.ceil(np.array([column + columns + 1, row + rows + 1]) * zoom + corner_xy)
+    left, top = np.clip(first, 0, frame_wh).astype(int).tolist()
+    right, bottom = np.clip(last, 0, frame_wh).astype(int).tolist()
+    if columns == 0 or left >= right or top >= bottom:
+        return np.empty((0, 0), bool), (0, 0)
+    shift = (np.array([left, top]) - corner_xy + 0.5) / zoom - 0.5  # of the part's first pixel centre in the mask
+    to_mask = np.array([[1 / zoom, 0, shift[0]], [0, 1 / zoom, shift[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(probability, to_mask, (right - left, bottom - top), flags=flags) > threshold, (left, top)
+
+
 def full_frame(part, first_xy, frame_wh):
     """The bool (height, width) of a frame that a part (h, w) of it, beginning at a pixel (x, y), lies in."""
     mask = np.zeros(frame_wh[::-1], bool)

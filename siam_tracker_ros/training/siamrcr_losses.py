@@ -14,7 +14,7 @@ from torch.nn import functional
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.models.ocean import STRIDE
 from siam_tracker_ros.models.ocean import cell_pixels
-from siam_tracker_ros.training.losses import iou_and_giou
+from siam_tracker_ros.training.overlap import iou_and_giou
 
 POSITIVE_RADIUS = 2.0  # cells around the target's centre
 

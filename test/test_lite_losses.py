@@ -1,0 +1,193 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
+import pytest
+import torch
+
+from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.models.lite import Response
+from siam_tracker_ros.models.lite import box_cover
+from siam_tracker_ros.training.lite_losses import LossSettings
+from siam_tracker_ros.training.lite_losses import gaussian_map
+from siam_tracker_ros.training.lite_losses import lite_losses
+from siam_tracker_ros.training.lite_losses import mask_loss
+from siam_tracker_ros.training.lite_losses import quality_focal_loss
+from siam_tracker_ros.training.overlap import iou_and_giou
+
+EVEN = torch.ones(())
+LABEL = torch.tensor([[0.5, 0.5, 0.25, 0.25], [0.3125, 0.625, 0.1875, 0.3125]])
+ALONE = LossSettings(reciprocal=0.0, mask_box_jitter=0.0)
+
+
+@pytest.mark.parametrize(
+    "first, second, iou, giou",
+    [
+        ((0, 0, 1, 1), (0, 0, 1, 1), 1.0, 1.0),
+        ((0, 0, 1, 1), (1, 0, 2, 1), 0.0, 0.0),
+        ((0, 0, 1, 1), (3, 0, 4, 1), 0.0, -0.5),
+        ((0, 0, 2, 1), (1, 0, 3, 1), 1 / 3, 1 / 3),
+    ],
+)
+def test_giou_table(first, second, iou, giou):
+    got = iou_and_giou(torch.tensor([first]).float(), torch.tensor([second]).float())
+    assert [value.item() for value in got] == pytest.approx([iou, giou], abs=1e-5)
+
+
+def test_gaussian_peaks_with_one_at_the_centre_cell():
+    weight = gaussian_map(torch.tensor([[0.3, 0.7, 0.2, 0.4]]))
+    assert weight.shape == (1, 1, 16, 16)
+    assert weight.max() == 1
+    assert weight[0, 0, 11, 4] == 1
+    assert weight[0, 0, 11 + 2, 4] > weight[0, 0, 11, 4 + 2], "the taller side falls off more slowly"
+
+
+def test_quality_focal_loss_is_least_at_the_target():
+    target = torch.full((1, 1, 2, 2), 0.7)
+    at_target = quality_focal_loss(torch.logit(target), target, EVEN)
+    assert at_target == 0
+    assert quality_focal_loss(torch.zeros(1, 1, 2, 2), target, EVEN) > 0
+    hard = torch.full((1, 1, 1, 1), -3.0)
+    probability = torch.sigmoid(hard)
+    expected = (1 - probability) ** 2 * -torch.log(probability)
+    assert quality_focal_loss(hard, torch.ones(1, 1, 1, 1), EVEN) == pytest.approx(expected.item())
+
+
+class Answering:
+    """A network that gives one Response and one mask, whatever it is shown."""
+
+    def __init__(self, response, mask_logits):
+        self.response = response
+        self.mask_logits = mask_logits
+
+    def encode_template(self, image_bgr, cover):
+        return None
+
+    def __call__(self, image_bgr, template):
+        return self.response
+
+    def mask(self, response, box_cxcywh):
+        self.told_box = box_cxcywh
+        return self.mask_logits
+
+
+def perfect_network(label=LABEL):
+    boxes = label[:, :, None, None].expand(-1, -1, 16, 16).clone()
+    classification = torch.logit(gaussian_map(label), eps=1e-6)
+    nothing = torch.zeros(len(label), 1, 1, 1)
+    sure = torch.full((len(label), 1, 16, 16), 12.0)
+    return Answering(
+        Response(classification, sure, boxes, nothing, nothing, nothing, nothing), (box_cover(label, 128) - 0.5) * 30
+    )
+
+
+def batch_of(label=LABEL, present=True, has_mask=True):
+    count = len(label)
+    return {
+        "template": torch.zeros(count, 3, 8, 8),
+        "search": torch.zeros(count, 3, 8, 8),
+        "template_box": torch.tensor([[0.5, 0.5, 0.5, 0.5]]).expand(count, -1),
+        "search_box": label,
+        "present": torch.full((count,), present),
+        "mask": box_cover(label, 256),
+        "has_mask": torch.full((count,), has_mask),
+    }
+
+
+def test_a_perfect_network_costs_nothing():
+    losses = lite_losses(perfect_network(), batch_of(), ALONE)
+    assert losses["total"] < 0.02
+    assert losses["iou"] == pytest.approx(1)
+    assert losses["mask_iou"] > 0.95
+
+
+def test_a_wrong_box_costs():
+    network = perfect_network()
+    network.response.box_cxcywh[:, 2:] *= 2
+    losses = lite_losses(network, batch_of(), ALONE)
+    assert losses["overlap"] > 0.5
+    assert losses["iou"] == pytest.approx(0.25)
+
+
+def test_an_absent_target_teaches_no_box_no_mask_and_no_confidence():
+    losses = lite_losses(perfect_network(), batch_of(present=False), ALONE)
+    for name in ("overlap", "localization", "mask", "iou", "mask_iou"):
+        assert losses[name] == 0, name
+    assert losses["classification"] > 1, "confidence where there is no target costs"
+
+
+def test_a_wrong_mask_costs_only_where_there_is_one_to_learn():
+    network = perfect_network()
+    network.mask_logits = -network.mask_logits
+    assert lite_losses(network, batch_of(), ALONE)["mask"] > 3
+    assert lite_losses(network, batch_of(has_mask=False), ALONE)["mask"] == 0
+
+
+@pytest.mark.parametrize(
+    "logit, target, expected", [(0.0, 1.0, 5 * 0.693147 + 1 - 17 / 25), (0.0, 0.0, 5 * 0.693147 + 8 / 9)]
+)
+def test_mask_loss_by_hand(logit, target, expected):
+    loss = mask_loss(torch.full((1, 1, 4, 4), logit), torch.full((1, 1, 4, 4), target), torch.tensor([True]))
+    assert loss.item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_masks_of_pairs_that_do_not_count_change_nothing():
+    logits = torch.randn(2, 1, 4, 4)
+    target = torch.ones(2, 1, 4, 4)
+    both = mask_loss(logits, target, torch.tensor([True, False]))
+    assert both == mask_loss(logits[:1], target[:1], torch.tensor([True]))
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.1])
+def test_the_mask_branch_is_told_about_where_the_target_is(jitter):
+    network = perfect_network()
+    lite_losses(network, batch_of(), dataclasses.replace(ALONE, mask_box_jitter=jitter))
+    iou, _ = iou_and_giou(_corners(network.told_box), _corners(LABEL))
+    assert (iou == 1).all() if jitter == 0 else ((iou > 0.3) & (iou < 1)).all()
+
+
+def _corners(box_cxcywh):
+    center, half = box_cxcywh[:, :2], box_cxcywh[:, 2:] / 2
+    return torch.cat([center - half, center + half], 1)
+
+
+@pytest.mark.parametrize(
+    "teacher_box, listened", [((0.1, 0.1, 0.2, 0.2), False), ((0.5, 0.5, 0.24, 0.26), True)], ids=["far", "near"]
+)
+def test_the_teacher_counts_only_where_it_agrees_with_the_label(teacher_box, listened):
+    label = LABEL[:1]
+    teacher = {"teacher_box": torch.tensor([teacher_box]), "teacher_score": torch.zeros(1, 1, 16, 16)}
+    alone = lite_losses(perfect_network(label), batch_of(label), ALONE)["total"]
+    taught = lite_losses(perfect_network(label), {**batch_of(label), **teacher}, ALONE)["total"]
+    assert (taught > alone) == listened and (taught == alone) == (not listened)
+    deaf = dataclasses.replace(ALONE, teacher_score_share=0.0, teacher_box_share=0.0)
+    assert lite_losses(perfect_network(label), {**batch_of(label), **teacher}, deaf)["total"] == alone
+
+
+def test_reciprocal_links_spare_the_confidence_of_cells_whose_box_is_wrong():
+    network = perfect_network()
+    network.response.box_cxcywh[:, 2:] *= 3
+    network.response.classification.fill_(-3.0)
+    linked = lite_losses(network, batch_of(), dataclasses.replace(ALONE, reciprocal=1.0))
+    assert linked["classification"] < 0.5 * lite_losses(network, batch_of(), ALONE)["classification"]
+
+
+def test_reciprocal_links_let_the_box_of_the_confident_cell_count_most():
+    network = perfect_network(LABEL[:1])
+    network.response.classification.fill_(-9.0)
+    network.response.classification[:, :, 8, 8] = 9.0
+    network.response.box_cxcywh[:, 2:, 8, 8] *= 3
+    linked = lite_losses(network, batch_of(LABEL[:1]), dataclasses.replace(ALONE, reciprocal=1.0))
+    assert linked["overlap"] > 0.8
+    assert lite_losses(network, batch_of(LABEL[:1]), ALONE)["overlap"] < 0.5
+
+
+def test_every_parameter_learns():
+    torch.manual_seed(0)
+    network = LiteNetwork()
+    torch.nn.init.normal_(network.aligned.judge[-1].weight, std=0.01)  # starts at zero, which stops what is before it
+    batch = batch_of()
+    batch["template"], batch["search"] = torch.rand(2, 3, 128, 128) * 255, torch.rand(2, 3, 256, 256) * 255
+    lite_losses(network, batch, LossSettings())["total"].backward()
+    still = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert still == []
