@@ -311,12 +311,12 @@ def _eval(args):
     mean, all_ms = mean_scores(run.scores for run in runs), np.concatenate([run.track_ms for run in runs])
 
     def row(name, scores, track_ms):
-        figures = (scores.mean_iou, scores.auc, scores.precision20)
+        figures = (scores.mean_iou, scores.auc, scores.precision20, scores.region)
         median = f"{np.median(track_ms):.1f}" if len(track_ms) else "-"
-        return [name, str(scores.frames), *(f"{figure:.3f}" for figure in figures), median]
+        return [name, str(scores.frames), *("-" if np.isnan(figure) else f"{figure:.3f}" for figure in figures), median]
 
     rows = [row(run.name, run.scores, run.track_ms) for run in runs]
-    header = ["sequence", "frames", "mean IoU", "AUC", "precision@20", "ms/frame"]
+    header = ["sequence", "frames", "mean IoU", "AUC", "precision@20", "J of masks", "ms/frame"]
     print(format_table(header, [*rows, row("mean of sequences", mean, all_ms)]))
 
 

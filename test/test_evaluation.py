@@ -12,6 +12,7 @@ import pytest
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores
+from siam_tracker_ros.evaluation.metrics import mask_iou
 from siam_tracker_ros.evaluation.metrics import mean_scores
 from siam_tracker_ros.evaluation.metrics import score_boxes
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
@@ -192,6 +193,29 @@ def test_predictions_of_another_shape_are_refused(shape):
         score_boxes(np.ones((2, 4)), np.ones(shape))
 
 
+@pytest.mark.parametrize(
+    "truth, predicted, expected",
+    [
+        ([[False, False]], [[False, False]], 1.0),
+        ([[True, False]], [[False, False]], 0.0),
+        ([[True, True]], [[True, False]], 0.5),
+        ([[True]], [[True]], 1.0),
+    ],
+)
+def test_mask_iou(truth, predicted, expected):
+    assert mask_iou(np.array(truth), np.array(predicted)) == expected
+
+
+def test_masks_of_other_sizes_are_refused():
+    with pytest.raises(InvalidInputError, match="one size"):
+        mask_iou(np.zeros((2, 1), bool), np.zeros((1, 2), bool))
+
+
+def test_sequences_without_masks_leave_the_region_similarity_alone():
+    assert mean_scores([Scores(1, 1, 1, 1, 0.5), Scores(1, 1, 1, 1)]).region == 0.5
+    assert np.isnan(mean_scores([Scores(1, 1, 1, 1)]).region)
+
+
 def test_every_sequence_counts_the_same():
     mean = mean_scores([Scores(1, 1.0, 0.8, 1.0), Scores(99, 0.0, 0.2, 0.5)])
     assert (mean.frames, mean.mean_iou, mean.auc, mean.precision20) == (100, 0.5, 0.5, 0.75)
@@ -255,6 +279,7 @@ def test_figures_equal_the_reference_scorer(tmp_path):
         expected = reference["sequences"][run.name]
         assert ("j_mean" in expected) == (run.name == "masked")
         assert run.scores.mean_iou == pytest.approx(expected["mean_iou"], abs=1e-3)  # the file rounds boxes
+        assert run.scores.region == pytest.approx(expected.get("j_mean", NAN), nan_ok=True)
         scores.append(score_boxes(sequence.truth_xywh, read_results(tmp_path / "results" / f"{run.name}.txt")[0]))
         assert scores[-1].frames == expected["frames"] == 27
         for figure in ("mean_iou", "auc", "precision20"):

@@ -23,12 +23,15 @@ class Scores:
         mean_iou: mean intersection over union.
         auc: area under the success curve, the mean over 21 thresholds 0..1 of the share of frames above.
         precision20: share of frames whose box centre lies within 20 pixels of the labelled one.
+        region: region similarity J of DAVIS (Perazzi et al. 2016), the mean intersection over union of masks; NaN where
+            labels or tracker have none.
     """
 
     frames: int
     mean_iou: float
     auc: float
     precision20: float
+    region: float = np.nan
 
 
 def score_boxes(truth_xywh, predicted_xywh):
@@ -58,12 +61,25 @@ def score_boxes(truth_xywh, predicted_xywh):
     )
 
 
+def mask_iou(truth, predicted):
+    """Intersection over union of two masks, bool (H, W); 1 where both are empty."""
+    if truth.shape != predicted.shape:
+        raise InvalidInputError(f"label mask is {truth.shape} and predicted mask {predicted.shape}, expected one size")
+    union = np.count_nonzero(truth | predicted)
+    return np.count_nonzero(truth & predicted) / union if union else 1.0
+
+
 def mean_scores(scores):
-    """Mean over sequences, each counting the same however long it is; frames are added up."""
+    """Mean over sequences, each counting the same however long it is; frames are added up.
+
+    The region similarity is the mean over those sequences that have one.
+    """
     scores = list(scores)
+    regions = [s.region for s in scores if not np.isnan(s.region)]
     return Scores(
         frames=sum(s.frames for s in scores),
         mean_iou=float(np.mean([s.mean_iou for s in scores])),
         auc=float(np.mean([s.auc for s in scores])),
         precision20=float(np.mean([s.precision20 for s in scores])),
+        region=float(np.mean(regions)) if regions else np.nan,
     )

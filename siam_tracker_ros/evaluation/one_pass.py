@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores
+from siam_tracker_ros.evaluation.metrics import mask_iou
 from siam_tracker_ros.evaluation.metrics import score_boxes
 from siam_tracker_ros.evaluation.sequences import write_results
 
@@ -44,7 +45,7 @@ def run_sequence(tracker, sequence, mask_folder=None, on_frame=lambda: None):
         mask_folder: where to write predicted masks, if the tracker has them; None keeps none.
         on_frame: called after every frame.
     """
-    boxes, confidences, track_ms = [sequence.truth_xywh[0]], [1.0], []
+    boxes, confidences, track_ms, regions = [sequence.truth_xywh[0]], [1.0], [], []
     mask_names = sequence.mask_names()
     with sequence.open() as frames:
         image_bgr = next(frames)
@@ -59,16 +60,19 @@ def run_sequence(tracker, sequence, mask_folder=None, on_frame=lambda: None):
             track_ms.append(1e3 * (time.perf_counter() - start))
             boxes.append(result.box_xywh)
             confidences.append(result.score)
-            if mask_folder is not None and result.mask is not None:
+            if result.mask is not None and sequence.has_masks:
+                regions.append(mask_iou(sequence.read_mask(mask_names[index]), result.mask))
+            if result.mask is not None and mask_folder is not None:
                 write_mask(Path(mask_folder) / mask_names[index], result.mask)
             on_frame()
     boxes_xywh = np.array(boxes, dtype=np.float64)
+    scores = score_boxes(sequence.truth_xywh, boxes_xywh)
     return SequenceRun(
         name=sequence.name,
         boxes_xywh=boxes_xywh,
         confidences=np.array(confidences, dtype=np.float64),
         track_ms=np.array(track_ms),
-        scores=score_boxes(sequence.truth_xywh, boxes_xywh),
+        scores=dataclasses.replace(scores, region=float(np.mean(regions))) if regions else scores,
     )
 
 

@@ -16,6 +16,7 @@ spaces or tabs.
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
@@ -42,11 +43,23 @@ class Sequence:
         """Open the frames; there are as many as there are rows in truth_xywh."""
         return open_frames(self.folder / "img")
 
+    @property
+    def has_masks(self):
+        """Whether the frames have labelled masks."""
+        return (self.folder / "mask").is_dir()
+
+    def read_mask(self, name):
+        """Read a labelled mask, bool (H, W), by its file name."""
+        path = self.folder / "mask" / name
+        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            raise InvalidInputError(f"{path} cannot be read, expected a 0/255 PNG of the frame's size")
+        return mask > 127
+
     def mask_names(self):
         """File names of the masks, one a frame: the labelled masks' names where there are any."""
-        masks = self.folder / "mask"
-        if masks.is_dir():
-            return [path.name for path in sorted(masks.iterdir(), key=natural_key)]
+        if self.has_masks:
+            return [path.name for path in sorted((self.folder / "mask").iterdir(), key=natural_key)]
         return [f"{i:06d}.png" for i in range(1, len(self.truth_xywh) + 1)]
 
 
