@@ -138,12 +138,12 @@ class LiteTracker(Tracker):
 MODELS = (
     ModelInfo(
         "lite",
-        "small anchor-free network of this project, the default",
+        "small anchor-free network of this project with masks, the default",
         LiteTracker,
         LiteNetwork,
         TEMPLATE_SIDE,
         SEARCH_SIDE,
-        frame_gmacs=0.35,
+        frame_gmacs=0.38,
         checkpoint="its own weights, which come with the package",
     ),
 )
