@@ -91,8 +91,9 @@ def _find_fault(frame):
         return error
     height, width = image.shape[:2]
     if mask is not None and mask.shape != (height, width):
-        return f"{frame.path(0)}: is {width} x {height} pixels, but its mask {mask.shape[1]} x {mask.shape[0]}"
-    if frame.present[0] and not iou_xywh(frame.boxes_xywh[0], (0, 0, width, height)):
-        box = ", ".join(f"{value:g}" for value in frame.boxes_xywh[0])
-        return f"{frame.path(0)}: is {width} x {height} pixels, and its box ({box}) lies outside"
-    return None
+        fault = f"its mask is {mask.shape[1]} x {mask.shape[0]} pixels"
+    elif frame.present[0] and not iou_xywh(frame.boxes_xywh[0], (0, 0, width, height)):
+        fault = f"its box ({', '.join(f'{value:g}' for value in frame.boxes_xywh[0])}) lies outside"
+    else:
+        return None
+    return f"{frame.path(0)}: {fault}, expected one that fits its {width} x {height} pixels; unpack both again"

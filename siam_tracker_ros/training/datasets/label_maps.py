@@ -39,9 +39,13 @@ class LabelMaps:
             with Image.open(path) as picture:
                 mode, labels = picture.mode, np.asarray(picture)
         except (OSError, SyntaxError, ValueError) as error:
-            raise InvalidInputError(f"{path} cannot be read as a picture of labels: {error}") from error
+            raise InvalidInputError(
+                f"{path} cannot be read ({error}), expected a picture of labels; unpack it again"
+            ) from error
         if mode not in _INDEXED:
-            raise InvalidInputError(f"{path} is a picture in mode {mode}, expected one channel of labels")
+            raise InvalidInputError(
+                f"{path} is a picture in mode {mode}, expected one channel of labels; check that path leads to masks"
+            )
         return labels
 
     def mask(self, number, label=None):

@@ -1,0 +1,641 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Readers of training data: each by a tiny data set in its layout, whose target is a red box on green."""
+
+import dataclasses
+import io
+import json
+import pickle
+import tarfile
+
+import cv2
+import numpy as np
+import pytest
+
+from siam_tracker_ros.errors import DatasetError
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.geometry import one_based_to_xywh
+from siam_tracker_ros.geometry import pixels_to_xywh
+from siam_tracker_ros.training.datasets import FORMATS
+from siam_tracker_ros.training.datasets import DatasetSettings
+from siam_tracker_ros.training.datasets import check_datasets
+from siam_tracker_ros.training.datasets import read_dataset
+from siam_tracker_ros.training.datasets.davis import VALIDATION
+from siam_tracker_ros.training.datasets.problems import Problems
+from siam_tracker_ros.training.datasets.shards import read_photos
+
+WIDTH, HEIGHT, FRAMES = 64, 48, 4
+RED, GREEN = (0, 0, 255), (0, 120, 0)
+
+
+def box_of(frame, target=0):
+    """Where a target is in a frame, x, y, w, h."""
+    return 8 + 3 * frame, 6 + frame + 22 * target, 14 + frame, 10
+
+
+def picture(frame, target=0):
+    image = np.full((HEIGHT, WIDTH, 3), GREEN, np.uint8)
+    x, y, w, h = box_of(frame, target)
+    image[y : y + h, x : x + w] = RED
+    return image
+
+
+def labels(frame, values=(1,)):
+    """One label a target."""
+    label = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for target, value in enumerate(values):
+        x, y, w, h = box_of(frame, target)
+        label[y : y + h, x : x + w] = value
+    return label
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, str):
+        path.write_text(content)
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        assert cv2.imwrite(str(path), content)
+    return path
+
+
+def write_indexed(path, label):
+    """A PNG of labels with a palette, as the video segmentation sets have them."""
+    image_module = pytest.importorskip("PIL.Image")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = image_module.fromarray(label, mode=None).convert("P")
+    image.putdata(label.ravel().tolist())
+    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0])
+    image.save(path)
+
+
+def lines(rows, separator=","):
+    return "".join(separator.join(f"{value:g}" for value in row) + "\n" for row in rows)
+
+
+def one_based(frame, target=0):
+    x, y, w, h = box_of(frame, target)
+    return x + 1, y + 1, w, h
+
+
+def write_got10k(root, split="train"):
+    write(root / split / "list.txt", "GOT-10k_Train_000001\nGOT-10k_Train_000002\n")
+    for number in (1, 2):
+        place = root / split / f"GOT-10k_Train_{number:06d}"
+        for frame in range(FRAMES):
+            write(place / f"{frame + 1:08d}.jpg", picture(frame))
+        write(place / "groundtruth.txt", lines(one_based(frame) for frame in range(FRAMES)))
+        write(place / "absence.label", "0\n1\n0\n0\n" if number == 2 else "0\n" * FRAMES)
+        write(place / "cover.label", "8\n8\n0\n3\n" if number == 2 else "8\n" * FRAMES)
+    return root
+
+
+def write_lasot(root):
+    for name, list_name in (("cat-1", "training_set.txt"), ("cat-2", "testing_set.txt")):
+        write(root / list_name, f"{name}\n")
+        place = root / "cat" / name
+        for frame in range(FRAMES):
+            write(place / "img" / f"{frame + 1:08d}.jpg", picture(frame))
+        write(place / "groundtruth.txt", lines(one_based(frame) for frame in range(FRAMES)))
+        write(place / "full_occlusion.txt", "0,1,0,0")
+        write(place / "out_of_view.txt", "0,0,0,1")
+    return root
+
+
+def write_trackingnet(root):
+    for part in ("TRAIN_0", "TRAIN_11"):
+        boxes = [box_of(frame) for frame in range(FRAMES)]
+        write(root / part / "anno" / "abc_0.txt", lines([*boxes[:-1], (0, 0, 0, 0)]))
+        for frame in range(FRAMES):
+            write(root / part / "frames" / "abc_0" / f"{frame}.jpg", picture(frame))
+    write(root / "TEST" / "anno" / "test_0.txt", lines([box_of(0)]))
+    return root
+
+
+def xml(objects):
+    things = "".join(
+        f"<object><trackid>{track}</trackid><name>n02</name><bndbox><xmax>{x + w - 1}</xmax><xmin>{x}</xmin>"
+        f"<ymax>{y + h - 1}</ymax><ymin>{y}</ymin></bndbox><occluded>0</occluded></object>"
+        for track, (x, y, w, h) in objects.items()
+    )
+    return f"<annotation><folder>f</folder><filename>f</filename>{things}</annotation>"
+
+
+def write_vid(root):
+    for split, snippet in (
+        ("train", "ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000"),
+        ("val", "ILSVRC2015_val_00000000"),
+    ):
+        for frame in range(FRAMES):
+            objects = {0: box_of(frame), 1: box_of(frame, 1)}
+            if frame == 2:
+                del objects[1]
+            write(root / "Annotations" / "VID" / split / snippet / f"{frame:06d}.xml", xml(objects))
+            write(root / "Data" / "VID" / split / snippet / f"{frame:06d}.JPEG", b"")
+            write(root / "x.jpg", picture(frame)).replace(root / "Data" / "VID" / split / snippet / f"{frame:06d}.JPEG")
+    return root
+
+
+def write_coco(root):
+    pytest.importorskip("pycocotools")
+    x, y, w, h = box_of(0)
+    polygon = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    runs = np.diff(np.flatnonzero(np.diff(labels(0, (0, 1)).T.ravel(), prepend=0, append=0)), prepend=0).tolist()
+    runs += [WIDTH * HEIGHT - sum(runs)]
+    sized = {"image_id": 9, "iscrowd": 0, "category_id": 1}
+    content = {
+        "images": [{"id": 9, "file_name": "000000000009.jpg", "width": WIDTH, "height": HEIGHT}],
+        "annotations": [
+            {"id": 1, **sized, "bbox": box_of(0), "segmentation": polygon},
+            {"id": 2, **sized, "bbox": box_of(0, 1), "segmentation": {"counts": runs, "size": [HEIGHT, WIDTH]}},
+            {"id": 3, **sized, "bbox": box_of(0), "segmentation": []},
+            {"id": 4, **sized, "iscrowd": 1, "bbox": [0, 0, 60, 40], "segmentation": {}},
+        ],
+    }
+    write(root / "annotations" / "instances_train2017.json", json.dumps(content))
+    write(root / "train2017" / "000000000009.jpg", picture(0))
+    return root
+
+
+def write_youtube_vos(root):
+    numbers = [5 * frame for frame in range(FRAMES)]
+    for frame, number in enumerate(numbers):
+        write(root / "train" / "JPEGImages" / "abc" / f"{number:05d}.jpg", picture(frame))
+        write_indexed(root / "train" / "Annotations" / "abc" / f"{number:05d}.png", labels(frame, (1, 2)))
+    frames = [f"{number:05d}" for number in numbers]
+    objects = {"1": {"category": "a", "frames": frames}, "2": {"category": "b", "frames": frames[1:]}}
+    write(root / "train" / "meta.json", json.dumps({"videos": {"abc": {"objects": objects}}}))
+    return root
+
+
+def write_davis(root, year="2017", train="bear"):
+    for name in (train, "dog"):
+        for frame in range(FRAMES):
+            write(root / "JPEGImages" / "480p" / name / f"{frame:05d}.jpg", picture(frame))
+            path = root / "Annotations" / "480p" / name / f"{frame:05d}.png"
+            if year == "2017":
+                write_indexed(path, labels(frame, (1, 2)))
+            else:
+                write(path, labels(frame, (255,)))
+    pair = "/JPEGImages/480p/{0}/{1:05d}.jpg /Annotations/480p/{0}/{1:05d}.png \n"
+    for name, split in ((train, "train"), ("dog", "val")):
+        listed = f"{name}\n" if year == "2017" else "".join(pair.format(name, frame) for frame in range(FRAMES))
+        write(root / "ImageSets" / {"2017": "2017", "2016": "480p"}[year] / f"{split}.txt", listed)
+    return root
+
+
+def write_otb(root, name="Car", separator=",", start=1, images=FRAMES):
+    for number in range(images):
+        write(root / name / "img" / f"{start + number:04d}.jpg", picture(max(number - images + FRAMES, 0)))
+    write(root / name / "groundtruth_rect.txt", lines((one_based(frame) for frame in range(FRAMES)), separator))
+    return root
+
+
+def write_sequences(root):
+    for frame in range(FRAMES):
+        write(root / "car" / "img" / f"frame{frame + 8}.png", picture(frame))
+        write(root / "car" / "mask" / f"{frame + 1:06d}.png", labels(frame, (255,)))
+    boxes = lines(box_of(frame) for frame in range(FRAMES - 1)) + "nan,nan,nan,nan\n"
+    write(root / "car" / "groundtruth.txt", boxes)
+    return root
+
+
+def add(shard, name, content):
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    shard.addfile(member, io.BytesIO(content))
+
+
+def shard_label(track, frame, **more):
+    return {
+        "set": "own", "track": track, "frame": frame, "box_xywh": box_of(frame), "valid_xywh": [0, 0, WIDTH, 40],
+        "kind": "video", **more,
+    }  # fmt: skip
+
+
+def write_shards(root, change=None):
+    """Two tracks; `change` is called with key and members before they are written."""
+    root.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(root / "tracks-00.tar", "w") as shard:
+        for track, frame in (("a", 20), ("a", 10), ("b", 0)):
+            number = frame // 10
+            members = {
+                "webp": cv2.imencode(".webp", picture(number), [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes(),
+                "json": shard_label(track, frame, box_xywh=box_of(number)),
+                "png": cv2.imencode(".png", labels(number, (255,)))[1].tobytes(),
+            }
+            key = f"own-{track}-{frame}"
+            if change is not None:
+                change(key, members)
+            members["json"] = json.dumps(members["json"]).encode() if "json" in members else None
+            for extension, content in members.items():
+                if content is not None:
+                    add(shard, f"{key}.{extension}", content)
+    with tarfile.open(root / "photos-00.tar", "w") as shard:
+        add(shard, "p.webp", cv2.imencode(".webp", picture(0))[1].tobytes())
+        add(shard, "p.json", b"{}")
+    return root
+
+
+WRITERS = {
+    "coco": write_coco,
+    "davis": write_davis,
+    "got10k": write_got10k,
+    "imagenet_vid": write_vid,
+    "lasot": write_lasot,
+    "otb": write_otb,
+    "sequences": write_sequences,
+    "shards": write_shards,
+    "trackingnet": write_trackingnet,
+    "youtube_vos": write_youtube_vos,
+}
+# Of each track of the training split: its name, its frames' numbers, in which frames the target is, which target it is.
+TRACKS = {
+    "coco": [("9-1", [0], [1], 0), ("9-2", [0], [1], 1), ("9-3", [0], [1], 0)],
+    "davis": [("bear-1", [0, 1, 2, 3], [1, 1, 1, 1], 0), ("bear-2", [0, 1, 2, 3], [1, 1, 1, 1], 1)],
+    "got10k": [
+        ("GOT-10k_Train_000001", [1, 2, 3, 4], [1, 1, 1, 1], 0),
+        ("GOT-10k_Train_000002", [1, 2, 3, 4], [1, 0, 0, 1], 0),
+    ],
+    "imagenet_vid": [
+        ("ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000/0", [0, 1, 2, 3], [1, 1, 1, 1], 0),
+        ("ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000/1", [0, 1, 3], [1, 1, 1], 1),
+    ],
+    "lasot": [("cat-1", [1, 2, 3, 4], [1, 0, 1, 0], 0)],
+    "otb": [("Car", [0, 1, 2, 3], [1, 1, 1, 1], 0)],
+    "sequences": [("car", [0, 1, 2, 3], [1, 1, 1, 0], 0)],
+    "shards": [("own-a", [10, 20], [1, 1], 0), ("own-b", [0], [1], 0)],
+    "trackingnet": [
+        ("TRAIN_0/abc_0", [0, 1, 2, 3], [1, 1, 1, 0], 0),
+        ("TRAIN_11/abc_0", [0, 1, 2, 3], [1, 1, 1, 0], 0),
+    ],
+    "youtube_vos": [("abc-1", [0, 5, 10, 15], [1, 1, 1, 1], 0), ("abc-2", [5, 10, 15], [1, 1, 1], 1)],
+}
+STEPS = {"got10k": (1, 1), "lasot": (1, 1), "shards": (10, 0), "youtube_vos": (5, 0)}  # between numbers, first number
+
+
+def settings(kind, root, **more):
+    return DatasetSettings(kind, str(root), **more)
+
+
+def report(*datasets):
+    with pytest.raises(DatasetError) as raised:
+        check_datasets(list(datasets))
+    return str(raised.value)
+
+
+def test_every_format_is_tried():
+    assert FORMATS.keys() == WRITERS.keys() == TRACKS.keys()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_tracks_have_their_frames_boxes_and_masks(tmp_path, kind):
+    (tracks,) = check_datasets([settings(kind, WRITERS[kind](tmp_path / "set"))])
+    found = [(track.name, track.numbers.tolist(), track.present.astype(int).tolist()) for track in tracks]
+    assert found == [expected[:3] for expected in TRACKS[kind]]
+    step, first = STEPS.get(kind, (1, 0))
+    for track, (*_, target) in zip(tracks, TRACKS[kind]):
+        assert track.video == (len(track) > 1) and track.boxes_xywh.dtype == np.float64
+        assert track.dataset == (FORMATS[kind].name or "own") and track.unreadable == 0
+        for i in np.flatnonzero(track.present):
+            frame = (track.numbers[i] - first) // step
+            np.testing.assert_array_equal(track.boxes_xywh[i], box_of(frame, target))
+            if target == 0:  # the other is not drawn
+                image = track.image_bgr(i)
+                assert image.dtype == np.uint8 and image.shape == (HEIGHT, WIDTH, 3)
+                red = ((image[..., 2] > 128) & (image[..., 1] < 60)).astype(np.uint8)
+                np.testing.assert_allclose(cv2.boundingRect(red), box_of(frame), atol=1)  # JPEG blurs
+            assert track.has_mask(i) == (track.mask(i) is not None)
+            if track.has_mask(i):
+                np.testing.assert_array_equal(track.mask(i), labels(frame, (0, 255) if target else (255,)))
+                assert track.mask(i).dtype == np.uint8
+        assert np.isnan(track.boxes_xywh[~track.present]).all()
+        assert (track.valid_xywh(0) is None) == (kind != "shards")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_tracks_survive_the_way_to_another_process(tmp_path, kind):
+    track = read_dataset(settings(kind, WRITERS[kind](tmp_path / "set")))[0]
+    twin = pickle.loads(pickle.dumps(track))
+    np.testing.assert_array_equal(twin.image_bgr(0), track.image_bgr(0))
+    np.testing.assert_array_equal(twin.boxes_xywh, track.boxes_xywh)
+
+
+@pytest.mark.parametrize("most, kept", [(1, [1]), (2, [1, 4]), (9, [1, 4])])
+def test_frames_are_thinned_among_those_with_the_target(tmp_path, most, kept):
+    _, track = read_dataset(settings("got10k", write_got10k(tmp_path), most_frames=most))
+    assert track.numbers.tolist() == kept
+    assert track.present.all() and len(track.boxes_xywh) == len(kept)
+    np.testing.assert_array_equal(track.boxes_xywh[-1], box_of(kept[-1] - 1))
+
+
+def test_masks_are_thinned_without_decoding_them(tmp_path):
+    root = write_youtube_vos(tmp_path)
+    (root / "train" / "Annotations" / "abc" / "00005.png").write_bytes(b"junk")
+    track = read_dataset(settings("youtube_vos", root, most_frames=2))[0]
+    assert track.numbers.tolist() == [0, 15] and track.unreadable == 0
+
+
+def test_names_and_splits_are_those_of_the_settings(tmp_path):
+    (track,) = read_dataset(settings("lasot", write_lasot(tmp_path), name="mine", split="test"))
+    assert (track.dataset, track.name) == ("mine", "cat-2")
+    (first, _) = read_dataset(settings("shards", write_shards(tmp_path / "shards"), name="mine"))
+    assert first.dataset == "mine"
+
+
+@pytest.mark.parametrize("year", ["2016", "2017"])
+def test_each_half_of_davis_comes_alone(tmp_path, year):
+    root = write_davis(tmp_path, year)
+    for split, sequence in (("train", "bear"), ("val", "dog")):
+        tracks = read_dataset(settings("davis", root, split=split))
+        assert {track.name.partition("-")[0] for track in tracks} == {sequence}
+        assert len(tracks) == {"2016": 1, "2017": 2}[year]
+    np.testing.assert_array_equal(tracks[0].boxes_xywh[2], box_of(2))
+
+
+@pytest.mark.parametrize("year", ["2016", "2017"])
+@pytest.mark.parametrize("name", ["blackswan", "gold-fish"])
+def test_davis_validation_sequences_are_not_trained_on(tmp_path, year, name):
+    said = report(settings("davis", write_davis(tmp_path, year, train=name)))
+    assert "train.txt" in said and name in said
+    assert len(VALIDATION) == 30
+
+
+@pytest.mark.parametrize("separator", [",", "\t", " ", ", "])
+@pytest.mark.parametrize("start", [1, 247])
+def test_otb_boxes_come_with_any_separator_and_first_number(tmp_path, separator, start):
+    (track,) = check_datasets([settings("otb", write_otb(tmp_path, separator=separator, start=start))])[0]
+    np.testing.assert_array_equal(track.boxes_xywh[3], box_of(3))
+    assert track.path(3).name == f"{start + 3:04d}.jpg"
+
+
+@pytest.mark.parametrize(
+    "name, images, first",
+    [("David", 299 + FRAMES, 299), ("david", 310, 299), ("Freeman3", 9, 0), ("Football1", FRAMES, 0)],
+)
+def test_sequences_of_otb_that_are_labelled_in_part(tmp_path, name, images, first):
+    for number in range(images):
+        write(tmp_path / name / "img" / f"{number + 1:04d}.jpg", b"")
+    write(tmp_path / name / "groundtruth_rect.txt", lines(one_based(frame) for frame in range(FRAMES)))
+    (track,) = read_dataset(settings("otb", tmp_path))
+    assert track.path(0).name == f"{first + 1:04d}.jpg" and len(track) == FRAMES
+
+
+def test_several_targets_of_a_sequence_of_otb(tmp_path):
+    place = write_otb(tmp_path, "Jogging") / "Jogging"
+    (place / "groundtruth_rect.txt").rename(place / "groundtruth_rect.1.txt")
+    write(place / "groundtruth_rect.2.txt", lines(one_based(frame, 1) for frame in range(FRAMES)))
+    first, second = read_dataset(settings("otb", tmp_path))
+    assert (first.name, second.name) == ("Jogging.1", "Jogging.2")
+    np.testing.assert_array_equal(second.boxes_xywh[1], box_of(1, 1))
+    write(place / "groundtruth_rect.1.txt", "\n")  # as in Human4
+    assert [track.name for track in read_dataset(settings("otb", tmp_path))] == ["Jogging"]
+
+
+def test_pictures_of_coco_may_lie_in_images(tmp_path):
+    (write_coco(tmp_path) / "train2017").rename(tmp_path / "picts")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "picts").rename(tmp_path / "images" / "train2017")
+    assert len(check_datasets([settings("coco", tmp_path)])[0]) == 3
+
+
+def test_photos_are_located(tmp_path):
+    problems = Problems()
+    (photo,) = read_photos(write_shards(tmp_path), problems)
+    assert photo.image_bgr().shape == (HEIGHT, WIDTH, 3) and not len(problems)
+
+
+ODD_BOXES = [
+    ("nan,nan,nan,nan", False),
+    ("NaN\tNaN\tNaN\tNaN", False),
+    ("0,0,0,0", False),
+    ("-1,-1,-1,-1", False),
+    ("5,5,0,9", False),
+    ("5,5,9,-2", False),
+    ("inf,5,9,9", False),
+    ("-3,-4,20,20", True),
+    ("5.5,5.25,1,1", True),
+]
+
+
+@pytest.mark.parametrize("line, present", ODD_BOXES)
+def test_boxes_that_are_none_mean_that_the_target_is_absent(tmp_path, line, present):
+    root = write_otb(tmp_path)
+    path = root / "Car" / "groundtruth_rect.txt"
+    path.write_text("\n".join([line, *path.read_text().splitlines()[1:]]))
+    (track,) = read_dataset(settings("otb", root))
+    assert track.present.tolist() == [present, True, True, True]
+
+
+@pytest.mark.parametrize(
+    "convert, box, expected",
+    [
+        (one_based_to_xywh, (1, 1, 640, 480), (0, 0, 640, 480)),
+        (one_based_to_xywh, (2.5, 1, 3, 4), (1.5, 0, 3, 4)),
+        (pixels_to_xywh, (0, 0, 639, 479), (0, 0, 640, 480)),
+        (pixels_to_xywh, (5, 6, 5, 6), (5, 6, 1, 1)),  # one pixel
+    ],
+)
+def test_boxes_by_other_conventions(convert, box, expected):
+    np.testing.assert_array_equal(convert(np.array([box], float)), [expected])
+    np.testing.assert_array_equal(convert(np.array(box, float)), expected)
+
+
+# Damage, by format: what is done to the data set, and what the report names.
+def remove(*parts):
+    return lambda root: [path.unlink() for path in root.glob("/".join(parts))]
+
+
+def replace(parts, content):
+    return lambda root: [write(path, content) for path in list(root.glob(parts)) or [root / parts]]
+
+
+def cut(parts, share=0.5):
+    return lambda root: [
+        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)]) for path in root.glob(parts)
+    ]
+
+
+GOT = "train/GOT-10k_Train_000001"
+DAMAGE = [
+    ("got10k", remove(GOT, "00000003.jpg"), [f"{GOT}: lacks 1 file", "00000003.jpg"]),
+    ("got10k", remove(GOT, "*.jpg"), [f"{GOT}: lacks 4 files", "00000003.jpg, ..."]),
+    ("got10k", remove(GOT, "*"), [f"{GOT}/groundtruth.txt: is missing"]),
+    ("got10k", replace("train/list.txt", "other\n"), ["train/other: is missing"]),
+    ("got10k", replace("train/list.txt", "\n"), ["list.txt: is empty"]),
+    ("got10k", replace(f"{GOT}/groundtruth.txt", ""), [f"{GOT}/groundtruth.txt: is empty"]),
+    ("got10k", replace(f"{GOT}/groundtruth.txt", "1,2,3\n"), ["groundtruth.txt: has 3 numbers a line"]),
+    ("got10k", replace(f"{GOT}/groundtruth.txt", "1,2,3,4\n1,2,3\n"), ["groundtruth.txt: cannot be read"]),
+    ("got10k", replace(f"{GOT}/groundtruth.txt", "1,2,3,4\n\n1,2,3,4\n"), ["in 2 of 3 lines"]),
+    ("got10k", replace(f"{GOT}/groundtruth.txt", "a,b,c,d\n"), ["groundtruth.txt: cannot be read", "'a'"]),
+    ("got10k", replace(f"{GOT}/groundtruth.txt", b"\xff\xfe\x00"), ["groundtruth.txt: cannot be read"]),
+    ("got10k", replace(f"{GOT}/absence.label", "0\n0\n0\n"), ["absence.label: has 3 numbers, expected 4"]),
+    ("got10k", remove(GOT, "cover.label"), ["cover.label: is missing"]),
+    ("got10k", cut("train/*/*.jpg"), [f"{GOT}/00000001.jpg cannot be decoded", "8 unusable frames of 8"]),
+    (
+        "got10k",
+        replace("train/*/*.jpg", np.zeros((5, 5, 3), np.uint8)),
+        ["lies outside, expected one that fits its 5 x 5 pixels"],
+    ),
+    ("lasot", remove("cat/cat-1/out_of_view.txt"), ["cat-1/out_of_view.txt: is missing"]),
+    ("lasot", replace("cat/cat-1/full_occlusion.txt", "0,1"), ["full_occlusion.txt: has 2 numbers, expected 4"]),
+    ("lasot", replace("training_set.txt", "dog-1\ndog-2\n"), ["1 problem", "dog: is missing"]),
+    ("lasot", remove("cat/cat-1/img/*2.jpg"), ["cat-1/img: lacks 1 file"]),
+    ("trackingnet", remove("TRAIN_0/anno/abc_0.txt"), ["TRAIN_0/anno: holds no boxes"]),
+    ("trackingnet", lambda root: (root / "TRAIN_0/frames").rename(root / "x"), ["TRAIN_0/frames: is missing"]),
+    ("imagenet_vid", cut("Annotations/VID/train/*/*/000001.xml"), ["000001.xml: cannot be read"]),
+    ("imagenet_vid", replace("Annotations/VID/train/*/*/000002.xml", xml({0: (0, 0, 9, 9)})[:-40]), ["000002.xml"]),
+    ("imagenet_vid", remove("Data/VID/train/*/*/000003.JPEG"), ["00000000: lacks 1 file", "000003.JPEG"]),
+    ("coco", cut("annotations/*.json"), ["instances_train2017.json: is not JSON"]),
+    ("coco", replace("annotations/*.json", "{}"), ["instances_train2017.json: has no 'images'"]),
+    ("coco", replace("annotations/*.json", "[]"), ["instances_train2017.json: cannot be understood"]),
+    ("coco", remove("train2017/*.jpg"), ["train2017: lacks 1 file", "000000000009.jpg"]),
+    ("youtube_vos", remove("train/Annotations/abc/00010.png"), ["Annotations/abc: lacks 1 file", "00010.png"]),
+    ("youtube_vos", cut("train/Annotations/abc/*.png"), ["00000.png cannot be read"]),
+    ("youtube_vos", replace("train/meta.json", '{"videos": {"abc": {}}}'), ["meta.json: has no 'objects'"]),
+    ("davis", remove("JPEGImages/480p/bear/00002.jpg"), ["JPEGImages/480p/bear: lacks 1 file"]),
+    ("davis", remove("Annotations/480p/bear/*.png"), ["Annotations/480p/bear: is empty"]),
+    ("davis", cut("Annotations/480p/bear/00000.png"), ["bear/00000.png cannot be read"]),
+    ("davis", remove("ImageSets/*/train.txt"), ["2017/train.txt: is missing"]),
+    ("otb", remove("Car/img/0003.jpg"), ["groundtruth_rect.txt: has 4 boxes for 3 images"]),
+    ("otb", remove("Car/img/*"), ["Car/img: holds no image"]),
+    ("otb", replace("Car/groundtruth_rect.txt", "\n"), ["groundtruth_rect.txt: is empty"]),
+    ("sequences", remove("car/img/frame9.png"), ["3 images in img and 4 lines"]),
+    ("sequences", replace("car/mask/*.png", np.zeros((9, 9), np.uint8)), ["its mask is 9 x 9 pixels"]),
+    ("shards", cut("tracks-00.tar"), ["tracks-00.tar: "]),
+    ("shards", replace("tracks-00.tar", b"junk" * 300), ["tracks-00.tar: cannot be read"]),
+    ("shards", replace("index.json", "{}"), ["index.json: cannot be read"]),
+    ("shards", replace("tracks-00.tar", b""), ["tracks-00.tar: cannot be read"]),
+]
+
+
+@pytest.mark.parametrize("kind, damage, named", DAMAGE)
+def test_damage_is_named_by_file(tmp_path, kind, damage, named):
+    root = WRITERS[kind](tmp_path / "set")
+    damage(root)
+    said = report(settings(kind, root))
+    for part in named:
+        assert part in said
+    assert "expected" in said and str(root) in said
+
+
+def drop(extension):
+    return lambda key, members: key.endswith("20") and members.pop(extension)
+
+
+def forget(name):
+    return lambda key, members: key.endswith("20") and members["json"].pop(name)
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (drop("webp"), "sample own-a-20 has no .webp"),
+        (drop("json"), "sample own-a-20 has no .json"),
+        *((forget(name), f"own-a-20.json has no '{name}'") for name in ("set", "frame", "box_xywh", "valid_xywh")),
+        (lambda key, members: members.update(webp=b""), "own-a-10.webp cannot be decoded"),
+        (lambda key, members: members["json"].update(box_xywh=[1, 2]), "own-a-10.json cannot be read"),
+        (lambda key, members: members["json"].update(box_xywh=[900, 2, 3, 4]), "lies outside"),
+    ],
+)
+def test_samples_of_shards_with_something_missing(tmp_path, change, named):
+    said = report(settings("shards", write_shards(tmp_path, change)))
+    assert named in said and "tracks-00.tar" in said
+
+
+def test_a_shard_that_was_cut_between_members_is_found(tmp_path):
+    path = write_shards(tmp_path) / "tracks-00.tar"
+    with tarfile.open(path) as shard:
+        last = shard.getmembers()[-1]
+    path.write_bytes(path.read_bytes()[: last.offset])
+    assert f"{path}: was cut after sample own-b-0" in report(settings("shards", tmp_path))
+
+
+def test_shards_are_compared_with_their_index(tmp_path):
+    size = (write_shards(tmp_path) / "tracks-00.tar").stat().st_size
+    sizes = {"tracks-00.tar": {"bytes": size}, "photos-00.tar": {"bytes": 7}, "tracks-01.tar": {"bytes": 5}}
+    write(tmp_path / "index.json", json.dumps({"shards": sizes}))
+    said = report(settings("shards", tmp_path))
+    assert "2 problems" in said and "photos-00.tar: has" in said and "tracks-01.tar: is missing" in said
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("level", ["above", "below", "nothing", "missing", "file"])
+def test_another_level_of_a_data_set_is_told(tmp_path, kind, level):
+    root = WRITERS[kind](tmp_path / "data" / "set")
+    inner = next(path for path in sorted(root.iterdir(), reverse=True) if path.is_dir()) if kind != "shards" else root
+    empty = tmp_path / "other"
+    given = {
+        "above": tmp_path / "data",
+        "below": inner,
+        "nothing": empty,
+        "missing": tmp_path / "absent",
+        "file": tmp_path / "file",
+    }[level]
+    empty.mkdir()
+    write(tmp_path / "file", "")
+    if given == root:
+        return
+    said = report(settings(kind, given))
+    assert f"{given}: " in said and kind in said
+    assert (f"set path to {root}, which has it" in said) == (level in ("above", "below"))
+
+
+def test_problems_of_all_data_sets_are_told_at_once(tmp_path):
+    good, bad, gone = write_lasot(tmp_path / "a"), write_coco(tmp_path / "b"), tmp_path / "c"
+    (bad / "train2017" / "000000000009.jpg").unlink()
+    said = report(settings("lasot", good), settings("coco", bad), settings("davis", gone))
+    assert "2 problems" in said and f"{bad}/train2017: " in said and f"{gone}: is missing" in said
+    assert str(good) not in said
+
+
+def test_many_problems_are_counted(tmp_path):
+    names = [f"seq{number}" for number in range(25)]
+    write(tmp_path / "train" / "list.txt", "\n".join(names))
+    said = report(settings("got10k", tmp_path))
+    assert "25 problems" in said and "seq19:" in said and "seq20" not in said and said.endswith("and 5 more")
+
+
+def test_few_broken_frames_do_not_stop_a_run(tmp_path):
+    root = tmp_path / "Long"
+    for number in range(40):
+        write(root / "img" / f"{number:04d}.png", picture(0))
+    write(root / "groundtruth_rect.txt", lines([one_based(0)] * 40))
+    write(root / "img" / "0007.png", b"junk")
+    (track,) = check_datasets([settings("otb", tmp_path)])[0]
+    with pytest.raises(InvalidInputError, match=r"0007\.png"):
+        track.image_bgr(7)
+    for number in (17, 27):
+        write(root / "img" / f"{number:04d}.png", b"")
+    said = report(settings("otb", tmp_path))
+    assert "0017.png" in said and "one of 3 unusable frames of 40" in said
+
+
+def test_a_broken_mask_costs_one_frame(tmp_path):
+    root = write_youtube_vos(tmp_path)
+    write(root / "train" / "Annotations" / "abc" / "00005.png", b"junk")
+    first = read_dataset(settings("youtube_vos", root))[0]
+    assert first.present.tolist() == [True, False, True, True] and first.unreadable == 1
+    with pytest.raises(InvalidInputError, match=r"00005\.png"):
+        first.mask(1)
+
+
+def test_a_mask_in_colours_is_refused(tmp_path):
+    root = write_youtube_vos(tmp_path)
+    write(root / "train" / "Annotations" / "abc" / "00005.png", picture(0))
+    with pytest.raises(InvalidInputError, match=r"00005\.png is a picture in mode RGB"):
+        read_dataset(settings("youtube_vos", root))[0].mask(1)
+
+
+@pytest.mark.parametrize("change, named", [({"format": "voc"}, "'voc'.*got10k"), ({"split": "test"}, "'test'.*train")])
+def test_unknown_formats_and_splits_are_refused(tmp_path, change, named):
+    with pytest.raises(InvalidSettingError, match=named):
+        read_dataset(dataclasses.replace(settings("got10k", tmp_path), **change))
+
+
+def test_the_published_shards_read_whole(shared_data):
+    (tracks,) = check_datasets([settings("shards", shared_data / "train")])
+    assert (len(tracks), sum(map(len, tracks)), sum(track.video for track in tracks)) == (10415, 16615, 797)
+    assert all(track.present.all() for track in tracks)
