@@ -1,0 +1,342 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of targets, decoded once and kept on the device that trains.
+
+Of each labelled frame the bank keeps what lies in a square of 3.4 * s_z round the target, the context of its template
+in SiamFC's sense (Bertinetto et al. 2016): s_z = sqrt((w + p) * (h + p)), p = (w + h) / 2. It is stored where s_z is
+127, 63.5 or 31.75 pixels, so that no picture is enlarged more than twice; data that come as such crops stay as they
+are. Empty margins are not kept.
+"""
+
+import collections
+import concurrent.futures
+import dataclasses
+import logging
+import math
+import os
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from siam_tracker_ros.errors import DatasetError
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.geometry import xywh_to_cxcywh
+from siam_tracker_ros.training.datasets import DatasetSettings
+from siam_tracker_ros.training.datasets import read_dataset
+from siam_tracker_ros.training.datasets.problems import Problems
+from siam_tracker_ros.training.datasets.shards import read_photos
+
+CONTEXT = 3.4  # side of a stored square in units of s_z
+STORED_SIDES = (432, 216, 108)
+PHOTO_SIDE = 216  # longest side of a photo
+OUTLINE_POINTS = 32
+OUTLINE_IOU = 0.7  # below it a mask and its box do not mean the same thing, and the box counts
+BROKEN_SHARE = 0.03  # of a data set's frames that may be broken
+BROKEN_COUNT = 3  # broken frames that a data set of any size may have
+BLOCK = 512  # pictures that are decoded before any of them is stored
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class BankSettings:
+    """What a bank holds.
+
+    Attributes:
+        datasets: the data sets with labels.
+        photos: folder with photos-*.tar, unlabelled pictures for backgrounds; "" for none.
+        memory_gib: what the bank may take of the device's memory.
+    """
+
+    datasets: list[DatasetSettings]
+    photos: str = ""
+    memory_gib: float = 12.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageBank:
+    """All pictures of a training run; N samples, the frames of a track next to each other and in order, then photos.
+
+    Everything but the pixels lies on the CPU. Boxes and outlines are in pixels of the stored picture, pixel edges.
+
+    Attributes:
+        pixels: int32 (P,) on the training device, rows of all pictures behind each other; the bytes of a pixel, lowest
+            first, are blue, green, red and the target's mask (0 or 255).
+        offset: int64 (N + photos,), where each picture begins.
+        size_wh: int64 (N + photos, 2), of the stored pictures.
+        box_xywh: float64 (N, 4).
+        outline_xy: float64 (N, 32, 2), the target's outermost points: those of its mask, or of the ellipse in its box.
+        has_mask: bool (N,).
+        track: int64 (N,), number of the track.
+        first, length: int64 (T,), first sample of each track and how many it has.
+        share: float64 (T,), how often its frames are drawn in comparison with their number.
+        dataset: name of each track's data set.
+    """
+
+    pixels: torch.Tensor
+    offset: torch.Tensor
+    size_wh: torch.Tensor
+    box_xywh: torch.Tensor
+    outline_xy: torch.Tensor
+    has_mask: torch.Tensor
+    track: torch.Tensor
+    first: torch.Tensor
+    length: torch.Tensor
+    share: torch.Tensor
+    dataset: tuple[str, ...]
+
+    def __len__(self):
+        return len(self.box_xywh)
+
+    @property
+    def device(self):
+        return self.pixels.device
+
+    @property
+    def photos(self):
+        """Number of photos; they are pictures len(self), len(self) + 1, ..."""
+        return len(self.offset) - len(self)
+
+    def bgrm(self, number):
+        """One stored picture, uint8 (H, W, 4) on the CPU: blue, green, red, mask."""
+        width, height = self.size_wh[number].tolist()
+        start = int(self.offset[number])
+        packed = self.pixels[start : start + width * height].cpu().numpy()
+        return packed.view(np.uint8).reshape(height, width, 4)
+
+    @classmethod
+    def read(cls, settings, device="cpu"):
+        """Decode everything that BankSettings name.
+
+        Raises:
+            DatasetError: a data set cannot be read, or too many of its frames; the message names the files.
+            InvalidSettingError: the pictures would take more memory than allowed.
+        """
+        tracks, shares = [], []
+        for dataset in settings.datasets:
+            found = read_dataset(dataset)
+            tracks += found
+            shares += [dataset.share] * len(found)
+        problems = Problems()
+        photos = read_photos(settings.photos, problems) if settings.photos else []
+        if settings.photos and not photos:
+            problems.add(settings.photos, "has no photos-*.tar, expected a folder of them; leave photos empty for none")
+        problems.raise_any()
+        return cls.of_tracks(tracks, shares, photos, device, settings.memory_gib)
+
+    @classmethod
+    def of_tracks(cls, tracks, shares, photos=(), device="cpu", memory_gib=math.inf):
+        """Decode the frames of tracks that show their target.
+
+        Args:
+            tracks: list of Track.
+            shares: for each of them, see `ImageBank.share`.
+            photos: objects with a method `image_bgr`.
+            device: where the pixels go.
+            memory_gib: the most that they may take.
+        """
+        frames = [(number, row) for number, track in enumerate(tracks) for row in np.flatnonzero(track.present)]
+        if not frames:
+            raise DatasetError("no frame of the training data shows a target, expected labelled frames")
+        most_pixels = _most_pixels(tracks, frames) + PHOTO_SIDE**2 * len(photos)
+        if most_pixels * 4 > memory_gib * 2**30:
+            fits = max(int(len(frames) / len(tracks) * memory_gib * 2**30 / (most_pixels * 4)), 1)
+            raise InvalidSettingError(
+                f"{len(frames)} frames and {len(photos)} photos take up to {most_pixels * 4 / 2**30:.1f} GiB, expected "
+                f"{memory_gib:g} (memory_gib) at most; set most_frames of the data sets to {fits}, or allow more"
+            )
+        storage = _Storage(most_pixels)
+        samples = storage.fill(
+            [lambda at=at: _read_sample(tracks[at[0]], at[1]) for at in frames],
+            [(tracks[number].dataset, tracks[number].path(row)) for number, row in frames],
+        )
+        kept = np.array([frames[number][0] for number, _ in samples])  # the track of each sample
+        used, first, length = np.unique(kept, return_index=True, return_counts=True)
+        storage.fill(
+            [lambda photo=photo: _read_photo(photo) for photo in photos], [("photos", photo) for photo in photos]
+        )
+        labels = [label for _, label in samples]
+        return cls(
+            storage.pixels.to(device),
+            torch.tensor(storage.offset),
+            torch.tensor(storage.size_wh),
+            torch.from_numpy(np.stack([label.box_xywh for label in labels])),
+            torch.from_numpy(np.stack([label.outline_xy for label in labels])),
+            torch.tensor([label.has_mask for label in labels]),
+            torch.from_numpy(np.repeat(np.arange(len(used)), length)),
+            torch.from_numpy(first),
+            torch.from_numpy(length),
+            torch.tensor([shares[number] for number in used], dtype=torch.float64),
+            tuple(tracks[number].dataset for number in used),
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Label:
+    box_xywh: np.ndarray
+    outline_xy: np.ndarray
+    has_mask: bool
+
+
+class _Storage:
+    """Pixels of pictures, one behind the other; memory that is not written yet is only reserved."""
+
+    def __init__(self, most_pixels):
+        self._all = torch.empty(most_pixels, dtype=torch.int32)
+        self._used = 0
+        self.offset, self.size_wh = [], []
+
+    @property
+    def pixels(self):
+        return self._all[: self._used]
+
+    def fill(self, readers, sources):
+        """Decode and store in order, in threads; return [(number, label)] of those that could be read.
+
+        Args:
+            readers: functions without arguments that return a packed picture and its label.
+            sources: (name of the data set, path) of each, for messages.
+        """
+        kept, broken = [], collections.defaultdict(list)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in tqdm(range(0, len(readers), BLOCK), desc="decode", unit="block", disable=None):
+                for number, answer in enumerate(pool.map(_attempt, readers[start : start + BLOCK]), start):
+                    if isinstance(answer, InvalidInputError):
+                        broken[sources[number][0]].append(str(answer))
+                    else:
+                        picture, label = answer
+                        self._add(picture)
+                        kept.append((number, label))
+        counts = collections.Counter(dataset for dataset, _ in sources)
+        for dataset, messages in broken.items():
+            told = f"{len(messages)} of {counts[dataset]} pictures of {dataset} are broken, among them {messages[0]}"
+            if len(messages) > max(BROKEN_COUNT, BROKEN_SHARE * counts[dataset]) or len(messages) == counts[dataset]:
+                raise DatasetError(f"{told}; fetch or unpack this data set again")
+            _LOG.warning("%s; they are left out", told)
+        return kept
+
+    def _add(self, packed):
+        height, width = packed.shape
+        self._all[self._used : self._used + packed.size] = torch.from_numpy(packed.reshape(-1))
+        self.offset.append(self._used)
+        self.size_wh.append((width, height))
+        self._used += packed.size
+
+
+def _attempt(read):
+    try:
+        return read()
+    except InvalidInputError as error:
+        return error
+
+
+def _most_pixels(tracks, frames):
+    pixels = 0
+    for number, row in frames:
+        valid = tracks[number].valid_xywh(row)
+        if valid is None:
+            pixels += _stored_side(tracks[number].boxes_xywh[row]) ** 2
+        else:
+            pixels += int(valid[2] * valid[3])
+    return pixels
+
+
+def _read_sample(track, row):
+    image, mask, box_xywh = track.image_bgr(row), track.mask(row), track.boxes_xywh[row]
+    if track.valid_xywh(row) is None:
+        image, mask, box_xywh = cut_context(image, mask, box_xywh)
+    else:
+        x, y, w, h = track.valid_xywh(row)
+        image, mask = image[y : y + h, x : x + w], None if mask is None else mask[y : y + h, x : x + w]
+        box_xywh = box_xywh - [x, y, 0, 0]
+    has_mask = mask is not None and bool(mask.any())
+    if not has_mask:
+        mask = np.zeros(image.shape[:2], np.uint8)
+    outline = _mask_outline(mask, box_xywh) if has_mask else _ellipse_outline(box_xywh)
+    return _pack(image, mask), _Label(box_xywh, outline, has_mask)
+
+
+def _read_photo(photo):
+    image = photo.image_bgr()
+    shrink = min(PHOTO_SIDE / max(image.shape[:2]), 1)
+    size_wh = [max(round(side * shrink), 1) for side in image.shape[1::-1]]
+    image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    return _pack(image, np.zeros(image.shape[:2], np.uint8)), None
+
+
+def _pack(image_bgr, mask):
+    """Picture and mask as one int32 a pixel (H, W)."""
+    return cv2.merge([image_bgr, mask]).view(np.int32)[..., 0]
+
+
+def context_side(box_xywh):
+    """Side of the stored square in pixels of the frame."""
+    w, h = box_xywh[..., 2], box_xywh[..., 3]
+    p = (w + h) / 2
+    return CONTEXT * ((w + p) * (h + p)) ** 0.5
+
+
+def _stored_side(box_xywh):
+    """Side of the square in the bank; the largest that does not enlarge the picture more than twice."""
+    side = context_side(box_xywh)
+    return next((stored for stored in STORED_SIDES if 2 * side >= stored), STORED_SIDES[-1])
+
+
+def cut_context(image_bgr, mask, box_xywh):
+    """Cut out the square round a target as the bank keeps it.
+
+    Args:
+        image_bgr: frame, uint8 (H, W, 3).
+        mask: uint8 (H, W) of 0 and 255, or None.
+        box_xywh: target in pixels of the frame.
+
+    Returns:
+        The same three, of the part of the square that lies in the frame.
+
+    Raises:
+        InvalidInputError: the square lies outside of the frame.
+    """
+    size_wh = np.array(image_bgr.shape[1::-1])
+    side = context_side(box_xywh)
+    center = xywh_to_cxcywh(box_xywh)[:2]
+    low = np.clip(np.floor(center - side / 2), 0, size_wh).astype(int)
+    high = np.clip(np.ceil(center + side / 2), 0, size_wh).astype(int)
+    if (high <= low).any():
+        raise InvalidInputError(f"box {box_xywh} lies outside of its frame of {size_wh[0]} x {size_wh[1]} pixels")
+    stored_wh = np.maximum(((high - low) * _stored_side(box_xywh) / side).round().astype(int), 1)
+    ratio = stored_wh / (high - low)
+    rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
+    method = cv2.INTER_AREA if ratio.min() < 1 else cv2.INTER_CUBIC
+    picture = cv2.resize(image_bgr[rows, columns], stored_wh.tolist(), interpolation=method)
+    if mask is not None:
+        smooth = cv2.INTER_AREA if ratio.min() < 1 else cv2.INTER_LINEAR
+        mask = cv2.resize(mask[rows, columns], stored_wh.tolist(), interpolation=smooth)
+        mask = np.where(mask >= 128, np.uint8(255), np.uint8(0))
+    return picture, mask, np.concatenate([box_xywh[:2] - low, box_xywh[2:]]) * np.tile(ratio, 2)
+
+
+def _directions():
+    angle = np.arange(OUTLINE_POINTS) * (2 * np.pi / OUTLINE_POINTS)
+    return np.stack([np.cos(angle), np.sin(angle)], 1)  # (32, 2)
+
+
+def _ellipse_outline(box_xywh):
+    box = xywh_to_cxcywh(box_xywh)
+    return box[:2] + _directions() * box[2:] / 2
+
+
+def _mask_outline(mask, box_xywh):
+    """The mask's outermost points in 32 directions; the ellipse's where mask and box do not agree."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    inside = mask[rows] > 0
+    left, right = inside.argmax(axis=1), mask.shape[1] - inside[:, ::-1].argmax(axis=1)
+    bounds = np.array([left.min(), rows[0], right.max() - left.min(), rows[-1] + 1 - rows[0]])
+    if iou_xywh(bounds, box_xywh) < OUTLINE_IOU:
+        return _ellipse_outline(box_xywh)
+    corners = [np.stack([x, y], 1) for x in (left, right) for y in (rows, rows + 1)]
+    points = np.concatenate(corners).astype(np.float64)
+    return points[(points @ _directions().T).argmax(axis=0)]

@@ -1,0 +1,301 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Views of an ImageBank's pictures and what befalls them, in batches on the bank's device.
+
+Matrices are affine maps (B, 2, 3) of pixel edges, float64 on the CPU, where they are small; what has pixels lies on the
+device.
+"""
+
+import dataclasses
+import math
+
+import torch
+from torch.nn import functional
+
+LUMA_BGR = (0.114, 0.587, 0.299)
+BLUR_MARGIN = 16  # pixels beyond the edge that a blur may look at
+_PADDING = {True: "zeros", False: "border"}  # what lies beyond a picture, with and without a weight that says so
+COVER_POINTS = 16  # a target's box is looked at in 16 x 16 points to tell how much of it is covered
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layer:
+    """Something that lies over a picture; None stands for ones everywhere.
+
+    Attributes:
+        image_bgr: float32 (B, 3, H, W), 0..255, multiplied by the weight.
+        weight: float32 (B, 1, H, W), 0..1, how much of a pixel the layer covers, or None.
+        mask: float32 (B, 1, H, W), 0..1, the target's mask multiplied by the picture's own weight, or None.
+    """
+
+    image_bgr: torch.Tensor
+    weight: torch.Tensor | None
+    mask: torch.Tensor | None
+
+    def over(self, below_bgr):
+        """Pictures (B, 3, H, W) with the layer over them."""
+        return torch.addcmul(self.image_bgr + below_bgr, below_bgr, self.weight, value=-1)
+
+
+def view_matrix(center_xy, side, out_side, angle=None, stretch=None, flip=None):
+    """Affine maps (B, 2, 3) from pictures to crops of `out_side` pixels that show `side` pixels round a centre.
+
+    Args:
+        center_xy: (B, 2); side: (B,), both in pixels of the picture.
+        angle: (B,) in radians.
+        stretch: (B,); above 1 makes things wider and flatter in the crop.
+        flip: bool (B,); mirrors left and right.
+    """
+    scale = out_side / side
+    angle = torch.zeros_like(scale) if angle is None else angle
+    stretch = torch.ones_like(scale) if stretch is None else stretch
+    sign = torch.ones_like(scale) if flip is None else 1 - 2 * flip.to(scale.dtype)
+    cos, sin = angle.cos(), angle.sin()
+    across, down = scale * stretch * sign, scale / stretch
+    linear = torch.stack([across * cos, -across * sin, down * sin, down * cos], 1).view(-1, 2, 2)
+    return torch.cat([linear, out_side / 2 - linear @ center_xy[:, :, None]], 2)
+
+
+def map_points(matrix, points_xy):
+    """Points (B, K, 2) after affine maps (B, 2, 3)."""
+    return points_xy @ matrix[:, :, :2].mT + matrix[:, None, :, 2]
+
+
+def bounds_cxcywh(points_xy):
+    """Boxes (B, 4) that bound points (B, K, 2)."""
+    low, high = points_xy.amin(1), points_xy.amax(1)
+    return torch.cat([(low + high) / 2, high - low], 1)
+
+
+def invert(matrix):
+    """The inverse affine maps."""
+    linear = torch.linalg.inv(matrix[:, :, :2])
+    return torch.cat([linear, -linear @ matrix[:, :, 2:]], 2)
+
+
+def leaves_picture(matrix, size_wh, side):
+    """Whether a crop of `side` pixels shows something beyond its picture, bool (B,)."""
+    corners = map_points(invert(matrix), _square(matrix, side))
+    return ((corners < 0) | (corners > size_wh[:, None])).flatten(1).any(1)
+
+
+def _square(matrix, side):
+    corners = torch.tensor([[0, 0], [0, side], [side, 0], [side, side]], dtype=matrix.dtype)
+    return corners.expand(len(matrix), 4, 2)
+
+
+def warp(bank, picture, matrix, side, cut_out, weights=True, masks=False):
+    """Warp pictures of the bank into a Layer.
+
+    A picture that shrinks to less than two thirds is averaged over blocks of pixels first.
+
+    Args:
+        bank: ImageBank.
+        picture: int64 (B,), numbers of pictures.
+        matrix: (B, 2, 3) from picture to layer.
+        side: of the layer.
+        cut_out: bool (B,), whether the layer holds the target alone and not the whole picture.
+        weights: whether the layer needs a weight, because something is cut out or ends within the layer.
+        masks: whether the layer has a mask.
+    """
+    inverse = invert(matrix)
+    corners = map_points(inverse, _square(matrix, side))
+    size_wh = bank.size_wh[picture]
+    low = torch.minimum((corners.amin(1).floor().long() - 1).clamp(min=0), size_wh - 1)  # (B, 2)
+    high = torch.minimum(corners.amax(1).ceil().long() + 1, size_wh).maximum(low + 1)
+    shrink = torch.linalg.det(inverse[:, :, :2]).abs().sqrt().round().long().clamp(min=1)
+    layers = torch.empty(len(picture), 3 + weights + masks, side, side, device=bank.device)
+    for block in shrink.unique().tolist():
+        rows = torch.nonzero(shrink == block)[:, 0]
+        width, height = ((high - low)[rows].amax(0).add(block - 1) // block * block).tolist()
+        window = _window(bank, picture[rows], low[rows], (width, height), cut_out[rows], weights, masks)
+        if block > 1:
+            window = functional.avg_pool2d(window, block)
+        to_unit = torch.tensor([2 / width, 2 / height], dtype=torch.float64)
+        theta = inverse[rows] * to_unit[:, None]
+        theta[:, :, 2] -= low[rows] * to_unit + 1
+        grid = _pixel_grid(theta.to(bank.device, torch.float32), side)
+        sampled = functional.grid_sample(window, grid, align_corners=False, padding_mode=_PADDING[weights])
+        if len(rows) == len(picture):
+            layers = sampled
+        else:
+            layers[rows.to(bank.device)] = sampled
+    return Layer(layers[:, :3], layers[:, 3:4] if weights else None, layers[:, 3 + weights :] if masks else None)
+
+
+def _pixel_grid(theta, side):
+    """Where the pixel centres of squares come from, (B, side, side, 2)."""
+    center = torch.arange(side, device=theta.device) + 0.5
+    along_x = theta[:, :, 0, None] * center + theta[:, :, 2, None]  # (B, 2, side)
+    along_y = theta[:, :, 1, None] * center
+    grid = torch.empty(len(theta), side, side, 2, device=theta.device)
+    for axis in range(2):
+        torch.add(along_x[:, axis, None, :], along_y[:, axis, :, None], out=grid[..., axis])
+    return grid
+
+
+def _window(bank, picture, low, size_wh, cut_out, weights, masks):
+    """Parts of pictures, all of one size, (B, 3 to 5, height, width): BGR, weight and mask as in a Layer."""
+    columns, in_x, rows, in_y = _places(bank, picture, low, size_wh)
+    packed = _fetch(bank, picture, columns, rows)
+    window = torch.empty(len(packed), 3 + weights + masks, *packed.shape[1:3], device=bank.device)
+    channels = packed.permute(0, 3, 1, 2)
+    window[:, :3] = channels[:, :3]
+    if masks:
+        torch.mul(channels[:, 3], 1 / 255, out=window[:, -1])
+    if weights:
+        weight = torch.mul(in_y.float()[:, :, None], in_x.float()[:, None, :], out=window[:, 3])
+        if masks:
+            window[:, 4] *= weight
+        if cut_out.any():
+            weight *= torch.where(cut_out.to(bank.device)[:, None, None], channels[:, 3] > 127, True)
+        window[:, :3] *= weight[:, None]
+    return window
+
+
+def photo_background(bank, picture, start_wh, flip, side):
+    """Parts of photos, enlarged twice, (B, 3, side, side); beyond its edges a photo is mirrored.
+
+    Args:
+        bank: ImageBank.
+        picture: int64 (B,), numbers of pictures.
+        start_wh: (B, 2), 0..1, where the part begins in what is left of the photo's width and height.
+        flip: bool (B,); mirrors left and right.
+        side: of the answer.
+    """
+    low = (start_wh * (bank.size_wh[picture] - side // 2).clamp(min=0)).long()
+    columns, _, rows, _ = _places(bank, picture, low, (side // 2, side // 2))
+    columns = torch.where(flip.to(bank.device)[:, None], columns.flip(1), columns)
+    small = _fetch(bank, picture, columns, rows)[..., :3].permute(0, 3, 1, 2)
+    small = small.to(torch.float32, memory_format=torch.contiguous_format)
+    return functional.interpolate(small, scale_factor=2, mode="bilinear")
+
+
+def _places(bank, picture, low, size_wh):
+    """Columns (B, width) and rows (B, height) of parts of pictures, mirrored at the edges, and which were within."""
+    low, picture_wh = low.to(bank.device), bank.size_wh[picture].to(bank.device)
+    places = []
+    for axis, length in enumerate(size_wh):
+        position = low[:, axis, None] + torch.arange(length, device=bank.device)
+        limit = picture_wh[:, axis, None]
+        turned = position.remainder(2 * limit)
+        places += [torch.minimum(turned, 2 * limit - 1 - turned), (position >= 0) & (position < limit)]
+    return places
+
+
+def _fetch(bank, picture, columns, rows):
+    """Pixels as bytes, uint8 (B, height, width, 4)."""
+    start = bank.offset[picture].to(bank.device)[:, None] + rows * bank.size_wh[picture, :1].to(bank.device)
+    index = start[:, :, None] + columns[:, None, :]
+    return bank.pixels.index_select(0, index.view(-1)).view(torch.uint8).view(*index.shape, 4)
+
+
+def paste(image_bgr, visible, layer, row, corner_xy):
+    """Lay small layers over pictures, in place.
+
+    Args:
+        image_bgr: (B, 3, H, W).
+        visible: (B, 1, H, W), how much of a pixel is the target; less of it where something lies over it.
+        layer: Layer (K, ..., side, side).
+        row: int64 (K,), the picture that each of them goes on, each but once.
+        corner_xy: int64 (K, 2), where its top left corner comes to lie, perhaps outside.
+    """
+    device, (height, width) = image_bgr.device, image_bgr.shape[2:]
+    step = torch.arange(layer.weight.shape[-1])
+    (x, in_x), (y, in_y) = (
+        (place.clamp(0, limit - 1).to(device), ((place >= 0) & (place < limit)).to(device, torch.float32))
+        for place, limit in ((corner_xy[:, :1] + step, width), (corner_xy[:, 1:] + step, height))
+    )
+    within = in_y[:, None, :, None] * in_x[:, None, None, :]
+    inner = (y[:, :, None] * width + x[:, None, :])[:, None]  # (K, 1, side, side)
+    row = row.to(device)[:, None, None, None]
+    for target, above in ((image_bgr, layer.image_bgr), (visible, None)):
+        channels = target.shape[1]
+        plane = row * channels + torch.arange(channels, device=device)[:, None, None]
+        index = (plane * (height * width) + inner).view(-1)
+        below = target.view(-1).index_select(0, index).view(len(layer.weight), channels, *inner.shape[2:])
+        change = -below * layer.weight if above is None else torch.addcmul(above, below, layer.weight, value=-1)
+        target.view(-1).index_add_(0, index, (change * within).view(-1))  # nothing is added twice but zeros
+
+
+def covered_shares(bank, picture, inverse, box_xyxy, visible):
+    """How much of a target each of several places of a cut-out covers, (B, K), 0..1.
+
+    Args:
+        bank: ImageBank.
+        picture: int64 (B,), the cut-outs.
+        inverse: (B, K, 2, 3), from the crop to the cut-out's picture.
+        box_xyxy: (B, 4), the target in pixels of the crop.
+        visible: (B, 1, side, side), 0..1, how much of each pixel is the target, as far as that is known.
+    """
+    device, side = bank.device, visible.shape[-1]
+    low, high = box_xyxy[:, :2].clamp(0, side), box_xyxy[:, 2:].clamp(0, side)
+    step = (torch.arange(COVER_POINTS, dtype=torch.float64) + 0.5) / COVER_POINTS
+    axes = low[:, :, None] + (high - low)[:, :, None] * step  # (B, 2, 16)
+    points = torch.stack(torch.broadcast_tensors(axes[:, 0, None, :], axes[:, 1, :, None]), -1).flatten(1, 2)
+    source = points[:, None] @ inverse[..., :2].mT + inverse[..., None, :, 2]  # (B, K, 256, 2)
+    size_wh = bank.size_wh[picture][:, None, None]
+    inside = ((source >= 0) & (source < size_wh)).all(-1)
+    cell = torch.minimum(source.long().clamp(min=0), size_wh - 1)
+    index = bank.offset[picture][:, None, None] + cell[..., 1] * size_wh[..., 0] + cell[..., 0]
+    packed = bank.pixels.index_select(0, index.to(device).view(-1)).view(index.shape)
+    alpha = (packed < 0) & inside.to(device)  # the mask is the highest byte, and 255 has the sign's bit
+    cell = points.long().clamp(max=side - 1)
+    weight = visible.flatten(1).gather(1, (cell[..., 1] * side + cell[..., 0]).to(device))  # (B, 256)
+    return (alpha * weight[:, None]).sum(-1) / weight.sum(-1, keepdim=True).clamp(min=1e-6)
+
+
+def recoloring(contrast, brightness, casts, saturation):
+    """Affine maps (B, 3, 4) of colours: contrast round the middle, a cast (B, 3) each, brightness, then saturation."""
+    gain = contrast[:, None] * casts
+    change = torch.cat([torch.diag_embed(gain), (128 * (1 - gain) + brightness[:, None])[:, :, None]], 2)
+    return desaturating(saturation) @ change
+
+
+def desaturating(saturation):
+    """Linear maps (B, 3, 3) that mix colours with their grey; 0 leaves grey alone."""
+    grey = torch.tensor(LUMA_BGR, dtype=saturation.dtype).expand(3, 3)
+    return saturation[:, None, None] * torch.eye(3, dtype=saturation.dtype) + (1 - saturation)[:, None, None] * grey
+
+
+def recolor(image_bgr, change):
+    """Pictures (B, 3, H, W) with affine maps of colours (B, 3, 4) done to them, 0..255."""
+    change = change.to(image_bgr.device, image_bgr.dtype)
+    changed = torch.baddbmm(change[:, :, 3:], change[:, :, :3], image_bgr.flatten(2))
+    return changed.clamp_(0, 255).view_as(image_bgr)
+
+
+def recolor_layer(layer, change):
+    """A Layer with the same done to it."""
+    change = change.to(layer.weight.device, layer.weight.dtype)
+    image = torch.matmul(change[:, :, :3], layer.image_bgr.flatten(2)).view_as(layer.image_bgr)
+    image = torch.addcmul(image, change[:, :, 3, None, None], layer.weight).clamp_(min=0)
+    return dataclasses.replace(layer, image_bgr=torch.minimum(image, 255 * layer.weight))
+
+
+def coarsen(image_bgr, sides):
+    """Pictures (B, 3, H, H) as if a camera had taken them with fewer pixels; sides: that many, a list."""
+    coarse = torch.empty_like(image_bgr)
+    for row, side in enumerate(sides):
+        small = functional.interpolate(image_bgr[row : row + 1], size=(side, side), mode="bilinear", antialias=True)
+        coarse[row : row + 1] = functional.interpolate(small, size=image_bgr.shape[2:], mode="bilinear")
+    return coarse
+
+
+def blur(image_bgr, sigma, motion_xy):
+    """Pictures (B, 3, H, W) after a Gaussian and a motion, by their transfer functions.
+
+    Args:
+        image_bgr: 0..255.
+        sigma: (B,), of the Gaussian, 0 for none, in pixels.
+        motion_xy: (B, 2), the way that everything moves while the picture is taken, in pixels.
+    """
+    device, size = image_bgr.device, [side + 2 * BLUR_MARGIN for side in image_bgr.shape[2:]]
+    padded = functional.pad(image_bgr, (BLUR_MARGIN,) * 4, mode="reflect")
+    fy, fx = torch.fft.fftfreq(size[0], device=device)[:, None], torch.fft.rfftfreq(size[1], device=device)
+    sigma, motion_xy = (value.to(device, torch.float32)[..., None, None] for value in (sigma, motion_xy))
+    transfer = torch.exp(-2 * (math.pi * sigma) ** 2 * (fx**2 + fy**2))
+    transfer = transfer * torch.sinc(motion_xy[:, 0] * fx + motion_xy[:, 1] * fy)  # (B, H', W' // 2 + 1)
+    blurred = torch.fft.irfft2(torch.fft.rfft2(padded) * transfer[:, None], s=size)
+    inner = slice(BLUR_MARGIN, -BLUR_MARGIN)
+    return blurred[:, :, inner, inner].clamp(0, 255)
