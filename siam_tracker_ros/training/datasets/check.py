@@ -58,7 +58,7 @@ def _check_files(tracks, problems):
         names = sorted(names)
         if folder.is_dir():
             shown = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
-            problems.add(folder, f"lacks {len(names)} files that are labelled", f"{shown} next to its others")
+            problems.add(folder, f"lacks {len(names)} labelled file{'s' * (len(names) > 1)}", f"also {shown}")
         else:
             problems.add_missing(folder / names[0], "it")
 

@@ -102,16 +102,23 @@ def read_boxes(path, problems):
     text = read_text(path, problems, what)
     if text is None:
         return None
-    lines = text.replace(",", " ").rstrip().splitlines()
+    lines = text.rstrip().splitlines()
     try:
-        boxes = np.loadtxt(lines, np.float64, comments=None, ndmin=2)
-    except ValueError as error:
-        problems.add(path, f"cannot be read ({str(error).split(';')[0]})", what)
-        return None
-    if boxes.shape != (len(lines), 4):
-        problems.add(path, f"has {boxes.shape[1]} numbers a line in {len(boxes)} of {len(lines)} lines", what)
-        return None
-    return boxes
+        boxes = np.loadtxt([line.replace(",", " ") for line in lines], np.float64, comments=None, ndmin=2)
+    except ValueError:
+        boxes = np.empty(0)
+    if boxes.shape == (len(lines), 4):
+        return boxes
+    number, line = next(((i, line) for i, line in enumerate(lines, 1) if not _is_box(line)), (1, lines[0]))
+    problems.add(path, f"line {number} is {line!r}", what)
+    return None
+
+
+def _is_box(line):
+    try:
+        return len([float(field) for field in line.replace(",", " ").split()]) == 4
+    except ValueError:
+        return False
 
 
 def read_flags(path, count, problems):

@@ -106,7 +106,7 @@ def _check_level(folder, pattern, kind, problems):
     near = [*list(folder.resolve().parents)[:3], *_subfolders(folder, "*"), *_subfolders(folder, "*/*")]
     right = next((place for place in near if _holds(place, pattern)), None)
     seen = ", ".join([place.name for place in sorted(folder.iterdir())][:5]) or "nothing"
-    fault = f"has no {pattern}, but {seen}"
+    fault = f"has no {pattern} in it, but {seen}"
     problems.add(folder, fault, expected, advice if right is None else f"set path to {right}, which has it")
     return False
 
