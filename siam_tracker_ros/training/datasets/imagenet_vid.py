@@ -28,7 +28,7 @@ def read(folder, split, name, problems):
     if not snippets:
         problems.add(labels, "holds no labels", "folders with 000000.xml and on")
     tracks = []
-    for place, names in tqdm(sorted(snippets), desc=f"{name}: labels", unit="snippet", leave=False):
+    for place, names in tqdm(sorted(snippets), desc=f"{name}: labels", unit="snippet", leave=False, disable=None):
         snippet = place.relative_to(labels)
         files = NumberedFiles(folder / "Data" / "VID" / split / snippet, "{:06d}.JPEG")
         for track, rows in _read_snippet(place, sorted(names), problems).items():

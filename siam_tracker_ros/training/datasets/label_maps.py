@@ -26,7 +26,7 @@ class LabelMaps:
     files: Files
 
     def read(self, number):
-        """Labels (H, W) of a frame; raises InvalidInputError where they cannot be read."""
+        """Labels, uint8 (H, W), of a frame; raises InvalidInputError where they cannot be read."""
         # OpenCV turns labels into the colours of their palette.
         try:
             from PIL import Image
@@ -37,7 +37,7 @@ class LabelMaps:
         path = self.files.path(number)
         try:
             with Image.open(path) as picture:
-                mode, labels = picture.mode, np.asarray(picture)
+                mode, labels = picture.mode, np.asarray(picture).astype(np.uint8)
         except (OSError, SyntaxError, ValueError) as error:
             raise InvalidInputError(
                 f"{path} cannot be read ({error}), expected a picture of labels; unpack it again"
@@ -64,8 +64,8 @@ class LabelMaps:
         """Bounds by label in a frame, and of all that is not 0 by None; decoded once for all objects."""
         if number not in self._known:
             labels = self.read(number)
-            present = [int(label) for label in np.unique(labels) if label]
-            self._known[number] = {label: _bounds(labels, label) for label in [None, *present] if present}
+            present = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1  # much faster than np.unique
+            self._known[number] = {label: _bounds(labels, label) for label in [None, *present.tolist()] if len(present)}
         return self._known[number]
 
 

@@ -3,6 +3,7 @@
 """What every data set is read into: frames that show one target."""
 
 import abc
+import concurrent.futures
 import dataclasses
 import functools
 
@@ -147,13 +148,17 @@ class MaskTrack(Track):
 
     @functools.cached_property
     def _label_boxes(self):
-        boxes, unreadable = np.full((len(self), 4), np.nan), 0
-        for i, number in enumerate(self.numbers):
-            try:
-                boxes[i] = self.masks.box_xywh(number, self.label)
-            except InvalidInputError:
-                unreadable += 1
-        return boxes, unreadable
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            boxes = list(pool.map(self._read_box, self.numbers.tolist()))
+        known = [np.full(4, np.nan) if box is None else box for box in boxes]
+        return np.reshape(known, (-1, 4)), sum(box is None for box in boxes)
+
+    def _read_box(self, number):
+        """Bounds of the target, None where its label cannot be read."""
+        try:
+            return self.masks.box_xywh(number, self.label)
+        except InvalidInputError:
+            return None
 
     @property
     def boxes_xywh(self):
