@@ -11,6 +11,7 @@ are. Empty margins are not kept.
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import logging
 import math
 import os
@@ -32,7 +33,7 @@ from siam_tracker_ros.training.datasets.shards import read_photos
 
 CONTEXT = 3.4  # side of a stored square in units of s_z
 STORED_SIDES = (432, 216, 108)
-PHOTO_SIDE = 216  # longest side of a photo
+PHOTO_SIDES = (128, 216)  # a photo is this large in its shorter side, and cut to this in its longer one
 OUTLINE_POINTS = 32
 OUTLINE_IOU = 0.7  # below it a mask and its box do not mean the same thing, and the box counts
 BROKEN_SHARE = 0.03  # of a data set's frames that may be broken
@@ -64,13 +65,13 @@ class ImageBank:
     Everything but the pixels lies on the CPU. Boxes and outlines are in pixels of the stored picture, pixel edges.
 
     Attributes:
-        pixels: int32 (P,) on the training device, rows of all pictures behind each other; the bytes of a pixel, lowest
-            first, are blue, green, red and the target's mask (0 or 255).
+        pixels: uint8 (P,) on the training device, all pictures behind each other; of each the planes of blue, green
+            and red and, where it has one, the target's mask (0 or 255).
         offset: int64 (N + photos,), where each picture begins.
         size_wh: int64 (N + photos, 2), of the stored pictures.
         box_xywh: float64 (N, 4).
         outline_xy: float64 (N, 32, 2), the target's outermost points: those of its mask, or of the ellipse in its box.
-        has_mask: bool (N,).
+        has_mask: bool (N + photos,).
         track: int64 (N,), number of the track.
         first, length: int64 (T,), first sample of each track and how many it has.
         share: float64 (T,), how often its frames are drawn in comparison with their number.
@@ -101,12 +102,15 @@ class ImageBank:
         """Number of photos; they are pictures len(self), len(self) + 1, ..."""
         return len(self.offset) - len(self)
 
-    def bgrm(self, number):
-        """One stored picture, uint8 (H, W, 4) on the CPU: blue, green, red, mask."""
-        width, height = self.size_wh[number].tolist()
-        start = int(self.offset[number])
-        packed = self.pixels[start : start + width * height].cpu().numpy()
-        return packed.view(np.uint8).reshape(height, width, 4)
+    def planes(self, number):
+        """One stored picture, uint8 (3 or 4, H, W): blue, green, red and, where it has one, the mask."""
+        start, width, height, count = self._places[number]
+        return self.pixels[start : start + count * width * height].view(count, height, width)
+
+    @functools.cached_property
+    def _places(self):
+        table = torch.stack([self.offset, *self.size_wh.T, 3 + self.has_mask.long()], 1)
+        return table.tolist()
 
     @classmethod
     def read(cls, settings, device="cpu"):
@@ -124,7 +128,7 @@ class ImageBank:
         problems = Problems()
         photos = read_photos(settings.photos, problems) if settings.photos else []
         if settings.photos and not photos:
-            problems.add(settings.photos, "has no photos-*.tar, expected a folder of them; leave photos empty for none")
+            problems.add(settings.photos, "has no photos-*.tar", "a folder of them", "leave photos empty for none")
         problems.raise_any()
         return cls.of_tracks(tracks, shares, photos, device, settings.memory_gib)
 
@@ -142,14 +146,16 @@ class ImageBank:
         frames = [(number, row) for number, track in enumerate(tracks) for row in np.flatnonzero(track.present)]
         if not frames:
             raise DatasetError("no frame of the training data shows a target, expected labelled frames")
-        most_pixels = _most_pixels(tracks, frames) + PHOTO_SIDE**2 * len(photos)
-        if most_pixels * 4 > memory_gib * 2**30:
-            fits = max(int(len(frames) / len(tracks) * memory_gib * 2**30 / (most_pixels * 4)), 1)
+        gib = memory_gib * 2**30
+        most_bytes = sum(_most_bytes(tracks[number], row) for number, row in frames)
+        most_bytes += 3 * math.prod(PHOTO_SIDES) * len(photos)
+        if most_bytes > gib:
+            fits = max(int(len(frames) / len(tracks) * gib / most_bytes), 1)
             raise InvalidSettingError(
-                f"{len(frames)} frames and {len(photos)} photos take up to {most_pixels * 4 / 2**30:.1f} GiB, expected "
+                f"{len(frames)} frames and {len(photos)} photos take up to {most_bytes / 2**30:.1f} GiB, expected "
                 f"{memory_gib:g} (memory_gib) at most; set most_frames of the data sets to {fits}, or allow more"
             )
-        storage = _Storage(most_pixels)
+        storage = _Storage(most_bytes)
         samples = storage.fill(
             [lambda at=at: _read_sample(tracks[at[0]], at[1]) for at in frames],
             [(tracks[number].dataset, tracks[number].path(row)) for number, row in frames],
@@ -166,7 +172,7 @@ class ImageBank:
             torch.tensor(storage.size_wh),
             torch.from_numpy(np.stack([label.box_xywh for label in labels])),
             torch.from_numpy(np.stack([label.outline_xy for label in labels])),
-            torch.tensor([label.has_mask for label in labels]),
+            torch.tensor([label.has_mask for label in labels] + [False] * (len(storage.offset) - len(labels))),
             torch.from_numpy(np.repeat(np.arange(len(used)), length)),
             torch.from_numpy(first),
             torch.from_numpy(length),
@@ -185,8 +191,8 @@ class _Label:
 class _Storage:
     """Pixels of pictures, one behind the other; memory that is not written yet is only reserved."""
 
-    def __init__(self, most_pixels):
-        self._all = torch.empty(most_pixels, dtype=torch.int32)
+    def __init__(self, most_bytes):
+        self._all = torch.empty(most_bytes, dtype=torch.uint8)
         self._used = 0
         self.offset, self.size_wh = [], []
 
@@ -198,7 +204,7 @@ class _Storage:
         """Decode and store in order, in threads; return [(number, label)] of those that could be read.
 
         Args:
-            readers: functions without arguments that return a packed picture and its label.
+            readers: functions without arguments that return the planes of a picture and its label.
             sources: (name of the data set, path) of each, for messages.
         """
         kept, broken = [], collections.defaultdict(list)
@@ -219,12 +225,12 @@ class _Storage:
             _LOG.warning("%s; they are left out", told)
         return kept
 
-    def _add(self, packed):
-        height, width = packed.shape
-        self._all[self._used : self._used + packed.size] = torch.from_numpy(packed.reshape(-1))
+    def _add(self, planes):
+        _, height, width = planes.shape
+        self._all[self._used : self._used + planes.size] = torch.from_numpy(planes.reshape(-1))
         self.offset.append(self._used)
         self.size_wh.append((width, height))
-        self._used += packed.size
+        self._used += planes.size
 
 
 def _attempt(read):
@@ -234,15 +240,10 @@ def _attempt(read):
         return error
 
 
-def _most_pixels(tracks, frames):
-    pixels = 0
-    for number, row in frames:
-        valid = tracks[number].valid_xywh(row)
-        if valid is None:
-            pixels += _stored_side(tracks[number].boxes_xywh[row]) ** 2
-        else:
-            pixels += int(valid[2] * valid[3])
-    return pixels
+def _most_bytes(track, row):
+    valid = track.valid_xywh(row)
+    pixels = _stored_side(track.boxes_xywh[row]) ** 2 if valid is None else valid[2] * valid[3]
+    return int(pixels) * (3 + track.has_mask(row))
 
 
 def _read_sample(track, row):
@@ -253,24 +254,24 @@ def _read_sample(track, row):
         x, y, w, h = track.valid_xywh(row)
         image, mask = image[y : y + h, x : x + w], None if mask is None else mask[y : y + h, x : x + w]
         box_xywh = box_xywh - [x, y, 0, 0]
-    has_mask = mask is not None and bool(mask.any())
-    if not has_mask:
-        mask = np.zeros(image.shape[:2], np.uint8)
-    outline = _mask_outline(mask, box_xywh) if has_mask else _ellipse_outline(box_xywh)
-    return _pack(image, mask), _Label(box_xywh, outline, has_mask)
+    if mask is None or not mask.any():
+        return _planes(image), _Label(box_xywh, _ellipse_outline(box_xywh), has_mask=False)
+    return _planes(image, mask), _Label(box_xywh, _mask_outline(mask, box_xywh), has_mask=True)
 
 
 def _read_photo(photo):
     image = photo.image_bgr()
-    shrink = min(PHOTO_SIDE / max(image.shape[:2]), 1)
-    size_wh = [max(round(side * shrink), 1) for side in image.shape[1::-1]]
-    image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
-    return _pack(image, np.zeros(image.shape[:2], np.uint8)), None
+    short, long = PHOTO_SIDES
+    ratio = short / min(image.shape[:2])
+    size_wh = [max(round(side * ratio), short) for side in image.shape[1::-1]]
+    image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+    top, left = (max(side - long, 0) // 2 for side in image.shape[:2])
+    return _planes(image[top : top + long, left : left + long]), None
 
 
-def _pack(image_bgr, mask):
-    """Picture and mask as one int32 a pixel (H, W)."""
-    return cv2.merge([image_bgr, mask]).view(np.int32)[..., 0]
+def _planes(image_bgr, *mask):
+    """Picture and mask, if any, as planes, uint8 (3 or 4, H, W)."""
+    return np.stack([*cv2.split(image_bgr), *mask])
 
 
 def context_side(box_xywh):

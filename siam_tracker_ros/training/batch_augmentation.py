@@ -14,7 +14,6 @@ from torch.nn import functional
 
 LUMA_BGR = (0.114, 0.587, 0.299)
 BLUR_MARGIN = 16  # pixels beyond the edge that a blur may look at
-_PADDING = {True: "zeros", False: "border"}  # what lies beyond a picture, with and without a weight that says so
 COVER_POINTS = 16  # a target's box is looked at in 16 x 16 points to tell how much of it is covered
 
 
@@ -73,15 +72,33 @@ def invert(matrix):
     return torch.cat([linear, -linear @ matrix[:, :, 2:]], 2)
 
 
-def leaves_picture(matrix, size_wh, side):
-    """Whether a crop of `side` pixels shows something beyond its picture, bool (B,)."""
-    corners = map_points(invert(matrix), _square(matrix, side))
-    return ((corners < 0) | (corners > size_wh[:, None])).flatten(1).any(1)
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """The parts of pictures that crops are made of.
+
+    Attributes:
+        low, high: int64 (B, 2), first column and row, and those behind the last, within the picture.
+        block: int64 (B,), side of the blocks of pixels that are averaged, because the picture shrinks.
+        leaves: bool (B,), whether the crop shows something beyond the picture.
+    """
+
+    low: torch.Tensor
+    high: torch.Tensor
+    block: torch.Tensor
+    leaves: torch.Tensor
 
 
-def _square(matrix, side):
+def find_source(matrix, size_wh, side):
+    """What crops (B,) of `side` pixels need of pictures of sizes (B, 2), a Source."""
+    inverse = invert(matrix)
+    block = torch.linalg.det(inverse[:, :, :2]).abs().sqrt().round().long().clamp(min=1)
     corners = torch.tensor([[0, 0], [0, side], [side, 0], [side, side]], dtype=matrix.dtype)
-    return corners.expand(len(matrix), 4, 2)
+    corners = map_points(inverse, corners.expand(len(matrix), 4, 2))
+    low = corners.amin(1).floor().long() - 2 * block[:, None]
+    high = corners.amax(1).ceil().long() + 2 * block[:, None]
+    leaves = ((low < 0) | (high > size_wh)).any(1)
+    low = torch.minimum(low.clamp(min=0), size_wh - 1)
+    return Source(low, torch.minimum(high, size_wh).maximum(low + 1), block, leaves)
 
 
 def warp(bank, picture, matrix, side, cut_out, weights=True, masks=False):
@@ -98,29 +115,42 @@ def warp(bank, picture, matrix, side, cut_out, weights=True, masks=False):
         weights: whether the layer needs a weight, because something is cut out or ends within the layer.
         masks: whether the layer has a mask.
     """
-    inverse = invert(matrix)
-    corners = map_points(inverse, _square(matrix, side))
-    size_wh = bank.size_wh[picture]
-    low = torch.minimum((corners.amin(1).floor().long() - 1).clamp(min=0), size_wh - 1)  # (B, 2)
-    high = torch.minimum(corners.amax(1).ceil().long() + 1, size_wh).maximum(low + 1)
-    shrink = torch.linalg.det(inverse[:, :, :2]).abs().sqrt().round().long().clamp(min=1)
+    source, inverse = find_source(matrix, bank.size_wh[picture], side), invert(matrix)
     layers = torch.empty(len(picture), 3 + weights + masks, side, side, device=bank.device)
-    for block in shrink.unique().tolist():
-        rows = torch.nonzero(shrink == block)[:, 0]
-        width, height = ((high - low)[rows].amax(0).add(block - 1) // block * block).tolist()
-        window = _window(bank, picture[rows], low[rows], (width, height), cut_out[rows], weights, masks)
+    for block in source.block.unique().tolist():
+        rows = torch.nonzero(source.block == block)[:, 0]
+        low, high = source.low[rows], source.high[rows]
+        width, height = ((high - low).amax(0).add(block - 1) // block * block).tolist()
+        window = torch.zeros(len(rows), layers.shape[1], height, width, device=bank.device)
+        for part, number, only_target, (x1, y1), (x2, y2) in zip(
+            window, picture[rows].tolist(), cut_out[rows].tolist(), low.tolist(), high.tolist()
+        ):
+            planes = bank.planes(number)[:, y1:y2, x1:x2]
+            _fill(part[:, : y2 - y1, : x2 - x1], planes, only_target, weights, masks)
         if block > 1:
             window = functional.avg_pool2d(window, block)
         to_unit = torch.tensor([2 / width, 2 / height], dtype=torch.float64)
         theta = inverse[rows] * to_unit[:, None]
-        theta[:, :, 2] -= low[rows] * to_unit + 1
+        theta[:, :, 2] -= low * to_unit + 1
         grid = _pixel_grid(theta.to(bank.device, torch.float32), side)
-        sampled = functional.grid_sample(window, grid, align_corners=False, padding_mode=_PADDING[weights])
+        sampled = functional.grid_sample(window, grid, align_corners=False)
         if len(rows) == len(picture):
             layers = sampled
         else:
             layers[rows.to(bank.device)] = sampled
     return Layer(layers[:, :3], layers[:, 3:4] if weights else None, layers[:, 3 + weights :] if masks else None)
+
+
+def _fill(part, planes, only_target, weights, masks):
+    """Write a piece of a picture (3 or 4, H, W) into one of a layer (3 to 5, H, W) of zeros."""
+    part[:3] = planes[:3]
+    if masks and len(planes) == 4:
+        torch.mul(planes[3], 1 / 255, out=part[-1])
+    if only_target:
+        torch.mul(planes[3], 1 / 255, out=part[3])
+        part[:3] *= part[3]
+    elif weights:
+        part[3] = 1
 
 
 def _pixel_grid(theta, side):
@@ -134,88 +164,23 @@ def _pixel_grid(theta, side):
     return grid
 
 
-def _window(bank, picture, low, size_wh, cut_out, weights, masks):
-    """Parts of pictures, all of one size, (B, 3 to 5, height, width): BGR, weight and mask as in a Layer."""
-    columns, in_x, rows, in_y = _places(bank, picture, low, size_wh)
-    packed = _fetch(bank, picture, columns, rows)
-    window = torch.empty(len(packed), 3 + weights + masks, *packed.shape[1:3], device=bank.device)
-    channels = packed.permute(0, 3, 1, 2)
-    window[:, :3] = channels[:, :3]
-    if masks:
-        torch.mul(channels[:, 3], 1 / 255, out=window[:, -1])
-    if weights:
-        weight = torch.mul(in_y.float()[:, :, None], in_x.float()[:, None, :], out=window[:, 3])
-        if masks:
-            window[:, 4] *= weight
-        if cut_out.any():
-            weight *= torch.where(cut_out.to(bank.device)[:, None, None], channels[:, 3] > 127, True)
-        window[:, :3] *= weight[:, None]
-    return window
-
-
 def photo_background(bank, picture, start_wh, flip, side):
-    """Parts of photos, enlarged twice, (B, 3, side, side); beyond its edges a photo is mirrored.
+    """Parts of photos, enlarged twice, (B, 3, side, side).
 
     Args:
         bank: ImageBank.
         picture: int64 (B,), numbers of pictures.
         start_wh: (B, 2), 0..1, where the part begins in what is left of the photo's width and height.
         flip: bool (B,); mirrors left and right.
-        side: of the answer.
+        side: of the answer, at most twice a photo's.
     """
-    low = (start_wh * (bank.size_wh[picture] - side // 2).clamp(min=0)).long()
-    columns, _, rows, _ = _places(bank, picture, low, (side // 2, side // 2))
-    columns = torch.where(flip.to(bank.device)[:, None], columns.flip(1), columns)
-    small = _fetch(bank, picture, columns, rows)[..., :3].permute(0, 3, 1, 2)
-    small = small.to(torch.float32, memory_format=torch.contiguous_format)
+    half = side // 2
+    low = (start_wh * (bank.size_wh[picture] - half + 1)).long()
+    small = torch.empty(len(picture), 3, half, half, device=bank.device)
+    for part, number, (x, y), turned in zip(small, picture.tolist(), low.tolist(), flip.tolist()):
+        planes = bank.planes(number)[:3, y : y + half, x : x + half]
+        part.copy_(planes.flip(2) if turned else planes)
     return functional.interpolate(small, scale_factor=2, mode="bilinear")
-
-
-def _places(bank, picture, low, size_wh):
-    """Columns (B, width) and rows (B, height) of parts of pictures, mirrored at the edges, and which were within."""
-    low, picture_wh = low.to(bank.device), bank.size_wh[picture].to(bank.device)
-    places = []
-    for axis, length in enumerate(size_wh):
-        position = low[:, axis, None] + torch.arange(length, device=bank.device)
-        limit = picture_wh[:, axis, None]
-        turned = position.remainder(2 * limit)
-        places += [torch.minimum(turned, 2 * limit - 1 - turned), (position >= 0) & (position < limit)]
-    return places
-
-
-def _fetch(bank, picture, columns, rows):
-    """Pixels as bytes, uint8 (B, height, width, 4)."""
-    start = bank.offset[picture].to(bank.device)[:, None] + rows * bank.size_wh[picture, :1].to(bank.device)
-    index = start[:, :, None] + columns[:, None, :]
-    return bank.pixels.index_select(0, index.view(-1)).view(torch.uint8).view(*index.shape, 4)
-
-
-def paste(image_bgr, visible, layer, row, corner_xy):
-    """Lay small layers over pictures, in place.
-
-    Args:
-        image_bgr: (B, 3, H, W).
-        visible: (B, 1, H, W), how much of a pixel is the target; less of it where something lies over it.
-        layer: Layer (K, ..., side, side).
-        row: int64 (K,), the picture that each of them goes on, each but once.
-        corner_xy: int64 (K, 2), where its top left corner comes to lie, perhaps outside.
-    """
-    device, (height, width) = image_bgr.device, image_bgr.shape[2:]
-    step = torch.arange(layer.weight.shape[-1])
-    (x, in_x), (y, in_y) = (
-        (place.clamp(0, limit - 1).to(device), ((place >= 0) & (place < limit)).to(device, torch.float32))
-        for place, limit in ((corner_xy[:, :1] + step, width), (corner_xy[:, 1:] + step, height))
-    )
-    within = in_y[:, None, :, None] * in_x[:, None, None, :]
-    inner = (y[:, :, None] * width + x[:, None, :])[:, None]  # (K, 1, side, side)
-    row = row.to(device)[:, None, None, None]
-    for target, above in ((image_bgr, layer.image_bgr), (visible, None)):
-        channels = target.shape[1]
-        plane = row * channels + torch.arange(channels, device=device)[:, None, None]
-        index = (plane * (height * width) + inner).view(-1)
-        below = target.view(-1).index_select(0, index).view(len(layer.weight), channels, *inner.shape[2:])
-        change = -below * layer.weight if above is None else torch.addcmul(above, below, layer.weight, value=-1)
-        target.view(-1).index_add_(0, index, (change * within).view(-1))  # nothing is added twice but zeros
 
 
 def covered_shares(bank, picture, inverse, box_xyxy, visible):
@@ -237,12 +202,31 @@ def covered_shares(bank, picture, inverse, box_xyxy, visible):
     size_wh = bank.size_wh[picture][:, None, None]
     inside = ((source >= 0) & (source < size_wh)).all(-1)
     cell = torch.minimum(source.long().clamp(min=0), size_wh - 1)
-    index = bank.offset[picture][:, None, None] + cell[..., 1] * size_wh[..., 0] + cell[..., 0]
-    packed = bank.pixels.index_select(0, index.to(device).view(-1)).view(index.shape)
-    alpha = (packed < 0) & inside.to(device)  # the mask is the highest byte, and 255 has the sign's bit
+    mask_start = bank.offset[picture] + 3 * bank.size_wh[picture].prod(1)
+    index = mask_start[:, None, None] + cell[..., 1] * size_wh[..., 0] + cell[..., 0]
+    alpha = bank.pixels.index_select(0, index.to(device).view(-1)).view(index.shape) > 127
     cell = points.long().clamp(max=side - 1)
     weight = visible.flatten(1).gather(1, (cell[..., 1] * side + cell[..., 0]).to(device))  # (B, 256)
-    return (alpha * weight[:, None]).sum(-1) / weight.sum(-1, keepdim=True).clamp(min=1e-6)
+    covered = ((alpha & inside.to(device)) * weight[:, None]).sum(-1)
+    return covered / weight.sum(-1, keepdim=True).clamp(min=1e-6)
+
+
+def paste(image_bgr, visible, layer_bgr, uncovered, corner_xy):
+    """Lay a small layer over a picture, in place.
+
+    Args:
+        image_bgr: (3, H, W).
+        visible: (1, H, W), how much of a pixel is the target; less of it where something lies over it.
+        layer_bgr: (3, side, side), multiplied by the weight.
+        uncovered: (1, side, side), 1 - weight.
+        corner_xy: two whole numbers, where the layer's top left corner comes to lie, perhaps outside.
+    """
+    (height, width), side, (x, y) = image_bgr.shape[1:], uncovered.shape[-1], corner_xy
+    x1, x2, y1, y2 = max(x, 0), min(x + side, width), max(y, 0), min(y + side, height)
+    if x1 < x2 and y1 < y2:
+        inner = (..., slice(y1 - y, y2 - y), slice(x1 - x, x2 - x))
+        image_bgr[..., y1:y2, x1:x2].mul_(uncovered[inner]).add_(layer_bgr[inner])
+        visible[..., y1:y2, x1:x2].mul_(uncovered[inner])
 
 
 def recoloring(contrast, brightness, casts, saturation):
@@ -266,11 +250,11 @@ def recolor(image_bgr, change):
 
 
 def recolor_layer(layer, change):
-    """A Layer with the same done to it."""
+    """The image of a Layer with the same done to it."""
     change = change.to(layer.weight.device, layer.weight.dtype)
     image = torch.matmul(change[:, :, :3], layer.image_bgr.flatten(2)).view_as(layer.image_bgr)
     image = torch.addcmul(image, change[:, :, 3, None, None], layer.weight).clamp_(min=0)
-    return dataclasses.replace(layer, image_bgr=torch.minimum(image, 255 * layer.weight))
+    return torch.minimum(image, 255 * layer.weight)
 
 
 def coarsen(image_bgr, sides):

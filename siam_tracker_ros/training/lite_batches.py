@@ -20,14 +20,13 @@ from siam_tracker_ros.models.lite import SEARCH_FACTOR
 from siam_tracker_ros.models.lite import SEARCH_SIDE
 from siam_tracker_ros.models.lite import TEMPLATE_FACTOR
 from siam_tracker_ros.models.lite import TEMPLATE_SIDE
-from siam_tracker_ros.training.batch_augmentation import Layer
 from siam_tracker_ros.training.batch_augmentation import blur
 from siam_tracker_ros.training.batch_augmentation import bounds_cxcywh
 from siam_tracker_ros.training.batch_augmentation import coarsen
 from siam_tracker_ros.training.batch_augmentation import covered_shares
 from siam_tracker_ros.training.batch_augmentation import desaturating
+from siam_tracker_ros.training.batch_augmentation import find_source
 from siam_tracker_ros.training.batch_augmentation import invert
-from siam_tracker_ros.training.batch_augmentation import leaves_picture
 from siam_tracker_ros.training.batch_augmentation import map_points
 from siam_tracker_ros.training.batch_augmentation import paste
 from siam_tracker_ros.training.batch_augmentation import photo_background
@@ -37,8 +36,8 @@ from siam_tracker_ros.training.batch_augmentation import recoloring
 from siam_tracker_ros.training.batch_augmentation import view_matrix
 from siam_tracker_ros.training.batch_augmentation import warp
 
-CPU_CHUNK = 8  # pairs that are made at once on a CPU: their pixels stay in its caches
-PASTE_SIDES = (64, 96, 128, 192, 256)  # of the squares that pasted things are made in
+CPU_CHUNK = 4  # views that are made at once on a CPU: their pixels stay in its caches
+PASTE_SIDES = (64, 128, 256)  # of the squares that pasted things are made in
 PLACES = 5  # tried for each thing that is pasted
 DISTRACTOR_COVER = (0.0, 0.15)  # share of the target that it may hide
 OCCLUDER_COVER = (0.1, 0.5)
@@ -128,13 +127,8 @@ class LiteBatches:
         """The batch of a step."""
         draws = _Draws((self.seed, step, self.rank), self.batch)
         plan = self._plan(draws)
-        chunk = CPU_CHUNK if self.bank.device.type == "cpu" else self.batch
         noise = torch.Generator(self.bank.device).manual_seed(draws.whole_number())
-        parts = [
-            self._render({name: value[start : start + chunk] for name, value in plan.items()}, noise)
-            for start in range(0, self.batch, chunk)
-        ]
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return self._render(plan, noise)
 
     def _plan(self, draws):
         """Everything that is drawn, tensors (B, ...) on the CPU by name.
@@ -167,13 +161,13 @@ class LiteBatches:
 
         count = draws.chance(settings.distractor) * draws.integer(torch.tensor(2)).add(1)
         target = plan["search_box"] * SEARCH_SIDE
-        anywhere = draws.uniform(0, SEARCH_SIDE, PLACES, 2)
-        plan |= self._paste(draws, "distractor0", count > 0, first, shown, target, anywhere)
-        anywhere = draws.uniform(0, SEARCH_SIDE, PLACES, 2)
-        plan |= self._paste(draws, "distractor1", count > 1, first, shown, target, anywhere)
         near = target[:, None, :2] + draws.uniform(-0.6, 0.6, PLACES, 2) * target[:, None, 2:]
-        plan |= self._paste(draws, "occluder", draws.chance(settings.occluder), first, shown, target, near)
-
+        pastes = [
+            self._paste(draws, count > 0, first, shown, target, draws.uniform(0, SEARCH_SIDE, PLACES, 2)),
+            self._paste(draws, count > 1, first, shown, target, draws.uniform(0, SEARCH_SIDE, PLACES, 2)),
+            self._paste(draws, draws.chance(settings.occluder), first, shown, target, near),
+        ]
+        plan |= {name: torch.stack([kind[name] for kind in pastes], 1) for name in pastes[0]}
         for name in ("template", "search"):
             change = self._recoloring(draws, draws.chance(settings.color))
             plan[f"{name}_color"] = desaturating(torch.where(grey, 0.0, 1.0).double()) @ change
@@ -226,7 +220,7 @@ class LiteBatches:
         settings, bank = self.settings, self.bank
         matrix = view_matrix(out_side=side, **where)
         photo = len(bank) + draws.integer(torch.full((self.batch,), max(bank.photos, 1)))
-        leaves = leaves_picture(matrix, bank.size_wh[sample], side)
+        leaves = find_source(matrix, bank.size_wh[sample], side).leaves
         cut_out = draws.chance(settings.new_background if name == "search" else 0) & bank.has_mask[sample]
         filled = draws.chance(settings.photo_fill) & leaves
         cut_out, filled = (value & (bank.photos > 0) for value in (cut_out, filled))
@@ -241,7 +235,7 @@ class LiteBatches:
             f"{name}_box": bounds_cxcywh(map_points(matrix, bank.outline_xy[sample])) / side,
         }
 
-    def _paste(self, draws, name, wanted, template, shown, target, places):
+    def _paste(self, draws, wanted, template, shown, target, places):
         """What is pasted into the search crop, and the places where it may go."""
         bank = self.bank
         again = draws.chance(SAME_AGAIN) & bank.has_mask[shown]
@@ -253,9 +247,9 @@ class LiteBatches:
         matrix = matrix[:, None].repeat(1, PLACES, 1, 1)
         matrix[..., 2] += places - SEARCH_SIDE / 2
         return {
-            f"{name}_picture": torch.where(wanted, other, -1),
-            f"{name}_matrices": matrix,
-            f"{name}_color": self._recoloring(draws, color),
+            "paste_picture": torch.where(wanted, other, -1),
+            "paste_matrices": matrix,
+            "paste_color": self._recoloring(draws, color),
         }
 
     def _recoloring(self, draws, wanted):
@@ -269,15 +263,13 @@ class LiteBatches:
         return torch.where(wanted[:, None, None], change, torch.eye(3, 4, dtype=change.dtype))
 
     def _render(self, plan, noise):
-        """Make the pixels of some of the pairs."""
+        """Make the pixels."""
         device = self.bank.device
-        template, _ = self._render_view(plan, "template", TEMPLATE_SIDE)
-        search, mask = self._render_view(plan, "search", SEARCH_SIDE, bool(plan["has_mask"].any()))
+        template, _ = self._render_views(plan, "template", TEMPLATE_SIDE)
+        search, mask = self._render_views(plan, "search", SEARCH_SIDE, masks=True)
         known = plan["has_mask"].to(device)[:, None, None, None]
-        visible = torch.ones_like(search[:, :1]) if mask is None else torch.where(known, mask, 1.0)
-        self._render_paste(plan, "distractor0", DISTRACTOR_COVER, search, visible)
-        self._render_paste(plan, "distractor1", DISTRACTOR_COVER, search, visible)
-        self._render_paste(plan, "occluder", OCCLUDER_COVER, search, visible)
+        visible = torch.where(known, mask, 1.0)
+        self._paste_things(plan, search, visible)
         search = self._degrade(plan, recolor(search, plan["search_color"]), noise)
         return {
             "template": recolor(template, plan["template_color"]),
@@ -289,30 +281,41 @@ class LiteBatches:
             "has_mask": plan["has_mask"].to(device),
         }
 
-    def _render_view(self, plan, name, side, masks=False):
-        """The crop (B, 3, side, side), what lies outside of its picture black or a photo, and its mask."""
-        weights = bool(plan[f"{name}_weights"].any())
-        picture, matrix, cut_out = (plan[f"{name}_{part}"] for part in ("picture", "matrix", "cut_out"))
-        layer = warp(self.bank, picture, matrix, side, cut_out, weights, masks)
-        rows = torch.nonzero(plan[f"{name}_photo"] >= 0)[:, 0]
-        if len(rows):
-            photo, start, flip = (plan[f"{name}_photo{part}"][rows] for part in ("", "_start", "_flip"))
-            behind = photo_background(self.bank, photo, start, flip, side)
-            rows = rows.to(self.bank.device)
-            layer.image_bgr[rows] = Layer(layer.image_bgr[rows], layer.weight[rows], None).over(behind)
-        return layer.image_bgr.contiguous(), layer.mask
+    def _render_views(self, plan, name, side, masks=False):
+        """Crops (B, 3, side, side), what lies outside of their pictures black or a photo, and masks (B, 1, ...)."""
+        device = self.bank.device
+        image = torch.empty(self.batch, 3, side, side, device=device)
+        mask = torch.zeros(self.batch, 1, side, side, device=device) if masks else None
+        chunk = CPU_CHUNK if device.type == "cpu" else self.batch
+        for start in range(0, self.batch, chunk):
+            rows = slice(start, start + chunk)
+            weights, photo = bool(plan[f"{name}_weights"][rows].any()), plan[f"{name}_photo"][rows]
+            has_mask = masks and bool(plan["has_mask"][rows].any())
+            picture, matrix, cut_out = (plan[f"{name}_{part}"][rows] for part in ("picture", "matrix", "cut_out"))
+            layer = warp(self.bank, picture, matrix, side, cut_out, weights, has_mask)
+            image[rows] = layer.image_bgr
+            if has_mask:
+                mask[rows] = layer.mask
+            filled = torch.nonzero(photo >= 0)[:, 0]
+            if len(filled):
+                place, flip = (plan[f"{name}_photo_{part}"][rows][filled] for part in ("start", "flip"))
+                behind = photo_background(self.bank, photo[filled], place, flip, side)
+                filled = filled.to(device)
+                image[start + filled] += behind * (1 - layer.weight[filled])
+        return image, mask
 
-    def _render_paste(self, plan, name, cover_limits, search, visible):
-        """Paste, where one of the places hides a permitted share of the target; change search and visible in place."""
-        rows = torch.nonzero(plan[f"{name}_picture"] >= 0)[:, 0]
+    def _paste_things(self, plan, search, visible):
+        """Paste each thing where it hides a permitted share of the target; change search and visible in place."""
+        bank, device = self.bank, self.bank.device
+        rows, kind = torch.nonzero(plan["paste_picture"] >= 0, as_tuple=True)
         if not len(rows):
             return
-        bank, device = self.bank, self.bank.device
-        picture, matrices = plan[f"{name}_picture"][rows], plan[f"{name}_matrices"][rows]
+        picture, matrices, color = (plan[f"paste_{part}"][rows, kind] for part in ("picture", "matrices", "color"))
         inverse = invert(matrices.flatten(0, 1)).view_as(matrices)
         target = cxcywh_to_xyxy(plan["search_box"][rows]) * SEARCH_SIDE
-        covers = covered_shares(bank, picture, inverse, target, visible[rows.to(device)])
-        allowed = ((covers >= cover_limits[0]) & (covers <= cover_limits[1])).cpu()
+        covers = covered_shares(bank, picture, inverse, target, visible[rows.to(device)]).cpu()
+        least, most = torch.tensor([DISTRACTOR_COVER, DISTRACTOR_COVER, OCCLUDER_COVER])[kind].T[..., None]
+        allowed = (covers >= least) & (covers <= most)
         place = (allowed * torch.arange(PLACES, 0, -1)).argmax(1)  # the first that is allowed
         matrix = matrices[torch.arange(len(rows)), place]
         bounds = bounds_cxcywh(map_points(matrix, bank.outline_xy[picture]))
@@ -324,8 +327,9 @@ class LiteBatches:
             some = torch.nonzero((size == number) & allowed.any(1))[:, 0]
             if len(some):
                 layer = warp(bank, picture[some], matrix[some], side, torch.ones(len(some), dtype=torch.bool))
-                layer = recolor_layer(layer, plan[f"{name}_color"][rows[some]])
-                paste(search, visible, layer, rows[some], corner[some])
+                things = recolor_layer(layer, color[some]), 1 - layer.weight, corner[some].tolist()
+                for row, *thing in zip(rows[some].tolist(), *things):
+                    paste(search[row], visible[row], *thing)
 
     def _degrade(self, plan, search, noise):
         """Fewer pixels, blur and noise, each where it was drawn."""
