@@ -133,8 +133,14 @@ def write_vid(root):
             if frame == 2:
                 del objects[1]
             write(root / "Annotations" / "VID" / split / snippet / f"{frame:06d}.xml", xml(objects))
-            write(root / "Data" / "VID" / split / snippet / f"{frame:06d}.JPEG", b"")
-            write(root / "x.jpg", picture(frame)).replace(root / "Data" / "VID" / split / snippet / f"{frame:06d}.JPEG")
+            write(root / "Data" / "VID" / split / snippet / f"{frame:06d}.JPEG", picture(frame))
+    return root
+
+
+def write_det(root):
+    for place in ("ILSVRC2013_train/n01", "ILSVRC2014_train_0000"):
+        write(root / "Annotations" / "DET" / "train" / place / "a_1.xml", xml({None: box_of(1)}))
+        write(root / "Data" / "DET" / "train" / place / "a_1.JPEG", picture(1))
     return root
 
 
@@ -243,6 +249,7 @@ WRITERS = {
     "coco": write_coco,
     "davis": write_davis,
     "got10k": write_got10k,
+    "imagenet_det": write_det,
     "imagenet_vid": write_vid,
     "lasot": write_lasot,
     "otb": write_otb,
@@ -259,6 +266,10 @@ TRACKS = {
         ("GOT-10k_Train_000001", [1, 2, 3, 4], [1, 1, 1, 1], 0),
         ("GOT-10k_Train_000002", [1, 2, 3, 4], [1, 0, 0, 1], 0),
     ],
+    "imagenet_det": [
+        ("ILSVRC2013_train/n01/a_1/0", [0], [1], 0),
+        ("ILSVRC2014_train_0000/a_1/0", [0], [1], 0),
+    ],
     "imagenet_vid": [
         ("ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000/0", [0, 1, 2, 3], [1, 1, 1, 1], 0),
         ("ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000/1", [0, 1, 3], [1, 1, 1], 1),
@@ -273,7 +284,14 @@ TRACKS = {
     ],
     "youtube_vos": [("abc-1", [0, 5, 10, 15], [1, 1, 1, 1], 0), ("abc-2", [5, 10, 15], [1, 1, 1], 1)],
 }
-STEPS = {"got10k": (1, 1), "lasot": (1, 1), "shards": (10, 0), "youtube_vos": (5, 0)}  # between numbers, first number
+# By format, where it is not 1 and 0: how far apart the frames' numbers are, and the number of the first.
+STEPS = {"got10k": (1, 1), "imagenet_det": (1, -1), "lasot": (1, 1), "shards": (10, 0), "youtube_vos": (5, 0)}
+    "got10k": (1, 1),
+    "imagenet_det": (1, -1),
+    "lasot": (1, 1),
+    "shards": (10, 0),
+    "youtube_vos": (5, 0),
+}  # between numbers, first number
 
 
 def settings(kind, root, **more):
@@ -488,6 +506,9 @@ DAMAGE = [
     ("imagenet_vid", cut("Annotations/VID/train/*/*/000001.xml"), ["000001.xml: cannot be read"]),
     ("imagenet_vid", replace("Annotations/VID/train/*/*/000002.xml", xml({0: (0, 0, 9, 9)})[:-40]), ["000002.xml"]),
     ("imagenet_vid", remove("Data/VID/train/*/*/000003.JPEG"), ["00000000: lacks 1 labelled file", "000003.JPEG"]),
+    ("imagenet_vid", replace("Annotations/VID/train/*/*/x.xml", xml({0: box_of(0)})), ["called", "000000.xml and on"]),
+    ("imagenet_det", remove("Data/DET/train/*/*/*.JPEG"), ["ILSVRC2013_train/n01: lacks 1 labelled file", "a_1.JPEG"]),
+    ("imagenet_det", replace("Annotations/DET/train/*/a_1.xml", "<a><object/></a>"), ["a_1.xml: cannot be read"]),
     ("coco", cut("annotations/*.json"), ["instances_train2017.json: is not JSON"]),
     ("coco", replace("annotations/*.json", "{}"), ["instances_train2017.json: has no 'images'"]),
     ("coco", replace("annotations/*.json", "[]"), ["instances_train2017.json: cannot be understood"]),

@@ -25,6 +25,7 @@ LABELS = {
     "train2014": "annotations/instances_train2014.json",
     "val2014": "annotations/instances_val2014.json",
 }
+_STILL = np.zeros(1, np.int64)  # the numbers of a track of one picture
 _WHAT = "images and annotations as of COCO's instances"
 
 
@@ -96,7 +97,7 @@ def _track(name, annotation, image):
     return InstanceTrack(
         name,
         f"{annotation['image_id']}-{annotation['id']}",
-        np.zeros(1, np.int64),
+        _STILL,
         known_boxes(box),
         *image,
         segmentation or None,

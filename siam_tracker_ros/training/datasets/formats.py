@@ -10,7 +10,7 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.training.datasets import coco
 from siam_tracker_ros.training.datasets import davis
 from siam_tracker_ros.training.datasets import got10k
-from siam_tracker_ros.training.datasets import imagenet_vid
+from siam_tracker_ros.training.datasets import imagenet
 from siam_tracker_ros.training.datasets import lasot
 from siam_tracker_ros.training.datasets import otb
 from siam_tracker_ros.training.datasets import sequences
@@ -36,11 +36,16 @@ class Format:
     splits: dict[str, str]
 
 
+def _imagenet_splits(part):
+    return {split: f"Annotations/{part}/{split}" for split in ("train", "val")}
+
+
 FORMATS = {
     "coco": Format("COCO", coco.read, coco.LABELS),
     "davis": Format("DAVIS", davis.read, {split: "ImageSets" for split in ("train", "val")}),
     "got10k": Format("GOT-10k", got10k.read, {split: f"{split}/list.txt" for split in ("train", "val")}),
-    "imagenet_vid": Format("VID", imagenet_vid.read, {split: f"Annotations/VID/{split}" for split in ("train", "val")}),
+    "imagenet_det": Format("DET", imagenet.read_det, _imagenet_splits("DET")),
+    "imagenet_vid": Format("VID", imagenet.read_vid, _imagenet_splits("VID")),
     "lasot": Format("LaSOT", lasot.read, lasot.LISTS),
     "otb": Format("OTB", otb.read, {"train": "*/groundtruth_rect*.txt"}),
     "sequences": Format("sequences", sequences.read, {"train": "*/groundtruth.txt"}),
