@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A published tracker that answers the same pairs, to learn from: LightFC (Li et al. 2024) in ONNX form."""
 
+import concurrent.futures
 import pathlib
 
 import numpy as np
+import torch
 
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.models.lite import SEARCH_CELLS
@@ -49,7 +51,7 @@ class LightFcTeacher:
         return tuple(part[0].astype(np.float32, copy=False) for part in answer)
 
     def _session(self, name):
-        if name not in self._sessions:  # sessions cannot cross a fork: each loader process opens its own
+        if name not in self._sessions:  # sessions cannot cross a fork: each process that draws opens its own
             self._sessions[name] = self._open(name)
         return self._sessions[name]
 
@@ -71,3 +73,32 @@ def cell_box(size, offset, row, column):
 def _to_input(image_bgr):
     image = (image_bgr[..., ::-1].astype(np.float32) - RGB_MEAN) / RGB_STD
     return np.ascontiguousarray(image.transpose(2, 0, 1))[None]
+
+
+class TaughtBatches:
+    """Batches of pairs with what a teacher answers to them.
+
+    Args:
+        batches: has `draw(step)`, a dictionary of tensors with template (B, 3, 128, 128) and search (B, 3, 256, 256),
+            BGR, 0..255.
+        teacher: LightFcTeacher.
+        threads: pairs that the teacher looks at at once.
+    """
+
+    def __init__(self, batches, teacher, threads=1):
+        self._batches, self._teacher, self._threads = batches, teacher, threads
+
+    def draw(self, step):
+        """The batch of a step, and in it teacher_score float32 (B, 1, 16, 16) and teacher_box float32 (B, 4)."""
+        batch = self._batches.draw(step)
+        pictures = (_to_bytes(batch[name]) for name in ("template", "search"))
+        with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
+            scores, boxes = zip(*pool.map(self._teacher, *pictures))
+        device = batch["search"].device
+        answers = {"teacher_score": np.stack(scores), "teacher_box": np.stack(boxes)}
+        return {**batch, **{name: torch.from_numpy(value).to(device) for name, value in answers.items()}}
+
+
+def _to_bytes(image_bgr):
+    """Pictures (B, 3, H, W) of 0..255 as uint8 (B, H, W, 3)."""
+    return image_bgr.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
