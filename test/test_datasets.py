@@ -286,12 +286,6 @@ TRACKS = {
 }
 # By format, where it is not 1 and 0: how far apart the frames' numbers are, and the number of the first.
 STEPS = {"got10k": (1, 1), "imagenet_det": (1, -1), "lasot": (1, 1), "shards": (10, 0), "youtube_vos": (5, 0)}
-    "got10k": (1, 1),
-    "imagenet_det": (1, -1),
-    "lasot": (1, 1),
-    "shards": (10, 0),
-    "youtube_vos": (5, 0),
-}  # between numbers, first number
 
 
 def settings(kind, root, **more):
