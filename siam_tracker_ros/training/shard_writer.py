@@ -1,0 +1,119 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes tracks as shards: crops around a target in uncompressed tar files, as `shards.py` reads them."""
+
+import io
+import json
+import pathlib
+import tarfile
+
+import cv2
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.geometry import xywh_to_cxcywh
+from siam_tracker_ros.geometry import xywh_to_xyxy
+from siam_tracker_ros.geometry import xyxy_to_xywh
+from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.trackers.crop import mean_bgr
+
+CROP_FACTOR = 3.4  # side of a crop over sqrt((w + p)(h + p)), p = (w + h) / 2
+CROP_SIDES = (432, 216, 108)  # stored sides in pixels: a crop is never enlarged more than twice
+WEBP_QUALITY = 80
+
+
+def context_crop(image_bgr, box_xywh):
+    """Cut the square with context around a target that is stored for training.
+
+    Args:
+        image_bgr: uint8 (H, W, 3).
+        box_xywh: (4,), the target in pixels of the image.
+
+    Returns:
+        The crop, uint8 (S, S, 3) with S of CROP_SIDES, filled with the image's mean colour outside of it; the box
+        float64 (4,) and the part that is real image, int (4,), both as x, y, w, h in pixels of the crop.
+    """
+    center_xy, size_wh = np.split(xywh_to_cxcywh(np.asarray(box_xywh, np.float64)), 2)
+    side = max(1, round(CROP_FACTOR * np.sqrt((size_wh + size_wh.mean()).prod())))
+    stored = next((stored for stored in CROP_SIDES if 2 * side >= stored), CROP_SIDES[-1])
+    crop, corner_xy = crop_context(image_bgr, center_xy, side, side, mean_bgr(image_bgr))
+    crop = cv2.resize(crop, (stored, stored), interpolation=cv2.INTER_AREA if side > stored else cv2.INTER_CUBIC)
+    scale = stored / side
+
+    def to_crop(box):
+        return np.concatenate([box[:2] - corner_xy, box[2:]]) * scale
+
+    height, width = image_bgr.shape[:2]
+    frame_xyxy = xywh_to_xyxy(to_crop(np.array([0.0, 0.0, width, height])))
+    valid_xyxy = np.concatenate([np.ceil(frame_xyxy[:2]), np.floor(frame_xyxy[2:])]).clip(0, stored).astype(int)
+    return crop, to_crop(np.asarray(box_xywh, np.float64)), xyxy_to_xywh(valid_xyxy)
+
+
+class ShardWriter:
+    """A context manager that writes tracks into `tracks-NAME-00.tar`, `tracks-NAME-01.tar` ... of a folder.
+
+    A shard appears under its name when it is whole: a reader never finds half of one. Shards of an earlier run with
+    that name are refused, not replaced.
+
+    Args:
+        folder: where to write; made where it does not exist.
+        name: middle part of the files' names.
+        most_bytes: at which a shard is closed and the next one begun.
+    """
+
+    def __init__(self, folder, name, most_bytes=25_000_000):
+        self.folder, self.name, self.most_bytes = pathlib.Path(folder), name, most_bytes
+        self.folder.mkdir(parents=True, exist_ok=True)
+        earlier = sorted(self.folder.glob(f"tracks-{name}-*.tar"))
+        if earlier:
+            raise InvalidInputError(f"{earlier[0]} exists already; write to another folder, or remove it first")
+        self.paths = []
+        self._tar = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._close()
+
+    def add_track(self, set_name, track, frames):
+        """Append one track.
+
+        Args:
+            set_name: of the data set; no "-" in it.
+            track: name of the track, unique within its set.
+            frames: tuples of frame number, image uint8 (H, W, 3) and box_xywh (4,) in its pixels.
+        """
+        if self._tar is None:
+            self._part = self.folder / f"tracks-{self.name}-{len(self.paths):02d}.tar.part"
+            self._tar = tarfile.open(self._part, "w")
+        for number, image_bgr, box_xywh in frames:
+            crop, box, valid = context_crop(image_bgr, box_xywh)
+            label = {
+                "set": set_name,
+                "track": track,
+                "frame": int(number),
+                "box_xywh": [round(float(value), 2) for value in box],
+                "size": [crop.shape[1], crop.shape[0]],
+                "valid_xywh": valid.tolist(),
+                "label": "",
+                "kind": "video",
+            }
+            encoded = cv2.imencode(".webp", crop, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1].tobytes()
+            key = f"{set_name}-{track}-{number}"
+            self._add(f"{key}.webp", encoded)
+            self._add(f"{key}.json", json.dumps(label).encode())
+        if self._tar.offset >= self.most_bytes:
+            self._close()
+
+    def _add(self, name, content):
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        self._tar.addfile(member, io.BytesIO(content))
+
+    def _close(self):
+        if self._tar is None:
+            return
+        self._tar.close()
+        self._tar = None
+        self.paths.append(self._part.rename(self._part.with_suffix("")))

@@ -1,0 +1,181 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Finds what could be followed in a frame of an unlabelled clip: what moves by itself.
+
+Regions come from the optical flow that the camera's motion does not explain; each is given the outline that GrabCut
+(Rother et al. 2004) finds. Regions that only stand out by their colours were tried as well: most were no things at
+all, but patches of ground between things.
+"""
+
+import cv2
+import numpy as np
+
+from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.geometry import xywh_to_xyxy
+
+LARGEST_SHARE = 0.7  # of the frame that a box may cover
+LEAST_SIDE = 12  # of a box, in pixels of the frame
+FLOW_WIDTH = 320  # pixels, of the pictures that motion is looked for in
+MOST_ELONGATED = 8  # sides of the frame, one over the other
+LEAST_MOTION = 0.7  # pixels of those, beyond the camera's motion
+LEAST_CHANGE = 12  # grey levels of a point that moves
+LEAST_FILLED = 0.35  # of a moving region's box
+LEAST_COHERENCE = 0.5  # of a moving region, 0 each point its own way .. 1 all alike; water and smoke stay below
+MOST_SHARED = 0.5  # of the smaller of two boxes
+OUTLINE_SIDE = 128  # pixels, of the picture that an outline is looked for in
+OUTLINE_STEPS = 3
+LEAST_WITHIN = 0.7  # of an outline, within the rough region
+LEAST_COVERED = 0.25  # of the rough region, by its outline
+COLORS = 12
+LEAST_CONTRAST = 0.3  # between the colours within an outline and around it, 0..1
+
+
+def propose_boxes(image_bgr, next_bgr, most):
+    """Return boxes around what moves by itself in a frame, the largest first.
+
+    Args:
+        image_bgr: uint8 (H, W, 3).
+        next_bgr: the frame a fraction of a second later, uint8 (H, W, 3).
+        most: how many boxes at most.
+
+    Returns:
+        float64 (N, 4) as x, y, w, h in pixels of the frame; none covers much of another, and all are `is_target_box`.
+    """
+    boxes = []
+    for box, region in moving_regions(image_bgr, next_bgr):
+        if len(boxes) == most:
+            break
+        outline = outline_box(image_bgr, box, region)
+        if outline is not None and (not boxes or shared_part(outline, np.array(boxes)).max() <= MOST_SHARED):
+            boxes.append(outline)
+    return np.array(boxes).reshape(-1, 4)
+
+
+def is_target_box(box_xywh, size_wh):
+    """Whether a box (4,) in an image of size (width, height) can be a target: not tiny, not huge, not in a corner."""
+    x1, y1, x2, y2 = xywh_to_xyxy(np.asarray(box_xywh))
+    width, height = size_wh
+    touched = int(x1 <= 1) + int(y1 <= 1) + int(x2 >= width - 1) + int(y2 >= height - 1)
+    w, h = box_xywh[2:]
+    return touched < 2 and min(w, h) >= LEAST_SIDE and w * h <= LARGEST_SHARE * width * height
+
+
+def moving_regions(image_bgr, next_bgr):
+    """Return what moves by itself, the largest first: tuples of box_xywh (4,) and the region in it, uint8 0/1."""
+    if min(image_bgr.shape[:2]) * MOST_ELONGATED < max(image_bgr.shape[:2]):
+        return []  # optical flow needs some width and height
+    small, later = (_to_width(image, FLOW_WIDTH) for image in (image_bgr, next_bgr))
+    flow, camera = own_flow(*(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) for image in (small, later)))
+    speed = np.linalg.norm(flow, axis=-1)
+    back = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    later = cv2.warpAffine(later, camera, later.shape[1::-1], flags=back, borderMode=cv2.BORDER_REPLICATE)
+    changed = (cv2.absdiff(small, later).max(-1) > LEAST_CHANGE).astype(np.uint8)  # flow smears over even ground
+    moves = (speed > max(LEAST_MOTION, 3 * np.median(speed))) & (cv2.dilate(changed, np.ones((5, 5), np.uint8)) > 0)
+    moves = cv2.morphologyEx(moves.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    moves = cv2.morphologyEx(moves, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(moves)
+    scale = image_bgr.shape[1] / FLOW_WIDTH
+    found = []
+    for number in 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable"):
+        x, y, w, h = stats[number, : cv2.CC_STAT_AREA]
+        region = numbers[y : y + h, x : x + w] == number
+        part = speed[y : y + h, x : x + w]
+        region &= part > np.quantile(part[region], 0.9) / 2  # flow fades out over what lies around
+        own = flow[y : y + h, x : x + w][region]
+        coherence = np.linalg.norm(own.mean(0)) / np.linalg.norm(own, axis=1).mean()
+        if region.sum() >= LEAST_FILLED * w * h and coherence >= LEAST_COHERENCE:
+            found.append((np.array([x, y, w, h]) * scale, region.astype(np.uint8)))
+    return found
+
+
+def own_flow(grey, next_grey):
+    """Return the optical flow between two grey pictures less the camera's, float32 (H, W, 2), and the camera's.
+
+    The camera's motion is an affine map (2, 3) of the first picture's pixels to the second's.
+    """
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey, next_grey, None)
+    height, width = grey.shape
+    points = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)  # (H, W, 2)
+    some = (slice(4, None, 8), slice(4, None, 8))
+    camera, _ = cv2.estimateAffine2D(
+        points[some].reshape(-1, 2), (points + flow)[some].reshape(-1, 2), ransacReprojThreshold=0.7
+    )
+    camera = np.eye(2, 3) if camera is None else camera
+    return flow - cv2.transform(points, camera) + points, camera
+
+
+def outline_box(image_bgr, box_xywh, region):
+    """Return the bounds (4,) of the thing that a rough region shows, or None where nothing stands out from around it.
+
+    region: uint8 0/1 of any size, stretched over the box. Where GrabCut finds something else, the region is believed.
+    """
+    size_wh = image_bgr.shape[1::-1]
+    if not is_target_box(box_xywh, size_wh):
+        return None
+    center, half = box_xywh[:2] + box_xywh[2:] / 2, box_xywh[2:]
+    x1, y1 = np.floor(np.clip(center - half, 0, None)).astype(int)
+    x2, y2 = np.ceil(np.clip(center + half, None, size_wh)).astype(int)
+    scale = min(1.0, OUTLINE_SIDE / max(x2 - x1, y2 - y1))
+    around = cv2.resize(image_bgr[y1:y2, x1:x2], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    scale_xy = np.array(around.shape[1::-1]) / (x2 - x1, y2 - y1)
+    region_xywh = np.concatenate([box_xywh[:2] - (x1, y1), box_xywh[2:]]) * np.tile(scale_xy, 2)
+    rough = _paint(region, region_xywh, around.shape[:2])
+    outline = _grab(around, rough)
+    common = (outline & rough).sum()
+    if not common or common < LEAST_WITHIN * outline.sum() or common < LEAST_COVERED * rough.sum():
+        outline = rough
+    if not outline.any() or _color_contrast(around, outline) < LEAST_CONTRAST:
+        return None
+    x, y, w, h = cv2.boundingRect(outline.astype(np.uint8))
+    box = np.concatenate([np.array([x, y]) / scale_xy + (x1, y1), np.array([w, h]) / scale_xy])
+    return box if is_target_box(box, size_wh) else None
+
+
+def shared_part(box_xywh, others_xywh):
+    """Intersection of a box (4,) with others (N, 4) over the area of the smaller of the two, (N,), 0..1."""
+    first, second = np.asarray(box_xywh, np.float64), np.asarray(others_xywh, np.float64)
+    areas = first[2:].prod(), second[:, 2:].prod(-1)
+    iou = iou_xywh(first, second)
+    return iou * (areas[0] + areas[1]) / (1 + iou) / np.minimum(*areas)
+
+
+def _to_width(image, width):
+    height = round(width * image.shape[0] / image.shape[1])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _paint(region, box_xywh, shape):
+    """A region stretched over a box within an image of shape (height, width): bool of that shape."""
+    x1, y1, x2, y2 = xywh_to_xyxy(box_xywh).round().astype(int).clip(0, (*shape[::-1], *shape[::-1])).tolist()
+    painted = np.zeros(shape, bool)
+    if x2 > x1 and y2 > y1:
+        painted[y1:y2, x1:x2] = cv2.resize(region, (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST) > 0
+    return painted
+
+
+def _grab(image_bgr, rough):
+    """The largest part that GrabCut tells from its surroundings, bool (H, W), given roughly where it is."""
+    height, width = rough.shape
+    reach = np.ones((height // 6 * 2 + 1, width // 6 * 2 + 1), np.uint8)
+    near = cv2.dilate(rough.astype(np.uint8), reach) > 0
+    if near.all() or not rough.any():
+        return np.zeros_like(rough)
+    labels = np.where(rough, cv2.GC_PR_FGD, np.where(near, cv2.GC_PR_BGD, cv2.GC_BGD)).astype(np.uint8)
+    cv2.setRNGSeed(0)  # its colour models start at random
+    cv2.grabCut(image_bgr, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), OUTLINE_STEPS, cv2.GC_INIT_WITH_MASK)
+    outline = cv2.morphologyEx((labels == cv2.GC_PR_FGD).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, numbers, stats, _ = cv2.connectedComponentsWithStats(outline)
+    return numbers == 1 + stats[1:, cv2.CC_STAT_AREA].argmax() if count > 1 else np.zeros_like(rough)
+
+
+def _color_contrast(image_bgr, part):
+    """How much the colours of a part, bool (H, W), differ from those around it: 0 the same .. 1 none in common."""
+    lab = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2LAB).reshape(-1, 3).astype(np.float32)
+    start = np.empty((len(lab), 1), np.int32)
+    start[np.argsort(lab[:, 0], kind="stable"), 0] = np.arange(len(lab)) * COLORS // len(lab)
+    stop = (cv2.TERM_CRITERIA_MAX_ITER, 6, 0)
+    _, colors, _ = cv2.kmeans(lab, COLORS, start, stop, 1, cv2.KMEANS_USE_INITIAL_LABELS)
+    colors = colors.reshape(part.shape)
+    ring = (cv2.dilate(part.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0) & ~part
+    inside, outside = (np.bincount(colors[of], minlength=COLORS) / max(1, of.sum()) for of in (part, ring))
+    return np.abs(inside - outside).sum() / 2
