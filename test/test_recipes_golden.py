@@ -10,6 +10,7 @@ import pytest
 import torch
 from golden_data import golden
 from golden_data import pysot_state
+from published_recipes import RECIPES
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.models.siammask import SiamMask
@@ -132,8 +133,8 @@ def test_mask_windows(config, padding, cells):
 @pytest.mark.parametrize(
     "recipe, config",
     [
-        (recipes.SIAMRPN_ALEX, "siamrpn_alex_dwxcorr_16gpu"),
-        (recipes.SIAMRPN_R50, "siamrpn_r50_l234_dwxcorr_8gpu"),
+        (RECIPES["siamrpn_alex"], "siamrpn_alex_dwxcorr_16gpu"),
+        (RECIPES["siamrpn_r50"], "siamrpn_r50_l234_dwxcorr_8gpu"),
     ],
 )
 def test_rates_of_pysot(recipe, config):
@@ -147,7 +148,7 @@ def test_rates_of_pysot(recipe, config):
         np.testing.assert_allclose(rates, expected[f"lr_groups_built_at_{built}"], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("recipe, config", [(recipes.SIAMMASK_BASE, "base"), (recipes.SIAMMASK_SHARP, "sharp")])
+@pytest.mark.parametrize("recipe, config", [(RECIPES["siammask_base"], "base"), (RECIPES["siammask_sharp"], "sharp")])
 def test_rates_of_siammask(recipe, config):
     expected = golden(f"pysot/train_siammask_{config}")
     np.testing.assert_allclose(recipe.schedule.table(), expected["lr_spaces"], rtol=0, atol=1e-12)
@@ -156,7 +157,7 @@ def test_rates_of_siammask(recipe, config):
 
 
 def test_rates_of_ocean():
-    np.testing.assert_allclose(recipes.OCEAN.schedule.table(), OCEAN["lr_epochs"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(RECIPES["ocean"].schedule.table(), OCEAN["lr_epochs"], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -164,23 +165,23 @@ def test_rates_of_ocean():
     [
         (
             SiamRPNAlex,
-            recipes.SIAMRPN_ALEX,
+            RECIPES["siamrpn_alex"],
             "siamrpn_alex_dwxcorr_16gpu",
             {0: "n_params_groups_built_at_0", 10: "n_params_groups_built_at_10"},
         ),
         (
             SiamRPNResNet50,
-            recipes.SIAMRPN_R50,
+            RECIPES["siamrpn_r50"],
             "siamrpn_r50_l234_dwxcorr_8gpu",
             {0: "n_params_groups_built_at_0", 10: "n_params_groups_built_at_10"},
         ),
         (
             SiamMaskBase,
-            recipes.SIAMMASK_BASE,
+            RECIPES["siammask_base"],
             "siammask_base",
             {0: "epoch0_group_sizes", 9: "epoch0_group_sizes", 10: "half_group_sizes"},
         ),
-        (SiamMask, recipes.SIAMMASK_SHARP, "siammask_sharp", {0: "refine_group_sizes", 19: "refine_group_sizes"}),
+        (SiamMask, RECIPES["siammask_sharp"], "siammask_sharp", {0: "refine_group_sizes", 19: "refine_group_sizes"}),
     ],
 )
 def test_what_learns_when(network, recipe, config, stages):
@@ -258,7 +259,7 @@ def test_augmentation_of_ocean(case, shared_golden):
     run = told["runs"][case]
     box = prepared_box((x2 - x1, y2 - y1))
     np.testing.assert_allclose(box, run["tobbox"], rtol=0, atol=1e-9)
-    augmentation = recipes.OCEAN.search if run["search"] else recipes.OCEAN.template
+    augmentation = RECIPES["ocean"].search if run["search"] else RECIPES["ocean"].template
     image, box, shift = augment_ocean(source, box, run["size"], augmentation, Draws(run["draws"]))
     np.testing.assert_allclose(box, run["box"], rtol=0, atol=1e-9)
     np.testing.assert_allclose(shift, run["shift"], rtol=0, atol=1e-9)
@@ -321,10 +322,10 @@ def gradient_norms(network, modules):
 @pytest.mark.parametrize(
     "kind, config, recipe, stage, epoch",
     [
-        (SiamRPNAlex, "siamrpn_alex_dwxcorr_16gpu", recipes.SIAMRPN_ALEX, "frozen", 0),
-        (SiamRPNAlex, "siamrpn_alex_dwxcorr_16gpu", recipes.SIAMRPN_ALEX, "unfrozen", 10),
-        (SiamRPNResNet50, "siamrpn_r50_l234_dwxcorr_8gpu", recipes.SIAMRPN_R50, "frozen", 0),
-        (SiamRPNResNet50, "siamrpn_r50_l234_dwxcorr_8gpu", recipes.SIAMRPN_R50, "unfrozen", 10),
+        (SiamRPNAlex, "siamrpn_alex_dwxcorr_16gpu", RECIPES["siamrpn_alex"], "frozen", 0),
+        (SiamRPNAlex, "siamrpn_alex_dwxcorr_16gpu", RECIPES["siamrpn_alex"], "unfrozen", 10),
+        (SiamRPNResNet50, "siamrpn_r50_l234_dwxcorr_8gpu", RECIPES["siamrpn_r50"], "frozen", 0),
+        (SiamRPNResNet50, "siamrpn_r50_l234_dwxcorr_8gpu", RECIPES["siamrpn_r50"], "unfrozen", 10),
     ],
 )
 def test_a_step_of_siamrpn(kind, config, recipe, stage, epoch):
@@ -370,7 +371,7 @@ def masks_of(expected):
 
 @pytest.mark.parametrize("stage, epoch", [("epoch0", 0), ("half", 10)])
 def test_losses_of_siammask(stage, epoch):
-    recipe = recipes.SIAMMASK_BASE
+    recipe = RECIPES["siammask_base"]
     np.testing.assert_array_equal(mask_cells(tensor(MASK_BASE["label_cls"])), MASK_BASE["mask_weight"][:, 0] == 1)
     targets = [anchor_targets(box, 25, recipe.anchors, np.random.RandomState(0)) for box in SIAMMASK_BOXES]
     offset = torch.stack([tensor(target.offset) for target in targets])
@@ -388,7 +389,7 @@ def test_losses_of_siammask(stage, epoch):
 
 def test_a_step_of_siammasks_refinement():
     expected = golden("pysot/train_siammask_sharp")
-    recipe = recipes.SIAMMASK_SHARP
+    recipe = RECIPES["siammask_sharp"]
     network = load(SiamMask, "siammask_sharp")
     before = {name: value.clone() for name, value in network.state_dict().items()}
     optimizer = recipes.start_stage(network, recipe, 0)

@@ -171,19 +171,19 @@ class OceanNetwork(Network):
         (r"^align_head\.rpn_cls\.", "alignment.classification."),
     )
 
-    def __init__(self, align=True):
+    def __init__(self, align=True, channels=CHANNELS):
         super().__init__()
         self.trunk = ResNet50(stages=3)
-        self.neck = ConvNorm(1024, CHANNELS, relu=None)
-        self.classification_encoder = DilatedEncoder()
-        self.regression_encoder = DilatedEncoder()
-        self.classification_tower = make_tower()
-        self.regression_tower = make_tower()
-        self.classification = nn.Conv2d(CHANNELS, 1, 3, padding=1)
-        self.box = nn.Conv2d(CHANNELS, 4, 3, padding=1)
+        self.neck = ConvNorm(1024, channels, relu=None)
+        self.classification_encoder = DilatedEncoder(channels)
+        self.regression_encoder = DilatedEncoder(channels)
+        self.classification_tower = make_tower(channels)
+        self.regression_tower = make_tower(channels)
+        self.classification = nn.Conv2d(channels, 1, 3, padding=1)
+        self.box = nn.Conv2d(channels, 4, 3, padding=1)
         self.box_scale = nn.Parameter(torch.full((1,), 0.1))
         self.box_bias = nn.Parameter(torch.ones(1, 4, 1, 1))
-        self.alignment = AlignmentHead() if align else None
+        self.alignment = AlignmentHead(channels) if align else None
 
     @classmethod
     def for_state(cls, state):

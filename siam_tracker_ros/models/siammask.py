@@ -63,9 +63,9 @@ class Refinement(nn.Module):
     A patch of the search region around the cell is merged in at three scales, coarsest first.
     """
 
-    def __init__(self):
+    def __init__(self, width=WIDTH):
         super().__init__()
-        self.seed = nn.ConvTranspose2d(WIDTH, LATERAL[-1][-1], SEED_SIDE, SEED_SIDE)
+        self.seed = nn.ConvTranspose2d(width, LATERAL[-1][-1], SEED_SIDE, SEED_SIDE)
         self.lateral = nn.ModuleList(_two_convolutions(*channels) for channels in LATERAL)
         self.vertical = nn.ModuleList(_two_convolutions(*[channels[-1]] * 3) for channels in LATERAL)
         self.merge = nn.ModuleList(
@@ -129,13 +129,13 @@ class SiamMask(Network):
     )
     REFINED = True  # where no checkpoint says otherwise
 
-    def __init__(self, refined=None):
+    def __init__(self, refined=None, width=WIDTH):
         super().__init__()
         self.trunk = ResNet50(stages=3)
-        self.neck = nn.ModuleList(make_neck([1024], [WIDTH]))
-        self.rpn = RegionProposals([WIDTH], False)
-        self.coarse = CorrelationHead(WIDTH, COARSE_SIDE**2)
-        self.refinement = Refinement() if (self.REFINED if refined is None else refined) else None
+        self.neck = nn.ModuleList(make_neck([1024], [width]))
+        self.rpn = RegionProposals([width], False)
+        self.coarse = CorrelationHead(width, COARSE_SIDE**2)
+        self.refinement = Refinement(width) if (self.REFINED if refined is None else refined) else None
 
     @classmethod
     def for_state(cls, state):

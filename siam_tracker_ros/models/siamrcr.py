@@ -95,15 +95,15 @@ class SiamRCRNetwork(Network):
     `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255, any float type.
     """
 
-    def __init__(self):
+    def __init__(self, channels=CHANNELS):
         super().__init__()
         self.trunk = ResNet50(stages=3)
-        self.neck = ConvNorm(1024, CHANNELS, relu=None)
-        self.classification_branch = CorrelationBranch()
-        self.regression_branch = CorrelationBranch()
-        self.classification = nn.Conv2d(CHANNELS, 1, 3, padding=1)
-        self.localization = nn.Conv2d(CHANNELS, 1, 3, padding=1)
-        self.box = nn.Conv2d(CHANNELS, 4, 3, padding=1)
+        self.neck = ConvNorm(1024, channels, relu=None)
+        self.classification_branch = CorrelationBranch(channels)
+        self.regression_branch = CorrelationBranch(channels)
+        self.classification = nn.Conv2d(channels, 1, 3, padding=1)
+        self.localization = nn.Conv2d(channels, 1, 3, padding=1)
+        self.box = nn.Conv2d(channels, 4, 3, padding=1)
         for head in (self.classification, self.localization, self.box):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)

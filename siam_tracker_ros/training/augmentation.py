@@ -59,9 +59,13 @@ def prepared_window(box_xyxy, inclusive=False):
     return np.concatenate([center - half, center + half])
 
 
-def prepare_crop(image, box_xyxy, inclusive=False):
-    """Cut the prepared crop (511, 511, 3) of a target; what lies outside the image has the image's mean colour."""
-    return warp_window(image, prepared_window(box_xyxy, inclusive), PREPARED_SIDE, image.mean(axis=(0, 1)))
+def prepare_crop(image, box_xyxy, inclusive=False, fill=None):
+    """Cut the prepared crop (511, 511, 3) of a target.
+
+    fill: colour (3,) of what lies outside the image; None for the image's mean colour.
+    """
+    fill = image.mean(axis=(0, 1)) if fill is None else fill
+    return warp_window(image, prepared_window(box_xyxy, inclusive), PREPARED_SIDE, fill)
 
 
 def prepare_mask(mask, box_xyxy, threshold=0.5, inclusive=False):

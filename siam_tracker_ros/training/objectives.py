@@ -8,12 +8,15 @@ A batch is a mapping of tensors. Each has `template` (B, 3, 127, 127) and `searc
 
 import torch
 
+from siam_tracker_ros.models.filter_optimizer import correlate as filter_response
 from siam_tracker_ros.models.gradnet import GRADIENT_GAIN
 from siam_tracker_ros.models.gradnet import correlate
 from siam_tracker_ros.models.gradnet import tracking_loss
 from siam_tracker_ros.training.ocean_losses import ocean_aligned_loss
 from siam_tracker_ros.training.ocean_losses import ocean_box_loss
 from siam_tracker_ros.training.ocean_losses import ocean_classification_loss
+from siam_tracker_ros.training.ocean_online_losses import hinged_loss
+from siam_tracker_ros.training.ocean_online_losses import score_target
 from siam_tracker_ros.training.rpn_losses import classification_loss
 from siam_tracker_ros.training.rpn_losses import mask_cells
 from siam_tracker_ros.training.rpn_losses import mask_columns
@@ -23,6 +26,7 @@ from siam_tracker_ros.training.rpn_losses import offset_loss
 from siam_tracker_ros.training.siamrcr_losses import siamrcr_losses
 
 MASK_PADDING = 32  # pixels around a search region of 255, so that each of its 25 x 25 cells has a whole mask
+FILTER_STEPS = 5  # of the optimizer that makes the online branch's filter, as in DiMP's training
 NECK_MARGIN = 4  # cells that the neck cuts off each side of the 17 x 17 of a search region of 143 pixels
 
 
@@ -61,13 +65,19 @@ def refinement_objective(network, batch):
     batch: `label` (B, 5, 3, 3), `mask` (B, 143, 143) and `has_mask`, as for `siammask_objective`; the search region's
         143 pixels hold the whole window of each of its cells.
     """
+    logits, windows = refined_masks(network, batch)
+    return {"mask": mask_loss(logits, windows)}
+
+
+def refined_masks(network, batch):
+    """Logits (N, 127, 127) of the masks of all cells that learn one, and what they should be, see `mask_windows`."""
     template = network.encode_template(batch["template"])
     *fine, last = network.features(batch["search"])
     inside = slice(NECK_MARGIN, -NECK_MARGIN)
     correlation = network.coarse.correlate(last[..., inside, inside], template.mask)  # (B, 256, 3, 3)
     cells = mask_cells(batch["label"]) & batch["has_mask"][:, None, None]
     logits = torch.stack([torch.stack(row, 1) for row in _refine_all(network.refinement, fine, correlation)], 1)
-    return {"mask": mask_loss(logits[cells], mask_windows(batch["mask"], cells, padding=0))}
+    return logits[cells], mask_windows(batch["mask"], cells, padding=0)
 
 
 def _refine_all(refinement, fine, correlation):
@@ -99,6 +109,31 @@ def ocean_objective(network, batch):
     if response.alignment is not None:
         losses["aligned"] = ocean_aligned_loss(response.alignment[:, 0], *box)
     return losses
+
+
+def ocean_online_objective(network, batch):
+    """Ocean's online branch: how well filters find targets, `first` as initialized, `steps` on the way, `last`.
+
+    A filter is learned of a target's templates and judged on its search patches; the gradient flows through the
+    learning.
+
+    batch: `template` and `search` (B, M, 3, side, side), RGB, 0..255, patches of one target; `template_box` and
+        `search_box` (B, M, 4), xywh in pixels of the patch.
+    """
+    patches = torch.stack([batch["template"], batch["search"]])  # (2, B, M, 3, side, side)
+    templates, searches = network.encode_patch(patches.flatten(0, 2)).unflatten(0, patches.shape[:3])
+    classifier = network.target_classifier
+    losses = []
+    for learned, boxes, judged, judged_boxes in zip(templates, batch["template_box"], searches, batch["search_box"]):
+        target = score_target(judged_boxes, judged.shape[-1] + 1)
+        kernel = classifier.initial_filter(learned, boxes)
+        kernels = [kernel]
+        for _ in range(FILTER_STEPS):
+            kernel, _ = classifier.optimizer(kernel, learned, boxes, 1)
+            kernels.append(kernel)
+        losses.append(torch.stack([hinged_loss(filter_response(judged, kernel), target) for kernel in kernels]))
+    losses = torch.stack(losses).mean(0)  # (1 + FILTER_STEPS,)
+    return {"first": losses[0], "steps": losses[1:-1].mean(), "last": losses[-1]}
 
 
 def siamrcr_objective(network, batch):

@@ -6,10 +6,14 @@ Items are mappings of arrays whose names and shapes are those of `objectives` wi
 drawn in the authors' order, see `augmentation`.
 """
 
+import math
+import random as python_random
 import typing
 
 import numpy as np
 
+from siam_tracker_ros.geometry import xyxy_to_xywh
+from siam_tracker_ros.trackers.ocean_online import SEARCH_FACTOR as ONLINE_SEARCH_FACTOR
 from siam_tracker_ros.training.anchor_targets import anchor_targets
 from siam_tracker_ros.training.augmentation import TEMPLATE_SIDE
 from siam_tracker_ros.training.augmentation import augment_gradnet
@@ -18,6 +22,7 @@ from siam_tracker_ros.training.augmentation import augment_pysot
 from siam_tracker_ros.training.augmentation import augment_siammask
 from siam_tracker_ros.training.augmentation import prepared_box
 from siam_tracker_ros.training.augmentation import to_grey
+from siam_tracker_ros.training.augmentation import warp_window
 from siam_tracker_ros.training.ocean_losses import class_target
 from siam_tracker_ros.training.ocean_losses import distance_target
 
@@ -45,31 +50,36 @@ class PreparedCrop(typing.NamedTuple):
         return self._replace(image_bgr=to_grey(self.image_bgr))
 
 
-def draw_round(counts, datasets, random):
-    """One round of all data sets: a shuffled list of pairs (name of a data set, number of a video in it).
+def draw_round(counts, wanted, random):
+    """One round of all data sets: a shuffled int64 (M, 2) of data sets and of tracks in them, by number.
 
     Args:
-        counts: how many videos each data set has, by name.
-        datasets: a recipe's.
+        counts: how many tracks each data set has.
+        wanted: how many pairs each adds; None for one of each of its tracks.
         random: numpy.random.RandomState.
     """
     picks = []
-    for name, share in datasets.items():
-        numbers, wanted = [], counts[name] if share.pairs is None else share.pairs
-        while len(numbers) < wanted:
-            order = np.arange(counts[name])
-            random.shuffle(order)
-            numbers.extend(order.tolist())
-        picks += [(name, number) for number in numbers[:wanted]]
-    random.shuffle(picks)
-    return picks
+    for number, (count, pairs) in enumerate(zip(counts, wanted, strict=True)):
+        pairs = count if pairs is None else pairs
+        orders = [random.permutation(count) for _ in range(math.ceil(pairs / count))]
+        tracks = np.concatenate([np.empty(0, np.int64), *orders])[:pairs].astype(np.int64)
+        picks.append(np.stack([np.full(len(tracks), number), tracks], 1))
+    picks = np.concatenate(picks)
+    return picks[random.permutation(len(picks))]
 
 
-def draw_frames(count, frame_range, random):
-    """Numbers of two of a track's frames, for template and search region, at most `frame_range` apart."""
-    template = random.randint(0, count)
-    near = np.arange(max(template - frame_range, 0), min(template + frame_range, count - 1) + 1)
-    return int(template), int(random.choice(near))
+def draw_frames(numbers, frame_range, random, count=2):
+    """Places of some of a track's frames: anyone, and others at most `frame_range` from it.
+
+    Args:
+        numbers: (N,), the frames' numbers in their source, rising.
+        frame_range: in frames of the source.
+        random: numpy.random.RandomState.
+        count: how many, 2 for template and search region.
+    """
+    first = int(random.randint(0, len(numbers)))
+    near = np.flatnonzero(np.abs(numbers - numbers[first]) <= frame_range)
+    return [first, *(int(random.choice(near)) for _ in range(count - 1))]
 
 
 def pysot_pair(template, search, recipe, random, negative=False):
@@ -80,11 +90,9 @@ def pysot_pair(template, search, recipe, random, negative=False):
     return {**_images(first, second), "label": targets.label, "offset": targets.offset, "weight": targets.weight}
 
 
-def siammask_pair(template, search, recipe, uniform, random, negative=False):
-    """A pair as SiamMask makes it, for `siammask_objective` and `refinement_objective`.
-
-    uniform: random.Random; random: numpy.random.RandomState.
-    """
+def siammask_pair(template, search, recipe, random, negative=False):
+    """A pair as SiamMask makes it, for `siammask_objective` and `refinement_objective`."""
+    uniform = python_random.Random(int(random.randint(2**31 - 1)))
     first, _, _ = augment_siammask(
         template.image_bgr, template.box_xyxy, TEMPLATE_SIDE, recipe.template, uniform, random
     )
@@ -123,6 +131,30 @@ def _ocean_views(template, search, recipe, random):
     first, _, _ = augment_ocean(template.image_bgr, template.box_xyxy, TEMPLATE_SIDE, recipe.template, random)
     views = augment_ocean(search.image_bgr, search.box_xyxy, recipe.search_side, recipe.search, random)
     return first, *views
+
+
+def ocean_online_sequence(templates, searches, recipe, random):
+    """Patches of one target, some to learn a filter of and others to judge it by, for `ocean_online_objective`.
+
+    templates, searches: lists of PreparedCrop. The patches show as much of the surroundings as while tracking.
+    """
+    parts = {}
+    for name, crops, varied in (("template", templates, recipe.template), ("search", searches, recipe.search)):
+        views = [_patch(crop, recipe.search_side, varied, random) for crop in crops]
+        parts[name], parts[f"{name}_box"] = (np.stack(part) for part in zip(*views, strict=True))
+    return parts
+
+
+def _patch(crop, side, varied, random):
+    """A patch as Ocean's online branch takes it, float32 (3, side, side), RGB, and the target's box_xywh in it."""
+    box = crop.box_xyxy
+    last = len(crop.image_bgr) - 1
+    region = ONLINE_SEARCH_FACTOR * math.sqrt((box[2] - box[0]) * (box[3] - box[1]))
+    length = 2 * round(last / 2 * side / region) + 1  # of the crop, so that `side` of its pixels show the region
+    image = warp_window(crop.image_bgr, (0, 0, last, last), length)
+    image, box = augment_pysot(image, box * ((length - 1) / last), side, varied, random)
+    box_xywh = xyxy_to_xywh(box + 0.5)  # the views' boxes count from the middle of a pixel, the patches' from its edge
+    return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)), np.float32(box_xywh)
 
 
 def gradnet_pair(template, search, recipe, random, color_directions):

@@ -1,0 +1,132 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a published method is trained: by its recipe, in epochs, as its authors did."""
+
+import dataclasses
+import typing
+
+from siam_tracker_ros.training.datasets import DatasetSettings
+from siam_tracker_ros.training.datasets import check_datasets
+from siam_tracker_ros.training.loop import Curriculum
+from siam_tracker_ros.training.loop import Learner
+from siam_tracker_ros.training.loop import LoopSettings
+from siam_tracker_ros.training.loop import Task
+from siam_tracker_ros.training.methods import METHODS
+from siam_tracker_ros.training.published_batches import PublishedBatches
+from siam_tracker_ros.training.published_batches import PublishedPairs
+from siam_tracker_ros.training.recipes import LARGEST_LOSS
+from siam_tracker_ros.training.recipes import Recipe
+from siam_tracker_ros.training.recipes import parts
+from siam_tracker_ros.training.recipes import set_rates
+from siam_tracker_ros.training.recipes import start_stage
+from siam_tracker_ros.training.recipes import take_step
+from siam_tracker_ros.training.rpn_losses import weighted_total
+from siam_tracker_ros.training.starting_weights import NONE
+from siam_tracker_ros.training.starting_weights import start_trunk
+from siam_tracker_ros.training.starting_weights import start_weights
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PublishedTraining(LoopSettings):
+    """A training run of a published method.
+
+    The authors compute in float32 and average no weights; so do runs where the settings do not say otherwise.
+
+    Attributes:
+        recipe: Recipe.
+        datasets: what it learns from.
+        trunk: ImageNet start, see `starting_weights.start_trunk`.
+        start: weights of the stage before, see `starting_weights.start_weights`; None where there is none.
+        workers: processes that draw pairs.
+    """
+
+    MAY_CHANGE: typing.ClassVar = (*LoopSettings.MAY_CHANGE, "trunk", "start", "workers")
+
+    recipe: Recipe
+    datasets: tuple[DatasetSettings, ...]
+    trunk: str = NONE
+    start: str | None = None
+    workers: int = 2
+    precision: typing.Literal["bf16", "fp32"] = "fp32"
+    average_decay: float = 0.0
+
+    @property
+    def model(self):
+        return METHODS[self.recipe.method].model
+
+    @property
+    def process_batch(self):
+        return self.recipe.batch
+
+    def prepare(self, device, rank, processes):
+        recipe = self.recipe
+        network = METHODS[recipe.method].make_network()
+        start_trunk(network, self.trunk)
+        if self.start is not None:
+            start_weights(network, self.start, [name for group in recipe.groups for name in group.modules])
+        pairs = PublishedPairs(recipe, self.datasets, check_datasets(self.datasets), self.seed)
+        curriculum = PublishedCurriculum(recipe, processes)
+        batches = PublishedBatches(pairs, recipe.batch, curriculum.steps, device, rank, processes, self.workers)
+        return Task(PublishedLearner(network, recipe), curriculum, batches)
+
+
+class PublishedLearner(Learner):
+    """A method's network and losses.
+
+    Gradients that pile up, see Recipe, belong to its state, since they change what a run does when it goes on.
+    """
+
+    def __init__(self, network, recipe):
+        super().__init__(network)
+        self.recipe = recipe
+
+    def forward(self, batch):
+        """The losses by name, `total`, and `redrawn`: how many pairs were drawn anew, since their frames are broken."""
+        losses = self.recipe.objective(self.network, batch)
+        total = weighted_total(losses, self.recipe.loss_weights)
+        return {**losses, "total": total, "redrawn": batch["redrawn"].float().mean()}
+
+    def get_extra_state(self):
+        """Gradients by number of the parameter, as torch's modules keep what is neither parameter nor buffer."""
+        return {str(number): weight.grad for number, weight in self._piled_up() if weight.grad is not None}
+
+    def set_extra_state(self, state):
+        for number, weight in self._piled_up():
+            gradient = state.get(str(number))
+            weight.grad = None if gradient is None else gradient.to(weight)
+
+    def _piled_up(self):
+        modules = parts(self.network, self.recipe.piled_up)
+        return enumerate(weight for module in modules for weight in module.parameters())
+
+
+class PublishedCurriculum(Curriculum):
+    """A recipe's epochs.
+
+    Args:
+        recipe: Recipe.
+        processes: that learn at once. With more than one their gradients come averaged, and are added up where the
+            recipe says so.
+    """
+
+    largest_loss = LARGEST_LOSS
+
+    def __init__(self, recipe, processes=1):
+        self.recipe = recipe
+        self.most_norm = recipe.most_norm
+        self.epoch_steps = max(1, recipe.pairs // (recipe.batch * processes))
+        self.steps = self.epoch_steps * recipe.schedule.epochs
+        self._gradient_gain = processes if recipe.sums_gradients else 1
+
+    def changes_at(self, step):
+        epoch, rest = divmod(step, self.epoch_steps)
+        return rest == 0 and self.recipe.changes_at(epoch)
+
+    def start_stage(self, learner, step, optimizer):
+        return start_stage(learner.network, self.recipe, step // self.epoch_steps)
+
+    def set_rates(self, optimizer, step):
+        set_rates(optimizer, self.recipe, step // self.epoch_steps)
+
+    def take_step(self, learner, optimizer, loss, backward):
+        take_step(learner.network, optimizer, loss * self._gradient_gain, self.most_norm, backward)

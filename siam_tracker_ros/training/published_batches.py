@@ -1,0 +1,197 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Batches of the published recipes, out of tracks of any data set.
+
+The published data sets do not fit a machine's memory, and their crops are varied one by one: frames are decoded where
+a pair needs them, in processes beside the one that learns.
+"""
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset
+
+from siam_tracker_ros.errors import DatasetError
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.geometry import xywh_to_xyxy
+from siam_tracker_ros.training.augmentation import prepare_crop
+from siam_tracker_ros.training.augmentation import prepare_mask
+from siam_tracker_ros.training.methods import METHODS
+from siam_tracker_ros.training.methods import Drawn
+from siam_tracker_ros.training.published_pairs import PreparedCrop
+from siam_tracker_ros.training.published_pairs import draw_frames
+from siam_tracker_ros.training.published_pairs import draw_round
+
+MASK_THRESHOLD = 0.5
+YOUTUBE_VOS_MASK_THRESHOLD = 0.2  # its pictures are smaller
+MOST_REDRAWN = 20  # pairs in place of one whose frames are broken
+COLOR_SAMPLES = 200  # pictures that the colour directions are taken from
+COLOR_SHARE = 0.1  # of the spread of colours that a picture is shifted by
+
+
+def prepare(track, row, mask_threshold=MASK_THRESHOLD):
+    """The PreparedCrop of a track's frame.
+
+    What lies outside of the frame has the frame's mean colour, also where the data hold crops that are filled so.
+
+    Raises:
+        InvalidInputError: the frame cannot be read.
+    """
+    image, box_xywh = track.image_bgr(row), track.boxes_xywh[row]
+    box = xywh_to_xyxy(box_xywh)
+    crop = prepare_crop(image, box, fill=fill_color(image, track.valid_xywh(row)))
+    mask = track.mask(row)
+    prepared_mask = None if mask is None else prepare_mask(mask > 0, box, mask_threshold)
+    return PreparedCrop(crop, tuple(box_xywh[2:]), prepared_mask)
+
+
+def fill_color(image, valid_xywh=None):
+    """Mean colour (3,) of what a picture (H, W, 3) is filled with outside of its valid part; of all when it is not."""
+    if valid_xywh is not None:
+        x, y, w, h = valid_xywh
+        outside = np.ones(image.shape[:2], bool)
+        outside[y : y + h, x : x + w] = False
+        if outside.any():
+            return image[outside].mean(0)
+    return image.mean((0, 1))
+
+
+def color_directions(tracks, count=COLOR_SAMPLES):
+    """How far and which way GradNet shifts colours, (3, 3): a tenth of the square root of their covariance.
+
+    tracks: list of Track, `count` of which are looked at.
+
+    Raises:
+        DatasetError: none of their pictures can be read.
+    """
+    pixels = []
+    for number in np.unique(np.linspace(0, len(tracks) - 1, count).round().astype(int)):
+        try:
+            pixels.append(tracks[number].image_bgr(0)[::8, ::8].reshape(-1, 3))
+        except InvalidInputError:
+            continue
+    if not pixels:
+        raise DatasetError(f"none of {count} pictures could be read; check the data sets")
+    values, vectors = np.linalg.eigh(np.cov(np.concatenate(pixels), rowvar=False))
+    return COLOR_SHARE * vectors * np.sqrt(values.clip(0)) @ vectors.T
+
+
+class PublishedPairs(Dataset):
+    """All pairs of a run by number; each depends on the recipe, the data, the seed and its number alone.
+
+    Args:
+        recipe: Recipe.
+        datasets: list of DatasetSettings.
+        tracks: list of lists of Track, those of each data set.
+        seed: whole number.
+
+    Raises:
+        DatasetError: a data set has no track that shows a target.
+    """
+
+    def __init__(self, recipe, datasets, tracks, seed=0):
+        self.recipe, self.datasets, self.seed = recipe, datasets, seed
+        self.method = METHODS[recipe.method]
+        self.tracks = [[track for track in own if track.present.any()] for own in tracks]
+        for settings, own in zip(datasets, self.tracks, strict=True):
+            if not own:
+                raise DatasetError(f"{settings.path} has no track that shows a target; check path and split")
+        all_tracks = [track for own in self.tracks for track in own]
+        self._color_directions = color_directions(all_tracks) if self.method.shifts_colors else None
+        self._round = None, None
+
+    def __getitem__(self, number):
+        """An item of `published_pairs`, and `redrawn`, how many pairs with broken frames were drawn before it.
+
+        Raises:
+            DatasetError: frame after frame is broken.
+        """
+        random = np.random.RandomState([self.seed, 1, number % 2**32, number // 2**32])
+        dataset, track = self._pick(number)
+        for redrawn in range(MOST_REDRAWN):
+            try:
+                return {**self._make(dataset, track, random), "redrawn": np.array(redrawn)}
+            except InvalidInputError as broken:
+                error = broken
+                dataset, track = self._any(random)
+        raise DatasetError(f"{MOST_REDRAWN} pairs in a row have broken frames, check the data sets; the last: {error}")
+
+    def _pick(self, number):
+        """Data set and track of a pair, by number; rounds of all data sets follow each other, each in its own order."""
+        counts, wanted = [len(own) for own in self.tracks], [settings.pairs for settings in self.datasets]
+        length = sum(count if pairs is None else pairs for count, pairs in zip(counts, wanted))
+        index, place = divmod(number, length)
+        if self._round[0] != index:
+            self._round = index, draw_round(counts, wanted, np.random.RandomState([self.seed, 0, index]))
+        return (int(part) for part in self._round[1][place])
+
+    def _any(self, random):
+        """Any target of any data set, all of which are as likely."""
+        dataset = random.randint(len(self.tracks))
+        return int(dataset), int(random.randint(len(self.tracks[dataset])))
+
+    def _make(self, dataset, track, random):
+        recipe = self.recipe
+        grey = recipe.grey > 0 and random.random_sample() < recipe.grey
+        negative = recipe.negative > 0 and random.random_sample() < recipe.negative
+        crops = self._crops(dataset, track, 2 * recipe.frames, random)
+        if negative:
+            crops[recipe.frames :] = self._crops(*self._any(random), recipe.frames, random)
+        if grey:
+            crops = [crop.without_color() for crop in crops]
+        templates, searches = crops[: recipe.frames], crops[recipe.frames :]
+        return self.method.make_pair(recipe, Drawn(templates, searches, random, negative, self._color_directions))
+
+    def _crops(self, dataset, track, count, random):
+        settings, track = self.datasets[dataset], self.tracks[dataset][track]
+        rows = np.flatnonzero(track.present)
+        places = draw_frames(track.numbers[rows], settings.frame_range, random, count)
+        threshold = YOUTUBE_VOS_MASK_THRESHOLD if settings.format == "youtube_vos" else MASK_THRESHOLD
+        return [prepare(track, rows[place], threshold) for place in places]
+
+
+class PublishedBatches:
+    """The batches of a run on one device.
+
+    Args:
+        pairs: PublishedPairs.
+        batch: pairs of a step.
+        steps: length of the run.
+        device: torch device that the batches are put on.
+        rank, processes: number of this process of those that share the pairs of a step.
+        workers: processes that draw pairs ahead; 0 to draw them when they are asked for.
+    """
+
+    def __init__(self, pairs, batch, steps, device="cpu", rank=0, processes=1, workers=0):
+        self.pairs, self.batch, self.steps, self.device = pairs, batch, steps, torch.device(device)
+        self.rank, self.processes, self.workers = rank, processes, workers
+        self._stream, self._next = None, None
+
+    def draw(self, step):
+        """The batch of a step, a mapping of tensors; steps are drawn ahead in turn."""
+        if self._stream is None or step != self._next:
+            self._stream = iter(self._loader(step))
+        self._next = step + 1
+        return {name: value.to(self.device, non_blocking=True) for name, value in next(self._stream).items()}
+
+    def _loader(self, first_step):
+        return DataLoader(
+            self.pairs,
+            batch_sampler=[self._numbers(step) for step in range(first_step, self.steps)],
+            num_workers=self.workers,
+            worker_init_fn=_start_worker,
+            prefetch_factor=2 if self.workers else None,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def _numbers(self, step):
+        first = (step * self.processes + self.rank) * self.batch
+        return range(first, first + self.batch)
+
+
+def _start_worker(_):
+    """Processes share the cores with the network: one thread each."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

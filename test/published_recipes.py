@@ -1,0 +1,13 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The recipes of config/train by name."""
+
+import pathlib
+
+from siam_tracker_ros.training.recipes import Recipe
+from siam_tracker_ros.training.settings import make_settings
+from siam_tracker_ros.training.settings import read_values
+
+FOLDER = pathlib.Path(__file__).resolve().parents[1] / "config" / "train"
+VALUES = {path.stem: read_values(path) for path in sorted(FOLDER.glob("*.yaml"))}
+RECIPES = {name: make_settings(Recipe, values["recipe"], name) for name, values in VALUES.items() if "recipe" in values}
