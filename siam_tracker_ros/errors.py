@@ -25,3 +25,10 @@ class NotInitializedError(SiamTrackerError, RuntimeError):
 
 class DatasetError(SiamTrackerError):
     """Training data that is missing, half unpacked or cannot be read."""
+
+
+class TrainingError(SiamTrackerError):
+    """A training run that cannot go on: a loss that is no number, a full disk, too little memory.
+
+    The last checkpoint is whole, and the run can be taken up from it.
+    """

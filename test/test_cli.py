@@ -414,9 +414,9 @@ def test_a_baseline_that_opencv_lacks_is_named(monkeypatch):
 
 
 def test_train_passes_overrides_on(monkeypatch, capsys):
-    loop = types.ModuleType("siam_tracker_ros.training.loop")
+    loop = types.ModuleType("siam_tracker_ros.training.train")
     loop.train_from_config = lambda *args, **options: (args, options)
-    monkeypatch.setitem(sys.modules, "siam_tracker_ros.training.loop", loop)
+    monkeypatch.setitem(sys.modules, "siam_tracker_ros.training.train", loop)
     settings = {"steps": "20", "output": "runs/a", "rate": "1e-3", "teacher": "null", "sides": "[1, 2]"}
     given = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     assert run("train", "a.yaml", "--resume", *given) == 0

@@ -8,10 +8,7 @@ import tarfile
 import cv2
 import numpy as np
 import pytest
-import torch
-import yaml
 
-from siam_tracker_ros import create_tracker
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import WeightsError
@@ -19,10 +16,6 @@ from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.geometry import xyxy_to_xywh
 from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.training.loop import Trainer
-from siam_tracker_ros.training.loop import TrainSettings
-from siam_tracker_ros.training.loop import read_settings
-from siam_tracker_ros.training.loop import train_from_config
 from siam_tracker_ros.training.pairs import PairDataset
 from siam_tracker_ros.training.pairs import PairSettings
 from siam_tracker_ros.training.shards import read_bank
@@ -151,156 +144,6 @@ def test_negative_pairs_come_from_one_set_too_and_need_two_tracks(shards):
 def test_a_missing_teacher_is_refused(tmp_path):
     with pytest.raises(WeightsError, match="backbone.onnx"):
         LightFcTeacher(tmp_path)
-
-
-def settings_for(tmp_path, **changes):
-    shards = tmp_path / "shards"
-    if not shards.exists():
-        write_shards(shards)
-    values = {
-        "steps": 4,
-        "frozen_steps": 2,
-        "batch": 2,
-        "workers": 0,
-        "checkpoint_every": 2,
-        "warmup": 1,
-        "device": "cpu",
-    }
-    return TrainSettings(data=str(shards), output=str(tmp_path / "run"), **{**values, **changes})
-
-
-def test_the_trunk_rests_first_and_then_every_layer_learns(tmp_path):
-    trainer = Trainer(settings_for(tmp_path))
-    start = {name: value.clone() for name, value in trainer.network.state_dict().items()}
-
-    def moved():
-        return {
-            name for name, value in trainer.network.named_parameters() if not torch.equal(value.detach(), start[name])
-        }
-
-    batches = iter(trainer._loader(0))
-    trainer.network.train()
-    for _ in range(2):
-        trainer.train_step(next(batches))
-    assert moved() and not any(name.startswith("trunk.") for name in moved())
-    for _ in range(2):
-        trainer.train_step(next(batches))
-    assert {name for name, _ in trainer.network.named_parameters()} == moved()
-
-
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
-    settings = settings_for(tmp_path)
-    Trainer(settings).run()
-    whole = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
-
-    stopped = Trainer(dataclasses.replace(settings, output=str(tmp_path / "stopped")))
-    stopped.output.mkdir()
-    stopped.network.train()
-    batches = iter(stopped._loader(0))
-    for _ in range(2):
-        stopped.train_step(next(batches))
-    stopped.save()
-    Trainer(stopped.settings).run(resume=True)
-    resumed = torch.load(tmp_path / "stopped" / "checkpoint.pt", weights_only=True)
-    assert whole["step"] == resumed["step"] == 4
-    for part in ("network", "average"):
-        for name, value in whole[part].items():
-            torch.testing.assert_close(resumed[part][name], value, rtol=0, atol=0, msg=name)
-
-
-def test_the_weights_of_a_run_make_a_tracker(tmp_path):
-    config = tmp_path / "train.yaml"
-    values = dataclasses.asdict(settings_for(tmp_path, steps=1, frozen_steps=0))
-    values["pairs"] = {"shift": 0.5}
-    config.write_text(yaml.safe_dump(values))
-    weights = train_from_config(config)
-    tracker = create_tracker("lite", weights=weights)
-    image = np.zeros((100, 100, 3), np.uint8)
-    tracker.init(image, (30, 30, 30, 30))
-    assert np.isfinite(tracker.track(image).box_xywh).all()
-    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert log[-1]["step"] == 1 and log[-1]["total"] > 0
-
-
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_path):
-    trainer = Trainer(settings_for(tmp_path))
-    trainer.output.mkdir()
-    trainer.save()
-    before = trainer.checkpoint.read_bytes()
-    with torch.no_grad():
-        trainer.network.box.bias.fill_(float("nan"))
-    with pytest.raises(FloatingPointError, match="step 0"):
-        trainer.train_step(next(iter(trainer._loader(0))))
-    assert trainer.checkpoint.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    "text, overrides, words",
-    [
-        (None, {}, "cannot be read"),
-        (": : :", {}, "cannot be read"),
-        ("", {}, "data is not set"),
-        ("{data: a, output: b, stepz: 3}", {}, "unknown setting stepz"),
-        ("{data: a, output: b}", {"stepz": 3}, "unknown setting stepz"),
-        ("{data: a, output: b, pairs: {shft: 1}}", {}, "unknown setting pairs.shft"),
-    ],
-)
-def test_bad_configurations_are_refused(tmp_path, text, overrides, words):
-    path = tmp_path / "train.yaml"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(InvalidSettingError, match=words):
-        read_settings(path, overrides)
-
-
-@pytest.mark.parametrize(
-    "text, words",
-    [
-        ("[1, 2]", "holds no settings"),
-        ("{data: a, output: b, pairs: null}", "holds no settings"),
-        ("{data: 3, output: b}", "data is 3, expected str"),
-        ("{data: a, output: b, steps: many}", "steps is 'many', expected int"),
-        ("{data: a, output: b, steps: true}", "steps is True"),
-        ("{data: a, output: b, batch: -1}", "batch is -1, expected 0 or more"),
-        ("{data: a, output: b, pairs: {shift: .nan}}", "pairs.shift is nan"),
-    ],
-)
-def test_values_of_a_wrong_kind_are_refused(tmp_path, text, words):
-    path = tmp_path / "train.yaml"
-    path.write_text(text)
-    with pytest.raises(InvalidSettingError, match=words):
-        read_settings(path)
-
-
-def test_an_unknown_device_is_refused(tmp_path):
-    with pytest.raises(InvalidSettingError, match='device is "foo"'):
-        Trainer(settings_for(tmp_path, device="foo"))
-
-
-def test_a_finished_run_is_not_overwritten(tmp_path):
-    trainer = Trainer(settings_for(tmp_path))
-    trainer.output.mkdir()
-    trainer.save()
-    with pytest.raises(InvalidSettingError, match="holds a run already"):
-        Trainer(settings_for(tmp_path)).run()
-
-
-def test_resume_without_a_checkpoint_is_refused(tmp_path):
-    with pytest.raises(InvalidSettingError, match="no checkpoint"):
-        Trainer(settings_for(tmp_path)).run(resume=True)
-
-
-def test_the_network_learns_a_pair_by_heart(tmp_path):
-    torch.manual_seed(0)
-    settings = settings_for(
-        tmp_path, steps=25, frozen_steps=0, head_rate=3e-3, trunk_rate=1e-3, decay_share=0.3, warmup=5
-    )
-    trainer = Trainer(settings)
-    trainer.network.train()
-    batch = next(iter(trainer._loader(0)))
-    losses = [trainer.train_step(batch) for _ in range(25)]
-    assert losses[-1]["total"] < 0.3 * losses[0]["total"]
-    assert losses[-1]["iou"] > 0.6
 
 
 def test_onnx_trunk_is_checked(tmp_path):

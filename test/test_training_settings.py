@@ -44,6 +44,7 @@ class Run:
     folders: dict[str, Folder] = dataclasses.field(default_factory=dict)
     stage: Stage = Stage()
     last_stage: Stage | None = None
+    tracker: dict[str, typing.Any] = dataclasses.field(default_factory=dict)
 
 
 def read(tmp_path, text, overrides=None):
@@ -71,6 +72,7 @@ def read(tmp_path, text, overrides=None):
         ("note: größer", Run(note="größer")),
         ("last_stage: {rate: 2}", Run(last_stage=Stage(2.0))),
         ("last_stage:", Run()),
+        ("tracker: {a: true, b: x}", Run(tracker={"a": True, "b": "x"})),
     ],
 )
 def test_a_file_becomes_a_dataclass_and_back(tmp_path, text, expected):

@@ -32,9 +32,34 @@ def save_weights(network, path, dtype=torch.float16):
     state = {
         name: (value.to(dtype) if value.is_floating_point() else value).contiguous() for name, value in state.items()
     }
+    write_whole(path, safetensors.torch.save(state))
+
+
+def write_whole(path, content):
+    """Write a file so that, whatever happens, there is the old one or the new one, whole.
+
+    Args:
+        path: pathlib.Path.
+        content: bytes.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; the old one is as it was.
+    """
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(safetensors.torch.save(state))
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     os.replace(partial, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name, too, is on the disk
+    finally:
+        os.close(folder)
 
 
 def read_weights(path):

@@ -1,10 +1,16 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trains `lite` from a YAML file, on a CPU or a GPU, with checkpoints that a stopped run is taken up from."""
+"""Trains any model: on a CPU, a GPU or several of them, in stages, stopped and taken up again at will.
 
+What a step does depends on the settings, the number of the step and the process alone, so that a run that is taken up
+from a checkpoint goes on as if it had never stopped, on a CPU to the last bit.
+"""
+
+import abc
 import copy
 import dataclasses
-import json
+import errno
+import logging
 import math
 import os
 import pathlib
@@ -13,261 +19,517 @@ import typing
 
 import numpy as np
 import torch
-import yaml
-from torch.utils.data import DataLoader
-from torch.utils.data import Subset
+from torch import nn
 from tqdm import tqdm
 
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.models.checkpoint import load_trunk_onnx
+from siam_tracker_ros.errors import TrainingError
 from siam_tracker_ros.models.checkpoint import save_weights
-from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.models.lite import box_cover
 from siam_tracker_ros.runtime.device import select_device
-from siam_tracker_ros.training.losses import lite_losses
-from siam_tracker_ros.training.pairs import PairDataset
-from siam_tracker_ros.training.pairs import PairSettings
-from siam_tracker_ros.training.shards import read_bank
+from siam_tracker_ros.training.checkpoints import Checkpoints
+from siam_tracker_ros.training.checkpoints import load_checkpoint
+from siam_tracker_ros.training.settings import differences
+from siam_tracker_ros.training.settings import to_values
+from siam_tracker_ros.training.training_log import TrainingLog
+from siam_tracker_ros.training.validation import Validation
+from siam_tracker_ros.training.validation import ValidationSettings
+
+logger = logging.getLogger(__name__)
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainSettings:
-    """A training run.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoopSettings(abc.ABC):
+    """What the training of all models has in common.
 
     Attributes:
-        data: folder of shards, see `training.shards`.
-        output: folder for checkpoints, the log and the weights.
-        init_trunk: ONNX file with the trunk's initial weights, or None for random ones.
-        teacher: folder of the teacher's ONNX files, or None to learn from the labels alone.
-        steps: length of the run; the learning rate falls to zero over the last `decay_share` of it.
-        frozen_steps: for how long the trunk is kept as it is while the head learns.
-        batch: pairs a step.
-        head_rate, trunk_rate: peak learning rates of AdamW.
-        warmup: steps over which a rate rises, at the start and again when the trunk is released.
-        average_decay: of the moving average of the weights, which is what is saved for use.
-        workers: processes that draw pairs.
+        MAY_CHANGE: dotted names of settings, or of sections, that may be others when a run is taken up again; so may
+            every `path`.
+        output: folder for the checkpoints, the log and the weights.
+        seed: of the weights and of the batches.
+        device: "auto", "cpu", "cuda" or "cuda:N"; where torchrun starts several processes, each takes a GPU of its own.
+        precision: "bf16", which computes in bfloat16 what bears it, or "fp32".
+        compile: whether torch compiles the step, which takes minutes at the start.
+        average_decay: of the moving average of the weights, which is validated and saved for use.
+        log_every: steps between lines of the log.
         checkpoint_every: steps between checkpoints.
-        seed: of the weights and of the pairs.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        pairs: see PairSettings.
+        keep: how many of the newest checkpoints are kept.
+        validation: see ValidationSettings; None for none.
     """
 
-    data: str
+    MAY_CHANGE: typing.ClassVar = (
+        "output", "device", "compile", "log_every", "checkpoint_every", "keep", "validation",
+    )  # fmt: skip
+    RANGES: typing.ClassVar = {
+        "average_decay": (0, 1),
+        "log_every": (1, math.inf),
+        "checkpoint_every": (1, math.inf),
+        "keep": (1, math.inf),
+    }
+
     output: str
-    init_trunk: str | None = None
-    teacher: str | None = None
-    steps: int = 4000
-    frozen_steps: int = 2500
-    decay_share: float = 0.35
-    batch: int = 32
-    head_rate: float = 1.5e-3
-    trunk_rate: float = 1.5e-4
-    weight_decay: float = 1e-4
-    warmup: int = 100
-    average_decay: float = 0.997
-    workers: int = 2
-    checkpoint_every: int = 100
     seed: int = 0
     device: str = "auto"
-    pairs: PairSettings = PairSettings()
+    precision: typing.Literal["bf16", "fp32"] = "bf16"
+    compile: bool = False
+    average_decay: float = 0.997
+    log_every: int = 20
+    checkpoint_every: int = 500
+    keep: int = 3
+    validation: ValidationSettings | None = None
+
+    @property
+    @abc.abstractmethod
+    def model(self):
+        """Name of the model that `create_tracker` makes of the weights."""
+
+    @property
+    @abc.abstractmethod
+    def process_batch(self):
+        """Pairs that each process takes in a step."""
+
+    @abc.abstractmethod
+    def prepare(self, device, rank, processes):
+        """Read the data and make the network.
+
+        Args:
+            device: torch device that the batches are wanted on.
+            rank: number of this process.
+            processes: how many there are.
+
+        Returns:
+            Task.
+        """
 
 
-def read_settings(config, overrides=None):
-    """Read a YAML file into TrainSettings.
+class Learner(nn.Module, abc.ABC):
+    """A network and what it learns by, in one module, so that a step of it can be spread over devices."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    @abc.abstractmethod
+    def forward(self, batch):
+        """Return a dictionary of scalars by name: `total`, which is learned from, and figures for the log."""
+
+
+class Curriculum(abc.ABC):
+    """What learns when, and how fast.
+
+    Attributes:
+        steps: length of the run.
+        most_norm: the gradient of all parameters is cut to this norm; None for as it is.
+        largest_loss: a step with a loss that is larger, or no number, is skipped; None to skip none, and to end the run
+            with a loss that is no number.
+        most_skipped: steps in a row, at most; one more ends the run.
+    """
+
+    steps: int
+    most_norm: float | None = None
+    largest_loss: float | None = None
+    most_skipped: int = 100
+
+    @abc.abstractmethod
+    def changes_at(self, step):
+        """Whether `start_stage` is due before a step, counted from 0; before step 0 it always is."""
+
+    @abc.abstractmethod
+    def start_stage(self, learner, step, optimizer):
+        """Make learn what learns from a step on, and bring each module into the mode, training or not, that it has.
+
+        Args:
+            learner: Learner.
+            step: counts from 0; any step of the stage, when a run is taken up again.
+            optimizer: of the stage before, None at the start.
+
+        Returns:
+            The optimizer of the stage, which may be the same.
+        """
+
+    @abc.abstractmethod
+    def set_rates(self, optimizer, step):
+        """Give each group of the optimizer its learning rate of a step."""
+
+    def take_step(self, learner, optimizer, loss, backward):
+        """Learn from a loss, a scalar; `backward(loss)` computes the gradients of all processes."""
+        optimizer.zero_grad(set_to_none=True)
+        backward(loss)
+        if self.most_norm is not None:
+            nn.utils.clip_grad_norm_(learner.parameters(), self.most_norm)
+        optimizer.step()
+
+
+class Task(typing.NamedTuple):
+    """What is trained, how, and on what.
+
+    Attributes:
+        learner: Learner.
+        curriculum: Curriculum.
+        batches: anything with `draw(step)`, which returns a mapping of tensors on the device: a function of the step
+            and the process alone.
+    """
+
+    learner: Learner
+    curriculum: Curriculum
+    batches: typing.Any
+
+
+class Average:
+    """Moving average of a network's weights; buffers are taken as they are.
+
+    At the start, where an average over few steps is all there is, it forgets faster.
+    """
+
+    def __init__(self, network, decay):
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, network, step):
+        """Take in the weights after a number of steps."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), 1 - decay)
+        for mean, value in zip(self.network.buffers(), network.buffers()):
+            mean.copy_(value)
+
+
+class Stopwatch:
+    """Adds up how long steps take, and how much of it they wait for their batch; on CUDA in the GPU's own time."""
+
+    def __init__(self, device):
+        self._cuda = device.type == "cuda"
+        self._steps = []  # (start, batch drawn, end)
+
+    def now(self):
+        """A moment for `add`."""
+        if not self._cuda:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def add(self, start, drawn, end):
+        self._steps.append((start, drawn, end))
+
+    def read(self):
+        """Return seconds a step and the share that its batch took, 0..1, since the last call; the GPU is waited for."""
+        if self._cuda:
+            torch.cuda.synchronize()
+        waited = sum(self._between(start, drawn) for start, drawn, _ in self._steps)
+        total = sum(self._between(start, end) for start, _, end in self._steps)
+        count, self._steps = len(self._steps), []
+        return total / count, waited / total
+
+    def _between(self, first, second):
+        return first.elapsed_time(second) / 1e3 if self._cuda else second - first
+
+
+def train(settings, resume=False):
+    """Train as settings say and return the path of the weights: the best by validation, or the last without one.
 
     Args:
-        config: path of the file; relative paths in it count from the working directory.
-        overrides: mapping of top-level names to values that replace those of the file.
+        settings: LoopSettings.
+        resume: go on from the newest checkpoint in the output folder.
 
     Raises:
-        InvalidSettingError: the file cannot be read, or a name in it is unknown or missing.
+        InvalidSettingError: the output folder holds a run and resume is not set, or the other way round; or the
+            checkpoint was made with other settings.
+        TrainingError: a loss that is no number, a full disk, or too little memory on the GPU.
     """
+    fabric = start_fabric(settings)
+    checkpoints = Checkpoints(pathlib.Path(settings.output) / "checkpoints", settings.keep)
+    path = fabric.broadcast(_find_start(checkpoints, resume) if fabric.is_global_zero else None)
+    state = None if path is None else load_checkpoint(path)
+    if state is not None:
+        check_settings(state, settings, fabric.world_size, path)
+    validation = None
+    if settings.validation is not None and fabric.is_global_zero:
+        validation = Validation(settings.validation, settings.model)
+    torch.manual_seed(settings.seed)
     try:
-        values = yaml.safe_load(pathlib.Path(config).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise InvalidSettingError(f"training file {config} cannot be read: {error}") from error
-    values = {} if values is None else values
-    if not isinstance(values, dict) or not isinstance(values.get("pairs", {}), dict):
-        raise InvalidSettingError(f"{config} holds no settings, expected lines of NAME: VALUE, and such under pairs:")
-    values = {**values, **(overrides or {})}
-    pairs = values.pop("pairs", {})
-    for what, given, known in (("", values, TrainSettings), ("pairs.", pairs, PairSettings)):
-        names = [field.name for field in dataclasses.fields(known)]
-        unknown = sorted(set(given) - set(names))
-        if unknown:
-            raise InvalidSettingError(f"{config}: unknown setting {what}{unknown[0]}; known are {', '.join(names)}")
-    missing = {"data", "output"} - values.keys()
-    if missing:
-        raise InvalidSettingError(f"{config}: {sorted(missing)[0]} is not set; it names a folder")
-    settings = TrainSettings(**values, pairs=PairSettings(**pairs))
-    _check_types("", settings, config)
-    _check_types("pairs.", settings.pairs, config)
-    return settings
+        task = settings.prepare(fabric.device, fabric.global_rank, fabric.world_size)
+        trainer = Trainer(settings, fabric, checkpoints, task, validation)
+        if state is not None:
+            trainer.restore(state, path)
+        return trainer.run()
+    except torch.cuda.OutOfMemoryError as error:
+        raise TrainingError(
+            f"the GPU's memory is too small ({str(error).splitlines()[0]}); lower batch, which is "
+            f"{settings.process_batch}, or what is read of the data; {_last_words(checkpoints)}"
+        ) from error
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise TrainingError(
+            f"{error.filename or settings.output} cannot be written: {error.strerror}; make room; "
+            f"{_last_words(checkpoints)}"
+        ) from error
+    except KeyboardInterrupt:
+        logger.warning("stopped; %s", _last_words(checkpoints))
+        raise
 
 
-def _check_types(prefix, settings, config):
-    for name, kind in typing.get_type_hints(type(settings)).items():
-        value = getattr(settings, name)
-        accepted = (int, float) if kind is float else kind
-        if isinstance(value, bool) or not isinstance(value, accepted):
-            expected = getattr(kind, "__name__", kind)
-            raise InvalidSettingError(f"{config}: {prefix}{name} is {value!r}, expected {expected}")
-        if isinstance(value, (int, float)) and not (value >= 0 and math.isfinite(value)):
-            raise InvalidSettingError(f"{config}: {prefix}{name} is {value!r}, expected 0 or more")
+def start_fabric(settings):
+    """Lightning Fabric for this process: its device, the precision, and the other processes where there are any."""
+    try:
+        from lightning_fabric import Fabric
+        from lightning_fabric.strategies import DDPStrategy
+    except ImportError as error:
+        raise InvalidSettingError(
+            f"training needs {error.name}, which is not installed; run: pip install 'siam_tracker_ros[train]'"
+        ) from error
+    for name in ("lightning.fabric", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    device = select_device(settings.device)
+    processes = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    devices = [device.index] if processes == 1 and device.type == "cuda" else here
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=devices,
+        num_nodes=processes // here,
+        strategy="auto" if processes == 1 else DDPStrategy(),
+        precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+    )
+    fabric.launch()
+    torch.backends.cudnn.benchmark = device.type == "cuda"  # crops are all of one size
+    return fabric
 
 
-def train_from_config(config, resume=False, overrides=None):
-    """Train as a YAML file says and return the path of the weights; `resume` goes on from the last checkpoint."""
-    return Trainer(read_settings(config, overrides)).run(resume)
+def check_settings(state, settings, processes, path):
+    """Refuse a checkpoint's state that was reached with settings by which the run would go another way."""
+    for name, (before, after) in differences(state["settings"], to_values(settings)).items():
+        free = any(f"{name}.".startswith(f"{allowed}.") for allowed in settings.MAY_CHANGE)
+        if not free and name.split(".")[-1] not in ("path", "batch"):
+            raise InvalidSettingError(
+                f"{name} is {after!r}, but checkpoint {path} was made with {before!r}; set it so, or start anew in "
+                "another output folder"
+            )
+    pairs = settings.process_batch * processes
+    if pairs != state["pairs"]:
+        raise InvalidSettingError(
+            f"a step takes {pairs} pairs (processes: {processes}, batch of each: {settings.process_batch}), but "
+            f"checkpoint {path} was made with {state['pairs']}; let the product be the same"
+        )
+
+
+def _find_start(checkpoints, resume):
+    """Path of the checkpoint to start from, None for the beginning."""
+    if not resume:
+        if checkpoints.paths():
+            raise InvalidSettingError(
+                f"{checkpoints.folder.parent} holds a run already; go on with --resume, or set another output"
+            )
+        return None
+    if not checkpoints.paths():
+        raise InvalidSettingError(f"no checkpoint in {checkpoints.folder} to resume from; start without --resume")
+    path = checkpoints.newest_whole()
+    if path is None:
+        raise TrainingError(f"no checkpoint in {checkpoints.folder} is whole; start anew in another output folder")
+    return str(path)
+
+
+def _last_words(checkpoints):
+    paths = checkpoints.paths()
+    return f"--resume goes on from {paths[-1]}" if paths else "there is no checkpoint yet to resume from"
 
 
 class Trainer:
-    """One run: network, optimiser, moving average and the number of steps done."""
+    """One run.
 
-    def __init__(self, settings):
-        self.settings = settings
-        torch.manual_seed(settings.seed)
-        self.device = select_device(settings.device)
+    Args:
+        settings: LoopSettings.
+        fabric: see `start_fabric`.
+        checkpoints: Checkpoints.
+        task: Task.
+        validation: function of a network and a device that returns a score, 0..1, the more the better; None for none.
+            Only the first process calls it.
+    """
+
+    def __init__(self, settings, fabric, checkpoints, task, validation=None):
+        self.settings, self.fabric, self.checkpoints, self.validation = settings, fabric, checkpoints, validation
+        self.learner, self.curriculum, self.batches = task
+        self.learner.to(fabric.device, memory_format=torch.channels_last)
+        self.average = Average(self.learner.network, settings.average_decay)
         self.output = pathlib.Path(settings.output)
-        self.network = LiteNetwork()
-        if settings.init_trunk:
-            load_trunk_onnx(self.network.trunk, settings.init_trunk)
-        self.network.to(self.device, memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.network).requires_grad_(False)
-        trunk = list(self.network.trunk.parameters())
-        head = [weight for name, weight in self.network.named_parameters() if not name.startswith("trunk.")]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": head, "lr": 0.0}, {"params": trunk, "lr": 0.0}], weight_decay=settings.weight_decay
-        )
         self.step = 0
+        self.best_iou = -1.0
+        self.optimizer = None
+        self._forward = None
+        self._pending = []  # scalars of the steps since the last line of the log, by name
+        self._skipped = 0  # steps in a row
+        self._stopwatch = Stopwatch(fabric.device)
 
     @property
-    def checkpoint(self):
-        return self.output / "checkpoint.pt"
+    def last_weights(self):
+        return self.output / "last.safetensors"
+
+    @property
+    def best_weights(self):
+        return self.output / "best.safetensors"
 
     @property
     def weights(self):
-        return self.output / "lite.safetensors"
+        """Path of the weights to use."""
+        return self.last_weights if self.settings.validation is None else self.best_weights
 
-    def run(self, resume=False):
-        """Train to the end; return the path of the averaged weights."""
-        if resume:
-            self.restore()
-        elif self.checkpoint.exists():
-            raise InvalidSettingError(f"{self.output} holds a run already; resume it, or name another output folder")
-        self.output.mkdir(parents=True, exist_ok=True)
-        settings = self.settings
-        loader = self._loader(self.step)
-        self.network.train()
-        progress = tqdm(loader, initial=self.step, total=settings.steps, desc="train", unit="step", mininterval=5)
-        with open(self.output / "log.jsonl", "a") as log:
-            started, recent = time.monotonic(), []
-            for batch in progress:
-                recent.append(self.train_step(batch))
-                if self.step % 20 == 0 or self.step == settings.steps:
-                    mean = {name: float(np.mean([losses[name] for losses in recent])) for name in recent[0]}
-                    seconds = time.monotonic() - started
-                    pairs_per_s = len(recent) * settings.batch / seconds
-                    log.write(json.dumps({"step": self.step, "pairs_per_s": round(pairs_per_s, 1), **mean}) + "\n")
-                    log.flush()
-                    progress.set_postfix(loss=f"{mean['total']:.3f}", iou=f"{mean['iou']:.3f}")
-                    started, recent = time.monotonic(), []
-                if self.step % settings.checkpoint_every == 0 or self.step == settings.steps:
-                    self.save()
+    def run(self):
+        """Train to the end; return the path of the weights to use."""
+        self.fabric.barrier()  # all have read the checkpoint before the first writes
+        if not self.fabric.is_global_zero:
+            self._go_on(None)
+            return self.weights
+        with TrainingLog(self.output, self.step) as log:
+            self._go_on(log)
         return self.weights
 
-    def train_step(self, batch):
-        """Learn from one batch of PairDataset items; return the losses as floats."""
-        settings = self.settings
-        frozen = self.step < settings.frozen_steps
-        self.network.trunk.requires_grad_(not frozen)
-        head_rate, trunk_rate = self._rates()
-        for group, rate in zip(self.optimizer.param_groups, (head_rate, trunk_rate)):
-            group["lr"] = rate
-        batch = {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
-        template, search = (batch[name].permute(0, 3, 1, 2).float() for name in ("template", "search"))
-        with torch.autocast(self.device.type, torch.bfloat16):
-            encoded = self.network.encode_template(template, box_cover(batch["template_box"]))
-            response = self.network(search, encoded)
-        losses = lite_losses(response, batch)
-        if not torch.isfinite(losses["total"]):
-            raise FloatingPointError(
-                f"the loss is {losses['total'].item()} at step {self.step}; the last checkpoint is {self.checkpoint}, "
-                "take it up with a lower learning rate"
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        losses["total"].backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimizer.step()
+    def _go_on(self, log):
+        settings, total = self.settings, self.curriculum.steps
+        hidden = None if log is not None else True  # None: tqdm looks for a terminal
+        progress = tqdm(initial=self.step, total=total, desc="train", unit="step", mininterval=5, disable=hidden)
+        with progress:
+            while self.step < total:
+                self._train_step()
+                progress.update()
+                saves = self._is_due(settings.checkpoint_every)
+                validates = settings.validation is not None and self._is_due(settings.validation.every)
+                if saves or validates or self._is_due(settings.log_every):
+                    record = self._summary()
+                    if log is not None:
+                        log.write(record)
+                        shown = {name: f"{record[name]:.3f}" for name in ("total", "iou") if name in record}
+                        progress.set_postfix(shown)
+                if saves or validates:
+                    self._check_weights()
+                    if log is not None:
+                        self._save(log, validates)
+                    self.fabric.barrier()
+
+    def _is_due(self, every):
+        return self.step % every == 0 or self.step == self.curriculum.steps
+
+    def _train_step(self):
+        start = self._stopwatch.now()
+        if self.optimizer is None or self.curriculum.changes_at(self.step):
+            self._start_stage(self.step)
+        batch = self.batches.draw(self.step)
+        drawn = self._stopwatch.now()
+        seed = np.random.SeedSequence((self.settings.seed, self.step, self.fabric.global_rank))
+        torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))  # for what the network or its losses draw
+        self.curriculum.set_rates(self.optimizer, self.step)
+        losses = self._forward(batch)
+        self._pending.append({name: value.detach() for name, value in losses.items()})
+        if not self._skips(losses["total"].detach()):
+            self.curriculum.take_step(self.learner, self.optimizer, losses["total"], self.fabric.backward)
         self.step += 1
-        self._update_average()
-        return {name: value.item() for name, value in losses.items()}
+        self.average.update(self.learner.network, self.step)
+        self._stopwatch.add(start, drawn, self._stopwatch.now())
 
-    def _rates(self):
-        """Learning rates of head and trunk at the current step: rise, stay, fall linearly to zero at the end."""
-        settings, step = self.settings, self.step
-        fall = min(1.0, (settings.steps - step) / max(settings.decay_share * settings.steps, 1))
-        since_release = step - settings.frozen_steps
-        trunk = settings.trunk_rate * min(1.0, (since_release + 1) / settings.warmup) if since_release >= 0 else 0.0
-        return settings.head_rate * min(1.0, (step + 1) / settings.warmup) * fall, trunk * fall
+    def _start_stage(self, step):
+        """Start the stage that a step lies in; which parameters learn is settled when a module is set up."""
+        self.optimizer = self.curriculum.start_stage(self.learner, step, self.optimizer)
+        module = torch.compile(self.learner) if self.settings.compile else self.learner
+        self._forward = self.fabric.setup_module(module)
 
-    @torch.no_grad()
-    def _update_average(self):
-        decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
-        for mean, weight in zip(self.average.parameters(), self.network.parameters()):
-            mean.lerp_(weight, 1 - decay)
-        for mean, value in zip(self.average.buffers(), self.network.buffers()):
-            mean.copy_(value)
+    def _skips(self, loss):
+        """Whether a step is passed over, on which all processes agree.
 
-    def _loader(self, start):
-        settings = self.settings
-        teacher = None
-        if settings.teacher:
-            from siam_tracker_ros.training.teacher import LightFcTeacher
+        Where none is skipped, a CPU looks at once whether the loss is a number; `_summary` looks on a GPU, for which
+        the program does not wait at every step.
+        """
+        curriculum = self.curriculum
+        if curriculum.largest_loss is None:
+            if loss.device.type == "cpu":
+                self._check_loss(self.step, loss.item())
+            return False
+        value = self.fabric.all_reduce(loss.clone(), reduce_op="mean").item()
+        if value <= curriculum.largest_loss:
+            self._skipped = 0
+            return False
+        self._skipped += 1
+        if self._skipped > curriculum.most_skipped:
+            raise TrainingError(
+                f"the loss is {value:g} at step {self.step + 1}, and was no number or too large for {self._skipped} "
+                f"steps in a row; {_last_words(self.checkpoints)}; with lower learning rates, start anew"
+            )
+        return True
 
-            teacher = LightFcTeacher(settings.teacher)
-        length = settings.steps * settings.batch
-        pairs = PairDataset(read_bank(settings.data), settings.pairs, settings.seed, length, teacher)
-        return DataLoader(
-            Subset(pairs, range(start * settings.batch, length)),
-            batch_size=settings.batch,
-            num_workers=settings.workers,
-            worker_init_fn=_start_worker,
-            prefetch_factor=3 if settings.workers else None,
-            pin_memory=self.device.type == "cuda",
-        )
+    def _check_loss(self, step, loss):
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} at step {step + 1}; {_last_words(self.checkpoints)}; with lower learning rates, "
+                "start anew"
+            )
 
-    def save(self):
-        """Write the checkpoint and the averaged weights; a run killed in the middle leaves the old files whole."""
-        state = {
+    def _check_weights(self):
+        """Refuse to save what an update has spoilt."""
+        for name, value in self.learner.named_parameters():
+            if not torch.isfinite(value).all():
+                raise TrainingError(
+                    f"{name} is no number after step {self.step}; {_last_words(self.checkpoints)}; with lower learning "
+                    "rates, start anew"
+                )
+
+    def _summary(self):
+        """Record of the steps since the last: means over them and all processes. Waits for the GPU."""
+        names = list(self._pending[0])
+        table = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in self._pending])
+        if self.curriculum.largest_loss is None:
+            first = self.step - len(self._pending)
+            for number, loss in enumerate(table[:, names.index("total")].tolist()):
+                self._check_loss(first + number, loss)
+        table = self.fabric.all_reduce(table, reduce_op="mean").double().cpu().numpy()
+        counted = np.isfinite(table).all(1)
+        table, self._pending = table[counted], []
+        step_s, data_share = self._stopwatch.read()
+        pairs = self.settings.process_batch * self.fabric.world_size
+        record = {"step": self.step, **dict(zip(names, table.mean(0).tolist() if len(table) else ()))}
+        for number, group in enumerate(self.optimizer.param_groups):
+            record[f"group_{number}_rate"] = group["lr"]
+        if not counted.all():
+            record["skipped"] = int((~counted).sum())
+        return {**record, "pairs_per_s": round(pairs / step_s, 1), "data_share": round(data_share, 3)}
+
+    def _save(self, log, validates):
+        """Validate where it is due, then write the weights, the curves and, last of all, the checkpoint."""
+        if validates:
+            iou = self.validation(self.average.network, self.fabric.device)
+            if iou > self.best_iou:
+                self.best_iou = iou
+                save_weights(self.average.network, self.best_weights, torch.float32)
+            log.write({"step": self.step, "validation_iou": iou, "best_iou": self.best_iou})
+        save_weights(self.average.network, self.last_weights, torch.float32)
+        log.draw_curves()
+        self.checkpoints.save(self.step, self.state())
+
+    def state(self):
+        """All that a run needs to go on, as tensors and plain values."""
+        return {
             "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
+            "settings": to_values(self.settings),
+            "pairs": self.settings.process_batch * self.fabric.world_size,
+            "learner": self.learner.state_dict(),
+            "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "best_iou": self.best_iou,
         }
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self.checkpoint)
-        save_weights(self.average, self.weights)
 
-    def restore(self):
-        """Go on from the last checkpoint.
+    def restore(self, state, path):
+        """Go on from a state; `path` is where it is from, for the message.
 
         Raises:
-            InvalidSettingError: there is none.
+            TrainingError: it is of another network.
         """
-        if not self.checkpoint.is_file():
-            raise InvalidSettingError(f"no checkpoint {self.checkpoint} to resume from; start the run without resume")
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
+        try:
+            self.learner.load_state_dict(state["learner"])
+            self.average.network.load_state_dict(state["average"])
+        except RuntimeError as error:
+            raise TrainingError(
+                f"checkpoint {path} is of another network ({' '.join(str(error).split()[:30])} …); start anew in "
+                "another output folder, or go back to the program that wrote it"
+            ) from error
+        self._start_stage(max(0, state["step"] - 1))
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
-
-
-def _start_worker(_):
-    """Loader processes share the cores with the network: one thread each."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+        self.step, self.best_iou = state["step"], state["best_iou"]

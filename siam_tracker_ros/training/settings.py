@@ -3,9 +3,9 @@
 """Strict settings: a YAML file becomes frozen dataclasses, nested as the file is.
 
 The annotation of a field says what it takes: bool, int, float, str, a typing.Literal, another such dataclass, list[X],
-tuple[X, ...], tuple[X, Y], dict[str, X], and X | None. A number is finite and 0 or more, unless the class says
-otherwise in RANGES: {field: (lowest, highest)}. What else must hold is checked in `__post_init__`, which raises
-InvalidSettingError.
+tuple[X, ...], tuple[X, Y], dict[str, X], X | None, and typing.Any for what is checked where it is used. A number is
+finite and 0 or more, unless the class says otherwise in RANGES: {field: (lowest, highest)}. What else must hold is
+checked in `__post_init__`, which raises InvalidSettingError.
 """
 
 import dataclasses
@@ -176,6 +176,8 @@ def _value(kind, value, place, limits, source):
     def convert(own_kind, own_value, key):
         return _value(own_kind, own_value, f"{place}.{key}", limits, source)
 
+    if kind is typing.Any:
+        return value
     if origin in (typing.Union, types.UnionType):
         (other,) = (member for member in inner if member is not type(None))
         return None if value is None else _value(other, value, place, limits, source)

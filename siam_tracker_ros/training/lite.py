@@ -1,0 +1,126 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How `lite` is trained: first its head alone, on a trunk that is given, then every layer."""
+
+import dataclasses
+import math
+import typing
+
+import torch
+
+from siam_tracker_ros.models.checkpoint import load_trunk_onnx
+from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.training.bank import BankSettings
+from siam_tracker_ros.training.bank import ImageBank
+from siam_tracker_ros.training.lite_batches import LiteBatches
+from siam_tracker_ros.training.lite_batches import PairSettings
+from siam_tracker_ros.training.lite_losses import LossSettings
+from siam_tracker_ros.training.lite_losses import lite_losses
+from siam_tracker_ros.training.loop import Curriculum
+from siam_tracker_ros.training.loop import Learner
+from siam_tracker_ros.training.loop import LoopSettings
+from siam_tracker_ros.training.loop import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class LiteSchedule:
+    """What learns when, and how fast.
+
+    Attributes:
+        steps: length of the run; the learning rates fall to zero over the last `decay_share` of it.
+        frozen_steps: for how long the trunk is kept as it is while the head learns.
+        head_rate, trunk_rate: peak learning rates of AdamW.
+        warmup: steps over which a rate rises, at the start and again when the trunk is released.
+        weight_decay: of AdamW.
+        most_norm: the gradient is cut to this norm.
+    """
+
+    RANGES: typing.ClassVar = {"steps": (1, math.inf), "decay_share": (0, 1), "warmup": (1, math.inf)}
+
+    steps: int = 4000
+    frozen_steps: int = 2500
+    decay_share: float = 0.35
+    head_rate: float = 1.5e-3
+    trunk_rate: float = 1.5e-4
+    warmup: int = 100
+    weight_decay: float = 1e-4
+    most_norm: float = 5.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LiteTraining(LoopSettings):
+    """A training run of `lite`.
+
+    Attributes:
+        data: see BankSettings.
+        init_trunk: ONNX file with the trunk's initial weights, or None for random ones.
+        teacher: folder of the teacher's ONNX files, or None to learn from the labels alone.
+        batch: pairs of a step, of each process.
+        schedule: see LiteSchedule.
+        pairs: see PairSettings.
+        losses: see LossSettings.
+    """
+
+    MAY_CHANGE: typing.ClassVar = (*LoopSettings.MAY_CHANGE, "init_trunk", "data.photos", "data.memory_gib")
+    RANGES: typing.ClassVar = {**LoopSettings.RANGES, "batch": (1, math.inf)}
+    model = "lite"
+
+    data: BankSettings
+    init_trunk: str | None = None
+    teacher: str | None = None
+    batch: int = 32
+    schedule: LiteSchedule = LiteSchedule()
+    pairs: PairSettings = PairSettings()
+    losses: LossSettings = LossSettings()
+
+    @property
+    def process_batch(self):
+        return self.batch
+
+    def prepare(self, device, rank, processes):
+        network = LiteNetwork()
+        if self.init_trunk is not None:
+            load_trunk_onnx(network.trunk, self.init_trunk)
+        batches = LiteBatches(ImageBank.read(self.data, device), self.pairs, self.seed, self.batch, rank)
+        return Task(LiteLearner(network, self.losses), LiteCurriculum(self.schedule), batches)
+
+
+class LiteLearner(Learner):
+    """A LiteNetwork and its losses; see `lite_losses`."""
+
+    def __init__(self, network, settings):
+        super().__init__(network)
+        self.settings = settings
+
+    def forward(self, batch):
+        return lite_losses(self.network, batch, self.settings)
+
+
+class LiteCurriculum(Curriculum):
+    """The head first, then the trunk too; one AdamW for both."""
+
+    def __init__(self, schedule):
+        self.schedule = schedule
+        self.steps, self.most_norm = schedule.steps, schedule.most_norm
+
+    def changes_at(self, step):
+        return step in (0, self.schedule.frozen_steps)
+
+    def start_stage(self, learner, step, optimizer):
+        network = learner.network.train()
+        network.trunk.requires_grad_(step >= self.schedule.frozen_steps)
+        if optimizer is not None:
+            return optimizer
+        trunk = list(network.trunk.parameters())
+        in_trunk = set(trunk)
+        head = [weight for weight in network.parameters() if weight not in in_trunk]
+        groups = [{"params": weights, "lr": 0.0} for weights in (head, trunk)]
+        return torch.optim.AdamW(groups, weight_decay=self.schedule.weight_decay, fused=trunk[0].is_cuda)
+
+    def set_rates(self, optimizer, step):
+        schedule = self.schedule
+        fall = min(1.0, (schedule.steps - step) / max(schedule.decay_share * schedule.steps, 1))
+        since_release = step - schedule.frozen_steps
+        head, trunk = (min(1.0, max(0, since + 1) / schedule.warmup) for since in (step, since_release))
+        for group, rate in zip(optimizer.param_groups, (schedule.head_rate * head, schedule.trunk_rate * trunk)):
+            group["lr"] = rate * fall

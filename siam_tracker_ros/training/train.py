@@ -1,0 +1,27 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a file of `config/train` to trained weights."""
+
+from siam_tracker_ros.training.lite import LiteTraining
+from siam_tracker_ros.training.loop import train
+from siam_tracker_ros.training.settings import make_settings
+from siam_tracker_ros.training.settings import read_values
+
+
+def train_from_config(config, resume=False, overrides=None):
+    """Train as a YAML file says and return the path of the weights.
+
+    Args:
+        config: path of the file; one with a section `recipe` trains a published method, any other trains `lite`.
+        resume: go on from the newest checkpoint in the output folder.
+        overrides: mapping of dotted names to values that replace those of the file.
+
+    Raises:
+        SiamTrackerError: see `read_settings` and `loop.train`.
+    """
+    values = read_values(config, overrides)
+    if "recipe" in values:
+        from siam_tracker_ros.training.published import PublishedTraining as settings_class
+    else:
+        settings_class = LiteTraining
+    return train(make_settings(settings_class, values, str(config)), resume)

@@ -1,0 +1,163 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import pathlib
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from siam_tracker_ros import cli
+from siam_tracker_ros import create_tracker
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.training import lite
+from siam_tracker_ros.training.checkpoints import Checkpoints
+from siam_tracker_ros.training.checkpoints import load_checkpoint
+from siam_tracker_ros.training.lite_losses import LossSettings
+from siam_tracker_ros.training.loop import Trainer
+from siam_tracker_ros.training.loop import start_fabric
+from siam_tracker_ros.training.settings import make_settings
+from siam_tracker_ros.training.settings import read_settings
+from siam_tracker_ros.training.train import train_from_config
+from siam_tracker_ros.training.training_log import read_log
+
+CONFIG = pathlib.Path(__file__).parents[1] / "config" / "train" / "lite.yaml"
+CALM = {name: 0.0 for name in (
+    "rotation", "aspect", "negative", "grey", "color", "blur", "motion_blur", "low_resolution", "noise", "distractor",
+    "occluder", "photo_fill", "new_background",
+)}  # fmt: skip
+
+pytest.importorskip("lightning_fabric", reason="lightning-fabric is not installed")
+pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Four videos of two frames, in which a box of one colour moves over noise."""
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for number in range(4):
+        frames = folder / f"video{number}" / "img"
+        frames.mkdir(parents=True)
+        lines = []
+        for frame in (1, 2):
+            image = rng.integers(0, 60, (240, 320, 3), np.uint8) + np.uint8([0, 90, 0])
+            (w, h), (x, y) = rng.integers(40, 80, 2), rng.integers(60, 150, 2)
+            image[y : y + h, x : x + w] = (40 * number, 30, 250 - 30 * number)
+            cv2.imwrite(str(frames / f"{frame:04d}.jpg"), image)
+            lines.append(f"{x + 1},{y + 1},{w},{h}\n")  # OTB counts pixels from 1
+        (frames.parent / "groundtruth_rect.txt").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path, data):
+    """Path of a file that trains for three steps, the last of them with the trunk."""
+    values = {
+        "output": str(tmp_path / "run"), "device": "cpu", "batch": 2, "log_every": 1, "checkpoint_every": 1,
+        "data": {"datasets": [{"format": "otb", "path": str(data)}]},
+        "schedule": {"steps": 3, "frozen_steps": 2, "warmup": 1},
+    }  # fmt: skip
+    path = tmp_path / "train.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def states(output):
+    return [load_checkpoint(path)["learner"] for path in Checkpoints(output / "checkpoints", 3).paths()]
+
+
+def test_the_command_trains_resumes_and_makes_a_tracker(config, tmp_path, capsys):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert cli.main(["train", str(config), "--set", f"output={whole}"]) == 0
+    weights = capsys.readouterr().out.strip()
+    assert weights == str(whole / "last.safetensors")
+    tracker = create_tracker("lite", weights=weights, device="cpu")
+    image = np.zeros((100, 100, 3), np.uint8)
+    tracker.init(image, (30, 30, 30, 30))
+    assert np.isfinite(tracker.track(image).box_xywh).all()
+
+    first, second, third = states(whole)
+    moved = {name for name, _ in LiteNetwork().named_parameters() if not torch.equal(*values(name, first, second))}
+    assert moved and not any(name.startswith("trunk.") for name in moved), "the head learns first"
+    moved = {name for name, _ in LiteNetwork().named_parameters() if not torch.equal(*values(name, second, third))}
+    assert any(name.startswith("trunk.") for name in moved), "then the trunk does"
+
+    (stopped / "checkpoints").mkdir(parents=True)
+    for name in ("step-00000001.pt", "step-00000002.pt"):
+        (stopped / "checkpoints" / name).write_bytes((whole / "checkpoints" / name).read_bytes())
+    assert cli.main(["train", str(config), "--resume", "--set", f"output={stopped}"]) == 0
+    for name, value in states(stopped)[-1].items():
+        assert torch.equal(value, third[name]), f"{name} is not what the uninterrupted run made of it"
+
+
+def values(name, *states):
+    return [state[f"network.{name}"] for state in states]
+
+
+def test_lite_learns_eight_pairs_by_heart(data, tmp_path):
+    settings = make_settings(
+        lite.LiteTraining,
+        {
+            "output": str(tmp_path), "device": "cpu", "batch": 8, "log_every": 1, "pairs": CALM,
+            "data": {"datasets": [{"format": "otb", "path": str(data)}]},
+            "schedule": {
+                "steps": 24, "frozen_steps": 0, "head_rate": 6e-3, "trunk_rate": 1e-3, "warmup": 5, "decay_share": 0.5,
+            },
+        },
+        "test",
+    )  # fmt: skip
+    torch.manual_seed(settings.seed)
+    fabric = start_fabric(settings)
+    task = settings.prepare(fabric.device, 0, 1)
+    batch = task.batches.draw(0)
+    task.batches.draw = lambda step: batch
+    Trainer(settings, fabric, Checkpoints(tmp_path / "checkpoints", 1), task).run()
+    records = read_log(tmp_path / "log.jsonl")
+    assert records[0]["iou"] < 0.5 and records[-1]["iou"] > 0.9
+    assert records[-1]["total"] < 0.3 * records[0]["total"]
+
+
+@pytest.mark.parametrize(
+    "step, head, trunk",
+    [(0, 0.25, 0), (3, 1, 0), (9, 1, 0), (10, 1, 0.125), (13, 1, 0.5), (15, 1, 0.5), (18, 0.4, 0.2), (19, 0.2, 0.1)],
+)
+def test_rates_rise_stay_and_fall(step, head, trunk):
+    schedule = lite.LiteSchedule(steps=20, frozen_steps=10, decay_share=0.25, head_rate=1, trunk_rate=0.5, warmup=4)
+    curriculum = lite.LiteCurriculum(schedule)
+    learner = lite.LiteLearner(LiteNetwork(), LossSettings())
+    optimizer = curriculum.start_stage(learner, step, None)
+    curriculum.set_rates(optimizer, step)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([head, trunk])
+    assert learner.network.trunk.training and all(
+        weight.requires_grad == (step >= 10) for weight in learner.network.trunk.parameters()
+    )
+    assert curriculum.start_stage(learner, 10, optimizer) is optimizer
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(learner.parameters()))
+
+
+def test_the_shipped_file_is_whole():
+    settings = read_settings(CONFIG, lite.LiteTraining)
+    assert settings.schedule.steps > settings.schedule.frozen_steps
+
+
+@pytest.mark.parametrize(
+    "overrides, words",
+    [
+        ({"stepz": 3}, "unknown setting stepz"),
+        ({"schedule.steps": 0}, "schedule.steps is 0, expected 1 or more"),
+        ({"batch": 0}, "batch is 0"),
+        ({"precision": "fp8"}, "expected one of bf16, fp32"),
+        ({"device": "foo"}, 'device is "foo"'),
+        ({"recipe.method": "no"}, "unknown setting"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_data_are_read(config, overrides, words):
+    with pytest.raises(InvalidSettingError, match=words):
+        train_from_config(config, overrides=overrides)
+
+
+def test_the_command_names_a_file_that_is_not_there(tmp_path, capsys):
+    assert cli.main(["train", str(tmp_path / "absent.yaml")]) == 2
+    assert "absent.yaml cannot be read" in capsys.readouterr().err

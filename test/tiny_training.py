@@ -1,0 +1,163 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A training run that takes no time: a network of a few weights learns to tell how bright pictures are.
+
+As a program it runs what its arguments say, for tests that need a process of its own:
+`python tiny_training.py OUTPUT [NAME=VALUE ...]`.
+"""
+
+import dataclasses
+import os
+import resource
+import signal
+import sys
+import typing
+
+import torch
+import yaml
+from torch import nn
+
+from siam_tracker_ros.training import loop
+from siam_tracker_ros.training.settings import make_settings
+
+
+class TinyNetwork(nn.Module):
+    def __init__(self, dropout):
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.trunk = nn.Conv2d(3, 32, 3)
+        self.neck = nn.Conv2d(32, 32, 1)
+        self.head = nn.Linear(32, 1)
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, image):
+        features = torch.relu(self.neck(torch.relu(self.trunk(image))))  # (B, 32, 6, 6)
+        self.seen += 1
+        return self.head(self.dropout(features).mean((2, 3)))[:, 0]
+
+
+class TinyLearner(loop.Learner):
+    def forward(self, batch):
+        error = (self.network(batch["image"]).float() - batch["level"]).abs().mean() * batch["factor"]
+        return {"total": error, "iou": 1 / (1 + error.detach())}
+
+
+class TinyCurriculum(loop.Curriculum):
+    most_norm = 5.0
+    most_skipped = 2
+    change_at = 4
+
+    def __init__(self, steps, rate, largest_loss):
+        self.steps, self.rate, self.largest_loss = steps, rate, largest_loss
+
+    def changes_at(self, step):
+        return step in (0, self.change_at)
+
+    def start_stage(self, learner, step, optimizer):
+        network = learner.network.train()
+        network.trunk.requires_grad_(step >= self.change_at)
+        parts = [network.neck, network.head] + [network.trunk] * (step >= self.change_at)
+        groups = [{"params": list(part.parameters())} for part in parts]
+        return torch.optim.SGD(groups, lr=0.0, momentum=0.9)
+
+    def set_rates(self, optimizer, step):
+        for group in optimizer.param_groups:
+            group["lr"] = self.rate * (1 - step / self.steps)
+
+
+class TinyBatches:
+    """Pictures by number, so that two processes draw together what one draws alone."""
+
+    def __init__(self, settings, rank):
+        self.settings, self.rank = settings, rank
+
+    def draw(self, step):
+        settings = self.settings
+        for name, accident in ACCIDENTS.items():
+            if step == getattr(settings, name):
+                accident()
+        first = (step * settings.processes + self.rank) * settings.batch
+        numbers = range(first, first + settings.batch)
+        image = torch.stack([torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(n)) for n in numbers])
+        factor = float("nan") if step in settings.nan_at else settings.factor
+        return {"image": image, "level": image.mean((1, 2, 3)), "factor": torch.tensor(factor)}
+
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_in_the_next_checkpoint():
+    """The process is killed when half of a checkpoint is written."""
+    fsync = os.fsync
+
+    def half(file):
+        if "checkpoints" in os.readlink(f"/proc/self/fd/{file}"):
+            os.ftruncate(file, os.fstat(file).st_size // 2)
+            kill()
+        fsync(file)
+
+    os.fsync = half
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+def run_out_of_memory():
+    raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand so on")
+
+
+def fill_the_disk():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+ACCIDENTS = {
+    "kill_at": kill,
+    "kill_writing_after": kill_in_the_next_checkpoint,
+    "stop_at": stop,
+    "no_memory_at": run_out_of_memory,
+    "no_disk_at": fill_the_disk,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TinyTraining(loop.LoopSettings):
+    """nan_at: steps with a loss that is no number; those of ACCIDENTS: the step that they happen at."""
+
+    MAY_CHANGE: typing.ClassVar = (*loop.LoopSettings.MAY_CHANGE, *ACCIDENTS, "nan_at", "processes")
+    model = "tiny"
+
+    batch: int = 4
+    steps: int = 10
+    rate: float = 0.05
+    factor: float = 1.0
+    largest_loss: float | None = None
+    nan_at: tuple[int, ...] = ()
+    kill_at: int | None = None
+    kill_writing_after: int | None = None
+    stop_at: int | None = None
+    no_memory_at: int | None = None
+    no_disk_at: int | None = None
+    processes: int = 1
+    dropout: float = 0.1
+
+    @property
+    def process_batch(self):
+        return self.batch
+
+    def prepare(self, device, rank, processes):
+        curriculum = TinyCurriculum(self.steps, self.rate, self.largest_loss)
+        return loop.Task(TinyLearner(TinyNetwork(self.dropout)), curriculum, TinyBatches(self, rank))
+
+
+def tiny_settings(output, **values):
+    given = {"device": "cpu", "checkpoint_every": 3, "log_every": 2, **values}
+    return make_settings(TinyTraining, {"output": str(output), **given}, "tiny")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    output, *given = sys.argv[1:]
+    values = dict(pair.split("=") for pair in given)
+    loop.train(tiny_settings(output, **{name: yaml.safe_load(value) for name, value in values.items()}))
