@@ -263,7 +263,7 @@ def test_crops_show_the_target_with_its_context(box, side):
     image = np.zeros((400, 640, 3), np.uint8)
     x, y, w, h = box
     image[max(y, 0) : y + h, max(x, 0) : x + w] = 255
-    crop, (cx, cy, cw, ch), (vx, vy, vw, vh) = context_crop(image, box)
+    crop, (cx, cy, cw, ch), (vx, vy, vw, vh), mask = context_crop(image, box, image[..., 0].copy())
     assert crop.shape == (side, side, 3)
     assert abs(cx + cw / 2 - side / 2) <= 3 * side / 100
     assert np.sqrt((cw + (cw + ch) / 2) * (ch + (cw + ch) / 2)) / side == pytest.approx(1 / 3.4, rel=0.1)
@@ -273,14 +273,17 @@ def test_crops_show_the_target_with_its_context(box, side):
     inside = max(vx, cx), max(vy, cy), min(vx + vw, cx + cw), min(vy + vh, cy + ch)
     found = (*bright.min(0)[::-1], *(bright.max(0)[::-1] + 1))
     assert np.abs(np.subtract(found, inside)).max() <= 3
+    assert np.mean((mask > 0) != (crop[..., 0] > 127)) == 0
 
 
 def test_shards_are_closed_when_they_are_full(tmp_path):
     images, boxes = draw_clip(frames=2)
     with ShardWriter(tmp_path, "x", most_bytes=1000) as writer:
         for number in range(2):
-            writer.add_track("x", str(number), [(0, images[0], boxes[0])])
+            writer.add_track("x", str(number), [(0, images[0], boxes[0], np.full(SIZE_WH[::-1], 255, np.uint8))])
     assert [path.name for path in writer.paths] == ["tracks-x-00.tar", "tracks-x-01.tar"]
+    with tarfile.open(writer.paths[1]) as shard:
+        assert shard.getnames() == ["x-1-0.webp", "x-1-0.png", "x-1-0.json"]
 
 
 def test_the_command_names_what_is_missing(tmp_path, capsys):

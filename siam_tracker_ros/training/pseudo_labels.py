@@ -218,7 +218,7 @@ def label_folder(folder, output, teacher, settings, second=None, held_out=None, 
             starts = None if boxes is None else [(at // clip.step, box * clip.scale) for at, box in boxes[name]]
             for number, track in enumerate(label_clip(clip.frames, teacher, settings, second, starts)):
                 shown = [(track.start + at, track.boxes_xywh[at]) for at in track.samples]
-                frames = [(at * clip.step, clip.frames[at], box) for at, box in shown]
+                frames = [(at * clip.step, clip.frames[at], box, None) for at, box in shown]
                 writer.add_track(set_name, f"{_plain(name)}_{number}", frames)
                 report.tracks += 1
                 report.frames += len(frames)

@@ -22,31 +22,39 @@ CROP_SIDES = (432, 216, 108)  # stored sides in pixels: a crop is never enlarged
 WEBP_QUALITY = 80
 
 
-def context_crop(image_bgr, box_xywh):
+def context_crop(image_bgr, box_xywh, mask=None):
     """Cut the square with context around a target that is stored for training.
 
     Args:
         image_bgr: uint8 (H, W, 3).
         box_xywh: (4,), the target in pixels of the image.
+        mask: of the target, uint8 (H, W), 0 and 255, or None.
 
     Returns:
         The crop, uint8 (S, S, 3) with S of CROP_SIDES, filled with the image's mean colour outside of it; the box
-        float64 (4,) and the part that is real image, int (4,), both as x, y, w, h in pixels of the crop.
+        float64 (4,) and the part that is real image, int (4,), both as x, y, w, h in pixels of the crop; and the mask's
+        crop, uint8 (S, S), or None.
     """
-    center_xy, size_wh = np.split(xywh_to_cxcywh(np.asarray(box_xywh, np.float64)), 2)
+    box = np.asarray(box_xywh, np.float64)
+    center_xy, size_wh = np.split(xywh_to_cxcywh(box), 2)
     side = max(1, round(CROP_FACTOR * np.sqrt((size_wh + size_wh.mean()).prod())))
     stored = next((stored for stored in CROP_SIDES if 2 * side >= stored), CROP_SIDES[-1])
-    crop, corner_xy = crop_context(image_bgr, center_xy, side, side, mean_bgr(image_bgr))
-    crop = cv2.resize(crop, (stored, stored), interpolation=cv2.INTER_AREA if side > stored else cv2.INTER_CUBIC)
-    scale = stored / side
 
-    def to_crop(box):
-        return np.concatenate([box[:2] - corner_xy, box[2:]]) * scale
+    def cut(image, fill):
+        region, corner_xy = crop_context(image, center_xy, side, side, fill)
+        interpolation = cv2.INTER_AREA if side > stored else cv2.INTER_CUBIC
+        return cv2.resize(region, (stored, stored), interpolation=interpolation), corner_xy
 
+    def to_crop(box_xywh):
+        return np.concatenate([box_xywh[:2] - corner_xy, box_xywh[2:]]) * (stored / side)
+
+    crop, corner_xy = cut(image_bgr, mean_bgr(image_bgr))
+    if mask is not None:
+        mask = (cut(cv2.merge([mask] * 3), (0, 0, 0))[0][..., 0] > 127).astype(np.uint8) * 255
     height, width = image_bgr.shape[:2]
     frame_xyxy = xywh_to_xyxy(to_crop(np.array([0.0, 0.0, width, height])))
     valid_xyxy = np.concatenate([np.ceil(frame_xyxy[:2]), np.floor(frame_xyxy[2:])]).clip(0, stored).astype(int)
-    return crop, to_crop(np.asarray(box_xywh, np.float64)), xyxy_to_xywh(valid_xyxy)
+    return crop, to_crop(box), xyxy_to_xywh(valid_xyxy), mask
 
 
 class ShardWriter:
@@ -82,13 +90,14 @@ class ShardWriter:
         Args:
             set_name: of the data set; no "-" in it.
             track: name of the track, unique within its set.
-            frames: tuples of frame number, image uint8 (H, W, 3) and box_xywh (4,) in its pixels.
+            frames: tuples of frame number, image uint8 (H, W, 3), box_xywh (4,) in its pixels, and mask uint8 (H, W),
+                0 and 255, or None.
         """
         if self._tar is None:
             self._part = self.folder / f"tracks-{self.name}-{len(self.paths):02d}.tar.part"
             self._tar = tarfile.open(self._part, "w")
-        for number, image_bgr, box_xywh in frames:
-            crop, box, valid = context_crop(image_bgr, box_xywh)
+        for number, image_bgr, box_xywh, whole_mask in frames:
+            crop, box, valid, mask = context_crop(image_bgr, box_xywh, whole_mask)
             label = {
                 "set": set_name,
                 "track": track,
@@ -102,6 +111,8 @@ class ShardWriter:
             encoded = cv2.imencode(".webp", crop, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1].tobytes()
             key = f"{set_name}-{track}-{number}"
             self._add(f"{key}.webp", encoded)
+            if mask is not None:
+                self._add(f"{key}.png", cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes())
             self._add(f"{key}.json", json.dumps(label).encode())
         if self._tar.offset >= self.most_bytes:
             self._close()
