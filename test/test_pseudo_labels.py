@@ -18,6 +18,7 @@ from siam_tracker_ros.training.pseudo_labels import fingerprints
 from siam_tracker_ros.training.pseudo_labels import label_clip
 from siam_tracker_ros.training.pseudo_labels import label_folder
 from siam_tracker_ros.training.pseudo_labels import label_target
+from siam_tracker_ros.training.pseudo_labels import looks_held_out
 from siam_tracker_ros.training.pseudo_labels import pick_different
 from siam_tracker_ros.training.pseudo_labels import read_clip
 from siam_tracker_ros.training.pseudo_labels import read_start_boxes
@@ -206,6 +207,16 @@ def test_clips_of_a_folder_become_shards(tmp_path):
     assert list(tmp_path.rglob("*.part")) == []
     with pytest.raises(InvalidInputError, match="exists already"):
         label_folder(clips, tmp_path / "shards", MatchingTeacher(), SETTINGS)
+
+
+def test_even_pictures_are_not_taken_for_held_out_ones(tmp_path):
+    images, _ = draw_clip(frames=6)
+    black = np.zeros_like(images[0])
+    prints = fingerprints(write_clip(tmp_path / "a", [black] * 5 + images[5:]))
+    assert prints.shape == (1, 256)
+    assert looks_held_out([black, cv2.resize(images[5], (480, 300))], prints)
+    assert not looks_held_out([black, images[0][:, ::-1].copy()], prints)
+    assert not looks_held_out([black], prints)
 
 
 def test_folders_without_anything_to_label_are_refused(tmp_path):

@@ -43,6 +43,7 @@ HISTOGRAM_BINS = 8  # a colour
 LOOK_SIDE = 48  # pixels of the crops whose difference tells how much a target's looks change
 LEAST_TARGET_SIDE = 10  # pixels, as in the teacher's own tracker
 FINGERPRINT_DIFFERENCE = 30  # of 256 bits, by which two prints of the same picture differ at most
+FINGERPRINT_BALANCE = 0.3  # by which the share of rising bits differs from a half at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -389,21 +390,28 @@ def pick_different(frames, boxes_xywh, settings):
 def fingerprints(folder):
     """Return what tells the pictures in a folder of clips from others, bool (N, 256), for every fifth frame."""
     settings = LabelSettings(rate=1e9, clip_frames=100_000)
-    found = [_fingerprint(image) for clip in find_clips(folder) for image in read_clip(clip, settings).frames[::5]]
-    return np.array(found)
+    found = [_fingerprints(read_clip(clip, settings).frames[::5]) for clip in find_clips(folder)]
+    return np.concatenate(found)
 
 
 def looks_held_out(frames, held_out):
     """Whether one of the frames is a picture of `fingerprints`, be it scaled, compressed or a little changed."""
-    own = np.array([_fingerprint(image) for image in frames])
-    differ = (own[:, None] != held_out[None]).sum(-1)  # (frames, pictures)
+    differ = (_fingerprints(frames)[:, None] != held_out[None]).sum(-1)  # (frames, pictures)
     return bool((differ <= FINGERPRINT_DIFFERENCE).any())
 
 
-def _fingerprint(image_bgr):
-    """Where brightness rises from left to right in a picture of 16 rows, bool (256,)."""
-    small = cv2.resize(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY), (17, 16), interpolation=cv2.INTER_AREA).astype(int)
-    return (small[:, 1:] > small[:, :-1]).ravel()
+def _fingerprints(images_bgr):
+    """Where brightness rises from left to right in each picture, shrunk to 16 rows of 16 steps: bool (N, 256).
+
+    Even pictures and masks have hardly any rise, or hardly any fall, and tell nothing: they are passed over.
+    """
+    prints = np.zeros((0, 256), bool)
+    for image in images_bgr:
+        small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (17, 16), interpolation=cv2.INTER_AREA)
+        rises = (small[:, 1:] > small[:, :-1]).ravel()
+        if abs(rises.mean() - 0.5) < FINGERPRINT_BALANCE:
+            prints = np.concatenate([prints, rises[None]])
+    return prints
 
 
 def _plain(text):
