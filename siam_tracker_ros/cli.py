@@ -67,7 +67,7 @@ def main(argv=None):
     try:
         args.run(args)
         sys.stdout.flush()
-    except (SiamTrackerError, FloatingPointError) as error:
+    except SiamTrackerError as error:
         return _fail(str(error))
     except BrokenPipeError:  # the reader of a pipe went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

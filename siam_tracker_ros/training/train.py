@@ -4,6 +4,7 @@
 
 from siam_tracker_ros.training.lite import LiteTraining
 from siam_tracker_ros.training.loop import train
+from siam_tracker_ros.training.published import PublishedTraining
 from siam_tracker_ros.training.settings import make_settings
 from siam_tracker_ros.training.settings import read_values
 
@@ -20,8 +21,5 @@ def train_from_config(config, resume=False, overrides=None):
         SiamTrackerError: see `read_settings` and `loop.train`.
     """
     values = read_values(config, overrides)
-    if "recipe" in values:
-        from siam_tracker_ros.training.published import PublishedTraining as settings_class
-    else:
-        settings_class = LiteTraining
+    settings_class = PublishedTraining if "recipe" in values else LiteTraining
     return train(make_settings(settings_class, values, str(config)), resume)

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run leaves to look at: a line of JSON for every few steps, the same for TensorBoard, and curves as PNG."""
 
+import importlib.util
 import json
 import pathlib
+import time
 
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.models.checkpoint import write_whole
 
 LINES = "log.jsonl"
 CURVES = "curves.png"
+DRAW_EVERY_S = 60
 OTHER_FIGURES = ("step", "pairs_per_s", "data_share", "skipped", "best_iou")  # of a record, and all that ends in _rate
 
 
@@ -25,25 +28,28 @@ class TrainingLog:
     """
 
     def __init__(self, folder, step=0):
-        try:
-            import matplotlib  # noqa: F401
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
+        missing = [name for name in ("matplotlib", "tensorboard") if importlib.util.find_spec(name) is None]
+        if missing:
             raise InvalidSettingError(
-                f"training needs {error.name}, which is not installed; run: pip install 'siam_tracker_ros[train]'"
-            ) from error
+                f"training needs {missing[0]}, which is not installed; run: pip install 'siam_tracker_ros[train]'"
+            )
+        from torch.utils.tensorboard import SummaryWriter
+
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / LINES
         self.records = [record for record in read_log(path) if record["step"] <= step] if step else []
         write_whole(path, "".join(json.dumps(record) + "\n" for record in self.records).encode())
         self._file = open(path, "a", encoding="utf-8")
+        self._drawn_at = time.monotonic()
         self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1 if step else None)
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.draw_curves(at_once=True)
         self._file.close()
         self._board.close()
 
@@ -57,10 +63,11 @@ class TrainingLog:
                 self._board.add_scalar(name, value, record["step"])
         self._board.flush()
 
-    def draw_curves(self):
-        """Draw losses and IoU over the steps into `curves.png`."""
-        if self.records:
+    def draw_curves(self, at_once=False):
+        """Draw losses and IoU over the steps into `curves.png`, where that was not done a moment ago."""
+        if self.records and (at_once or time.monotonic() - self._drawn_at > DRAW_EVERY_S):
             draw_curves(self.records, self.folder / CURVES)
+            self._drawn_at = time.monotonic()
 
 
 def read_log(path):
