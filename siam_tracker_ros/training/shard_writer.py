@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tracks as shards: crops around a target in uncompressed tar files, as `shards.py` reads them."""
+"""Writes tracks as shards: crops around a target in uncompressed tar files, as `datasets.shards` reads them."""
 
 import io
 import json
