@@ -71,6 +71,9 @@ class Refinement(nn.Module):
         self.merge = nn.ModuleList(
             nn.Conv2d(channels[-1], onward, 3, padding=1) for channels, onward in zip(LATERAL, PASSED_ON, strict=True)
         )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, a=1)  # as the authors do; without norms it matters
 
     def forward(self, features, response, row, column):
         """Logits (B, 1, 127, 127) from three feature maps and a cell's response (B, 256, 1, 1)."""

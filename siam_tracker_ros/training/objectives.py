@@ -145,7 +145,12 @@ def siamrcr_objective(network, batch):
 
 
 def gradnet_objective(network, batch):
-    """GradNet: `adapted`, the loss that the template of the first pair has in all search regions after one step.
+    """GradNet: `adapted`, the loss of `adapted_scores`."""
+    return {"adapted": tracking_loss(adapted_scores(network, batch))}
+
+
+def adapted_scores(network, batch):
+    """Scores (B, 1, 15, 15) that the template of the first pair gives all search regions after one gradient step.
 
     The other templates take part in batch norms alone, so that the gradient comes from many videos (template
     generalization). It flows through the step, too. Targets are in the middle of their search regions, of 239 pixels.
@@ -156,5 +161,4 @@ def gradnet_objective(network, batch):
     score = correlate(search, network.template_trunk.deepen(hidden)[:1])  # (B, 1, 15, 15)
     (gradient,) = torch.autograd.grad(tracking_loss(score), hidden, create_graph=True)
     adapted = hidden + network.gradient_stage(GRADIENT_GAIN * gradient)
-    score = correlate(search, network.template_trunk.deepen(adapted)[:1])
-    return {"adapted": tracking_loss(score)}
+    return correlate(search, network.template_trunk.deepen(adapted)[:1])

@@ -91,13 +91,14 @@ class PublishedPairs(Dataset):
 
     def __init__(self, recipe, datasets, tracks, seed=0):
         self.recipe, self.datasets, self.seed = recipe, datasets, seed
-        self.method = METHODS[recipe.method]
+        method = METHODS[recipe.method]
+        self._make_pair = method.make_pair
         self.tracks = [[track for track in own if track.present.any()] for own in tracks]
         for settings, own in zip(datasets, self.tracks, strict=True):
             if not own:
                 raise DatasetError(f"{settings.path} has no track that shows a target; check path and split")
         all_tracks = [track for own in self.tracks for track in own]
-        self._color_directions = color_directions(all_tracks) if self.method.shifts_colors else None
+        self._color_directions = color_directions(all_tracks) if method.shifts_colors else None
         self._round = None, None
 
     def __getitem__(self, number):
@@ -140,7 +141,7 @@ class PublishedPairs(Dataset):
         if grey:
             crops = [crop.without_color() for crop in crops]
         templates, searches = crops[: recipe.frames], crops[recipe.frames :]
-        return self.method.make_pair(recipe, Drawn(templates, searches, random, negative, self._color_directions))
+        return self._make_pair(recipe, Drawn(templates, searches, random, negative, self._color_directions))
 
     def _crops(self, dataset, track, count, random):
         settings, track = self.datasets[dataset], self.tracks[dataset][track]
@@ -179,6 +180,7 @@ class PublishedBatches:
             self.pairs,
             batch_sampler=[self._numbers(step) for step in range(first_step, self.steps)],
             num_workers=self.workers,
+            multiprocessing_context="forkserver" if self.workers else None,  # OpenCV's threads do not survive a fork
             worker_init_fn=_start_worker,
             prefetch_factor=2 if self.workers else None,
             pin_memory=self.device.type == "cuda",

@@ -55,7 +55,7 @@ def start_trunk(network, source):
         return
     kind = type(network.trunk)
     state = _torchvision_state(kind) if source == TORCHVISION else read_weights(source)
-    state = {name: torch.as_tensor(np.array(value)) for name, value in state.items()}
+    state = {name: _tensor(value) for name, value in state.items()}
     if kind is MobileNetV2Trunk:
         _load(network.trunk, _folded(state, network.trunk), source)
         return
@@ -103,11 +103,15 @@ def _torchvision_state(kind):
         raise InvalidSettingError(f'torchvision has no {kind.__name__} of ours; give a weights file, or "none"')
     try:
         from torchvision.models import get_weight
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # the latter of one that was built for another torch
         raise InvalidSettingError(
             f"torchvision cannot be used ({error}); pip install 'siam_tracker_ros[train]', or give a weights file"
         ) from error
     return get_weight(TORCHVISION_WEIGHTS[kind]).get_state_dict(progress=True)
+
+
+def _tensor(value):
+    return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value))
 
 
 def _renamed(name, rules):

@@ -1,0 +1,303 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Batches of the published recipes, and what their networks start from."""
+
+import dataclasses
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+from drawn_shards import SIDE
+from drawn_shards import TARGETS
+from drawn_shards import draw_crop
+from drawn_shards import write_shard
+from published_recipes import RECIPES
+from torch import nn
+
+from siam_tracker_ros.errors import DatasetError
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.models.checkpoint import save_weights
+from siam_tracker_ros.models.mobilenet_v2 import MobileNetV2Trunk
+from siam_tracker_ros.models.ocean_online import IMAGENET_MEAN_RGB
+from siam_tracker_ros.models.ocean_online import IMAGENET_STD_RGB
+from siam_tracker_ros.models.resnet import ResNet50
+from siam_tracker_ros.training import starting_weights
+from siam_tracker_ros.training.datasets import DatasetSettings
+from siam_tracker_ros.training.datasets import read_dataset
+from siam_tracker_ros.training.published import PublishedCurriculum
+from siam_tracker_ros.training.published import PublishedLearner
+from siam_tracker_ros.training.published_batches import PublishedBatches
+from siam_tracker_ros.training.published_batches import PublishedPairs
+from siam_tracker_ros.training.published_batches import color_directions
+from siam_tracker_ros.training.published_batches import fill_color
+from siam_tracker_ros.training.published_batches import prepare
+from siam_tracker_ros.training.settings import make_settings
+from siam_tracker_ros.training.settings import to_values
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    write_shard(folder / "tracks-00.tar")
+    return folder
+
+
+def make_pairs(folder, name="siamrpn_alex", seed=0, wanted=None, **changes):
+    recipe = dataclasses.replace(RECIPES[name], **changes)
+    datasets = [DatasetSettings("shards", str(folder), pairs=wanted)]
+    return PublishedPairs(recipe, datasets, [read_dataset(settings) for settings in datasets], seed)
+
+
+def same(first, second):
+    return all((first[name] == second[name]).all() for name in first) and first.keys() == second.keys()
+
+
+def test_a_prepared_crop_has_the_target_in_its_middle(shards):
+    for track in read_dataset(DatasetSettings("shards", str(shards))):
+        crop = prepare(track, 1)
+        rows, columns = np.nonzero(crop.mask)
+        found = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+        np.testing.assert_allclose(found, crop.box_xyxy, atol=2)
+        assert crop.image_bgr.shape == (511, 511, 3)
+
+
+def test_outside_of_a_crop_is_what_it_is_filled_with():
+    image, _, _ = draw_crop(0, 0)
+    image[:, :100] = 10, 20, 30
+    assert fill_color(image, (100, 0, SIDE - 100, SIDE)).tolist() == [10, 20, 30]
+    for whole in (None, (0, 0, SIDE, SIDE)):
+        np.testing.assert_allclose(fill_color(image, whole), image.mean((0, 1)))
+
+
+def test_colour_directions_have_a_tenth_of_the_colours_spread(shards):
+    tracks = read_dataset(DatasetSettings("shards", str(shards)))
+    directions = color_directions(tracks)
+    pixels = np.concatenate([draw_crop(target, 0)[0].reshape(-1, 3) for target in range(TARGETS)])
+    np.testing.assert_allclose(directions @ directions.T, np.cov(pixels.T) / 100, rtol=0.1, atol=0.5)
+
+
+def test_pairs_depend_on_seed_and_number_alone(shards):
+    pairs, again, other = (make_pairs(shards, seed=seed) for seed in (3, 3, 4))
+    later, first = pairs[11], pairs[0]
+    assert same(first, again[0]) and same(later, again[11])
+    assert not same(first, later) and not same(first, other[0])
+
+
+def test_a_round_shows_every_track_and_the_next_one_another_order(shards):
+    pairs = make_pairs(shards)
+    rounds = [[tuple(pairs._pick(number)) for number in range(start, start + TARGETS)] for start in (0, 8)]
+    assert sorted(rounds[0]) == sorted(rounds[1]) == [(0, track) for track in range(TARGETS)]
+    assert rounds[0] != rounds[1]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_devices_share_the_pairs_of_a_step(shards, workers):
+    pairs = make_pairs(shards)
+    whole = PublishedBatches(pairs, 4, 5).draw(3)
+    halves = [PublishedBatches(pairs, 2, 5, rank=rank, processes=2, workers=workers).draw(3) for rank in (0, 1)]
+    assert same(whole, {name: torch.cat([half[name] for half in halves]) for name in whole})
+
+
+def test_steps_are_drawn_in_any_order_and_ahead(shards):
+    batches, others = (PublishedBatches(make_pairs(shards), 2, 5) for _ in range(2))
+    forward = [batches.draw(step) for step in range(5)]
+    assert all(same(forward[step], others.draw(step)) for step in (4, 2, 3, 0))
+
+
+def test_negative_pairs_show_another_track(shards):
+    shown = [make_pairs(shards, negative=share)[number]["label"].max() for share in (0.0, 1.0) for number in range(3)]
+    assert shown[3:] == [0, 0, 0] and 1 in shown[:3]
+
+
+def test_grey_pairs_have_no_colour(shards):
+    for share, grey in ((0.0, False), (1.0, True)):
+        pairs = make_pairs(shards, "ocean_online", grey=share)
+        pairs.recipe = dataclasses.replace(pairs.recipe, template=dataclasses.replace(pairs.recipe.template, color=0.0))
+        template = pairs[0]["template"]
+        assert np.ptp(template, axis=1).max() < 1 if grey else np.ptp(template, axis=1).max() > 10
+
+
+def test_a_pair_with_broken_frames_is_drawn_anew(tmp_path):
+    write_shard(tmp_path / "tracks-00.tar", broken=[(target, frame) for target in range(4) for frame in range(3)])
+    pairs = make_pairs(tmp_path)
+    redrawn = [int(pairs[number]["redrawn"]) for number in range(8)]
+    assert sum(count > 0 for count in redrawn) == 4
+    assert same(pairs[1], make_pairs(tmp_path)[1])
+
+
+def test_pairs_of_broken_frames_alone_end_the_run(tmp_path):
+    write_shard(tmp_path / "tracks-00.tar", broken=[(target, frame) for target in range(8) for frame in range(3)])
+    with pytest.raises(DatasetError, match=r"in a row have broken frames.*drawn-\d"):
+        make_pairs(tmp_path)[0]
+    with pytest.raises(DatasetError, match="could be read"):
+        make_pairs(tmp_path, "gradnet")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_the_same_out_of_its_own_values(name):
+    assert make_settings(type(RECIPES[name]), to_values(RECIPES[name]), name) == RECIPES[name]
+
+
+@pytest.mark.parametrize(
+    "name, changes, told",
+    [
+        ("ocean", {"method": "oceon"}, "oceon.*expected one of siamrpn_alex"),
+        ("ocean", {"loss_weights": {"classification": 1.0}}, "expected a weight for each of classification, box"),
+        ("ocean", {"negative": 0.1}, "negative is 0.1"),
+        ("siamrpn_r50", {"anchors": None}, "anchors must be set"),
+        ("ocean", {"negative": 1.5}, "0 to 1"),
+        ("ocean", {"batch": 0}, "batch is 0"),
+    ],
+)
+def test_a_recipe_of_no_sense_is_refused(name, changes, told):
+    with pytest.raises(InvalidSettingError, match=told):
+        make_settings(type(RECIPES[name]), {**to_values(RECIPES[name]), **changes}, name)
+
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.coarse, self.refinement, self.neck = (nn.Linear(1, 1) for _ in range(3))
+
+
+@pytest.mark.parametrize("processes, epoch_steps", [(1, 5), (2, 2), (20, 1)])
+def test_an_epoch_has_its_pairs_however_many_devices_there_are(processes, epoch_steps):
+    recipe = dataclasses.replace(RECIPES["siamrpn_r50"], pairs=20, batch=4)
+    curriculum = PublishedCurriculum(recipe, processes)
+    assert curriculum.steps == 20 * epoch_steps
+    assert [step for step in range(curriculum.steps) if curriculum.changes_at(step)] == [0, 10 * epoch_steps]
+
+
+@pytest.mark.parametrize("name, gain", [("siamrpn_r50", 4), ("siammask_base", 1)])
+def test_gradients_of_devices_are_added_where_the_recipe_says_so(name, gain):
+    network = Small()
+    recipe = dataclasses.replace(RECIPES[name], groups=RECIPES["siammask_sharp"].groups, most_norm=None)
+    curriculum = PublishedCurriculum(recipe, processes=4)
+    learner = PublishedLearner(network, recipe)
+    optimizer = curriculum.start_stage(learner, 0, None)
+    curriculum.set_rates(optimizer, 0)
+    loss = sum(weight.sum() for weight in network.coarse.parameters())
+    curriculum.take_step(learner, optimizer, loss, torch.Tensor.backward)
+    assert network.coarse.weight.grad.item() == gain
+
+
+def test_gradients_that_pile_up_belong_to_the_state_of_a_run():
+    recipe = RECIPES["siammask_sharp"]
+    learner, copy = (PublishedLearner(Small(), recipe) for _ in range(2))
+    learner.network.neck.weight.grad = torch.full((1, 1), 7.0)
+    copy.load_state_dict(learner.state_dict())
+    assert copy.network.neck.weight.grad.item() == 7 and copy.network.neck.bias.grad is None
+
+
+def torchvision_resnet():
+    """The weights of torchvision's ResNet-50, names and shapes, made up."""
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+
+    def add(name, norm, channels_out, channels_in, kernel):
+        state[f"{name}.weight"] = torch.randn(channels_out, channels_in, kernel, kernel, generator=generator) * 0.05
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            state[f"{norm}.{part}"] = torch.rand(channels_out, generator=generator) + 0.5
+
+    add("conv1", "bn1", 64, 3, 7)
+    channels_in = 64
+    for number, (channels, blocks) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3)), start=1):
+        for block in range(blocks):
+            place = f"layer{number}.{block}"
+            add(f"{place}.conv1", f"{place}.bn1", channels, channels_in, 1)
+            add(f"{place}.conv2", f"{place}.bn2", channels, channels, 3)
+            add(f"{place}.conv3", f"{place}.bn3", 4 * channels, channels, 1)
+            if block == 0:
+                add(f"{place}.downsample.0", f"{place}.downsample.1", 4 * channels, channels_in, 1)
+            channels_in = 4 * channels
+    state["fc.weight"] = torch.zeros(1000, 2048)
+    return state
+
+
+class Trunked(nn.Module):
+    def __init__(self, trunk):
+        super().__init__()
+        self.trunk = trunk.eval()
+
+
+def test_a_trunk_of_torchvision_answers_to_raw_bgr_as_it_did_to_normalized_rgb(monkeypatch):
+    state = torchvision_resnet()
+    weights = types.SimpleNamespace(get_state_dict=lambda progress: state)
+    fake = types.SimpleNamespace(get_weight=lambda name: weights if name == "ResNet50_Weights.IMAGENET1K_V1" else None)
+    monkeypatch.setitem(sys.modules, "torchvision", types.SimpleNamespace(models=fake))
+    monkeypatch.setitem(sys.modules, "torchvision.models", fake)
+    network = Trunked(ResNet50(stages=3))
+    starting_weights.start_trunk(network, "torchvision")
+    image_bgr = torch.rand(1, 3, 31, 31) * 255
+    rgb = image_bgr.flip(1) / 255
+    normalized = (rgb - torch.tensor(IMAGENET_MEAN_RGB)[:, None, None]) / torch.tensor(IMAGENET_STD_RGB)[:, None, None]
+    expected = nn.functional.conv2d(normalized, state["conv1.weight"], stride=2)
+    norm = (state[f"bn1.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+    expected = nn.functional.batch_norm(expected, *norm).relu()
+    torch.testing.assert_close(network.trunk.stem(image_bgr), expected, rtol=1e-4, atol=1e-4)
+    shortcut = network.trunk.layer2[0].shortcut[0].weight
+    torch.testing.assert_close(shortcut[:, :, 1, 1], state["layer2.0.downsample.0.weight"][:, :, 0, 0])
+    assert shortcut.count_nonzero() == state["layer2.0.downsample.0.weight"].count_nonzero()
+
+
+def test_a_trunk_of_the_authors_is_taken_as_it_is(tmp_path):
+    state = torchvision_resnet()
+    for name in [name for name in state if name.endswith("downsample.0.weight") and "layer1" not in name]:
+        state[name] = torch.randn(*state[name].shape[:2], 3, 3)
+    torch.save(state, tmp_path / "resnet50.model")
+    network = Trunked(ResNet50(stages=3))
+    starting_weights.start_trunk(network, tmp_path / "resnet50.model")
+    assert (network.trunk.stem[0].weight == state["conv1.weight"]).all()
+    assert (network.trunk.layer3[0].shortcut[0].weight == state["layer3.0.downsample.0.weight"]).all()
+
+
+def test_mobilenets_norms_are_folded_in(tmp_path):
+    network = Trunked(MobileNetV2Trunk())
+    generator = torch.Generator().manual_seed(0)
+    state, layers = {}, [module for module in network.trunk.modules() if isinstance(module, nn.Conv2d)]
+    for number, layer in enumerate(layers):
+        state[f"features.{number}.0.weight"] = torch.randn(layer.weight.shape, generator=generator)
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            state[f"features.{number}.1.{part}"] = torch.rand(layer.out_channels, generator=generator) + 0.5
+    torch.save({**state, "classifier.1.weight": torch.zeros(1000, 1280)}, tmp_path / "mobilenet_v2.pth")
+    starting_weights.start_trunk(network, tmp_path / "mobilenet_v2.pth")
+    for number, layer in enumerate(layers):
+        image = torch.randn(1, layer.in_channels, 9, 9, generator=generator)
+        how = {"stride": layer.stride, "padding": layer.padding, "groups": layer.groups}
+        norm = (state[f"features.{number}.1.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+        expected = nn.functional.conv2d(image, state[f"features.{number}.0.weight"], **how)
+        expected = nn.functional.batch_norm(expected, *norm)
+        given = image.flip(1) if number == 0 else image  # the trunk takes BGR
+        torch.testing.assert_close(layer(given), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_without_torchvision_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision.models", None)
+    with pytest.raises(InvalidSettingError, match=r"siam_tracker_ros\[train\]"):
+        starting_weights.start_trunk(Trunked(ResNet50(stages=1)), "torchvision")
+
+
+def test_a_start_that_is_no_trunk_is_refused(tmp_path):
+    torch.save({"a.weight": torch.zeros(3)}, tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match="ImageNet start"):
+        starting_weights.start_trunk(Trunked(ResNet50(stages=1)), tmp_path / "a.pth")
+
+
+class Stage(Small):
+    def own_state(self, state):
+        return state
+
+
+def test_what_the_stage_before_lacks_must_be_learned(tmp_path):
+    before, after = Stage(), Stage()
+    del before.refinement
+    before.extra = nn.Linear(1, 1)
+    save_weights(before, tmp_path / "before.safetensors", torch.float32)
+    unused = starting_weights.start_weights(after, tmp_path / "before.safetensors", ["coarse", "refinement"])
+    assert unused == ["extra.bias", "extra.weight"]
+    assert after.neck.weight.item() == before.neck.weight.item()
+    with pytest.raises(WeightsError, match=r"2 weights that this run does not learn \(first: refinement.bias\)"):
+        starting_weights.start_weights(after, tmp_path / "before.safetensors", ["coarse"])
