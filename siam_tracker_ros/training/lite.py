@@ -4,12 +4,14 @@
 
 import dataclasses
 import math
+import os
 import typing
 
 import torch
 
 from siam_tracker_ros.models.checkpoint import load_trunk_onnx
 from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.training.ahead import Ahead
 from siam_tracker_ros.training.bank import BankSettings
 from siam_tracker_ros.training.bank import ImageBank
 from siam_tracker_ros.training.lite_batches import LiteBatches
@@ -20,6 +22,8 @@ from siam_tracker_ros.training.loop import Curriculum
 from siam_tracker_ros.training.loop import Learner
 from siam_tracker_ros.training.loop import LoopSettings
 from siam_tracker_ros.training.loop import Task
+from siam_tracker_ros.training.teacher import LightFcTeacher
+from siam_tracker_ros.training.teacher import TaughtBatches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +60,13 @@ class LiteTraining(LoopSettings):
         init_trunk: ONNX file with the trunk's initial weights, or None for random ones.
         teacher: folder of the teacher's ONNX files, or None to learn from the labels alone.
         batch: pairs of a step, of each process.
+        workers: on a CPU processes that draw batches ahead; 0 draws each when it is due.
         schedule: see LiteSchedule.
         pairs: see PairSettings.
         losses: see LossSettings.
     """
 
-    MAY_CHANGE: typing.ClassVar = (*LoopSettings.MAY_CHANGE, "init_trunk", "data.photos", "data.memory_gib")
+    MAY_CHANGE: typing.ClassVar = (*LoopSettings.MAY_CHANGE, "init_trunk", "data.photos", "data.memory_gib", "workers")
     RANGES: typing.ClassVar = {**LoopSettings.RANGES, "batch": (1, math.inf)}
     model = "lite"
 
@@ -69,6 +74,7 @@ class LiteTraining(LoopSettings):
     init_trunk: str | None = None
     teacher: str | None = None
     batch: int = 32
+    workers: int = 2
     schedule: LiteSchedule = LiteSchedule()
     pairs: PairSettings = PairSettings()
     losses: LossSettings = LossSettings()
@@ -81,7 +87,11 @@ class LiteTraining(LoopSettings):
         network = LiteNetwork()
         if self.init_trunk is not None:
             load_trunk_onnx(network.trunk, self.init_trunk)
+        teacher = None if self.teacher is None else LightFcTeacher(self.teacher)
         batches = LiteBatches(ImageBank.read(self.data, device), self.pairs, self.seed, self.batch, rank)
+        if teacher is not None:
+            batches = TaughtBatches(batches, teacher, threads=1 if device.type == "cpu" else os.cpu_count())
+        batches = Ahead(batches, self.schedule.steps, device, self.workers)
         return Task(LiteLearner(network, self.losses), LiteCurriculum(self.schedule), batches)
 
 
