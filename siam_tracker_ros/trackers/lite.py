@@ -17,6 +17,7 @@ from siam_tracker_ros.models.lite import SEARCH_SIDE
 from siam_tracker_ros.models.lite import TEMPLATE_FACTOR
 from siam_tracker_ros.models.lite import TEMPLATE_SIDE
 from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.models.lite import Response
 from siam_tracker_ros.models.lite import Template
 from siam_tracker_ros.models.lite import box_cover
 from siam_tracker_ros.trackers.base import Tracker
@@ -72,6 +73,25 @@ class LiteTarget:
     box_cxcywh: np.ndarray
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class View:
+    """What the network says of the region around a target's last box.
+
+    Attributes:
+        response: the network's own answer.
+        score: float64 (16, 16), 0..1, the confidence of each cell.
+        boxes_cxcywh: float64 (4, 16, 16), box in units of the region's side, from its top left corner.
+        side: of the region, in pixels of the frame.
+        origin_xy: top left pixel of the region.
+    """
+
+    response: Response
+    score: np.ndarray
+    boxes_cxcywh: np.ndarray
+    side: int
+    origin_xy: tuple[int, int]
+
+
 class LiteTracker(Tracker):
     """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
 
@@ -95,27 +115,47 @@ class LiteTracker(Tracker):
         return LiteTarget(template, box)
 
     def _step(self, image_bgr, target):
-        settings = self.settings
-        center_xy, size_wh = target.box_cxcywh[:2], target.box_cxcywh[2:]
-        side = max(1, round(SEARCH_FACTOR * np.sqrt(size_wh.prod())))
-        crop, origin_xy = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, BLACK)
-        with torch.inference_mode():
-            answer = self.network(crops_to_tensor(crop[None], self.network), target.template)
-            confidence = torch.sigmoid(answer.classification) * torch.sigmoid(answer.localization)
-            packed = torch.cat([confidence, answer.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
-        score, boxes = packed[0], packed[1:]  # (16, 16), (4, 16, 16) in units of the region's side
+        view = self.look(image_bgr, target)
+        target, result, _ = self.decide(image_bgr, target, view, view.score)
+        return target, result
 
+    def look(self, image_bgr, target):
+        """Show the network the region around a LiteTarget's last box; return the View."""
+        side = max(1, round(SEARCH_FACTOR * np.sqrt(target.box_cxcywh[2:].prod())))
+        crop, origin_xy = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK)
+        with torch.inference_mode():
+            response = self.network(crops_to_tensor(crop[None], self.network), target.template)
+            confidence = torch.sigmoid(response.classification) * torch.sigmoid(response.localization)
+            packed = torch.cat([confidence, response.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
+        return View(response, packed[0], packed[1:], side, origin_xy)
+
+    def decide(self, image_bgr, target, view, score):
+        """Find a target in a View of it.
+
+        Args:
+            image_bgr: uint8 (H, W, 3).
+            target: LiteTarget.
+            view: View.
+            score: (16, 16), 0..1, the confidence of each cell; the View's own or a better one.
+
+        Returns:
+            The next LiteTarget, the TrackResult, and the cell that was picked as (row, column), None where no cell is
+            good enough.
+        """
+        settings = self.settings
+        size_wh, side, origin_xy, boxes = target.box_cxcywh[2:], view.side, view.origin_xy, view.boxes_cxcywh
         penalty = np.exp(-settings.penalty_k * (size_change(size_wh / side, boxes[2:]) - 1))
         response = penalty * score * (1 - settings.window_influence + settings.window_influence * self._window)
-        row, column = np.unravel_index(response.argmax(), response.shape)
-        best_score = float(score[row, column])
+        row, column = cell = np.unravel_index(response.argmax(), response.shape)
+        best_score = float(score[cell])
         box, part, first_xy = target.box_cxcywh, np.empty((0, 0), bool), (0, 0)
         frame_wh = image_bgr.shape[1], image_bgr.shape[0]
-        if best_score >= settings.hold_score:
+        is_found = best_score >= settings.hold_score
+        if is_found:
             found = boxes[:, row, column]
-            rate = settings.lr * penalty[row, column] * best_score
+            rate = settings.lr * penalty[cell] * best_score
             box = np.concatenate([found[:2] * side + origin_xy, size_wh * (1 - rate) + found[2:] * side * rate])
-            probability = self._draw_mask(answer, found)  # (128, 128)
+            probability = self._draw_mask(view.response, found)  # (128, 128)
             part, first_xy = paint_mask(probability, settings.mask_threshold, origin_xy, side, frame_wh)
         contour = largest_contour(part, first_xy)
         next_box = clip_to_frame(box, image_bgr, SMALLEST_SIDE)  # where to look; what is reported is not clipped
@@ -126,12 +166,12 @@ class LiteTracker(Tracker):
             polygon=xywh_to_corners(cxcywh_to_xywh(box)) if contour is None else smallest_rectangle(contour),
             peak_ratio=peak_ratio(score, row, column),
         )
-        return LiteTarget(target.template, next_box), result
+        return LiteTarget(target.template, next_box), result, cell if is_found else None
 
-    def _draw_mask(self, answer, box_cxcywh):
+    def _draw_mask(self, response, box_cxcywh):
         """Probability float32 (128, 128) of the target in the search region, for a box in units of its side."""
         with torch.inference_mode():
-            logits = self.network.mask(answer, torch.from_numpy(box_cxcywh[None]).to(answer.fused))
+            logits = self.network.mask(response, torch.from_numpy(box_cxcywh[None]).to(response.fused))
             return torch.sigmoid(logits[0, 0]).float().cpu().numpy()
 
 

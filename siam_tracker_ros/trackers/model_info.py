@@ -25,6 +25,7 @@ class ModelInfo:
         presets: published settings by name, each a mapping of what differs from the defaults.
         checkpoint: which files its weights come from.
         published: where the authors publish them.
+        weights: the model whose weights it takes, where that is another one.
         half_precision: whether it may run in half precision.
     """
 
@@ -39,12 +40,13 @@ class ModelInfo:
     presets: dict = dataclasses.field(default_factory=dict)
     checkpoint: str = ""
     published: str = ""
+    weights: str = ""
     half_precision: bool = True
 
     @property
     def shipped_weights(self):
         """Path of the weights that come with the package, or None."""
-        path = WEIGHTS_FOLDER / f"{self.name}.safetensors"
+        path = WEIGHTS_FOLDER / f"{self.weights or self.name}.safetensors"
         return path if path.is_file() else None
 
     @property

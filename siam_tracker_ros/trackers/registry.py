@@ -21,6 +21,7 @@ from siam_tracker_ros.runtime.device import select_device
 from siam_tracker_ros.runtime.device import select_precision
 from siam_tracker_ros.trackers import gradnet
 from siam_tracker_ros.trackers import lite
+from siam_tracker_ros.trackers import lite_online
 from siam_tracker_ros.trackers import ocean
 from siam_tracker_ros.trackers import ocean_online
 from siam_tracker_ros.trackers import siammask
@@ -31,6 +32,7 @@ LOOKS_LIKE = 0.5  # share of keys and shapes in common from which on a file is s
 
 _MODELS = (
     *lite.MODELS,
+    *lite_online.MODELS,
     *siamrpn.MODELS,
     *siammask.MODELS,
     *ocean.MODELS,
