@@ -1,0 +1,319 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The published recipes at work: what they start from, their batches, and that each learns what it is shown."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from drawn_shards import TARGETS
+from drawn_shards import draw_crop
+from drawn_shards import write_shard
+from published_recipes import FOLDER
+from published_recipes import RECIPES
+from torch import nn
+
+from siam_tracker_ros.cli import main
+from siam_tracker_ros.geometry import cxcywh_to_xywh
+from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.geometry import ltrb_to_cxcywh
+from siam_tracker_ros.models.blocks import ConvNorm
+from siam_tracker_ros.models.checkpoint import load_weights
+from siam_tracker_ros.models.checkpoint import read_weights
+from siam_tracker_ros.models.filter_optimizer import correlate as filter_response
+from siam_tracker_ros.models.gradnet import POSITIVE_RADIUS
+from siam_tracker_ros.models.ocean import OceanNetwork
+from siam_tracker_ros.models.ocean import cell_pixels
+from siam_tracker_ros.models.ocean_online import OceanOnlineNetwork
+from siam_tracker_ros.models.rpn import RegionProposals
+from siam_tracker_ros.models.siammask import SiamMask
+from siam_tracker_ros.models.siammask import SiamMaskBase
+from siam_tracker_ros.models.siamrcr import SiamRCRNetwork
+from siam_tracker_ros.models.siamrpn import SiamRPN
+from siam_tracker_ros.models.siamrpn import SiamRPNAlex
+from siam_tracker_ros.models.siamrpn import SiamRPNResNet50
+from siam_tracker_ros.trackers.proposals import decode_proposals
+from siam_tracker_ros.training.augmentation import Augmentation
+from siam_tracker_ros.training.datasets import DatasetSettings
+from siam_tracker_ros.training.datasets import read_dataset
+from siam_tracker_ros.training.methods import METHODS
+from siam_tracker_ros.training.objectives import adapted_scores
+from siam_tracker_ros.training.published import PublishedCurriculum
+from siam_tracker_ros.training.published import PublishedLearner
+from siam_tracker_ros.training.published_batches import PublishedBatches
+from siam_tracker_ros.training.published_batches import PublishedPairs
+from siam_tracker_ros.training.schedules import Schedule
+
+WIDTH = 16  # channels of the heads here, of which the published networks have 256
+SEARCH_SIDE = 191  # pixels of the search regions here, of which the published ones have 255
+CELLS = 17
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    write_shard(folder / "tracks-00.tar")
+    return folder
+
+
+class QuickTrunk(nn.Module):
+    """As many channels and cells as ResNet50 has, in no time."""
+
+    def __init__(self, stages=4):
+        super().__init__()
+        self.stem = ConvNorm(3, 64, 7, 2)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        self.layer1 = ConvNorm(64, 256, groups=16)
+        self.layer2 = ConvNorm(256, 512, 3, 2, groups=64)
+        self.layer3 = ConvNorm(512, 1024, groups=64)
+        self.layer4 = ConvNorm(1024, 2048, groups=64)
+        self.stages = stages
+
+    def forward(self, image):
+        features = [self.stem(image)]
+        x = self.pool(features[0])
+        for number in range(1, self.stages + 1):
+            x = getattr(self, f"layer{number}")(x)
+            features.append(x)
+        return features
+
+
+def quick(make_network, stages=3, **arguments):
+    network = make_network(**arguments)
+    network.trunk = QuickTrunk(stages)
+    return network
+
+
+def quick_alex():
+    """AlexNet has no neck: where it is frozen, a random one may narrow its features."""
+    trunk = SiamRPNAlex().trunk
+    return SiamRPN(trunk, (0,), [ConvNorm(256, WIDTH, relu=None)], RegionProposals([WIDTH], False))
+
+
+def quick_online():
+    network = quick(OceanOnlineNetwork, 2)
+    network.online_trunk = ConvNorm(512, 1024, 3, 2, groups=64)
+    return network
+
+
+class Remembering(nn.Module):
+    """A frozen module answers to the same pictures what it answered the first time."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.known = module, {}
+
+    def forward(self, image):
+        if image.shape not in self.known:
+            with torch.no_grad():
+                self.known[image.shape] = self.module(image)
+        return self.known[image.shape]
+
+
+def learn(name, network, folder, steps, rate, **changes):
+    """Learn eight pairs by a recipe's own objective, groups and steps; return the network and the batch.
+
+    The trunk stays frozen, as in the first epochs of each recipe: what it sees does not change, nor its answer.
+    """
+    recipe = RECIPES[name]
+    groups = tuple(group for group in recipe.groups if not group.modules[0].startswith(("trunk", "online_trunk")))
+    small = {"search_side": SEARCH_SIDE, "cells": CELLS, "search": Augmentation(shift=32, scale=0.18)}
+    changes = {"schedule": Schedule(steps // 10, rate, rate / 30), "groups": groups, **small, **changes}
+    recipe = dataclasses.replace(recipe, pairs=10 * TARGETS, batch=TARGETS, negative=0.0, grey=0.0, **changes)
+    batch = PublishedBatches(tiny_pairs(recipe, folder), TARGETS, 1).draw(0)
+    learner, curriculum = PublishedLearner(network, recipe), PublishedCurriculum(recipe)
+    optimizer, totals = None, []
+    for step in range(curriculum.steps):
+        if curriculum.changes_at(step):
+            optimizer = curriculum.start_stage(learner, step, optimizer)
+        curriculum.set_rates(optimizer, step)
+        losses = learner(batch)
+        totals.append(losses["total"].item())
+        curriculum.take_step(learner, optimizer, losses["total"], torch.Tensor.backward)
+    assert totals[-1] < totals[0]
+    return network.eval(), batch
+
+
+def tiny_pairs(recipe, folder):
+    datasets = [DatasetSettings("shards", str(folder))]
+    return PublishedPairs(recipe, datasets, [read_dataset(settings) for settings in datasets])
+
+
+def remembered(network):
+    network.trunk = Remembering(network.trunk)
+    return network
+
+
+def anchor_boxes(batch):
+    """The boxes xywh (B, 4) that the anchors' offsets were made of, from the middle of the search region."""
+    logits = torch.zeros(1, 10, *batch["label"].shape[-2:])
+    return [
+        cxcywh_to_xywh(decode_proposals(logits, offset.reshape(1, 20, *logits.shape[2:]))[1][:, 0, 0, 0])
+        for offset in batch["offset"]
+    ]
+
+
+def proposed(logits, offsets):
+    """The best anchor's cell and box xywh of each answer, without penalty and window."""
+    for one_logits, one_offsets in zip(logits[:, None], offsets[:, None]):
+        score, boxes = decode_proposals(one_logits, one_offsets)
+        best = np.unravel_index(score.argmax(), score.shape)
+        yield best[1:], cxcywh_to_xywh(boxes[(slice(None), *best)])
+
+
+# siamrpn_r50_16gpu differs from siamrpn_r50 in the number of pairs and devices alone.
+SIAMRPN = {
+    "siamrpn_alex": quick_alex,
+    "siamrpn_r50": lambda: quick(SiamRPNResNet50, 4, widths=(WIDTH,) * 3),
+    "siamrpn_r50_otb": lambda: quick(SiamRPNResNet50, 4, widths=(WIDTH,) * 3, weighted=False),
+}
+
+
+@pytest.mark.parametrize("name", SIAMRPN)
+def test_siamrpn_learns_eight_pairs(name, shards):
+    changes = {"cells": 9} if name == "siamrpn_alex" else {}  # AlexNet is not padded
+    steps, rate = (300, 0.1) if name == "siamrpn_alex" else (100, 0.05)
+    network, batch = learn(name, remembered(SIAMRPN[name]()), shards, steps, rate, **changes)
+    with torch.no_grad():
+        logits, offsets = network(batch["search"], network.encode_template(batch["template"]))
+    found = [box for _, box in proposed(logits, offsets)]
+    assert iou_xywh(found, anchor_boxes(batch)).mean() > 0.9
+
+
+def test_ocean_learns_eight_pairs(shards):
+    network, batch = learn("ocean", remembered(quick(OceanNetwork, channels=2 * WIDTH)), shards, 120, 0.05)
+    with torch.no_grad():
+        response = network(batch["search"], network.encode_template(batch["template"]))
+    cell = cell_pixels(CELLS)
+    points = torch.stack(torch.meshgrid(cell, cell, indexing="xy"), -1)  # (17, 17, 2)
+    for score in (response.classification, response.alignment):
+        best = score.flatten(1).argmax(1)
+        boxes = [
+            [
+                cxcywh_to_xywh(ltrb_to_cxcywh(one.movedim(0, -1), points)).flatten(0, 1)[place].numpy()
+                for one, place in zip(distances, best)
+            ]
+            for distances in (response.box_ltrb, batch["distance"])
+        ]
+        assert iou_xywh(*boxes).mean() > 0.9
+
+
+def test_siamrcr_learns_eight_pairs(shards):
+    network, batch = learn("siamrcr", remembered(quick(SiamRCRNetwork, channels=WIDTH)), shards, 100, 0.05)
+    with torch.no_grad():
+        response = network(batch["search"], network.encode_template(batch["template"]))
+    score = torch.sigmoid(response.classification) * torch.sigmoid(response.localization)
+    best = score.flatten(1).argmax(1)
+    found = [boxes.flatten(1)[:, place].numpy() for boxes, place in zip(response.box_cxcywh, best)]
+    assert iou_xywh(cxcywh_to_xywh(np.stack(found)), cxcywh_to_xywh(batch["box"].numpy())).mean() > 0.9
+
+
+def test_oceans_online_branch_learns_eight_targets(shards):
+    """It has no boxes: its filters, learned of one patch, peak on the target in another, in whose size they say it."""
+    changes = {"frames": 1, "search_side": 128}
+    network, batch = learn("ocean_online", quick_online(), shards, 12, 3e-4, **changes)
+    classifier = network.target_classifier
+    errors = []
+    with torch.no_grad():
+        for target in range(TARGETS):
+            learned, judged = (network.encode_patch(batch[name][target]) for name in ("template", "search"))
+            kernel = classifier.initial_filter(learned, batch["template_box"][target])
+            kernel, _ = classifier.optimizer(kernel, learned, batch["template_box"][target], 5)
+            score = filter_response(judged, kernel)[0, 0]
+            row, column = divmod(int(score.argmax()), score.shape[1])
+            x, y, w, h = batch["search_box"][target, 0].tolist()
+            errors.append(max(abs(column * 16 - x - w / 2), abs(row * 16 - y - h / 2)))
+    assert max(errors) <= 8  # half a cell
+
+
+def test_gradnet_learns_eight_videos_with_one_template(shards):
+    """It has no boxes, and its labels are the same for all cells within two of the target's centre.
+
+    The norms are as they learn, since they gather statistics over ten thousands of steps.
+    """
+    network = METHODS["gradnet"].make_network()
+    for norm in network.search_trunk.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = 1.0  # in place of SiamFC's weights: features of the size that learned ones have
+    pictures = np.stack([draw_crop(target, 0)[0][100:339, 100:339] for target in range(TARGETS)])
+    network.search_trunk(torch.from_numpy(pictures).permute(0, 3, 1, 2).float())
+    network.search_trunk = Remembering(network.search_trunk)
+    recipe = RECIPES["gradnet"]
+    own = {"search_side": recipe.search_side, "cells": recipe.cells, "search": recipe.search}
+    network, batch = learn("gradnet", network, shards, 30, 0.004, **own)
+    score = adapted_scores(network.train(), batch)[:, 0].detach().numpy()  # (8, 15, 15)
+    row, column = np.divmod(score.reshape(TARGETS, -1).argmax(1), recipe.cells)
+    middle = recipe.cells // 2
+    assert np.hypot(row - middle, column - middle).max() <= POSITIVE_RADIUS
+
+
+QUICK = {
+    **SIAMRPN,
+    "siamrpn_r50_16gpu": SIAMRPN["siamrpn_r50"],
+    "siammask_base": lambda: quick(SiamMaskBase, width=WIDTH),
+    "siammask_sharp": lambda: quick(SiamMask, width=WIDTH),
+    "ocean": lambda: quick(OceanNetwork, channels=WIDTH),
+    "ocean_online": quick_online,
+    "siamrcr": lambda: quick(SiamRCRNetwork, channels=WIDTH),
+    "gradnet": METHODS["gradnet"].make_network,
+}
+
+
+@pytest.fixture
+def run_epoch(shards, tmp_path, monkeypatch):
+    """Run one epoch of a recipe on a quick network, as a user does; returns the weights' path."""
+
+    def run(name, *settings, resume=False):
+        method = dataclasses.replace(METHODS[RECIPES[name].method], make_network=QUICK[name])
+        monkeypatch.setitem(METHODS, RECIPES[name].method, method)
+        given = {
+            "output": tmp_path / name,
+            "datasets": f"[{{format: shards, path: {shards}}}]",
+            "trunk": "none",
+            "start": "null",
+            "workers": 0,
+            "device": "cpu",
+            "recipe.pairs": 2,
+            "recipe.batch": 2,
+            "recipe.schedule": "{epochs: 1, first: 0.001, last: 0.001}",
+        }
+        settings = [f"{name}={value}" for name, value in given.items()] + list(settings)
+        arguments = [part for setting in settings for part in ("--set", setting)]
+        assert main(["train", str(FOLDER / f"{name}.yaml"), *["--resume"] * resume, *arguments]) == 0
+        return tmp_path / name / "last.safetensors"
+
+    return run
+
+
+@pytest.mark.parametrize("name", [name for name in QUICK if name not in ("siammask_base", "siammask_sharp")])
+def test_an_epoch_of_each_recipe(name, run_epoch, capsys):
+    path = run_epoch(name)
+    assert capsys.readouterr().out.strip() == str(path)
+    state = read_weights(path)
+    network = QUICK[name]()
+    load_weights(network, state, name)
+    (record,) = [json.loads(line) for line in (path.parent / "log.jsonl").read_text().splitlines()]
+    assert record["step"] == 1 and {*METHODS[RECIPES[name].method].losses, "total"} <= record.keys()
+
+
+SHARP = "recipe.search_side=127", "recipe.cells=1", "recipe.search={shift: 8, scale: 0.05}"
+
+
+def test_siammasks_second_stage_starts_from_the_first_ones_weights(run_epoch):
+    path = run_epoch("siammask_base")
+    base, sharp = read_weights(path), read_weights(run_epoch("siammask_sharp", f"start={path}", *SHARP))
+    weights = [name for name in base if not name.endswith("num_batches_tracked")]  # the only ones that are not taken
+    learned = {name for name in weights if (base[name] != sharp[name]).any()}
+    assert {name.split(".")[0] for name in learned} == {"coarse"}
+
+
+def test_a_run_whose_gradients_pile_up_goes_on_as_if_it_had_not_stopped(run_epoch):
+    settings = *SHARP, "recipe.schedule={epochs: 3, first: 0.01, last: 0.001}", "checkpoint_every=1"
+    path = run_epoch("siammask_sharp", *settings)
+    whole = read_weights(path)
+    newest = sorted((path.parent / "checkpoints").iterdir())[-1]
+    newest.unlink()
+    again = read_weights(run_epoch("siammask_sharp", *settings, resume=True))
+    assert all((whole[name] == again[name]).all() for name in whole)
