@@ -10,7 +10,9 @@ import torch
 
 from siam_tracker_ros import WeightsError
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.models.checkpoint import load_trunk_onnx
 from siam_tracker_ros.models.checkpoint import read_weights
+from siam_tracker_ros.models.lite import LiteNetwork
 from siam_tracker_ros.trackers.registry import find_model
 
 STATE = {"head.weight": torch.arange(6.0).reshape(2, 3), "head.bias": torch.tensor([0.5, -1.0])}
@@ -145,3 +147,12 @@ def test_a_file_that_holds_no_names_is_refused(tmp_path):
 def test_a_missing_file_is_named():
     with pytest.raises(WeightsError, match="no weights file nowhere.pth"):
         read_weights("nowhere.pth")
+
+
+def test_onnx_trunk_is_checked(tmp_path):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    graph = onnx.helper.make_graph([], "empty", [], [])
+    path = tmp_path / "empty.onnx"
+    onnx.save(onnx.helper.make_model(graph), str(path))
+    with pytest.raises(WeightsError, match="0 convolutions"):
+        load_trunk_onnx(LiteNetwork().trunk, path)

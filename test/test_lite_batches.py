@@ -100,6 +100,12 @@ def test_what_the_views_show_has_the_size_that_tracking_shows(bank):
         torch.testing.assert_close(batch[f"{name}_box"][:, 2:].prod(1).sqrt(), torch.full((8,), 1 / factor))
 
 
+def test_targets_lie_uniformly_off_centre(bank):
+    centers = plan_of(bank, settings_of(shift=1.0), 1000)["search_box"][:, :2]
+    assert centers.min() == pytest.approx(0.25, abs=0.01) and centers.max() == pytest.approx(0.75, abs=0.01)
+    torch.testing.assert_close(centers.mean(0), torch.tensor([0.5, 0.5]).double(), atol=0.02, rtol=0)
+
+
 def test_flips_mirror_template_and_search_alike():
     track = drawn([[40, 40, 20, 20]], valid=WHOLE)
     image = track.image_bgr(0)

@@ -9,7 +9,10 @@ import typing
 
 import torch
 
+from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.models.checkpoint import load_trunk_onnx
+from siam_tracker_ros.models.checkpoint import load_weights
+from siam_tracker_ros.models.checkpoint import read_weights
 from siam_tracker_ros.models.lite import LiteNetwork
 from siam_tracker_ros.training.ahead import Ahead
 from siam_tracker_ros.training.bank import BankSettings
@@ -33,6 +36,8 @@ class LiteSchedule:
     Attributes:
         steps: length of the run; the learning rates fall to zero over the last `decay_share` of it.
         frozen_steps: for how long the trunk is kept as it is while the head learns.
+        frozen_blocks: of the trunk, counted from the image; they are kept as they are to the end. The first seven, down
+            to stride 8, take half the time of a step.
         head_rate, trunk_rate: peak learning rates of AdamW.
         warmup: steps over which a rate rises, at the start and again when the trunk is released.
         weight_decay: of AdamW.
@@ -43,6 +48,7 @@ class LiteSchedule:
 
     steps: int = 4000
     frozen_steps: int = 2500
+    frozen_blocks: int = 0
     decay_share: float = 0.35
     head_rate: float = 1.5e-3
     trunk_rate: float = 1.5e-4
@@ -57,7 +63,8 @@ class LiteTraining(LoopSettings):
 
     Attributes:
         data: see BankSettings.
-        init_trunk: ONNX file with the trunk's initial weights, or None for random ones.
+        init: weights of `lite` to go on from, or None to start anew.
+        init_trunk: ONNX file with the trunk's initial weights, or None for random ones; not both.
         teacher: folder of the teacher's ONNX files, or None to learn from the labels alone.
         batch: pairs of a step, of each process.
         workers: on a CPU processes that draw batches ahead; 0 draws each when it is due.
@@ -66,11 +73,14 @@ class LiteTraining(LoopSettings):
         losses: see LossSettings.
     """
 
-    MAY_CHANGE: typing.ClassVar = (*LoopSettings.MAY_CHANGE, "init_trunk", "data.photos", "data.memory_gib", "workers")
+    MAY_CHANGE: typing.ClassVar = (
+        *LoopSettings.MAY_CHANGE, "init", "init_trunk", "data.photos", "data.memory_gib", "workers",
+    )  # fmt: skip
     RANGES: typing.ClassVar = {**LoopSettings.RANGES, "batch": (1, math.inf)}
     model = "lite"
 
     data: BankSettings
+    init: str | None = None
     init_trunk: str | None = None
     teacher: str | None = None
     batch: int = 32
@@ -85,6 +95,10 @@ class LiteTraining(LoopSettings):
 
     def prepare(self, device, rank, processes):
         network = LiteNetwork()
+        if self.init is not None and self.init_trunk is not None:
+            raise InvalidSettingError(f"init is {self.init} and init_trunk {self.init_trunk}, expected one of the two")
+        if self.init is not None:
+            load_weights(network, read_weights(self.init), self.init)
         if self.init_trunk is not None:
             load_trunk_onnx(network.trunk, self.init_trunk)
         teacher = None if self.teacher is None else LightFcTeacher(self.teacher)
@@ -118,7 +132,8 @@ class LiteCurriculum(Curriculum):
 
     def start_stage(self, learner, step, optimizer):
         network = learner.network.train()
-        network.trunk.requires_grad_(step >= self.schedule.frozen_steps)
+        for number, block in enumerate(network.trunk):
+            block.requires_grad_(step >= self.schedule.frozen_steps and number >= self.schedule.frozen_blocks)
         if optimizer is not None:
             return optimizer
         trunk = list(network.trunk.parameters())
