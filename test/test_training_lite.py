@@ -11,7 +11,9 @@ import yaml
 from siam_tracker_ros import cli
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.models.checkpoint import read_weights
 from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.trackers.registry import find_model
 from siam_tracker_ros.training import lite
 from siam_tracker_ros.training.checkpoints import Checkpoints
 from siam_tracker_ros.training.checkpoints import load_checkpoint
@@ -20,6 +22,7 @@ from siam_tracker_ros.training.loop import Trainer
 from siam_tracker_ros.training.loop import start_fabric
 from siam_tracker_ros.training.settings import make_settings
 from siam_tracker_ros.training.settings import read_settings
+from siam_tracker_ros.training.settings import read_values
 from siam_tracker_ros.training.train import train_from_config
 from siam_tracker_ros.training.training_log import read_log
 
@@ -136,6 +139,25 @@ def test_rates_rise_stay_and_fall(step, head, trunk):
     )
     assert curriculum.start_stage(learner, 10, optimizer) is optimizer
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(learner.parameters()))
+
+
+@pytest.mark.parametrize("step, learning", [(0, ()), (9, ()), (10, range(7, 14)), (99, range(7, 14))])
+def test_blocks_of_the_trunk_learn_in_their_time(step, learning):
+    learner = lite.LiteLearner(LiteNetwork(), LossSettings())
+    lite.LiteCurriculum(lite.LiteSchedule(frozen_steps=10, frozen_blocks=7)).start_stage(learner, step, None)
+    network = learner.network
+    learns = [all(weight.requires_grad for weight in block.parameters()) for block in network.trunk]
+    assert [number for number, does in enumerate(learns) if does] == list(learning)
+    assert all(weight.requires_grad for name, weight in network.named_parameters() if not name.startswith("trunk."))
+
+
+def test_a_run_starts_from_the_weights_of_another(config):
+    shipped = find_model("lite").shipped_weights
+    settings = make_settings(lite.LiteTraining, {**read_values(config), "init": str(shipped)}, "test")
+    network = settings.prepare(torch.device("cpu"), 0, 1).learner.network
+    given = read_weights(shipped)
+    for name, value in network.named_parameters():
+        torch.testing.assert_close(value.float(), given[name].float(), rtol=0, atol=0)
 
 
 def test_the_shipped_file_is_whole():
