@@ -22,7 +22,6 @@ from siam_tracker_ros.geometry import ltrb_to_cxcywh
 from siam_tracker_ros.models.blocks import ConvNorm
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.checkpoint import read_weights
-from siam_tracker_ros.models.filter_optimizer import correlate as filter_response
 from siam_tracker_ros.models.gradnet import POSITIVE_RADIUS
 from siam_tracker_ros.models.ocean import OceanNetwork
 from siam_tracker_ros.models.ocean import cell_pixels
@@ -208,24 +207,6 @@ def test_siamrcr_learns_eight_pairs(shards):
     best = score.flatten(1).argmax(1)
     found = [boxes.flatten(1)[:, place].numpy() for boxes, place in zip(response.box_cxcywh, best)]
     assert iou_xywh(cxcywh_to_xywh(np.stack(found)), cxcywh_to_xywh(batch["box"].numpy())).mean() > 0.9
-
-
-def test_oceans_online_branch_learns_eight_targets(shards):
-    """It has no boxes: its filters, learned of one patch, peak on the target in another, in whose size they say it."""
-    changes = {"frames": 1, "search_side": 128}
-    network, batch = learn("ocean_online", quick_online(), shards, 12, 3e-4, **changes)
-    classifier = network.target_classifier
-    errors = []
-    with torch.no_grad():
-        for target in range(TARGETS):
-            learned, judged = (network.encode_patch(batch[name][target]) for name in ("template", "search"))
-            kernel = classifier.initial_filter(learned, batch["template_box"][target])
-            kernel, _ = classifier.optimizer(kernel, learned, batch["template_box"][target], 5)
-            score = filter_response(judged, kernel)[0, 0]
-            row, column = divmod(int(score.argmax()), score.shape[1])
-            x, y, w, h = batch["search_box"][target, 0].tolist()
-            errors.append(max(abs(column * 16 - x - w / 2), abs(row * 16 - y - h / 2)))
-    assert max(errors) <= 8  # half a cell
 
 
 def test_gradnet_learns_eight_videos_with_one_template(shards):
