@@ -45,7 +45,7 @@ class LiteSettings:
     Attributes:
         penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
         window_influence: 0..1, how far the Hann window pulls scores down towards the search region's edge.
-        lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
+        lr: 0..1, how much of a new size is taken over; position is taken over whole.
         hold_score: 0..1, below this score the target counts as hidden: its box stays where it is, its mask is empty.
         mask_threshold: 0..1, a pixel belongs to the target above this probability.
     """
@@ -60,7 +60,7 @@ class LiteSettings:
 
     penalty_k: float = 0.02
     window_influence: float = 0.5
-    lr: float = 1.0
+    lr: float = 0.8
     hold_score: float = 0.05
     mask_threshold: float = 0.5
 
@@ -153,7 +153,7 @@ class LiteTracker(Tracker):
         is_found = best_score >= settings.hold_score
         if is_found:
             found = boxes[:, row, column]
-            rate = settings.lr * penalty[cell] * best_score
+            rate = settings.lr * penalty[cell]
             box = np.concatenate([found[:2] * side + origin_xy, size_wh * (1 - rate) + found[2:] * side * rate])
             probability = self._draw_mask(view.response, found)  # (128, 128)
             part, first_xy = paint_mask(probability, settings.mask_threshold, origin_xy, side, frame_wh)
