@@ -156,3 +156,7 @@ def test_onnx_trunk_is_checked(tmp_path):
     onnx.save(onnx.helper.make_model(graph), str(path))
     with pytest.raises(WeightsError, match="0 convolutions"):
         load_trunk_onnx(LiteNetwork().trunk, path)
+    path.write_bytes(b"no graph")
+    for wrong in (path, tmp_path / "absent.onnx"):
+        with pytest.raises(WeightsError, match=f"{wrong} cannot be read as an ONNX graph"):
+            load_trunk_onnx(LiteNetwork().trunk, wrong)

@@ -296,6 +296,7 @@ def write_sequence(folder, frames=3, labelled=True):
 
 
 def test_validation_scores_what_the_tracker_does(tmp_path):
+    torch.set_num_threads(1)  # two wait for each other at every layer where the machine does other work
     write_sequence(tmp_path / "sequences" / "a")
     write_sequence(tmp_path / "sequences" / "b", frames=4)
     torch.manual_seed(3)

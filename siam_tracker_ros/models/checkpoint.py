@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 
 from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.extras import require
 from siam_tracker_ros.models.tensor_bundle import is_bundle
 from siam_tracker_ros.models.tensor_bundle import read_bundle
 
@@ -213,12 +214,17 @@ def load_trunk_onnx(trunk, path):
     The graph's input is RGB, as is usual, so the first kernel's input channels are turned round.
 
     Raises:
-        WeightsError: the graph's convolutions are not the trunk's.
+        WeightsError: there is no such graph, or its convolutions are not the trunk's.
     """
+    require("reading ONNX files", "onnx")
     import onnx
+    from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 
-    graph = onnx.load(str(path)).graph
+    try:
+        graph = onnx.load(str(path)).graph
+    except (OSError, DecodeError) as error:
+        raise WeightsError(f"{path} cannot be read as an ONNX graph: {error}; give the path of one") from error
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     given = [[arrays[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
     convolutions = [module for module in trunk.modules() if isinstance(module, torch.nn.Conv2d)]

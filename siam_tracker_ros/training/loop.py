@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import TrainingError
+from siam_tracker_ros.extras import require
 from siam_tracker_ros.models.checkpoint import save_weights
 from siam_tracker_ros.runtime.device import select_device
 from siam_tracker_ros.training.checkpoints import Checkpoints
@@ -273,13 +274,10 @@ def train(settings, resume=False):
 
 def start_fabric(settings):
     """Lightning Fabric for this process: its device, the precision, and the other processes where there are any."""
-    try:
-        from lightning_fabric import Fabric
-        from lightning_fabric.strategies import DDPStrategy
-    except ImportError as error:
-        raise InvalidSettingError(
-            f"training needs {error.name}, which is not installed; run: pip install 'siam_tracker_ros[train]'"
-        ) from error
+    require("training", "lightning_fabric", "matplotlib", "tensorboard")
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+
     for name in ("lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     device = select_device(settings.device)

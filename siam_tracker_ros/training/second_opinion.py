@@ -10,8 +10,8 @@ import pathlib
 
 import numpy as np
 
-from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.extras import require
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
 from siam_tracker_ros.geometry import xywh_to_cxcywh
@@ -84,13 +84,10 @@ def _change(ratio):
 
 def _open(path):
     """Open a graph for images of any size: it is stored for one, but is fully convolutional."""
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError as error:
-        raise InvalidSettingError(
-            f"NanoTrack needs {error.name}, which is not installed; run: pip install 'siam_tracker_ros[train]'"
-        ) from error
+    require("NanoTrack", "onnx", "onnxruntime")
+    import onnx
+    import onnxruntime
+
     model = onnx.load(str(path))
     for value in [*model.graph.input, *model.graph.output]:
         for axis, dim in enumerate(value.type.tensor_type.shape.dim[2:]):

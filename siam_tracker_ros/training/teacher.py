@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.extras import require
 from siam_tracker_ros.models.lite import SEARCH_CELLS
 
 RGB_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
@@ -19,6 +20,7 @@ class LightFcTeacher:
     """Score map and best box for a pair of crops cut as LightFC cuts them: 2x and 4x the target's root area."""
 
     def __init__(self, folder):
+        require("the teacher", "onnxruntime")
         self.folder = pathlib.Path(folder)
         for name in ("backbone.onnx", "tracking.onnx"):
             if not (self.folder / name).is_file():

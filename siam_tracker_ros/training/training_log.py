@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run leaves to look at: a line of JSON for every few steps, the same for TensorBoard, and curves as PNG."""
 
-import importlib.util
 import json
 import pathlib
 import time
 
-from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.models.checkpoint import write_whole
 
 LINES = "log.jsonl"
@@ -22,17 +20,9 @@ class TrainingLog:
     Args:
         folder: it is made where needed.
         step: number of steps done before; what a run that was stopped has logged beyond it is forgotten.
-
-    Raises:
-        InvalidSettingError: TensorBoard or matplotlib is not installed.
     """
 
     def __init__(self, folder, step=0):
-        missing = [name for name in ("matplotlib", "tensorboard") if importlib.util.find_spec(name) is None]
-        if missing:
-            raise InvalidSettingError(
-                f"training needs {missing[0]}, which is not installed; run: pip install 'siam_tracker_ros[train]'"
-            )
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = pathlib.Path(folder)

@@ -10,7 +10,7 @@ import json
 
 import numpy as np
 
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.extras import require
 from siam_tracker_ros.training.datasets.files import Files
 from siam_tracker_ros.training.datasets.files import ListedFiles
 from siam_tracker_ros.training.datasets.files import noting_faults
@@ -106,12 +106,9 @@ def _track(name, annotation, image):
 
 def _draw(segmentation, size_wh):
     """Fill polygons, or the runs of a mask, as COCO's authors do: uint8 (H, W) of 0 and 255."""
-    try:
-        from pycocotools import mask
-    except ImportError as error:
-        raise InvalidSettingError(
-            "COCO's masks are drawn by pycocotools, which is not installed; install siam_tracker_ros[train]"
-        ) from error
+    require("reading COCO's masks", "pycocotools")
+    from pycocotools import mask
+
     width, height = size_wh
     runs = segmentation
     if isinstance(runs, list) or isinstance(runs["counts"], list):

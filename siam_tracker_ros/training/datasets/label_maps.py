@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.extras import require
 from siam_tracker_ros.training.datasets.files import Files
 
 _INDEXED = ("1", "L", "P")  # Pillow's modes of one channel
@@ -27,13 +27,9 @@ class LabelMaps:
 
     def read(self, number):
         """Labels, uint8 (H, W), of a frame; raises InvalidInputError where they cannot be read."""
-        # OpenCV turns labels into the colours of their palette.
-        try:
-            from PIL import Image
-        except ImportError as error:
-            raise InvalidSettingError(
-                "indexed masks are read by Pillow, which is not installed; install siam_tracker_ros[train]"
-            ) from error
+        require("reading indexed masks", "PIL")
+        from PIL import Image  # OpenCV turns labels into the colours of their palette
+
         path = self.files.path(number)
         try:
             with Image.open(path) as picture:
