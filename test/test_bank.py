@@ -14,10 +14,10 @@ from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.training.bank import PHOTO_SIDES
 from siam_tracker_ros.training.bank import BankSettings
 from siam_tracker_ros.training.bank import ImageBank
-from siam_tracker_ros.training.bank import context_side
 from siam_tracker_ros.training.bank import cut_context
 from siam_tracker_ros.training.datasets import DatasetSettings
 from siam_tracker_ros.training.datasets.track import Track
+from siam_tracker_ros.training.stored_squares import context_side
 
 RED, GREEN = (0, 0, 255), (0, 120, 0)
 
@@ -174,13 +174,29 @@ def test_too_many_broken_pictures_are_refused():
         bank_of(drawn([[40, 40, 20, 20]] * 5, broken=(1, 2, 3, 4)))
 
 
+@pytest.mark.parametrize("unreadable, refused", [(3, False), (4, True)])
+def test_labels_that_cannot_be_read_are_counted(caplog, unreadable, refused):
+    class Unread(DrawnTrack):
+        @property
+        def unreadable(self):
+            return unreadable
+
+    boxes = np.array([[40.0, 40, 20, 20]] * 9 + [[np.nan] * 4] * unreadable)
+    track = Unread("drawn", "0", np.arange(len(boxes)), boxes)
+    if refused:
+        with pytest.raises(DatasetError, match="4 of 13 labels of drawn cannot be read"):
+            bank_of(track)
+    else:
+        assert len(bank_of(track)) == 9 and "3 of 12 labels of drawn cannot be read" in caplog.text
+
+
 def test_a_bank_that_is_too_large_is_refused_before_anything_is_decoded():
     track = drawn([[40, 40, 20, 20]] * 6, broken=range(6))
     with pytest.raises(InvalidSettingError, match="most_frames of the data sets to 2"):
         bank_of(track, memory_gib=2.5 * 216**2 * 4 / 2**30)
 
 
-def test_settings_lead_to_data_sets_that_exist(tmp_path):
-    settings = BankSettings([DatasetSettings("shards", str(tmp_path / "absent"))])
-    with pytest.raises(DatasetError, match="absent"):
-        ImageBank.read(settings)
+def test_what_is_missing_is_told_at_once(tmp_path):
+    datasets = [DatasetSettings(kind, str(tmp_path / kind)) for kind in ("shards", "got10k")]
+    with pytest.raises(DatasetError, match=r"3 problems(?s:.*)nowhere(?s:.*)/shards: (?s:.*)/got10k: "):
+        ImageBank.read(BankSettings(datasets, photos=str(tmp_path / "nowhere")))

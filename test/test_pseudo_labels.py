@@ -297,6 +297,13 @@ def test_shards_are_closed_when_they_are_full(tmp_path):
         assert shard.getnames() == ["x-1-0.webp", "x-1-0.png", "x-1-0.json"]
 
 
+def test_a_shard_that_an_error_interrupts_is_not_left(tmp_path):
+    images, boxes = draw_clip(frames=2)
+    with pytest.raises(AttributeError), ShardWriter(tmp_path, "x") as writer:
+        writer.add_track("x", "0", [(0, images[0], boxes[0], None), (1, None, boxes[0], None)])
+    assert not list(tmp_path.iterdir()) and not writer.paths
+
+
 def test_the_command_names_what_is_missing(tmp_path, capsys):
     write_clip(tmp_path / "clips" / "a", draw_clip(frames=2)[0])
     arguments = ["label", str(tmp_path / "clips"), str(tmp_path / "out"), "--teacher", str(tmp_path)]

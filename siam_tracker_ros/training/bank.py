@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of targets, decoded once and kept on the device that trains.
 
-Of each labelled frame the bank keeps what lies in a square of 3.4 * s_z round the target, the context of its template
-in SiamFC's sense (Bertinetto et al. 2016): s_z = sqrt((w + p) * (h + p)), p = (w + h) / 2. It is stored where s_z is
-127, 63.5 or 31.75 pixels, so that no picture is enlarged more than twice; data that come as such crops stay as they
-are. Empty margins are not kept.
+Of each labelled frame the bank keeps the square round the target that `stored_squares` describes; data that come as
+such squares stay as they are. Empty margins are not kept.
 """
 
 import collections
@@ -27,17 +25,16 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.datasets import read_dataset
+from siam_tracker_ros.training.datasets import check_datasets
 from siam_tracker_ros.training.datasets.problems import Problems
+from siam_tracker_ros.training.datasets.problems import too_many_broken
 from siam_tracker_ros.training.datasets.shards import read_photos
+from siam_tracker_ros.training.stored_squares import context_side
+from siam_tracker_ros.training.stored_squares import stored_side
 
-CONTEXT = 3.4  # side of a stored square in units of s_z
-STORED_SIDES = (432, 216, 108)
 PHOTO_SIDES = (128, 216)  # a photo is this large in its shorter side, and cut to this in its longer one
 OUTLINE_POINTS = 32
 OUTLINE_IOU = 0.7  # below it a mask and its box do not mean the same thing, and the box counts
-BROKEN_SHARE = 0.03  # of a data set's frames that may be broken
-BROKEN_COUNT = 3  # broken frames that a data set of any size may have
 BLOCK = 512  # pictures that are decoded before any of them is stored
 
 _LOG = logging.getLogger(__name__)
@@ -49,12 +46,12 @@ class BankSettings:
 
     Attributes:
         datasets: the data sets with labels.
-        photos: folder with photos-*.tar, unlabelled pictures for backgrounds; "" for none.
+        photos: folder with photos-*.tar, unlabelled pictures for backgrounds; None for none.
         memory_gib: what the bank may take of the device's memory.
     """
 
     datasets: list[DatasetSettings]
-    photos: str = ""
+    photos: str | None = None
     memory_gib: float = 12.0
 
 
@@ -117,19 +114,16 @@ class ImageBank:
         """Decode everything that BankSettings name.
 
         Raises:
-            DatasetError: a data set cannot be read, or too many of its frames; the message names the files.
+            DatasetError: data sets cannot be read, or too many frames of one; the message names the files.
             InvalidSettingError: the pictures would take more memory than allowed.
         """
-        tracks, shares = [], []
-        for dataset in settings.datasets:
-            found = read_dataset(dataset)
-            tracks += found
-            shares += [dataset.share] * len(found)
         problems = Problems()
-        photos = read_photos(settings.photos, problems) if settings.photos else []
-        if settings.photos and not photos:
-            problems.add(settings.photos, "has no photos-*.tar", "a folder of them", "leave photos empty for none")
-        problems.raise_any()
+        photos = [] if settings.photos is None else read_photos(settings.photos, problems)
+        if settings.photos is not None and not photos:
+            problems.add(settings.photos, "has no photos-*.tar", "a folder of them", "set photos to null for none")
+        found = check_datasets(settings.datasets, problems)
+        tracks = [track for own in found for track in own]
+        shares = [dataset.share for dataset, own in zip(settings.datasets, found) for _ in own]
         return cls.of_tracks(tracks, shares, photos, device, settings.memory_gib)
 
     @classmethod
@@ -143,6 +137,7 @@ class ImageBank:
             device: where the pixels go.
             memory_gib: the most that they may take.
         """
+        _check_labels(tracks)
         frames = [(number, row) for number, track in enumerate(tracks) for row in np.flatnonzero(track.present)]
         if not frames:
             raise DatasetError("no frame of the training data shows a target, expected labelled frames")
@@ -158,13 +153,11 @@ class ImageBank:
         storage = _Storage(most_bytes)
         samples = storage.fill(
             [lambda at=at: _read_sample(tracks[at[0]], at[1]) for at in frames],
-            [(tracks[number].dataset, tracks[number].path(row)) for number, row in frames],
+            [tracks[number].dataset for number, _ in frames],
         )
         kept = np.array([frames[number][0] for number, _ in samples])  # the track of each sample
         used, first, length = np.unique(kept, return_index=True, return_counts=True)
-        storage.fill(
-            [lambda photo=photo: _read_photo(photo) for photo in photos], [("photos", photo) for photo in photos]
-        )
+        storage.fill([lambda photo=photo: _read_photo(photo) for photo in photos], ["photos"] * len(photos))
         labels = [label for _, label in samples]
         return cls(
             storage.pixels.to(device),
@@ -200,29 +193,27 @@ class _Storage:
     def pixels(self):
         return self._all[: self._used]
 
-    def fill(self, readers, sources):
+    def fill(self, readers, datasets):
         """Decode and store in order, in threads; return [(number, label)] of those that could be read.
 
         Args:
             readers: functions without arguments that return the planes of a picture and its label.
-            sources: (name of the data set, path) of each, for messages.
+            datasets: name of each one's data set.
         """
         kept, broken = [], collections.defaultdict(list)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in tqdm(range(0, len(readers), BLOCK), desc="decode", unit="block", disable=None):
                 for number, answer in enumerate(pool.map(_attempt, readers[start : start + BLOCK]), start):
                     if isinstance(answer, InvalidInputError):
-                        broken[sources[number][0]].append(str(answer))
+                        broken[datasets[number]].append(str(answer))
                     else:
                         picture, label = answer
                         self._add(picture)
                         kept.append((number, label))
-        counts = collections.Counter(dataset for dataset, _ in sources)
+        counts = collections.Counter(datasets)
         for dataset, messages in broken.items():
             told = f"{len(messages)} of {counts[dataset]} pictures of {dataset} are broken, among them {messages[0]}"
-            if len(messages) > max(BROKEN_COUNT, BROKEN_SHARE * counts[dataset]) or len(messages) == counts[dataset]:
-                raise DatasetError(f"{told}; fetch or unpack this data set again")
-            _LOG.warning("%s; they are left out", told)
+            _judge(told, len(messages), counts[dataset])
         return kept
 
     def _add(self, planes):
@@ -231,6 +222,24 @@ class _Storage:
         self.offset.append(self._used)
         self.size_wh.append((width, height))
         self._used += planes.size
+
+
+def _check_labels(tracks):
+    """Count the frames without a box because their label cannot be read."""
+    broken, frames = collections.Counter(), collections.Counter()
+    for track in tracks:
+        broken[track.dataset] += track.unreadable
+        frames[track.dataset] += len(track)
+    for dataset, count in broken.items():
+        if count:
+            _judge(f"{count} of {frames[dataset]} labels of {dataset} cannot be read", count, frames[dataset])
+
+
+def _judge(told, broken, frames):
+    """Refuse a data set of which too much is broken, or warn of it."""
+    if too_many_broken(broken, frames):
+        raise DatasetError(f"{told}; fetch or unpack this data set again")
+    _LOG.warning("%s; they are left out", told)
 
 
 def _attempt(read):
@@ -242,7 +251,7 @@ def _attempt(read):
 
 def _most_bytes(track, row):
     valid = track.valid_xywh(row)
-    pixels = _stored_side(track.boxes_xywh[row]) ** 2 if valid is None else valid[2] * valid[3]
+    pixels = stored_side(track.boxes_xywh[row]) ** 2 if valid is None else valid[2] * valid[3]
     return int(pixels) * (3 + track.has_mask(row))
 
 
@@ -274,19 +283,6 @@ def _planes(image_bgr, *mask):
     return np.stack([*cv2.split(image_bgr), *mask])
 
 
-def context_side(box_xywh):
-    """Side of the stored square in pixels of the frame."""
-    w, h = box_xywh[..., 2], box_xywh[..., 3]
-    p = (w + h) / 2
-    return CONTEXT * ((w + p) * (h + p)) ** 0.5
-
-
-def _stored_side(box_xywh):
-    """Side of the square in the bank; the largest that does not enlarge the picture more than twice."""
-    side = context_side(box_xywh)
-    return next((stored for stored in STORED_SIDES if 2 * side >= stored), STORED_SIDES[-1])
-
-
 def cut_context(image_bgr, mask, box_xywh):
     """Cut out the square round a target as the bank keeps it.
 
@@ -308,7 +304,7 @@ def cut_context(image_bgr, mask, box_xywh):
     high = np.clip(np.ceil(center + side / 2), 0, size_wh).astype(int)
     if (high <= low).any():
         raise InvalidInputError(f"box {box_xywh} lies outside of its frame of {size_wh[0]} x {size_wh[1]} pixels")
-    stored_wh = np.maximum(((high - low) * _stored_side(box_xywh) / side).round().astype(int), 1)
+    stored_wh = np.maximum(((high - low) * stored_side(box_xywh) / side).round().astype(int), 1)
     ratio = stored_wh / (high - low)
     rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
     method = cv2.INTER_AREA if ratio.min() < 1 else cv2.INTER_CUBIC

@@ -22,6 +22,7 @@ from siam_tracker_ros.frames import IMAGE_SUFFIXES
 from siam_tracker_ros.frames import open_frames
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.geometry import xywh_to_xyxy
 from siam_tracker_ros.geometry import xyxy_to_xywh
 from siam_tracker_ros.models.lite import SEARCH_CELLS
@@ -137,7 +138,7 @@ class TeacherTracker:
 
     def _crop(self, image_bgr, factor, out_side):
         side = int(np.ceil(np.sqrt(self.box_xywh[2:].prod()) * factor))
-        center_xy = self.box_xywh[:2] + self.box_xywh[2:] / 2 + 0.5  # the region is not half a pixel off, as PySOT's
+        center_xy = xywh_to_cxcywh(self.box_xywh)[:2] + 0.5  # the region is not half a pixel off, as PySOT's
         crop, corner_xy = crop_context(image_bgr, center_xy, side, out_side, (0, 0, 0), round)
         return crop, corner_xy, side
 
@@ -376,7 +377,7 @@ def pick_different(frames, boxes_xywh, settings):
     chosen = []
     for position, box in enumerate(boxes_xywh):
         side = max(1, round(SEARCH_FACTOR / 2 * np.sqrt(box[2:].prod())))
-        crop, _ = crop_context(frames[position], box[:2] + box[2:] / 2, side, side, (0, 0, 0))
+        crop, _ = crop_context(frames[position], xywh_to_cxcywh(box)[:2], side, side, (0, 0, 0))
         look = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), (LOOK_SIDE, LOOK_SIDE), interpolation=cv2.INTER_AREA)
         look = look.astype(np.float32) - look.mean()
         if not looks or np.abs(np.array(looks) - look).mean((1, 2)).min() >= settings.change:

@@ -16,9 +16,9 @@ from siam_tracker_ros.geometry import xywh_to_xyxy
 from siam_tracker_ros.geometry import xyxy_to_xywh
 from siam_tracker_ros.trackers.crop import crop_context
 from siam_tracker_ros.trackers.crop import mean_bgr
+from siam_tracker_ros.training.stored_squares import context_side
+from siam_tracker_ros.training.stored_squares import stored_side
 
-CROP_FACTOR = 3.4  # side of a crop over sqrt((w + p)(h + p)), p = (w + h) / 2
-CROP_SIDES = (432, 216, 108)  # stored sides in pixels: a crop is never enlarged more than twice
 WEBP_QUALITY = 80
 
 
@@ -31,14 +31,13 @@ def context_crop(image_bgr, box_xywh, mask=None):
         mask: of the target, uint8 (H, W), 0 and 255, or None.
 
     Returns:
-        The crop, uint8 (S, S, 3) with S of CROP_SIDES, filled with the image's mean colour outside of it; the box
+        The crop, uint8 (S, S, 3) with S of STORED_SIDES, filled with the image's mean colour outside of it; the box
         float64 (4,) and the part that is real image, int (4,), both as x, y, w, h in pixels of the crop; and the mask's
         crop, uint8 (S, S), or None.
     """
     box = np.asarray(box_xywh, np.float64)
-    center_xy, size_wh = np.split(xywh_to_cxcywh(box), 2)
-    side = max(1, round(CROP_FACTOR * np.sqrt((size_wh + size_wh.mean()).prod())))
-    stored = next((stored for stored in CROP_SIDES if 2 * side >= stored), CROP_SIDES[-1])
+    center_xy = xywh_to_cxcywh(box)[:2]
+    side, stored = max(1, round(context_side(box))), stored_side(box)
 
     def cut(image, fill):
         region, corner_xy = crop_context(image, center_xy, side, side, fill)
@@ -81,8 +80,12 @@ class ShardWriter:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self._close()
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self._close()
+        elif self._tar is not None:  # a track may be written in half
+            self._tar.fileobj.close()
+            self._part.unlink(missing_ok=True)
 
     def add_track(self, set_name, track, frames):
         """Append one track.

@@ -13,17 +13,18 @@ from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.training.datasets.formats import read_whole
 from siam_tracker_ros.training.datasets.formats import thin
 from siam_tracker_ros.training.datasets.problems import Problems
+from siam_tracker_ros.training.datasets.problems import too_many_broken
 
-MOST_UNREADABLE = 0.05  # share of a data set's frames that may be broken; they are left out
 TRIED = 64  # frames of a data set that are decoded
 SHOWN = 3  # missing files of a folder that a message names
 
 
-def check_datasets(datasets):
+def check_datasets(datasets, problems=None):
     """Read data sets and see that all their files are there and that some of their frames decode.
 
     Args:
         datasets: list of DatasetSettings.
+        problems: Problems that were found elsewhere, told with those that are found here; None for none.
 
     Returns:
         list, of each data set its list of Track, as `read_dataset` gives it.
@@ -32,7 +33,7 @@ def check_datasets(datasets):
         InvalidSettingError: an unknown format or split.
         DatasetError: lists what is wrong with all of them, by file.
     """
-    problems = Problems()
+    problems = Problems() if problems is None else problems
     read = []
     for settings in datasets:
         found = len(problems)
@@ -78,7 +79,7 @@ def _check_frames(tracks, problems):
     frames = [tracks[number].take([place - ends[number]]) for number, place in zip(numbers, places)]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         found = [fault for fault in pool.map(_find_fault, frames) if fault is not None]
-    if len(found) > MOST_UNREADABLE * len(places):
+    if too_many_broken(len(found), len(places)):
         for fault in found:
             problems.add_error(f"{fault} (one of {len(found)} unusable frames of {len(places)} that were tried)")
 

@@ -5,6 +5,13 @@
 from siam_tracker_ros.errors import DatasetError
 
 SHOWN = 20  # problems that a message lists
+BROKEN_SHARE = 0.03  # of a data set's frames that may be broken; they are left out
+BROKEN_COUNT = 3  # broken frames that a data set of any size may have
+
+
+def too_many_broken(broken, frames):
+    """Whether so many broken frames out of so many speak against a data set."""
+    return broken > max(BROKEN_COUNT, BROKEN_SHARE * frames) or 0 < broken == frames
 
 
 class Problems:
