@@ -196,6 +196,11 @@ def test_a_bank_of_one_kind_is_enough(frames):
     assert different.all() if frames > 1 else not different.any()
 
 
+def test_sets_that_are_not_there_are_told(bank, caplog):
+    LiteBatches(bank, settings_of(set_weights={"vidoe": 3.0}), 0, 2)
+    assert "set_weights names vidoe, of which there are no data; the sets are drawn, video" in caplog.text
+
+
 def test_sets_that_are_all_left_out_are_refused(bank):
     with pytest.raises(InvalidSettingError, match="set_weights"):
         LiteBatches(bank, settings_of(set_weights={"drawn": 0.0, "video": 0.0}), 0, 2)

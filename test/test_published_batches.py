@@ -262,7 +262,8 @@ def test_mobilenets_norms_are_folded_in(tmp_path):
         state[f"features.{number}.0.weight"] = torch.randn(layer.weight.shape, generator=generator)
         for part in ("weight", "bias", "running_mean", "running_var"):
             state[f"features.{number}.1.{part}"] = torch.rand(layer.out_channels, generator=generator) + 0.5
-    torch.save({**state, "classifier.1.weight": torch.zeros(1000, 1280)}, tmp_path / "mobilenet_v2.pth")
+    state = dict(sorted({**state, "classifier.1.weight": torch.zeros(1000, 1280)}.items()))  # as safetensors does
+    torch.save(state, tmp_path / "mobilenet_v2.pth")
     starting_weights.start_trunk(network, tmp_path / "mobilenet_v2.pth")
     for number, layer in enumerate(layers):
         image = torch.randn(1, layer.in_channels, 9, 9, generator=generator)

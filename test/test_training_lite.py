@@ -36,6 +36,12 @@ pytest.importorskip("lightning_fabric", reason="lightning-fabric is not installe
 pytest.importorskip("tensorboard", reason="tensorboard is not installed")
 
 
+@pytest.fixture(autouse=True)
+def one_thread(repeatable):
+    """Two threads wait for each other at every layer where another program has one of the cores."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Four videos of two frames, in which a box of one colour moves over noise."""
@@ -173,6 +179,8 @@ def test_the_shipped_file_is_whole():
         ({"batch": 0}, "batch is 0"),
         ({"precision": "fp8"}, "expected one of bf16, fp32"),
         ({"device": "foo"}, 'device is "foo"'),
+        ({"pairs.flip": 1.5}, "pairs.flip is 1.5, expected 0 to 1"),
+        ({"init": "a.safetensors", "init_trunk": "b.onnx"}, "expected one of the two"),
         ({"recipe.method": "no"}, "unknown setting"),
     ],
 )

@@ -10,7 +10,6 @@ import typing
 import torch
 
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.models.checkpoint import load_trunk_onnx
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.checkpoint import read_weights
 from siam_tracker_ros.models.lite import LiteNetwork
@@ -25,6 +24,7 @@ from siam_tracker_ros.training.loop import Curriculum
 from siam_tracker_ros.training.loop import Learner
 from siam_tracker_ros.training.loop import LoopSettings
 from siam_tracker_ros.training.loop import Task
+from siam_tracker_ros.training.starting_weights import start_trunk
 from siam_tracker_ros.training.teacher import LightFcTeacher
 from siam_tracker_ros.training.teacher import TaughtBatches
 
@@ -64,7 +64,8 @@ class LiteTraining(LoopSettings):
     Attributes:
         data: see BankSettings.
         init: weights of `lite` to go on from, or None to start anew.
-        init_trunk: ONNX file with the trunk's initial weights, or None for random ones; not both.
+        init_trunk: ImageNet start of the trunk, see `starting_weights.start_trunk`, or None for random weights; not
+            both.
         teacher: folder of the teacher's ONNX files, or None to learn from the labels alone.
         batch: pairs of a step, of each process.
         workers: on a CPU processes that draw batches ahead; 0 draws each when it is due.
@@ -93,14 +94,18 @@ class LiteTraining(LoopSettings):
     def process_batch(self):
         return self.batch
 
+    def __post_init__(self):
+        if self.init is not None and self.init_trunk is not None:
+            raise InvalidSettingError(
+                f"init is {self.init} and init_trunk {self.init_trunk}, expected one of the two; set the other to null"
+            )
+
     def prepare(self, device, rank, processes):
         network = LiteNetwork()
-        if self.init is not None and self.init_trunk is not None:
-            raise InvalidSettingError(f"init is {self.init} and init_trunk {self.init_trunk}, expected one of the two")
         if self.init is not None:
             load_weights(network, read_weights(self.init), self.init)
         if self.init_trunk is not None:
-            load_trunk_onnx(network.trunk, self.init_trunk)
+            start_trunk(network, self.init_trunk)
         teacher = None if self.teacher is None else LightFcTeacher(self.teacher)
         batches = LiteBatches(ImageBank.read(self.data, device), self.pairs, self.seed, self.batch, rank)
         if teacher is not None:

@@ -9,6 +9,8 @@ bank's device.
 """
 
 import dataclasses
+import logging
+import typing
 
 import numpy as np
 import torch
@@ -41,7 +43,13 @@ PASTE_SIDES = (64, 128, 256)  # of the squares that pasted things are made in
 PLACES = 5  # tried for each thing that is pasted
 DISTRACTOR_COVER = (0.0, 0.15)  # share of the target that it may hide
 OCCLUDER_COVER = (0.1, 0.5)
+RATES = (  # of PairSettings, 0..1
+    "video_share", "long_context", "negative", "flip", "grey", "color", "blur", "motion_blur", "low_resolution",
+    "noise", "distractor", "occluder", "photo_fill", "new_background",
+)  # fmt: skip
 SAME_AGAIN = 0.3  # of the pasted things are the target once more: the hardest distractor
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +69,8 @@ class PairSettings:
         negative, flip, grey, color, blur, motion_blur, low_resolution, noise, distractor, occluder, photo_fill,
             new_background: how often each of them happens.
     """
+
+    RANGES: typing.ClassVar = dict.fromkeys(RATES, (0, 1))
 
     shift: float = 1.3
     scale: float = 0.3
@@ -107,6 +117,13 @@ class LiteBatches:
             raise InvalidSettingError(
                 f"pairs.negative is {settings.negative:g} with {len(bank.first)} track of training data, expected two "
                 "or more tracks to show one in place of the other; add tracks or set it to 0"
+            )
+        unknown = settings.set_weights.keys() - set(bank.dataset)
+        if unknown:
+            _LOG.warning(
+                "pairs.set_weights names %s, of which there are no data; the sets are %s",
+                ", ".join(sorted(unknown)),
+                ", ".join(sorted(set(bank.dataset))),
             )
         weight = bank.share * bank.length
         weight *= torch.tensor([settings.set_weights.get(name, 1.0) for name in bank.dataset], dtype=torch.float64)

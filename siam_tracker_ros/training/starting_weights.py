@@ -15,6 +15,7 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.models.alexnet import AlexNet
 from siam_tracker_ros.models.alexnet import alexnet_keys
+from siam_tracker_ros.models.checkpoint import load_trunk_onnx
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.checkpoint import read_weights
 from siam_tracker_ros.models.gradnet import GradNetNetwork
@@ -40,8 +41,8 @@ def start_trunk(network, source):
 
     Args:
         network: of `models`.
-        source: "torchvision", which fetches them; the path of a weights file in torchvision's or the authors' names;
-            or "none" to leave the trunk as it is.
+        source: "torchvision", which fetches them; the path of a weights file in torchvision's or the authors' names,
+            or of an ONNX graph for a MobileNetV2Trunk; or "none" to leave the trunk as it is.
 
     Raises:
         InvalidSettingError: torchvision is not installed, or it has no such trunk.
@@ -54,6 +55,9 @@ def start_trunk(network, source):
         load_weights(network.search_trunk, {n: v for n, v in state.items() if n.startswith("stage")}, source)
         return
     kind = type(network.trunk)
+    if kind is MobileNetV2Trunk and str(source).endswith(".onnx"):
+        load_trunk_onnx(network.trunk, source)
+        return
     state = _torchvision_state(kind) if source == TORCHVISION else read_weights(source)
     state = {name: _tensor(value) for name, value in state.items()}
     if kind is MobileNetV2Trunk:
@@ -105,7 +109,7 @@ def _torchvision_state(kind):
         from torchvision.models import get_weight
     except (ImportError, RuntimeError) as error:  # the latter of one that was built for another torch
         raise InvalidSettingError(
-            f"torchvision cannot be used ({error}); pip install 'siam_tracker_ros[train]', or give a weights file"
+            f'torchvision cannot be used ({error}); pip install ".[train]", or give a weights file'
         ) from error
     return get_weight(TORCHVISION_WEIGHTS[kind]).get_state_dict(progress=True)
 
@@ -152,10 +156,14 @@ def _for_raw_bgr(state):
     }
 
 
+def _by_number(name):
+    return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in name.split(".")]
+
+
 def _folded(state, trunk):
     """Convolutions for BGR, with their norms folded in, of torchvision's MobileNetV2, in the names of our trunk."""
     norms = {}
-    for name in state:
+    for name in sorted(state, key=_by_number):  # files do not keep the layers' order
         folder, _, number = name.removesuffix(".weight").rpartition(".")
         norm = f"{folder}.{int(number) + 1}" if name.endswith(".weight") and number.isdecimal() else None
         if state[name].ndim == 4 and f"{norm}.running_var" in state:
