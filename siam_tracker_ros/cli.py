@@ -418,7 +418,7 @@ def _add_train(commands):
         "train",
         _train,
         "Train a model as a YAML file says.",
-        "siam-tracker train config/train/lite.yaml --set data=shards --set output=runs/lite",
+        "siam-tracker train config/train/lite.yaml --set data.datasets.0.path=shards --set output=runs/lite",
     )
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml", help="settings of the run")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")

@@ -13,13 +13,25 @@ def train_from_config(config, resume=False, overrides=None):
     """Train as a YAML file says and return the path of the weights.
 
     Args:
-        config: path of the file; one with a section `recipe` trains a published method, any other trains `lite`.
+        config, overrides: see `read_training`.
         resume: go on from the newest checkpoint in the output folder.
+
+    Raises:
+        SiamTrackerError: see `read_training` and `loop.train`.
+    """
+    return train(read_training(config, overrides), resume)
+
+
+def read_training(config, overrides=None):
+    """Read the settings of a run, LoopSettings.
+
+    Args:
+        config: path of a YAML file; one with a section `recipe` trains a published method, any other trains `lite`.
         overrides: mapping of dotted names to values that replace those of the file.
 
     Raises:
-        SiamTrackerError: see `read_settings` and `loop.train`.
+        InvalidSettingError: see `read_values` and `make_settings`.
     """
     values = read_values(config, overrides)
     settings_class = PublishedTraining if "recipe" in values else LiteTraining
-    return train(make_settings(settings_class, values, str(config)), resume)
+    return make_settings(settings_class, values, str(config))
