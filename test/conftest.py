@@ -25,6 +25,12 @@ def repeatable():
     torch.set_num_threads(2)
 
 
+@pytest.fixture
+def one_thread(repeatable):
+    """For small networks: two threads wait for each other at every layer where other programs use the cores too."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """Folder with the reference sequences and training crops that lie beside the repository."""

@@ -26,17 +26,13 @@ from siam_tracker_ros.training.lite_batches import PairSettings
 from siam_tracker_ros.training.teacher import LightFcTeacher
 from siam_tracker_ros.training.teacher import TaughtBatches
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CALM = {name: 0.0 for name in (
     "rotation", "aspect", "negative", "flip", "grey", "color", "blur", "motion_blur", "low_resolution", "noise",
     "distractor", "occluder", "photo_fill", "new_background", "template_shift", "template_scale", "shift", "scale",
 )}  # fmt: skip
 WHOLE = (0, 0, 108, 108)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in the processes that draw ahead."""
-    torch.set_num_threads(1)
 
 
 def settings_of(**changes):

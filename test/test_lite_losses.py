@@ -15,6 +15,8 @@ from siam_tracker_ros.training.lite_losses import mask_loss
 from siam_tracker_ros.training.lite_losses import quality_focal_loss
 from siam_tracker_ros.training.overlap import iou_and_giou
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 EVEN = torch.ones(())
 LABEL = torch.tensor([[0.5, 0.5, 0.25, 0.25], [0.3125, 0.625, 0.1875, 0.3125]])
 ALONE = LossSettings(reciprocal=0.0, mask_box_jitter=0.0)

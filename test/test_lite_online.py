@@ -18,6 +18,8 @@ from siam_tracker_ros.trackers.lite_online import LiteOnlineTracker
 from siam_tracker_ros.trackers.lite_online import online_score
 from siam_tracker_ros.trackers.registry import find_model
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BOX = np.array([60.0, 40.0, 24.0, 24.0])
 RED, BLUE = (30, 60, 220), (220, 60, 30)
 

@@ -26,6 +26,8 @@ from siam_tracker_ros.training.settings import read_values
 from siam_tracker_ros.training.train import train_from_config
 from siam_tracker_ros.training.training_log import read_log
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONFIG = pathlib.Path(__file__).parents[1] / "config" / "train" / "lite.yaml"
 CALM = {name: 0.0 for name in (
     "rotation", "aspect", "negative", "grey", "color", "blur", "motion_blur", "low_resolution", "noise", "distractor",
@@ -34,12 +36,6 @@ CALM = {name: 0.0 for name in (
 
 pytest.importorskip("lightning_fabric", reason="lightning-fabric is not installed")
 pytest.importorskip("tensorboard", reason="tensorboard is not installed")
-
-
-@pytest.fixture(autouse=True)
-def one_thread(repeatable):
-    """Two threads wait for each other at every layer where another program has one of the cores."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

@@ -295,8 +295,8 @@ def write_sequence(folder, frames=3, labelled=True):
     (folder / "groundtruth.txt").write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_validation_scores_what_the_tracker_does(tmp_path):
-    torch.set_num_threads(1)  # two wait for each other at every layer where the machine does other work
     write_sequence(tmp_path / "sequences" / "a")
     write_sequence(tmp_path / "sequences" / "b", frames=4)
     torch.manual_seed(3)
