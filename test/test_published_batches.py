@@ -277,7 +277,7 @@ def test_mobilenets_norms_are_folded_in(tmp_path):
 
 def test_without_torchvision_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
-    with pytest.raises(InvalidSettingError, match=r"siam_tracker_ros\[train\]"):
+    with pytest.raises(InvalidSettingError, match=r"\.\[train\]"):
         starting_weights.start_trunk(Trunked(ResNet50(stages=1)), "torchvision")
 
 
