@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A little shard of drawn pictures to train on: rectangles of one texture on blurred backgrounds."""
+"""A little shard of drawn pictures to train on: textured rectangles on blurred backgrounds, or bright ellipses."""
 
 import io
 import json
@@ -27,12 +27,23 @@ def draw_crop(target, frame):
     return background, (x, y, width, height), mask
 
 
-def write_shard(path, broken=()):
+def draw_ellipse(target, frame):
+    """The same of an ellipse of one bright colour on a dark background, which is easily told from it."""
+    random = np.random.default_rng((target, frame))
+    image = cv2.resize(random.integers(0, 100, (6, 6, 3), dtype=np.uint8), (SIDE, SIDE))
+    width = 54 + 3 * target
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.ellipse(mask, ((SIDE / 2 - 0.5, SIDE / 2 - 0.5), (width, 128 - width), 0), 255, -1)
+    image[mask > 0] = np.random.default_rng(target).integers(150, 256, 3, dtype=np.uint8)
+    return image, cv2.boundingRect(mask), mask
+
+
+def write_shard(path, broken=(), draw=draw_crop):
     """Write three frames of each of eight targets; of those in `broken`, (target, frame), the picture is cut short."""
     with tarfile.open(path, "w") as tar:
         for target in range(TARGETS):
             for frame in range(FRAMES):
-                image, box, mask = draw_crop(target, frame)
+                image, box, mask = draw(target, frame)
                 label = {"set": "drawn", "track": str(target), "frame": 5 * frame, "box_xywh": box, "kind": "video"}
                 label["valid_xywh"] = (0, 0, SIDE, SIDE)
                 picture = cv2.imencode(".webp", image)[1].tobytes()

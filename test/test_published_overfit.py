@@ -1,0 +1,320 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes of masks, filters and gradients: each learns eight easy pairs, which it did not know before."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from drawn_shards import TARGETS
+from drawn_shards import draw_ellipse
+from drawn_shards import write_shard
+from published_recipes import RECIPES
+from torch import nn
+from torch.nn import functional
+
+from siam_tracker_ros.geometry import cxcywh_to_xywh
+from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.models.anchors import STRIDE
+from siam_tracker_ros.models.blocks import ConvNorm
+from siam_tracker_ros.models.filter_optimizer import correlate as filter_response
+from siam_tracker_ros.models.gradnet import POSITIVE_RADIUS
+from siam_tracker_ros.models.ocean_online import PATCH_STRIDE
+from siam_tracker_ros.models.ocean_online import OceanOnlineNetwork
+from siam_tracker_ros.models.ocean_online import TargetClassifier
+from siam_tracker_ros.models.siammask import SiamMask
+from siam_tracker_ros.models.siammask import SiamMaskBase
+from siam_tracker_ros.trackers.mask_shape import full_frame
+from siam_tracker_ros.trackers.mask_shape import warp_mask
+from siam_tracker_ros.trackers.proposals import decode_proposals
+from siam_tracker_ros.trackers.siammask import FIRST_CELL
+from siam_tracker_ros.training.augmentation import TEMPLATE_SIDE
+from siam_tracker_ros.training.augmentation import Augmentation
+from siam_tracker_ros.training.datasets import DatasetSettings
+from siam_tracker_ros.training.datasets import read_dataset
+from siam_tracker_ros.training.methods import METHODS
+from siam_tracker_ros.training.objectives import FILTER_STEPS
+from siam_tracker_ros.training.objectives import MASK_PADDING
+from siam_tracker_ros.training.objectives import adapted_scores
+from siam_tracker_ros.training.objectives import refined_masks
+from siam_tracker_ros.training.ocean_online_losses import score_target
+from siam_tracker_ros.training.published import PublishedCurriculum
+from siam_tracker_ros.training.published import PublishedLearner
+from siam_tracker_ros.training.published_batches import PublishedBatches
+from siam_tracker_ros.training.published_batches import PublishedPairs
+from siam_tracker_ros.training.rpn_losses import MASK_SIDE
+from siam_tracker_ros.training.rpn_losses import mask_agreement
+from siam_tracker_ros.training.rpn_losses import mask_cells
+from siam_tracker_ros.training.rpn_losses import mask_windows
+from siam_tracker_ros.training.schedules import Schedule
+
+WIDTH = 16  # channels of the heads here, of which the published networks have 256
+SEARCH_SIDE = 191  # pixels of the search regions here, of which the published ones have 255
+CELLS = 17
+
+
+@pytest.fixture(scope="module")
+def ellipses(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ellipses")
+    write_shard(folder / "tracks-00.tar", draw=draw_ellipse)
+    return folder
+
+
+class QuickTrunk(nn.Module):
+    """As many channels and cells as ResNet50 has, in no time."""
+
+    def __init__(self, stages=4):
+        super().__init__()
+        self.stem = ConvNorm(3, 64, 7, 2)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        self.layer1 = ConvNorm(64, 256, groups=16)
+        self.layer2 = ConvNorm(256, 512, 3, 2, groups=64)
+        self.layer3 = ConvNorm(512, 1024, groups=64)
+        self.layer4 = ConvNorm(1024, 2048, groups=64)
+        self.stages = stages
+
+    def forward(self, image):
+        features = [self.stem(image)]
+        x = self.pool(features[0])
+        for number in range(1, self.stages + 1):
+            x = getattr(self, f"layer{number}")(x)
+            features.append(x)
+        return features
+
+
+def quick(make_network, stages=3, **arguments):
+    network = make_network(**arguments)
+    network.trunk = QuickTrunk(stages)
+    return network
+
+
+class Remembering(nn.Module):
+    """A frozen module answers to the same pictures what it answered the first time."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.known = module, {}
+
+    def forward(self, image):
+        pictures = image.sum().item(), image.shape
+        if pictures not in self.known:
+            with torch.no_grad():
+                self.known[pictures] = self.module(image)
+        return self.known[pictures]
+
+
+def remembered(network):
+    network.trunk = Remembering(network.trunk)
+    return network
+
+
+def settle(network, encode, side=143):
+    """Give norms that do not learn the statistics of pictures: features are of the size that learned ones have."""
+    pictures = np.stack([draw_ellipse(target, 0)[0] for target in range(TARGETS)])
+    start = (pictures.shape[1] - side) // 2
+    pictures = torch.from_numpy(pictures[:, start : start + side, start : start + side]).permute(0, 3, 1, 2).float()
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = 1.0
+    network.train()
+    with torch.no_grad():
+        encode(pictures)
+
+
+def learn(name, network, folder, steps, rate, measure, **changes):
+    """Learn eight pairs by a recipe's own objective, groups and steps.
+
+    The trunk stays frozen, as in the first epochs of each recipe: what it sees does not change, nor its answer. What is
+    measured, a function of network and batch, is above 0.9 afterwards and was not before.
+    """
+    recipe = RECIPES[name]
+    groups = tuple(group for group in recipe.groups if not group.modules[0].startswith(("trunk", "online_trunk")))
+    small = {"search_side": SEARCH_SIDE, "cells": CELLS, "search": Augmentation(shift=32, scale=0.18)}
+    changes = {"schedule": Schedule(steps // 10, rate, rate / 30), "groups": groups, **small, **changes}
+    recipe = dataclasses.replace(recipe, pairs=10 * TARGETS, batch=TARGETS, negative=0.0, grey=0.0, **changes)
+    batch = PublishedBatches(tiny_pairs(recipe, folder), TARGETS, 1).draw(0)
+    learner, curriculum = PublishedLearner(network, recipe), PublishedCurriculum(recipe)
+    with torch.no_grad():
+        assert measure(network.eval(), batch) < 0.9
+    optimizer = None
+    for step in range(curriculum.steps):
+        if curriculum.changes_at(step):
+            optimizer = curriculum.start_stage(learner, step, optimizer)
+        curriculum.set_rates(optimizer, step)
+        loss = learner(batch)["total"]
+        curriculum.take_step(learner, optimizer, loss, torch.Tensor.backward)
+    with torch.no_grad():
+        assert measure(network.eval(), batch) > 0.9
+
+
+def tiny_pairs(recipe, folder):
+    datasets = [DatasetSettings("shards", str(folder))]
+    return PublishedPairs(recipe, datasets, [read_dataset(settings) for settings in datasets])
+
+
+def anchor_boxes(batch):
+    """The boxes xywh (B, 4) that the anchors' offsets were made of, from the middle of the search region."""
+    logits = torch.zeros(1, 10, *batch["label"].shape[-2:])
+    return [
+        cxcywh_to_xywh(decode_proposals(logits, offset.reshape(1, 20, *logits.shape[2:]))[1][:, 0, 0, 0])
+        for offset in batch["offset"]
+    ]
+
+
+def proposed(logits, offsets):
+    """The best anchor's cell and box xywh of each answer, without penalty and window."""
+    for one_logits, one_offsets in zip(logits[:, None], offsets[:, None]):
+        score, boxes = decode_proposals(one_logits, one_offsets)
+        best = np.unravel_index(score.argmax(), score.shape)
+        yield best[1:], cxcywh_to_xywh(boxes[(slice(None), *best)])
+
+
+# Masks are learned by Adam, in few steps, and of a search region that is as near the target as in the second stage.
+BY_ADAM = {"optimizer": "adam", "weight_decay": 0.0}
+NEAR = {"search_side": 127, "search": Augmentation(shift=8, scale=0.05)}
+PADDED_CELLS = 9  # of 127 pixels
+
+
+def siammask_iou(network, batch):
+    """The lower one of the mean IoUs of boxes and of the best cells' masks, which count within the search region."""
+    template = network.encode_template(batch["template"])
+    response = network(batch["search"], template)
+    places, boxes = zip(*proposed(response.logits, response.offsets))
+    cells = torch.zeros(TARGETS, PADDED_CELLS, PADDED_CELLS, dtype=torch.bool)
+    logits = []
+    for target, (row, column) in enumerate(places):
+        cells[target, row, column] = True
+        logits.append(network.mask(response, template, int(row), int(column))[target])
+    windows = mask_windows(batch["mask"], cells, MASK_PADDING)
+    sized = functional.interpolate(torch.stack(logits)[:, None], windows.shape[1:], mode="bilinear", align_corners=True)
+    logits = torch.where(windows == 0, -1, sized[:, 0])
+    return min(iou_xywh(boxes, anchor_boxes(batch)).mean(), mask_agreement(logits, windows).iou.item())
+
+
+def test_a_perfect_mask_is_decoded_where_the_target_is(ellipses):
+    recipe = dataclasses.replace(RECIPES["siammask_base"], pairs=TARGETS, batch=TARGETS, negative=0.0)
+    batch = PublishedBatches(tiny_pairs(recipe, ellipses), TARGETS, 1).draw(0)
+    cells = mask_cells(batch["label"])
+    side_wh = (recipe.search_side,) * 2
+    for (pair, row, column), window in zip(cells.nonzero(), mask_windows(batch["mask"], cells, MASK_PADDING)):
+        corner_xy = (np.array([column, row]) - FIRST_CELL) * STRIDE
+        values, first_xy = warp_mask((window > 0).float().numpy(), corner_xy, MASK_SIDE, side_wh, 0.0)
+        found, expected = full_frame(values > 0.5, first_xy, side_wh), batch["mask"][pair].numpy() > 0
+        assert (found & expected).sum() / (found | expected).sum() > 0.95  # the authors are half a pixel off
+
+
+def test_siammask_learns_eight_pairs(ellipses, one_thread):
+    network = quick(SiamMaskBase, width=4 * WIDTH)  # a cell's mask has no more shapes than channels
+    settle(network.trunk, network.trunk)
+    changes = {"cells": PADDED_CELLS, **NEAR, **BY_ADAM}
+    learn("siammask_base", remembered(network), ellipses, 80, 0.004, siammask_iou, **changes)
+
+
+def test_siammasks_refinement_learns_eight_pairs(ellipses, one_thread):
+    def mask_iou(network, batch):
+        logits, windows = refined_masks(network, batch)
+        assert len(logits) == TARGETS
+        return mask_agreement(logits, windows).iou
+
+    network = quick(SiamMask, width=WIDTH)
+    settle(network.trunk, network.trunk)
+    changes = {"cells": 1, "renews_optimizer": False, **NEAR, **BY_ADAM}
+    learn("siammask_sharp", remembered(network), ellipses, 30, 0.003, mask_iou, **changes)
+
+
+class QuickGradTrunk(nn.Module):
+    """As many cells as GradNet's trunks have, of few channels."""
+
+    def __init__(self, channels=64):
+        super().__init__()
+        self.shallow = nn.Sequential(ConvNorm(3, 16, 11, 4), ConvNorm(16, channels, 7, 2))
+        self.deepen = nn.Sequential(
+            *[ConvNorm(channels, channels, 3) for _ in range(2)], nn.Conv2d(channels, channels, 3)
+        )
+
+    def forward(self, image):
+        return self.deepen(self.shallow(image))
+
+
+def gradnet_iou(network, batch):
+    """Mean IoU of squares of the target's size, in the middle of as many highest scores as the label calls targets."""
+    for part in (network.template_trunk, network.gradient_stage):
+        part.train()  # its norms gather statistics over ten thousands of steps
+    with torch.enable_grad():
+        score = adapted_scores(network, batch)[:, 0].detach()  # (8, 15, 15)
+    cell = torch.arange(score.shape[-1]) - score.shape[-1] // 2
+    targets = int((cell**2 + cell[:, None] ** 2 <= POSITIVE_RADIUS**2).sum())
+    best = score.flatten(1).topk(targets).indices
+    center_xy = STRIDE * torch.stack([cell[best % len(cell)], cell[best // len(cell)]], -1).float().mean(1).numpy()
+    size_wh = np.full_like(center_xy, TEMPLATE_SIDE / 2)  # of the template, half is the target
+    found, expected = (np.hstack([middle - size_wh / 2, size_wh]) for middle in (center_xy, 0 * center_xy))
+    return iou_xywh(found, expected).mean()
+
+
+def test_gradnet_learns_eight_videos_with_one_template(ellipses, one_thread):
+    """It has no boxes, and its labels are the same for all cells within two of the target's centre.
+
+    A peak may lie at any of them, 16 pixels off, where a box of the target's size has an IoU of 0.6 even if the label
+    is learned wholly. Thus the middle of these cells is taken, which the label tells.
+    """
+    recipe, channels = RECIPES["gradnet"], 64
+    network = METHODS["gradnet"].make_network()
+    network.search_trunk, network.template_trunk = QuickGradTrunk(channels), QuickGradTrunk(channels)
+    network.gradient_stage = nn.Sequential(ConvNorm(channels, channels, relu=None), nn.Tanh())
+    settle(network.search_trunk, network.search_trunk, recipe.search_side)
+    network.search_trunk = Remembering(network.search_trunk.eval())
+    own = {"search_side": recipe.search_side, "cells": recipe.cells, "search": Augmentation(shift=0, scale=0.0)}
+    schedule = Schedule(16, 0.003, 0.0005)
+    learn("gradnet", network, ellipses, 160, 0.003, gradnet_iou, schedule=schedule, **own, **BY_ADAM)
+
+
+class QuickClassifier(TargetClassifier):
+    """The same of few channels."""
+
+    def __init__(self, channels=64):
+        super().__init__()
+        self.feature = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.initializer = nn.Conv2d(channels, channels, 3, padding=1)
+
+
+def online_iou(network, batch):
+    """Mean IoU of the targets with boxes of their size at the peaks of the scores, as of a bell between the cells."""
+    found, expected = [], batch["search_box"][:, 0].numpy()
+    classifier = network.target_classifier
+    for patch, box, judged in zip(batch["template"], batch["template_box"], batch["search"]):
+        features = network.encode_patch(patch)
+        kernel, _ = classifier.optimizer(classifier.initial_filter(features, box), features, box, FILTER_STEPS)
+        found.append(bell_peak(filter_response(network.encode_patch(judged), kernel)[0, 0].numpy()))
+    size_wh = expected[:, 2:]
+    return iou_xywh(np.hstack([np.array(found) * PATCH_STRIDE - size_wh / 2, size_wh]), expected).mean()
+
+
+def bell_peak(score):
+    """Column and row of a bell's top, from the logarithms of the highest cell and its neighbours."""
+    row, column = np.unravel_index(score[1:-1, 1:-1].argmax(), np.array(score.shape) - 2) + np.ones(2, int)
+    near = np.log(score[row - 1 : row + 2, column - 1 : column + 2].clip(1e-3))
+    return [
+        place + (first - last) / min(2 * (first - 2 * middle + last), -1e-3)
+        for place, (first, middle, last) in ((column, near[1]), (row, near[:, 1]))
+    ]
+
+
+def test_the_bell_of_oceans_online_branch_has_its_peak_on_the_target():
+    box = torch.tensor([[40.5, 52.0, 37.0, 29.0]])
+    column, row = bell_peak(score_target(box, 11)[0, 0].numpy())
+    assert (column * PATCH_STRIDE, row * PATCH_STRIDE) == pytest.approx((59, 66.5), abs=1e-3)
+
+
+def test_oceans_online_branch_learns_eight_targets(ellipses, one_thread):
+    """It has no boxes. Filters that are learned of one patch find the target in another, to parts of a cell."""
+    channels = 64
+    network = quick(OceanOnlineNetwork, 2)
+    network.online_trunk = ConvNorm(512, channels, 3, 2)
+    network.target_classifier = QuickClassifier(channels)
+    settle(network, network.encode_stage, 224)
+    for name in ("stem", "layer1", "layer2"):
+        setattr(network.trunk, name, Remembering(getattr(network.trunk, name)))
+    network.online_trunk = Remembering(network.online_trunk)
+    changes = {"frames": 1, "search_side": 160, "template": Augmentation(8, 0.05), "search": Augmentation(16, 0.05)}
+    learn("ocean_online", network, ellipses, 60, 0.001, online_iou, **changes)
