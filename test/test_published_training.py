@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from drawn_shards import TARGETS
-from drawn_shards import draw_crop
 from drawn_shards import write_shard
 from published_recipes import FOLDER
 from published_recipes import RECIPES
@@ -22,7 +21,6 @@ from siam_tracker_ros.geometry import ltrb_to_cxcywh
 from siam_tracker_ros.models.blocks import ConvNorm
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.checkpoint import read_weights
-from siam_tracker_ros.models.gradnet import POSITIVE_RADIUS
 from siam_tracker_ros.models.ocean import OceanNetwork
 from siam_tracker_ros.models.ocean import cell_pixels
 from siam_tracker_ros.models.ocean_online import OceanOnlineNetwork
@@ -38,7 +36,6 @@ from siam_tracker_ros.training.augmentation import Augmentation
 from siam_tracker_ros.training.datasets import DatasetSettings
 from siam_tracker_ros.training.datasets import read_dataset
 from siam_tracker_ros.training.methods import METHODS
-from siam_tracker_ros.training.objectives import adapted_scores
 from siam_tracker_ros.training.published import PublishedCurriculum
 from siam_tracker_ros.training.published import PublishedLearner
 from siam_tracker_ros.training.published_batches import PublishedBatches
@@ -182,7 +179,7 @@ def test_siamrpn_learns_eight_pairs(name, shards):
 
 
 def test_ocean_learns_eight_pairs(shards):
-    network, batch = learn("ocean", remembered(quick(OceanNetwork, channels=2 * WIDTH)), shards, 120, 0.05)
+    network, batch = learn("ocean", remembered(quick(OceanNetwork, channels=2 * WIDTH)), shards, 240, 0.03)
     with torch.no_grad():
         response = network(batch["search"], network.encode_template(batch["template"]))
     cell = cell_pixels(CELLS)
@@ -207,27 +204,6 @@ def test_siamrcr_learns_eight_pairs(shards):
     best = score.flatten(1).argmax(1)
     found = [boxes.flatten(1)[:, place].numpy() for boxes, place in zip(response.box_cxcywh, best)]
     assert iou_xywh(cxcywh_to_xywh(np.stack(found)), cxcywh_to_xywh(batch["box"].numpy())).mean() > 0.9
-
-
-def test_gradnet_learns_eight_videos_with_one_template(shards):
-    """It has no boxes, and its labels are the same for all cells within two of the target's centre.
-
-    The norms are as they learn, since they gather statistics over ten thousands of steps.
-    """
-    network = METHODS["gradnet"].make_network()
-    for norm in network.search_trunk.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            norm.momentum = 1.0  # in place of SiamFC's weights: features of the size that learned ones have
-    pictures = np.stack([draw_crop(target, 0)[0][100:339, 100:339] for target in range(TARGETS)])
-    network.search_trunk(torch.from_numpy(pictures).permute(0, 3, 1, 2).float())
-    network.search_trunk = Remembering(network.search_trunk)
-    recipe = RECIPES["gradnet"]
-    own = {"search_side": recipe.search_side, "cells": recipe.cells, "search": recipe.search}
-    network, batch = learn("gradnet", network, shards, 30, 0.004, **own)
-    score = adapted_scores(network.train(), batch)[:, 0].detach().numpy()  # (8, 15, 15)
-    row, column = np.divmod(score.reshape(TARGETS, -1).argmax(1), recipe.cells)
-    middle = recipe.cells // 2
-    assert np.hypot(row - middle, column - middle).max() <= POSITIVE_RADIUS
 
 
 QUICK = {
