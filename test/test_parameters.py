@@ -58,7 +58,10 @@ def test_every_parameter_has_a_description_that_is_a_sentence():
         (dict(lr=1.5), "lr is 1.5, expected 0 to 1 or NaN"),
         (dict(window_influence=math.inf), "window_influence is inf, expected 0 to 1 or NaN"),
         (dict(mask_threshold=2.0), "mask_threshold is 2, expected 0 to 1 or NaN"),
-        (dict(mask_threshold=0.4), "mask_threshold is 0.4, but model lite has no such setting, expected NaN"),
+        (
+            dict(model="ocean", mask_threshold=0.4),
+            "mask_threshold is 0.4, but model ocean has no such setting, expected NaN",
+        ),
         (dict(lost_score=NAN), "lost_score is nan, expected 0 to 1"),
         (dict(lost_score=0.55), "lost_score 0.55, uncertain_score 0.3.*set them together"),
         (dict(recover_score=0.1), "recover_score 0.1 are out of order"),
