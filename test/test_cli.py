@@ -141,7 +141,7 @@ def test_an_error_is_one_line_on_standard_error_and_status_2(arguments, words, c
         (["--box", "10,8,20,16", "--results", "."], "Is a directory"),
         (["--box", "10,8,20,16", "--output", "clip.avi"], "both read and written"),
         (["--box", "10,8,20,16", "--results", "clip.avi"], "both read and written"),
-        (["--box", "10,8,20,16", "--masks", "masks", "--model", "ocean"], "model ocean has no masks to write, expected one of"),
+        (["--box", "10,8,20,16", "--masks", "masks", "--model", "ocean"], "model ocean has no masks to write"),
         (["--box", "10,8,20,16", "--masks", "masks", "--model", "siamfoo"], 'model is "siamfoo", expected one of'),
         (["--box", "10,8,20,16", "--set", "lr"], "'lr' is not a setting, expected NAME=VALUE"),
         (["--box", "10,8,20,16", "--set", "device=cpu"], "--set device is not for settings of the model; use --device"),
