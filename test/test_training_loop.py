@@ -1,5 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import json
 import pathlib
 import resource
@@ -152,25 +153,29 @@ def test_a_curriculum_may_skip_steps_but_not_for_ever(tmp_path):
         train(tiny_settings(tmp_path / "many", largest_loss=100, nan_at=[4, 5, 6]))
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def limited_files():
+    """Takes limits of the size of files back at once: pytest writes its report to a file, too."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(tmp_path, limited_files):
-    with pytest.raises(TrainingError, match="cannot be written: .*; make room; --resume goes on from .*0003.pt"):
+def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(tmp_path):
+    words = "cannot be written: .*; make room; --resume goes on from .*0003.pt"
+    with limited_files(), pytest.raises(TrainingError, match=words):
         train(tiny_settings(tmp_path, no_disk_at=4))
     assert newest(tmp_path)["step"] == 3
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_a_checkpoint_that_does_not_fit_the_disk_leaves_those_before(tmp_path, limited_files):
+def test_a_checkpoint_that_does_not_fit_the_disk_leaves_those_before(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=1)
     checkpoints.save(1, {"step": 1})
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-    with pytest.raises(OSError):
+    with limited_files(), pytest.raises(OSError):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
         checkpoints.save(2, {"step": 2, "much": torch.zeros(2000)})
     assert load_checkpoint(checkpoints.newest_whole()) == {"step": 1}
     assert len(list(tmp_path.iterdir())) == 1
