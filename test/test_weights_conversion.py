@@ -26,7 +26,7 @@ def checkpoint(tmp_path):
 @pytest.mark.parametrize("half, tolerance", [(False, 0), (True, 1e-3)])
 def test_a_checkpoint_becomes_a_file_that_create_tracker_takes(checkpoint, tmp_path, half, tolerance):
     target = tmp_path / "lite.safetensors"
-    assert [info.name for info in convert_weights(checkpoint, target, half=half)] == ["lite"]
+    assert [info.name for info in convert_weights(checkpoint, target, half=half)] == ["lite", "lite_online"]
     expected, written = read_weights(checkpoint), read_weights(target)
     assert expected.keys() == written.keys()
     for name, value in written.items():
