@@ -11,6 +11,13 @@ from drawn_shards import TARGETS
 from drawn_shards import draw_ellipse
 from drawn_shards import write_shard
 from published_recipes import RECIPES
+from quick_networks import CELLS
+from quick_networks import SEARCH_SIDE
+from quick_networks import WIDTH
+from quick_networks import Remembering
+from quick_networks import quick
+from quick_networks import remembered
+from quick_networks import tiny_pairs
 from torch import nn
 from torch.nn import functional
 
@@ -31,8 +38,6 @@ from siam_tracker_ros.trackers.proposals import decode_proposals
 from siam_tracker_ros.trackers.siammask import FIRST_CELL
 from siam_tracker_ros.training.augmentation import TEMPLATE_SIDE
 from siam_tracker_ros.training.augmentation import Augmentation
-from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.datasets import read_dataset
 from siam_tracker_ros.training.methods import METHODS
 from siam_tracker_ros.training.objectives import FILTER_STEPS
 from siam_tracker_ros.training.objectives import MASK_PADDING
@@ -42,16 +47,11 @@ from siam_tracker_ros.training.ocean_online_losses import score_target
 from siam_tracker_ros.training.published import PublishedCurriculum
 from siam_tracker_ros.training.published import PublishedLearner
 from siam_tracker_ros.training.published_batches import PublishedBatches
-from siam_tracker_ros.training.published_batches import PublishedPairs
 from siam_tracker_ros.training.rpn_losses import MASK_SIDE
 from siam_tracker_ros.training.rpn_losses import mask_agreement
 from siam_tracker_ros.training.rpn_losses import mask_cells
 from siam_tracker_ros.training.rpn_losses import mask_windows
 from siam_tracker_ros.training.schedules import Schedule
-
-WIDTH = 16  # channels of the heads here, of which the published networks have 256
-SEARCH_SIDE = 191  # pixels of the search regions here, of which the published ones have 255
-CELLS = 17
 
 
 @pytest.fixture(scope="module")
@@ -59,54 +59,6 @@ def ellipses(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ellipses")
     write_shard(folder / "tracks-00.tar", draw=draw_ellipse)
     return folder
-
-
-class QuickTrunk(nn.Module):
-    """As many channels and cells as ResNet50 has, in no time."""
-
-    def __init__(self, stages=4):
-        super().__init__()
-        self.stem = ConvNorm(3, 64, 7, 2)
-        self.pool = nn.MaxPool2d(3, 2, 1)
-        self.layer1 = ConvNorm(64, 256, groups=16)
-        self.layer2 = ConvNorm(256, 512, 3, 2, groups=64)
-        self.layer3 = ConvNorm(512, 1024, groups=64)
-        self.layer4 = ConvNorm(1024, 2048, groups=64)
-        self.stages = stages
-
-    def forward(self, image):
-        features = [self.stem(image)]
-        x = self.pool(features[0])
-        for number in range(1, self.stages + 1):
-            x = getattr(self, f"layer{number}")(x)
-            features.append(x)
-        return features
-
-
-def quick(make_network, stages=3, **arguments):
-    network = make_network(**arguments)
-    network.trunk = QuickTrunk(stages)
-    return network
-
-
-class Remembering(nn.Module):
-    """A frozen module answers to the same pictures what it answered the first time."""
-
-    def __init__(self, module):
-        super().__init__()
-        self.module, self.known = module, {}
-
-    def forward(self, image):
-        pictures = image.sum().item(), image.shape
-        if pictures not in self.known:
-            with torch.no_grad():
-                self.known[pictures] = self.module(image)
-        return self.known[pictures]
-
-
-def remembered(network):
-    network.trunk = Remembering(network.trunk)
-    return network
 
 
 def settle(network, encode, side=143):
@@ -146,11 +98,6 @@ def learn(name, network, folder, steps, rate, measure, **changes):
         curriculum.take_step(learner, optimizer, loss, torch.Tensor.backward)
     with torch.no_grad():
         assert measure(network.eval(), batch) > 0.9
-
-
-def tiny_pairs(recipe, folder):
-    datasets = [DatasetSettings("shards", str(folder))]
-    return PublishedPairs(recipe, datasets, [read_dataset(settings) for settings in datasets])
 
 
 def anchor_boxes(batch):
