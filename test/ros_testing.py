@@ -21,12 +21,15 @@ from builtin_interfaces.msg import Time  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from lifecycle_msgs.srv import GetState  # noqa: E402
+from rcl_interfaces.msg import Log  # noqa: E402
 from rcl_interfaces.srv import SetParametersAtomically  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.executors import ExternalShutdownException  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.qos import DurabilityPolicy  # noqa: E402
+from rclpy.qos import QoSProfile  # noqa: E402
 from sensor_msgs.msg import CompressedImage  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from siam_tracker_ros.msg import TrackerStatus  # noqa: E402
@@ -106,11 +109,12 @@ class Operator(Node):
         ):
             self.listen(name, msg_type, f"tracker/{name}")
         self.listen("diagnostics", DiagnosticArray, "/diagnostics")
+        self.listen("log", Log, "/rosout", QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL))
         graph.add(self)
 
-    def listen(self, name, msg_type, topic):
+    def listen(self, name, msg_type, topic, qos=100):
         """Collect the messages of a topic under a name."""
-        return self.create_subscription(msg_type, topic, lambda msg: self._collect(name, msg), 100)
+        return self.create_subscription(msg_type, topic, lambda msg: self._collect(name, msg), qos)
 
     def received(self, name):
         """Return the messages collected under a name so far."""
@@ -226,6 +230,13 @@ class Operator(Node):
             return None
 
         return self.wait(newest, f"a diagnosis of the {task}")
+
+    def logged(self, words):
+        """Return the sentences with these words that the tracker node has logged so far.
+
+        They are read from /rosout: pytest's captures lose what another thread writes while they are being read.
+        """
+        return [log.msg for log in self.received("log") if log.name == "tracker" and words in log.msg]
 
     def _collect(self, name, msg):
         with self._changed:

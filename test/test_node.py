@@ -543,23 +543,21 @@ def test_a_camera_of_best_effort_is_heard_by_default(graph):
     assert operator.wait(heard, "a status")[0].header.frame_id == FRAME_ID
 
 
-def test_incompatible_qos_is_said_once_with_the_fix(graph, capfd):
-    setup = Setup(graph)  # asks for reliable images
-    operator = setup.operator
+@pytest.mark.parametrize("camera_first", [False, True])
+def test_incompatible_qos_is_said_once_with_the_fix(graph, camera_first):
+    operator = Setup(graph, autostart=not camera_first).operator  # asks for reliable images
+    if not camera_first:
+        operator.wait_for_camera_link()
+    cameras = [operator.create_publisher(Image, "image", qos_profile_sensor_data)]
+    if camera_first:
+        assert operator.change_state("configure") and operator.change_state("activate")
+    fix = "qos_overrides./image.subscription.reliability"
+    operator.wait(lambda: operator.logged(fix), "the warning")
+    cameras.append(operator.create_publisher(Image, "image", qos_profile_sensor_data))
     operator.wait_for_camera_link()
-    cameras = [operator.create_publisher(Image, "image", qos_profile_sensor_data) for _ in range(2)]
-    text = ""
-
-    def said():
-        nonlocal text
-        text += capfd.readouterr().err
-        return "qos_overrides./image.subscription.reliability" in text
-
-    operator.wait(said, "the warning")
     operator.frame(scene(CENTER))
-    text += capfd.readouterr().err
-    assert text.count("qos_overrides./image.subscription.reliability") == 1
-    assert "another reliability" in text and len(cameras) == 2
+    (warning,) = operator.logged(fix)
+    assert "another reliability" in warning and len(cameras) == 2
 
 
 def test_the_latency_is_counted_in_simulated_time(graph):
@@ -579,6 +577,6 @@ def test_the_latency_is_counted_in_simulated_time(graph):
     assert (status.latency.sec, status.latency.nanosec) == (2, 500_000_000)
 
 
-def test_a_parameter_that_does_not_exist_is_said(graph, capfd):
-    Setup(graph, lost_scor=0.2).operator.wait_for_camera_link()
-    assert "parameter 'lost_scor' is ignored, expected one of" in capfd.readouterr().err
+def test_a_parameter_that_does_not_exist_is_said(graph):
+    operator = Setup(graph, lost_scor=0.2).operator
+    operator.wait(lambda: operator.logged("parameter 'lost_scor' is ignored, expected one of"), "the warning")
