@@ -1,5 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import gc
 import importlib.util
 from pathlib import Path
 
@@ -16,6 +17,11 @@ collect_ignore_glob = [] if HAS_ROS else NEEDS_ROS
 
 def pytest_report_header():
     return [] if HAS_ROS else f"left out, because rclpy cannot be imported: {' '.join(NEEDS_ROS)}"
+
+
+def pytest_collection_finish():
+    """Imported modules stay: a node that collects garbage when it drops its network need not search them each time."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -100,7 +100,7 @@ def test_every_image_arrives_in_order(graph, listener, folder, reliability):
 def test_headers_are_kept_for_late_subscribers(graph, listener, folder):
     images = hear(listener, Image, "image")
     node = graph.add(publisher(graph, source=folder, rate=100.0, wait_for_subscribers=1))
-    wait(lambda: node.finished)
+    wait(lambda: node.finished and len(images) == 7)
     headers = hear(listener, Header, "video_publisher/header", KEPT)
     wait(lambda: len(headers) == 7)
     assert headers == [msg.header for msg in images]
