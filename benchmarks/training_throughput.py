@@ -19,7 +19,7 @@ import yaml
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.evaluation.tables import format_table
 from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.training.ahead import Ahead
+from siam_tracker_ros.training.ahead import draw_ahead
 from siam_tracker_ros.training.bank import ImageBank
 from siam_tracker_ros.training.lite import LiteCurriculum
 from siam_tracker_ros.training.lite import LiteLearner
@@ -90,7 +90,7 @@ def measure(settings, bank, steps):
         parts["teacher"] = (TaughtBatches(same, LightFcTeacher(settings.teacher), threads),)
     learning = Learning(settings, fabric)
     parts["forward, backward, optimiser"] = (same, learning.step)
-    ahead = Ahead(taught, WARM_UP + steps, device, settings.workers)
+    ahead = draw_ahead(taught, WARM_UP + steps, device, settings.workers)
     parts["whole step"] = (ahead, learning.step)
     all_threads = torch.get_num_threads()
     for name, part in parts.items():

@@ -10,11 +10,9 @@ from test_bank import bank_of
 from test_bank import drawn
 
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.geometry import xywh_to_xyxy
-from siam_tracker_ros.training.ahead import Ahead
 from siam_tracker_ros.training.batch_augmentation import blur
 from siam_tracker_ros.training.batch_augmentation import coarsen
 from siam_tracker_ros.training.batch_augmentation import invert
@@ -23,8 +21,6 @@ from siam_tracker_ros.training.batch_augmentation import view_matrix
 from siam_tracker_ros.training.batch_augmentation import warp
 from siam_tracker_ros.training.lite_batches import LiteBatches
 from siam_tracker_ros.training.lite_batches import PairSettings
-from siam_tracker_ros.training.teacher import LightFcTeacher
-from siam_tracker_ros.training.teacher import TaughtBatches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -318,38 +314,3 @@ def test_pasted_squares_may_lie_over_the_edge(corner):
     expected = expected[:, 8:16, 8:16]
     torch.testing.assert_close(picture, expected)
     torch.testing.assert_close(visible, 1 - 0.75 * (expected[:1] > 0).float())
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_batches_drawn_ahead_are_the_same(bank, workers):
-    batches = LiteBatches(bank, PairSettings(), 0, 2)
-    ahead = Ahead(batches, 4, "cpu", workers)
-    for step in (1, 2, 0, 3):
-        got, expected = ahead.draw(step), batches.draw(step)
-        assert all(torch.equal(got[name], expected[name]) for name in expected)
-
-
-def test_errors_of_the_background_arrive():
-    class Failing:
-        def draw(self, step):
-            raise InvalidSettingError("no batch")
-
-    with pytest.raises(InvalidSettingError, match="no batch"):
-        Ahead(Failing(), 3, "cpu", workers=1).draw(0)
-
-
-def test_the_teacher_answers_every_pair_of_a_batch(bank):
-    def teacher(template_bgr, search_bgr):
-        assert template_bgr.dtype == np.uint8 and template_bgr.shape == (128, 128, 3)
-        assert search_bgr.shape == (256, 256, 3)
-        mean = search_bgr.mean(dtype=np.float32)
-        return np.full((1, 16, 16), mean), np.full(4, mean)
-
-    batch = TaughtBatches(LiteBatches(bank, PairSettings(), 0, 4), teacher, threads=2).draw(0)
-    assert batch["teacher_score"].shape == (4, 1, 16, 16) and batch["teacher_score"].dtype == torch.float32
-    torch.testing.assert_close(batch["teacher_box"][:, 0], batch["search"].mean((1, 2, 3)), atol=0.6, rtol=0)
-
-
-def test_a_missing_teacher_is_refused(tmp_path):
-    with pytest.raises(WeightsError, match="backbone.onnx"):
-        LightFcTeacher(tmp_path)

@@ -85,7 +85,7 @@ def learn(name, network, folder, steps, rate, measure, **changes):
     small = {"search_side": SEARCH_SIDE, "cells": CELLS, "search": Augmentation(shift=32, scale=0.18)}
     changes = {"schedule": Schedule(steps // 10, rate, rate / 30), "groups": groups, **small, **changes}
     recipe = dataclasses.replace(recipe, pairs=10 * TARGETS, batch=TARGETS, negative=0.0, grey=0.0, **changes)
-    batch = PublishedBatches(tiny_pairs(recipe, folder), TARGETS, 1).draw(0)
+    batch = PublishedBatches(tiny_pairs(recipe, folder), TARGETS).draw(0)
     learner, curriculum = PublishedLearner(network, recipe), PublishedCurriculum(recipe)
     with torch.no_grad():
         assert measure(network.eval(), batch) < 0.9
@@ -141,7 +141,7 @@ def siammask_iou(network, batch):
 
 def test_a_perfect_mask_is_decoded_where_the_target_is(ellipses):
     recipe = dataclasses.replace(RECIPES["siammask_base"], pairs=TARGETS, batch=TARGETS, negative=0.0)
-    batch = PublishedBatches(tiny_pairs(recipe, ellipses), TARGETS, 1).draw(0)
+    batch = PublishedBatches(tiny_pairs(recipe, ellipses), TARGETS).draw(0)
     cells = mask_cells(batch["label"])
     side_wh = (recipe.search_side,) * 2
     for (pair, row, column), window in zip(cells.nonzero(), mask_windows(batch["mask"], cells, MASK_PADDING)):

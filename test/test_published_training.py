@@ -74,7 +74,7 @@ def learn(name, network, folder, steps, rate, **changes):
     small = {"search_side": SEARCH_SIDE, "cells": CELLS, "search": Augmentation(shift=32, scale=0.18)}
     changes = {"schedule": Schedule(steps // 10, rate, rate / 30), "groups": groups, **small, **changes}
     recipe = dataclasses.replace(recipe, pairs=10 * TARGETS, batch=TARGETS, negative=0.0, grey=0.0, **changes)
-    batch = PublishedBatches(tiny_pairs(recipe, folder), TARGETS, 1).draw(0)
+    batch = PublishedBatches(tiny_pairs(recipe, folder), TARGETS).draw(0)
     learner, curriculum = PublishedLearner(network, recipe), PublishedCurriculum(recipe)
     optimizer, totals = None, []
     for step in range(curriculum.steps):

@@ -17,6 +17,7 @@ from tiny_training import TinyNetwork
 from tiny_training import tiny_settings
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.errors import DatasetError
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import TrainingError
@@ -119,9 +120,10 @@ def test_a_run_that_is_killed_and_resumed_equals_an_uninterrupted_one(whole_run,
 
 
 def test_two_processes_learn_what_one_does_with_the_double_batch(tmp_path):
+    """Both skip a step of which one sees that the loss is no number."""
     alone, together = tmp_path / "alone", tmp_path / "together"
-    common = {"dropout": 0.0, "precision": "fp32", "checkpoint_every": 10}
-    words = [f"{name}={value}" for name, value in {**common, "processes": 2, "batch": 2}.items()]
+    common = {"dropout": 0.0, "precision": "fp32", "checkpoint_every": 10, "largest_loss": 100, "nan_at": [5, 7]}
+    words = [f"{name}={value}" for name, value in {**common, "processes": 2, "batch": 2, "nan_ranks": [1]}.items()]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     done = subprocess.run([*torchrun, PROGRAM, together, *words], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -184,6 +186,17 @@ def test_a_checkpoint_that_does_not_fit_the_disk_leaves_those_before(tmp_path):
 def test_too_little_memory_names_what_to_lower(tmp_path):
     with pytest.raises(TrainingError, match=r"too small \(CUDA out of memory.*2 GiB\); lower batch, which is 4"):
         train(tiny_settings(tmp_path, no_memory_at=0))
+
+
+def test_a_process_that_draws_and_is_killed_ends_the_run(tmp_path):
+    words = r"a process that draws batches is gone \(.+\); if memory ran out, lower workers"
+    with pytest.raises(TrainingError, match=f"^{words}.*; --resume goes on from .*0003.pt$"):
+        train(tiny_settings(tmp_path, workers=1, kill_at=5))
+
+
+def test_data_that_cannot_be_drawn_end_the_run_in_one_sentence(tmp_path):
+    with pytest.raises(DatasetError, match="^20 pairs in a row have broken frames$"):
+        train(tiny_settings(tmp_path, workers=1, no_data_at=0))
 
 
 def test_ctrl_c_says_where_to_go_on_from(tmp_path, caplog):

@@ -17,7 +17,9 @@ import torch
 import yaml
 from torch import nn
 
+from siam_tracker_ros.errors import DatasetError
 from siam_tracker_ros.training import loop
+from siam_tracker_ros.training.ahead import AheadInProcesses
 from siam_tracker_ros.training.settings import make_settings
 
 
@@ -79,7 +81,8 @@ class TinyBatches:
         first = (step * settings.processes + self.rank) * settings.batch
         numbers = range(first, first + settings.batch)
         image = torch.stack([torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(n)) for n in numbers])
-        factor = float("nan") if step in settings.nan_at else settings.factor
+        spoilt = step in settings.nan_at and self.rank in settings.nan_ranks
+        factor = float("nan") if spoilt else settings.factor
         return {"image": image, "level": image.mean((1, 2, 3)), "factor": torch.tensor(factor)}
 
 
@@ -108,6 +111,10 @@ def run_out_of_memory():
     raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand so on")
 
 
+def find_broken_frames():
+    raise DatasetError("20 pairs in a row have broken frames")
+
+
 def fill_the_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
@@ -117,15 +124,16 @@ ACCIDENTS = {
     "kill_writing_after": kill_in_the_next_checkpoint,
     "stop_at": stop,
     "no_memory_at": run_out_of_memory,
+    "no_data_at": find_broken_frames,
     "no_disk_at": fill_the_disk,
 }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TinyTraining(loop.LoopSettings):
-    """nan_at: steps with a loss that is no number; those of ACCIDENTS: the step that they happen at."""
+    """nan_at: steps with a loss that is no number, for the ranks nan_ranks; of ACCIDENTS: the step they happen at."""
 
-    MAY_CHANGE: typing.ClassVar = (*loop.LoopSettings.MAY_CHANGE, *ACCIDENTS, "nan_at", "processes")
+    MAY_CHANGE: typing.ClassVar = (*loop.LoopSettings.MAY_CHANGE, *ACCIDENTS, "nan_at", "processes", "workers")
     model = "tiny"
 
     batch: int = 4
@@ -134,12 +142,15 @@ class TinyTraining(loop.LoopSettings):
     factor: float = 1.0
     largest_loss: float | None = None
     nan_at: tuple[int, ...] = ()
+    nan_ranks: tuple[int, ...] = (0, 1)
     kill_at: int | None = None
     kill_writing_after: int | None = None
     stop_at: int | None = None
     no_memory_at: int | None = None
+    no_data_at: int | None = None
     no_disk_at: int | None = None
     processes: int = 1
+    workers: int = 0
     dropout: float = 0.1
 
     @property
@@ -148,7 +159,8 @@ class TinyTraining(loop.LoopSettings):
 
     def prepare(self, device, rank, processes):
         curriculum = TinyCurriculum(self.steps, self.rate, self.largest_loss)
-        return loop.Task(TinyLearner(TinyNetwork(self.dropout)), curriculum, TinyBatches(self, rank))
+        batches = AheadInProcesses(TinyBatches(self, rank), self.steps, self.workers, device)
+        return loop.Task(TinyLearner(TinyNetwork(self.dropout)), curriculum, batches)
 
 
 def tiny_settings(output, **values):

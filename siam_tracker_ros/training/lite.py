@@ -13,7 +13,7 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.checkpoint import read_weights
 from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.training.ahead import Ahead
+from siam_tracker_ros.training.ahead import draw_ahead
 from siam_tracker_ros.training.bank import BankSettings
 from siam_tracker_ros.training.bank import ImageBank
 from siam_tracker_ros.training.lite_batches import LiteBatches
@@ -110,7 +110,7 @@ class LiteTraining(LoopSettings):
         batches = LiteBatches(ImageBank.read(self.data, device), self.pairs, self.seed, self.batch, rank)
         if teacher is not None:
             batches = TaughtBatches(batches, teacher, threads=1 if device.type == "cpu" else os.cpu_count())
-        batches = Ahead(batches, self.schedule.steps, device, self.workers)
+        batches = draw_ahead(batches, self.schedule.steps, device, self.workers)
         return Task(LiteLearner(network, self.losses), LiteCurriculum(self.schedule), batches)
 
 

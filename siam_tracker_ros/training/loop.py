@@ -27,6 +27,7 @@ from siam_tracker_ros.errors import TrainingError
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.models.checkpoint import save_weights
 from siam_tracker_ros.runtime.device import select_device
+from siam_tracker_ros.training.ahead import tells_of_lost_worker
 from siam_tracker_ros.training.checkpoints import Checkpoints
 from siam_tracker_ros.training.checkpoints import load_checkpoint
 from siam_tracker_ros.training.settings import differences
@@ -122,8 +123,8 @@ class Curriculum(abc.ABC):
     Attributes:
         steps: length of the run.
         most_norm: the gradient of all parameters is cut to this norm; None for as it is.
-        largest_loss: a step with a loss that is larger, or no number, is skipped; None to skip none, and to end the run
-            with a loss that is no number.
+        largest_loss: a step with a loss, the mean of all processes, that is larger or no number is skipped; None to
+            skip none, and to end the run with a loss that is no number.
         most_skipped: steps in a row, at most; one more ends the run.
     """
 
@@ -237,7 +238,8 @@ def train(settings, resume=False):
     Raises:
         InvalidSettingError: the output folder holds a run and resume is not set, or the other way round; or the
             checkpoint was made with other settings.
-        TrainingError: a loss that is no number, a full disk, or too little memory on the GPU.
+        TrainingError: a loss that is no number, a full disk, too little memory on the GPU, or a process that draws
+            batches and was killed.
     """
     fabric = start_fabric(settings)
     checkpoints = Checkpoints(pathlib.Path(settings.output) / "checkpoints", settings.keep)
@@ -259,6 +261,13 @@ def train(settings, resume=False):
         raise TrainingError(
             f"the GPU's memory is too small ({str(error).splitlines()[0]}); lower batch, which is "
             f"{settings.process_batch}, or what is read of the data; {_last_words(checkpoints)}"
+        ) from error
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if not tells_of_lost_worker(error):
+            raise
+        raise TrainingError(
+            f"a process that draws batches is gone ({str(error).strip()}); if memory ran out, lower workers, or what "
+            f"is read of the data; {_last_words(checkpoints)}"
         ) from error
     except OSError as error:
         if error.errno not in DISK_ERRORS:
@@ -432,17 +441,18 @@ class Trainer:
         self._forward = self.fabric.setup_module(module)
 
     def _skips(self, loss):
-        """Whether a step is passed over, on which all processes agree.
+        """Whether a step is passed over: all processes look at the mean of their losses, so that none waits for others.
 
         Where none is skipped, a CPU looks at once whether the loss is a number; `_summary` looks on a GPU, for which
         the program does not wait at every step.
         """
         curriculum = self.curriculum
-        if curriculum.largest_loss is None:
-            if loss.device.type == "cpu":
-                self._check_loss(self.step, loss.item())
+        if curriculum.largest_loss is None and loss.device.type != "cpu":
             return False
         value = self.fabric.all_reduce(loss.clone(), reduce_op="mean").item()
+        if curriculum.largest_loss is None:
+            self._check_loss(self.step, value)
+            return False
         if value <= curriculum.largest_loss:
             self._skipped = 0
             return False
@@ -474,11 +484,11 @@ class Trainer:
         """Record of the steps since the last: means over them and all processes. Waits for the GPU."""
         names = list(self._pending[0])
         table = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in self._pending])
+        table = self.fabric.all_reduce(table, reduce_op="mean").double().cpu().numpy()
         if self.curriculum.largest_loss is None:
             first = self.step - len(self._pending)
-            for number, loss in enumerate(table[:, names.index("total")].tolist()):
+            for number, loss in enumerate(table[:, names.index("total")]):
                 self._check_loss(first + number, loss)
-        table = self.fabric.all_reduce(table, reduce_op="mean").double().cpu().numpy()
         counted = np.isfinite(table).all(1)
         table, self._pending = table[counted], []
         step_s, data_share = self._stopwatch.read()

@@ -5,6 +5,7 @@
 import dataclasses
 import typing
 
+from siam_tracker_ros.training.ahead import AheadInProcesses
 from siam_tracker_ros.training.datasets import DatasetSettings
 from siam_tracker_ros.training.datasets import check_datasets
 from siam_tracker_ros.training.loop import Curriculum
@@ -37,7 +38,7 @@ class PublishedTraining(LoopSettings):
         datasets: what it learns from.
         trunk: ImageNet start, see `starting_weights.start_trunk`.
         start: weights of the stage before, see `starting_weights.start_weights`; None where there is none.
-        workers: processes that draw pairs.
+        workers: processes that draw batches ahead; 0 draws each when it is due.
     """
 
     MAY_CHANGE: typing.ClassVar = (*LoopSettings.MAY_CHANGE, "trunk", "start", "workers")
@@ -66,7 +67,8 @@ class PublishedTraining(LoopSettings):
             start_weights(network, self.start, [name for group in recipe.groups for name in group.modules])
         pairs = PublishedPairs(recipe, self.datasets, check_datasets(self.datasets), self.seed)
         curriculum = PublishedCurriculum(recipe, processes)
-        batches = PublishedBatches(pairs, recipe.batch, curriculum.steps, device, rank, processes, self.workers)
+        batches = PublishedBatches(pairs, recipe.batch, rank=rank, processes=processes)
+        batches = AheadInProcesses(batches, curriculum.steps, self.workers, device)
         return Task(PublishedLearner(network, recipe), curriculum, batches)
 
 

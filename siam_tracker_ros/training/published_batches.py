@@ -7,9 +7,7 @@ a pair needs them, in processes beside the one that learns.
 """
 
 import numpy as np
-import torch
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset
+from torch.utils.data import default_collate
 
 from siam_tracker_ros.errors import DatasetError
 from siam_tracker_ros.errors import InvalidInputError
@@ -76,7 +74,7 @@ def color_directions(tracks, count=COLOR_SAMPLES):
     return COLOR_SHARE * vectors * np.sqrt(values.clip(0)) @ vectors.T
 
 
-class PublishedPairs(Dataset):
+class PublishedPairs:
     """All pairs of a run by number; each depends on the recipe, the data, the seed and its number alone.
 
     Args:
@@ -152,48 +150,18 @@ class PublishedPairs(Dataset):
 
 
 class PublishedBatches:
-    """The batches of a run on one device.
+    """The batches of a run by step, on the CPU.
 
     Args:
         pairs: PublishedPairs.
         batch: pairs of a step.
-        steps: length of the run.
-        device: torch device that the batches are put on.
         rank, processes: number of this process of those that share the pairs of a step.
-        workers: processes that draw pairs ahead; 0 to draw them when they are asked for.
     """
 
-    def __init__(self, pairs, batch, steps, device="cpu", rank=0, processes=1, workers=0):
-        self.pairs, self.batch, self.steps, self.device = pairs, batch, steps, torch.device(device)
-        self.rank, self.processes, self.workers = rank, processes, workers
-        self._stream, self._next = None, None
+    def __init__(self, pairs, batch, *, rank=0, processes=1):
+        self._pairs, self._batch, self._rank, self._processes = pairs, batch, rank, processes
 
     def draw(self, step):
-        """The batch of a step, a mapping of tensors; steps are drawn ahead in turn."""
-        if self._stream is None or step != self._next:
-            self._stream = iter(self._loader(step))
-        self._next = step + 1
-        return {name: value.to(self.device, non_blocking=True) for name, value in next(self._stream).items()}
-
-    def _loader(self, first_step):
-        return DataLoader(
-            self.pairs,
-            batch_sampler=[self._numbers(step) for step in range(first_step, self.steps)],
-            num_workers=self.workers,
-            multiprocessing_context="forkserver" if self.workers else None,  # OpenCV's threads do not survive a fork
-            worker_init_fn=_start_worker,
-            prefetch_factor=2 if self.workers else None,
-            pin_memory=self.device.type == "cuda",
-        )
-
-    def _numbers(self, step):
-        first = (step * self.processes + self.rank) * self.batch
-        return range(first, first + self.batch)
-
-
-def _start_worker(_):
-    """Processes share the cores with the network: one thread each."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+        """The batch of a step, a mapping of tensors."""
+        first = (step * self._processes + self._rank) * self._batch
+        return default_collate([self._pairs[number] for number in range(first, first + self._batch)])

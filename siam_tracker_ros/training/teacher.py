@@ -11,13 +11,24 @@ import torch
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.models.lite import SEARCH_CELLS
+from siam_tracker_ros.models.lite import SEARCH_SIDE
+from siam_tracker_ros.models.lite import TEMPLATE_SIDE
 
+MAP_SHAPES = [(channels, SEARCH_CELLS, SEARCH_CELLS) for channels in (1, 2, 2)]  # of score, size and offset
 RGB_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
 RGB_STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
 
 class LightFcTeacher:
-    """Score map and best box for a pair of crops cut as LightFC cuts them: 2x and 4x the target's root area."""
+    """Score map and best box for a pair of crops cut as LightFC cuts them: 2x and 4x the target's root area.
+
+    Args:
+        folder: with backbone.onnx and tracking.onnx.
+
+    Raises:
+        WeightsError: one of them is missing, damaged or of another network.
+        InvalidSettingError: ONNX Runtime is not installed.
+    """
 
     def __init__(self, folder):
         require("the teacher", "onnxruntime")
@@ -26,6 +37,7 @@ class LightFcTeacher:
             if not (self.folder / name).is_file():
                 raise WeightsError(f"no {name} in {self.folder}; expected the teacher's two ONNX files in that folder")
         self._sessions = {}
+        self._check()
 
     def __call__(self, template_bgr, search_bgr):
         """Return the score map float32 (1, 16, 16), 0..1, and the best box float32 (4,) as cx, cy, w, h, 0..1.
@@ -52,8 +64,25 @@ class LightFcTeacher:
         )
         return tuple(part[0].astype(np.float32, copy=False) for part in answer)
 
+    def _check(self):
+        """Look at a blank pair, so that files of no use are told of now, not later by a process that draws."""
+        template_bgr, search_bgr = (np.zeros((side, side, 3), np.uint8) for side in (TEMPLATE_SIDE, SEARCH_SIDE))
+        try:
+            found = [part.shape for part in self.search(self.embed(template_bgr), search_bgr)]
+        except Exception as error:  # ONNX Runtime's errors have no base of their own
+            raise WeightsError(
+                f"the teacher in {self.folder} cannot be used ({' '.join(str(error).split()[:30])}); "
+                "expected LightFC's backbone.onnx and tracking.onnx"
+            ) from error
+        if found != MAP_SHAPES:
+            raise WeightsError(
+                f"the teacher in {self.folder} answers with maps {found}, expected {MAP_SHAPES} of score, size and "
+                "offset; give LightFC's backbone.onnx and tracking.onnx"
+            )
+        self._sessions.clear()
+
     def _session(self, name):
-        if name not in self._sessions:  # sessions cannot cross a fork: each process that draws opens its own
+        if name not in self._sessions:  # none may cross a fork: each process that draws opens its own
             self._sessions[name] = self._open(name)
         return self._sessions[name]
 
