@@ -143,6 +143,13 @@ def test_a_recipe_is_the_same_out_of_its_own_values(name):
         ("siamrpn_r50", {"anchors": None}, "anchors must be set"),
         ("ocean", {"negative": 1.5}, "0 to 1"),
         ("ocean", {"batch": 0}, "batch is 0"),
+        ("ocean", {"schedule": {"epochs": 0, "first": 0.1, "last": 0.1}}, "schedule.epochs is 0, expected 1 or more"),
+        ("ocean", {"schedule": {"epochs": 2, "first": 0.1, "last": 0}}, "schedule.last is 0"),
+        (
+            "ocean",
+            {"schedule": {"epochs": 2, "first": 0.1, "last": 0.1, "warm_up": {"start": 0.01, "end": 0.1, "epochs": 2}}},
+            "schedule.epochs is 2, expected 3 or more; .* warm_up, which may be null",
+        ),
     ],
 )
 def test_a_recipe_of_no_sense_is_refused(name, changes, told):

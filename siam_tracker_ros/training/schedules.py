@@ -4,8 +4,13 @@
 
 import dataclasses
 import math
+import typing
 
 import numpy as np
+
+from siam_tracker_ros.errors import InvalidSettingError
+
+LEAST_RATE = 1e-12  # rates are logarithmic
 
 
 def log_rates(first, last, epochs):
@@ -16,6 +21,8 @@ def log_rates(first, last, epochs):
 @dataclasses.dataclass(frozen=True)
 class WarmUp:
     """The first epochs, whose rates rise by the same factor each; the last one stays short of `end` by that factor."""
+
+    RANGES: typing.ClassVar = {"start": (LEAST_RATE, math.inf), "end": (LEAST_RATE, math.inf), "epochs": (1, math.inf)}
 
     start: float
     end: float
@@ -37,11 +44,21 @@ class Schedule:
             AlexNet has half of its table's.
     """
 
+    RANGES: typing.ClassVar = {name: (LEAST_RATE, math.inf) for name in ("first", "last")}
+
     epochs: int
     first: float
     last: float
     warm_up: WarmUp | None = None
     base: float | None = None
+
+    def __post_init__(self):
+        least = 1 if self.warm_up is None else 1 + self.warm_up.epochs
+        if self.epochs < least:
+            hint = (
+                "" if self.warm_up is None else "; the warm-up takes the others, set schedule.warm_up to null for none"
+            )
+            raise InvalidSettingError(f"schedule.epochs is {self.epochs}, expected {least} or more{hint}")
 
     def table(self):
         """The rates (epochs,) as the authors list them."""
