@@ -7,8 +7,10 @@ reaches.
 """
 
 import collections
+import contextlib
 import itertools
 import os
+import subprocess
 import threading
 
 import pytest
@@ -51,6 +53,25 @@ _domains = itertools.count(os.getpid())
 def next_domain_id():
     """Return a domain for one test: 1..100, not the one of the test before."""
     return next(_domains) % 100 + 1
+
+
+@contextlib.contextmanager
+def started_together(commands):
+    """Start commands by name, each in a domain of its own: most of their time they import, on as many cores as are."""
+    programs = {
+        name: subprocess.Popen(
+            [str(part) for part in command],
+            env=os.environ | {"ROS_DOMAIN_ID": str(next_domain_id()), "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name, command in commands.items()
+    }
+    yield programs
+    for program in programs.values():
+        program.kill()
+        program.communicate()
 
 
 class Graph:

@@ -304,20 +304,31 @@ def test_demo_on_a_labelled_folder_ended_by_ctrl_c(sequence):
         assert int(SUMMARY.fullmatch(said.rstrip().splitlines()[-1])["frames"]) < 400
 
 
-@pytest.mark.parametrize(
-    "arguments, said",
-    [
-        (["--video", "nowhere.mp4", "--box", "1,2,3,4"], "nowhere.mp4 does not exist"),
-        (["--model", "nonsense"], "tracker_node reports: cannot configure: model is 'nonsense', expected"),
-        (["--camera", "77", "--box", "1,2,3,4", "--weights", "random"], "camera 77 gives no picture"),
-    ],
-)
-def test_failure_is_one_sentence_and_status_1(tmp_path, arguments, said):
-    process = start(*arguments, cwd=tmp_path)
+FAILURES = {
+    "video": (["--video", "nowhere.mp4", "--box", "1,2,3,4"], "nowhere.mp4 does not exist"),
+    "model": (["--model", "nonsense"], "tracker_node reports: cannot configure: model is 'nonsense', expected"),
+    "camera": (["--camera", "77", "--box", "1,2,3,4", "--weights", "random"], "camera 77 gives no picture"),
+}
+
+
+@pytest.fixture(scope="module")
+def failing_demos(tmp_path_factory):
+    """Folder and process of each, all started at once: most of their time they import."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in FAILURES}
+    demos = {name: (folder, start(*FAILURES[name][0], cwd=folder)) for name, folder in folders.items()}
+    yield demos
+    for _, process in demos.values():
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failure_is_one_sentence_and_status_1(failing_demos, name):
+    folder, process = failing_demos[name]
     _, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
-    assert "demo failed: " in errors and said in errors and "Traceback" not in errors
-    assert_all_ended(tmp_path)
+    assert "demo failed: " in errors and FAILURES[name][1] in errors and "Traceback" not in errors
+    assert_all_ended(folder)
 
 
 @pytest.mark.parametrize(

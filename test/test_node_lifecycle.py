@@ -1,9 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import math
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,8 +16,8 @@ from rclpy.exceptions import InvalidParameterValueException
 from ros_testing import DEADLINE
 from ros_testing import Operator
 from ros_testing import graph_fixture  # noqa: F401
-from ros_testing import next_domain_id
 from ros_testing import parameter_overrides
+from ros_testing import started_together
 from siam_tracker_ros.msg import TrackerStatus
 
 from siam_tracker_ros import create_tracker
@@ -146,7 +144,7 @@ def test_what_cannot_be_used_refuses_to_configure_and_can_be_put_right(graph, br
     assert operator.state() == "unconfigured"
     response = operator.init(CENTER)
     assert not response.success and words in response.message
-    right = {"model": "lite", "weights": "random", "device": "cpu", "precision": "auto", "runtime": "auto"}
+    right = {"model": "lite", "weights": "random", "device": "cpu", "precision": "auto", "runtime": "torch"}
     right |= {"preset": "", "image_transport": "raw", "penalty_k": math.nan, "lost_score": 0.2}
     assert operator.set_parameters(**right).successful
     assert operator.change_state("configure") and operator.change_state("activate")
@@ -250,42 +248,33 @@ def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
         assert status.confidence == pytest.approx(result.score, abs=1e-6)
 
 
-NODE = [sys.executable, str(Path(__file__).resolve().parents[1] / "scripts" / "tracker_node"), "--ros-args"]
+NODE = [sys.executable, Path(__file__).resolve().parents[1] / "scripts" / "tracker_node", "--ros-args"]
+SIGNALS = {"interrupt": [signal.SIGINT], "terminate": [signal.SIGTERM], "interrupt twice": [signal.SIGINT] * 2}
 
 
-@pytest.fixture
-def start_process():
-    processes = []
-
-    def start(*arguments):
-        environment = os.environ | {"ROS_DOMAIN_ID": str(next_domain_id()), "PYTHONUNBUFFERED": "1"}
-        process = subprocess.Popen(
-            [*NODE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+@pytest.fixture(scope="module")
+def processes():
+    quick = ["-p", "weights:=random", "-p", "device:=cpu", "-p", "diagnostics_period:=0.1"]
+    commands = {name: [*NODE, *quick] for name in SIGNALS}
+    with started_together({**commands, "wrong type": [*NODE, "-p", "threads:=many"]}) as programs:
+        yield programs
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
-def test_a_signal_ends_the_process_with_code_zero_and_no_traceback(start_process, signals):
-    process = start_process("-p", "weights:=random", "-p", "device:=cpu", "-p", "diagnostics_period:=0.1")
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_ends_the_process_with_code_zero_and_no_traceback(processes, name):
+    process = processes[name]
     for line in process.stdout:
         if "waiting for images" in line:
             break
-    for number in signals:
+    for number in SIGNALS[name]:
         process.send_signal(number)
     output, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, output
     assert "Traceback" not in output and "Exception" not in output, output
 
 
-def test_a_wrong_type_on_the_command_line_ends_the_process_with_a_sentence(start_process):
-    process = start_process("-p", "threads:=many")
+def test_a_wrong_type_on_the_command_line_ends_the_process_with_a_sentence(processes):
+    process = processes["wrong type"]
     output, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
     assert "threads" in output and "check the parameter file or the command line" in output

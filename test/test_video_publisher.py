@@ -1,9 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
-import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -19,8 +17,8 @@ from rclpy.qos import DurabilityPolicy  # noqa: E402
 from rclpy.qos import QoSProfile  # noqa: E402
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
 from ros_testing import DEADLINE  # noqa: E402
-from ros_testing import Graph  # noqa: E402
-from ros_testing import next_domain_id  # noqa: E402
+from ros_testing import graph_fixture  # noqa: E402, F401
+from ros_testing import started_together  # noqa: E402
 from sensor_msgs.msg import CompressedImage  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
@@ -37,23 +35,20 @@ KEPT = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @pytest.fixture
-def graph():
-    graph = Graph()
-    yield graph
-    graph.close()
-
-
-@pytest.fixture
 def listener(graph):
     return graph.add(Node("listener", context=graph.context))
 
 
-@pytest.fixture
-def folder(tmp_path):
+def write_images(folder):
     """Seven images of 64 x 48; the brightness of number i is 30 i."""
     for i in range(7):
-        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((48, 64, 3), 30 * i, np.uint8))
-    return tmp_path
+        cv2.imwrite(str(folder / f"{i}.png"), np.full((48, 64, 3), 30 * i, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_images(tmp_path)
 
 
 def publisher(graph, *, remap=(), **parameters):
@@ -181,38 +176,40 @@ def test_refuses_what_cannot_work(graph, parameters, error, said):
         publisher(graph, **parameters)
 
 
-def start(*arguments):
-    """Start the program, as `ros2 run` does; its first line of output comes when it publishes."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "siam_tracker_ros.node.video_publisher", "--ros-args", *arguments],
-        env=os.environ | {"ROS_DOMAIN_ID": str(next_domain_id())},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """The program as `ros2 run` starts it; its first line of output comes when it publishes."""
+
+    def command(**parameters):
+        given = (part for name, value in parameters.items() for part in ("-p", f"{name}:={value}"))
+        return [sys.executable, "-m", "siam_tracker_ros.node.video_publisher", "--ros-args", *given]
+
+    whole, broken = (write_images(tmp_path_factory.mktemp(name)) for name in ("whole", "broken"))
+    (broken / "3.png").write_text("not an image")
+    endless = command(loop="true", width=64, height=48)
+    commands = {"whole": command(source=whole, rate=50), "broken": command(source=broken, rate=50)}
+    with started_together({signal.SIGINT: endless, signal.SIGTERM: endless, **commands}) as programs:
+        yield programs
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ends_quietly_when_told_to(number):
-    process = start("-p", "loop:=true", "-p", "width:=64", "-p", "height:=48")
+def test_ends_quietly_when_told_to(programs, number):
+    process = programs[number]
     assert "publishing scene on /image at 30.0 Hz" in process.stdout.readline()
     process.send_signal(number)
     said, _ = process.communicate(timeout=DEADLINE)
     assert (process.returncode, said) == (0, "")
 
 
-def test_ends_by_itself_after_the_last_frame(folder):
-    process = start("-p", f"source:={folder}", "-p", "rate:=50")
-    said, _ = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 0
+def test_ends_by_itself_after_the_last_frame(programs):
+    said, _ = programs["whole"].communicate(timeout=DEADLINE)
+    assert programs["whole"].returncode == 0
     assert "published 7 frames" in said
 
 
-def test_broken_image_in_the_middle_is_one_sentence(folder):
-    (folder / "3.png").write_text("not an image")
-    process = start("-p", f"source:={folder}", "-p", "rate:=50")
-    said, _ = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 1
+def test_broken_image_in_the_middle_is_one_sentence(programs):
+    said, _ = programs["broken"].communicate(timeout=DEADLINE)
+    assert programs["broken"].returncode == 1
     assert "3.png cannot be read as an image" in said and "Traceback" not in said
 
 
