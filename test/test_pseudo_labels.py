@@ -10,6 +10,7 @@ import pytest
 
 from siam_tracker_ros.cli import main
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.training.pseudo_labels import LabelSettings
@@ -311,6 +312,17 @@ def test_the_command_names_what_is_missing(tmp_path, capsys):
     assert "no backbone.onnx" in capsys.readouterr().err
     assert main([*arguments, "--set", "agreement=1.5"]) == 2
     assert "agreement is 1.5" in capsys.readouterr().err
+
+
+def test_files_that_are_not_nanotracks_are_refused(tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(WeightsError, match="no nanotrack_backbone.onnx"):
+        NanoTracker(tmp_path)
+    for name in ("nanotrack_backbone.onnx", "nanotrack_head.onnx"):
+        (tmp_path / name).write_bytes(b"no graph")
+    with pytest.raises(WeightsError, match="cannot be used .*expected NanoTrack v3's"):
+        NanoTracker(tmp_path)
 
 
 def test_nanotrack_follows(shared_data):

@@ -27,18 +27,37 @@ LEAST_SIDE = 10  # pixels
 
 
 class NanoTracker:
-    """Follows one target as the tracker of PySOT's family does: window, penalty of changes, smoothed size."""
+    """Follows one target as the tracker of PySOT's family does: window, penalty of changes, smoothed size.
+
+    Args:
+        folder: with nanotrack_backbone.onnx and nanotrack_head.onnx.
+
+    Raises:
+        WeightsError: one of them is missing, damaged or of another network.
+        InvalidSettingError: onnx or ONNX Runtime is not installed.
+    """
 
     def __init__(self, folder):
+        require("NanoTrack", "onnx", "onnxruntime")
         folder = pathlib.Path(folder)
         paths = [folder / name for name in ("nanotrack_backbone.onnx", "nanotrack_head.onnx")]
         for path in paths:
             if not path.is_file():
                 raise WeightsError(f"no {path.name} in {folder}; expected NanoTrack v3's two ONNX files in that folder")
-        self._backbone, self._head = (_open(path) for path in paths)
         self._window = np.outer(np.hanning(CELLS), np.hanning(CELLS))
         grid = STRIDE * (np.arange(CELLS) - CELLS // 2)
         self._points_xy = np.stack(np.meshgrid(grid, grid), -1).astype(np.float64)  # (15, 15, 2), from the centre
+        try:
+            self._backbone, self._head = (_open(path) for path in paths)
+            self._look_at_nothing()
+        except Exception as error:  # those of ONNX and its runtime have no base of their own
+            raise WeightsError(
+                f"the files in {folder} cannot be used ({' '.join(str(error).split()[:30])}); expected NanoTrack v3's"
+            ) from error
+
+    def _look_at_nothing(self):
+        self.init(np.zeros((SEARCH_SIDE, SEARCH_SIDE, 3), np.uint8), (100, 100, 50, 50))
+        self.track(np.zeros((SEARCH_SIDE, SEARCH_SIDE, 3), np.uint8))
 
     def init(self, image_bgr, box_xywh):
         """Remember the target in a box (4,) of an image, uint8 (H, W, 3)."""
@@ -84,7 +103,6 @@ def _change(ratio):
 
 def _open(path):
     """Open a graph for images of any size: it is stored for one, but is fully convolutional."""
-    require("NanoTrack", "onnx", "onnxruntime")
     import onnx
     import onnxruntime
 
