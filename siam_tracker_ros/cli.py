@@ -116,7 +116,7 @@ def _add_command(commands, name, run, summary, example):
 def _add_how_to_run(parser, threads):
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--precision", default="auto", help="auto, fp32 or fp16 (default: auto)")
-    parser.add_argument("--runtime", default="auto", help="how the network is run (default: auto)")
+    parser.add_argument("--runtime", default="auto", help="auto, torch or onnx (default: auto)")
     shown = threads or "as many as the libraries choose"
     parser.add_argument(
         "--threads", type=_positive_int, default=threads, metavar="N", help=f"CPU threads (default: {shown})"
@@ -377,6 +377,7 @@ def _bench(args):
     rows = [
         [
             name,
+            trackers[name].runtime if name in trackers else "-",
             str(len(timing.track_ms)),
             f"{timing.frames_per_s:.1f}",
             f"{timing.percentile_ms(50):.1f}",
@@ -394,7 +395,11 @@ def _bench(args):
     if unshipped:
         print(f"random weights, for want of others: {', '.join(unshipped)}")
     print(
-        format_table(["tracker", "frames", "frames/s", "p50 ms", "p95 ms", f"speed / {models[0].name}", *STAGES], rows)
+        format_table(
+            ["tracker", "runtime", "frames", "frames/s", "p50 ms", "p95 ms", f"speed / {models[0].name}", *STAGES],
+            rows,
+            left=(0, 1),
+        )
     )
 
 

@@ -43,6 +43,7 @@ def model_details(model):
         "inputs": f"template {model.template_side} x {model.template_side} pixels, "
         f"search region {model.search_side} x {model.search_side}",
         "masks": "yes" if model.has_masks else "no",
+        "runtimes": ", ".join(model.runtimes),
         "weights": "come with the package" if model.shipped_weights else "do not come with the package",
         "checkpoint": model.checkpoint or "-",
         "published at": model.published or "-",

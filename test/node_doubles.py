@@ -33,7 +33,10 @@ class SquareTracker:
         gate: cleared, `track` waits for it; how a test makes the network slow without a clock.
         entered: set whenever `track` is called.
         failure: raised by the next `track` when set.
+        runtime: what would execute its network.
     """
+
+    runtime = "torch"
 
     def __init__(self, *_, **arguments):
         self.arguments = arguments

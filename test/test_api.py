@@ -34,7 +34,7 @@ def answer(tracker):
         ({"device": "cuda:99"}, "CUDA devices"),
         ({"precision": "int8"}, 'precision is "int8"'),
         ({"precision": "fp16", "device": "cpu"}, "needs CUDA"),
-        ({"runtime": "tensorrt"}, 'runtime is "tensorrt"'),
+        ({"runtime": "tensorrt"}, 'runtime is "tensorrt", expected "auto", "torch" or "onnx"'),
         ({"window": 0.3}, 'setting "window" is unknown to lite, known are penalty_k, window_influence, lr'),
         ({"lr": "fast"}, "setting lr is 'fast'"),
         ({"lr": float("nan")}, "setting lr is nan"),
@@ -128,27 +128,27 @@ def test_path_mapping_and_arrays_give_the_same_tracker(tmp_path):
     network.load_state_dict(state)
     path = tmp_path / "own.safetensors"
     save_weights(network, path)
-    expected = answer(create_tracker("lite", weights=state))
-    np.testing.assert_array_equal(answer(create_tracker("lite", weights=path)), expected)
-    np.testing.assert_array_equal(answer(create_tracker("lite", weights=str(path))), expected)
+    expected = answer(create_tracker("lite", weights=state, runtime="torch"))
+    np.testing.assert_array_equal(answer(create_tracker("lite", weights=path, runtime="torch")), expected)
+    np.testing.assert_array_equal(answer(create_tracker("lite", weights=str(path), runtime="torch")), expected)
     arrays = {name: value.numpy() for name, value in state.items()}
-    np.testing.assert_array_equal(answer(create_tracker("lite", weights=arrays)), expected)
+    np.testing.assert_array_equal(answer(create_tracker("lite", weights=arrays, runtime="torch")), expected)
 
 
 def test_random_weights_are_the_same_every_time_and_leave_the_seed_alone():
     torch.manual_seed(5)
     expected_next = torch.rand(1)
     torch.manual_seed(5)
-    first = answer(create_tracker("lite", weights="random"))
+    first = answer(create_tracker("lite", weights="random", runtime="torch"))
     assert torch.rand(1) == expected_next
-    np.testing.assert_array_equal(answer(create_tracker("lite", weights="random")), first)
+    np.testing.assert_array_equal(answer(create_tracker("lite", weights="random", runtime="torch")), first)
 
 
 def test_the_default_model_ships_its_weights():
     default = list_models()[0]
     assert default.name == "lite"
     assert default.shipped_weights.stat().st_size <= 10_000_000
-    assert create_tracker().settings == create_tracker("lite", weights=None).settings
+    assert create_tracker(runtime="torch").settings == create_tracker("lite", weights=None, runtime="torch").settings
 
 
 def test_importing_the_package_needs_no_ros_and_no_torchvision():

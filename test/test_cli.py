@@ -319,6 +319,8 @@ class ToyNetwork(torch.nn.Module):
 class ToyTracker(BoxThatStays):
     """A double with a network, for `bench`."""
 
+    runtime = "abacus"
+
     def __init__(self):
         super().__init__()
         self.network = ToyNetwork()
@@ -357,10 +359,11 @@ def test_bench_compares_with_the_first_model(toys, capsys, given, names):
     assert out.startswith("160x120, 2 CPU threads, 3 frames after 20 to warm up, fewer where they take 20 s\n")
     rows = [line.split() for line in out.split("\n-", 1)[1].splitlines()[1:]]
     assert [row[0] for row in rows] == [*names, "mil"]
-    assert rows[0][5] == "1.00" and rows[-1][6:] == ["-"] * 4
+    assert rows[0][6] == "1.00" and rows[-1][7:] == ["-"] * 4
+    assert [row[1] for row in rows] == ["abacus"] * len(names) + ["-"]
     for row in rows[:-1]:
-        assert row[1] == "3"
-        assert sum(float(share.removesuffix("%")) for share in row[6:]) == pytest.approx(100, abs=0.3)
+        assert row[2] == "3"
+        assert sum(float(share.removesuffix("%")) for share in row[7:]) == pytest.approx(100, abs=0.3)
     assert ("random weights" in out) == ("one" in names)
     expected = {"one": ("random", 0.0), "two": ("w", None)}
     assert {name: (given["weights"], given.get("confidence_low")) for name, given in toys} == {

@@ -172,7 +172,7 @@ def random_lite():
 
 def test_track_before_init_says_so():
     with pytest.raises(NotInitializedError, match="call init"):
-        create_tracker("lite", weights="random").track(textured())
+        create_tracker("lite", weights="random", runtime="torch").track(textured())
 
 
 def test_a_failed_init_keeps_the_target(random_lite):
@@ -228,7 +228,7 @@ def test_the_frame_is_not_written_to(random_lite):
 
 
 def test_two_trackers_share_no_target():
-    first, second = (create_tracker("lite", weights="random") for _ in range(2))
+    first, second = (create_tracker("lite", weights="random", runtime="torch") for _ in range(2))
     first.init(textured(), (40, 30, 30, 20))
     expected = first.track(textured(1)).box_xywh
     first.init(textured(), (40, 30, 30, 20))

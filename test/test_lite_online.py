@@ -37,11 +37,11 @@ class CheapNetwork(nn.Module):
     def encode_template(self, image_bgr, cover):
         return None
 
-    def features(self, image_bgr):
+    def trunk_features(self, image_bgr):
         return (functional.conv2d(functional.adaptive_avg_pool2d(image_bgr / 255, 16), self.mix),)
 
     def forward(self, image_bgr, template):
-        (features,) = self.features(image_bgr)
+        (features,) = self.trunk_features(image_bgr)
         colours = functional.adaptive_avg_pool2d(image_bgr, 16)
         logit = functional.avg_pool2d(colours.amax(1, keepdim=True), 3, 1, 1) / 10 - 16
         return Response(logit, torch.full_like(logit, 9.0), self.boxes, features, features, None, None)

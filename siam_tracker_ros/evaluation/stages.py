@@ -70,8 +70,8 @@ class StageClock:
 def stage_shares(tracker, frames_bgr, box_xywh, limit_s=math.inf):
     """Track through frames and return the share of `track` that each stage takes, as a mapping of stage to 0..1.
 
-    crop: functions with "crop" in their name; trunk: modules of the network with "trunk" in theirs; head: all else of
-    the network and of `siam_tracker_ros.models`, gradients and filters learned online too; post: the rest.
+    crop: functions with "crop" in their name; trunk: modules and methods of the network with "trunk" in theirs; head:
+    all else of the network and of `siam_tracker_ros.models`, gradients and filters learned online too; post: the rest.
 
     Args:
         tracker: a Tracker with a network.
@@ -97,16 +97,23 @@ def _watched(tracker):
     clock = StageClock(next(network.parameters()).is_cuda)
     with contextlib.ExitStack() as stack:
         for name, module in network.named_modules():
-            stage = "trunk" if "trunk" in name else "head"
+            stage = _part_of(name)
             stack.enter_context(module.register_forward_pre_hook(lambda *_, stage=stage: clock.enter(stage)))
             stack.enter_context(module.register_forward_hook(lambda *_: clock.leave()))
-        for name, method in _own_methods(network).items():
-            setattr(network, name, _timed(method, "head", clock))
+        methods = _own_methods(network)
+        replaced = {name: method for name, method in methods.items() if name in vars(network)}  # by ONNX Runtime
+        stack.callback(vars(network).update, replaced)  # after all else is undone
+        for name, method in methods.items():
+            setattr(network, name, _timed(method, _part_of(name), clock))
             stack.callback(delattr, network, name)
         for module, name, function in _functions_of_trackers():
             setattr(module, name, _timed(function, _stage_of(function), clock))
             stack.callback(setattr, module, name, function)
         yield clock
+
+
+def _part_of(name):
+    return "trunk" if "trunk" in name else "head"
 
 
 def _own_methods(network):

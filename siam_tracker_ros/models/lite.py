@@ -9,6 +9,7 @@ finer features (SiamMask, Wang et al. 2019).
 """
 
 import dataclasses
+import typing
 
 import torch
 from torch import nn
@@ -27,6 +28,7 @@ TEMPLATE_FACTOR = 2.0
 SEARCH_FACTOR = 4.0
 TEMPLATE_CELLS = TEMPLATE_SIDE // STRIDE
 SEARCH_CELLS = SEARCH_SIDE // STRIDE
+FUSED_CHANNELS = 128
 MASK_SIDE = SEARCH_SIDE // 2  # cells of a mask of the search region
 BGR_MEAN = (0.406 * 255, 0.456 * 255, 0.485 * 255)
 BGR_STD = (0.225 * 255, 0.224 * 255, 0.229 * 255)
@@ -153,7 +155,22 @@ class LiteNetwork(Network):
     0..255, any float type.
     """
 
-    def __init__(self, width=128, tower_blocks=3):
+    ONNX_INPUTS: typing.ClassVar = {
+        "trunk_features": ((None, 3, None, None),),
+        "head": (
+            (1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
+            (1, TEMPLATE_CELLS**2, CHANNELS),
+            (1, CHANNELS, 1, 1),
+        ),
+        "draw_mask": (
+            (1, FUSED_CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
+            (1, MIDDLE_CHANNELS, 2 * SEARCH_CELLS, 2 * SEARCH_CELLS),
+            (1, FINE_CHANNELS, 4 * SEARCH_CELLS, 4 * SEARCH_CELLS),
+            (1, 4),
+        ),
+    }
+
+    def __init__(self, width=FUSED_CHANNELS, tower_blocks=3):
         super().__init__()
         self.register_buffer("mean", torch.tensor(BGR_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(BGR_STD).view(1, 3, 1, 1), persistent=False)
@@ -179,7 +196,7 @@ class LiteNetwork(Network):
         centers = torch.stack([axis.expand(SEARCH_CELLS, -1), axis[:, None].expand(-1, SEARCH_CELLS)])
         self.register_buffer("cell_centers", centers[None], persistent=False)  # (1, 2, 16, 16)
 
-    def features(self, image_bgr):
+    def trunk_features(self, image_bgr):
         """Trunk features of images (B, 3, H, W) at strides 4, 8 and 16, see `MobileNetV2Trunk.pyramid`."""
         return self.trunk.pyramid((image_bgr - self.mean) / self.std)
 
@@ -188,31 +205,43 @@ class LiteNetwork(Network):
 
         box_cover: (B, 1, 8, 8), which share of each template cell the target's box covers, 0..1.
         """
-        *_, features = self.features(image_bgr)  # (B, 96, 8, 8)
+        *_, features = self.trunk_features(image_bgr)  # (B, 96, 8, 8)
         kernels = self.kernel(features + self.inside * box_cover).flatten(2).transpose(1, 2)  # (B, 64, 96)
         mean = (features * box_cover).sum((2, 3)) / box_cover.sum((2, 3)).clamp(min=1e-3)  # (B, 96)
         return Template(kernels / CHANNELS**0.5, 2 * torch.sigmoid(self.gate(mean))[..., None, None])
 
     def forward(self, image_bgr, template):
         """Return the Response of search crops (B, 3, 256, 256) to a Template of the same batch size."""
-        fine, middle, features = self.features(image_bgr)  # (B, 24, 64, 64), (B, 32, 32, 32), (B, 96, 16, 16)
+        fine, middle, features = self.trunk_features(image_bgr)
+        classification, localization, box_cxcywh, fused = self.head(features, template.kernels, template.gate)
+        return Response(classification, localization, box_cxcywh, features, fused, middle, fine)
+
+    def head(self, features, kernels, gate):
+        """Return a Response's classification, localization, box_cxcywh and fused.
+
+        features: (B, 96, 16, 16), the trunk's, of the search region; kernels, gate: a Template's.
+        """
         query = self.query(features).flatten(2)  # (B, 96, 256)
-        correlation = torch.bmm(template.kernels, query).unflatten(2, features.shape[2:])  # (B, 64, 16, 16)
-        fused = self.fuse(torch.cat([correlation, features * template.gate], 1))  # (B, 128, 16, 16)
+        correlation = torch.bmm(kernels, query).unflatten(2, features.shape[2:])  # (B, 64, 16, 16)
+        fused = self.fuse(torch.cat([correlation, features * gate], 1))  # (B, 128, 16, 16)
         classification, box = self.classification_tower(fused), self.box_tower(fused)
         offset, log_size = self.box(box).float().chunk(2, 1)  # cells; logarithm of the size over the expected one
         size = torch.exp(log_size.clamp(-4, 2)) / SEARCH_FACTOR
         box_cxcywh = torch.cat([self.cell_centers + offset / SEARCH_CELLS, size], 1)
         scores = torch.cat([self.classification(classification), self.localization(box)], 1).float()
         scores = scores + self.aligned(fused, box_cxcywh).float()
-        return Response(scores[:, :1], scores[:, 1:], box_cxcywh, features, fused, middle, fine)
+        return scores[:, :1], scores[:, 1:], box_cxcywh, fused
 
     def mask(self, response, box_cxcywh):
         """Logits (B, 1, 128, 128) of "this belongs to the target", cells of the search region of a Response.
 
         box_cxcywh: (B, 4), where the target is, in units of the search region's side.
         """
-        return self.mask_branch(response.fused, response.middle, response.fine, box_cxcywh).float()
+        return self.draw_mask(response.fused, response.middle, response.fine, box_cxcywh)
+
+    def draw_mask(self, fused, middle, fine, box_cxcywh):
+        """The same of the parts of a Response that it takes."""
+        return self.mask_branch(fused, middle, fine, box_cxcywh).float()
 
 
 def box_cover(box_cxcywh, cells=TEMPLATE_CELLS):

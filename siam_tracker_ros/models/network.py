@@ -1,8 +1,9 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the networks have in common: how a checkpoint's names become ours, and which variant a checkpoint is."""
+"""What the networks have in common: checkpoints, whose names become ours, and the runtime that executes them."""
 
 import re
+import typing
 
 from torch import nn
 
@@ -13,9 +14,15 @@ class Network(nn.Module):
     Attributes:
         KEY_RULES: pairs of a regular expression and its replacement, applied in turn to each name of a checkpoint.
             Our own names pass through unchanged.
+        ONNX_INPUTS: methods that ONNX Runtime can execute in place of torch, by name, each with the shapes of its
+            arguments, None for sizes that vary. They take and return float32 tensors and nothing else, and together are
+            nearly all that a frame needs. Empty for a network that only torch executes.
+        runtime: what executes these methods, "torch" or "onnx".
     """
 
     KEY_RULES = ()
+    ONNX_INPUTS: typing.ClassVar = {}
+    runtime = "torch"
 
     @classmethod
     def own_state(cls, state):

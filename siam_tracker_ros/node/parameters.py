@@ -52,7 +52,7 @@ class NodeParameters:
     preset: str = _parameter("", "Named set of published settings; empty: the model's general one.")
     device: str = _parameter("auto", "auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")
     precision: str = _parameter("auto", "auto, fp32 or fp16; auto takes fp16 on a GPU if the model can.")
-    runtime: str = _parameter("auto", "What executes the network: auto or torch.")
+    runtime: str = _parameter("auto", "auto, torch or onnx; auto takes onnx, ONNX Runtime, on a CPU if the model can.")
     threads: int = _parameter(0, "CPU threads of the network; 0: the library's default.", 0, 256)
     penalty_k: float = _fraction(
         math.nan, "Penalty on changes of size and shape; NaN: the model's own.", nan_allowed=True

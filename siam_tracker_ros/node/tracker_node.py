@@ -149,8 +149,9 @@ class TrackerNode(LifecycleNode):
         except Exception as error:  # whatever a broken file or driver raises: the node stays, unconfigured
             self._release()
             return self._refuse(f"cannot configure: {_sentence(error)}")
+        runtime, took_s = self._session.tracker.runtime, time.monotonic() - started
         self.get_logger().info(
-            f"model {parameters.model} is ready on {self._device} after {time.monotonic() - started:.1f} s"
+            f"model {parameters.model} is ready on {self._device} with runtime {runtime} after {took_s:.1f} s"
         )
         return super().on_configure(state)
 

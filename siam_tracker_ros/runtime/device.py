@@ -1,6 +1,8 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where and how precisely a network runs."""
+"""Where, how precisely and by what a network is run."""
+
+import importlib
 
 import torch
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -48,14 +50,44 @@ def select_precision(precision, device, half_allowed=True):
     return torch.float16 if half else torch.float32
 
 
-def check_runtime(runtime):
-    """Accept "auto" and "torch".
+def select_runtime(runtime, device, onnx_allowed):
+    """Return "torch", or "onnx" for ONNX Runtime, which "auto" takes on a CPU where it is installed.
+
+    Args:
+        runtime: "auto", "torch" or "onnx".
+        device: torch device.
+        onnx_allowed: whether ONNX Runtime can run the model; if not, "auto" is "torch".
 
     Raises:
-        InvalidSettingError: another name.
+        InvalidSettingError: an unknown name, or "onnx" on CUDA or where it is not installed.
     """
-    if runtime not in ("auto", "torch"):
-        raise InvalidSettingError(f'runtime is "{runtime}", expected "auto" or "torch"')
+    if runtime not in ("auto", "torch", "onnx"):
+        raise InvalidSettingError(f'runtime is "{runtime}", expected "auto", "torch" or "onnx"')
+    if runtime == "auto":
+        possible = onnx_allowed and device.type == "cpu" and _onnx_fault() is None
+        return "onnx" if possible else "torch"
+    if runtime == "torch":
+        return runtime
+    if device.type != "cpu":
+        raise InvalidSettingError(
+            f'runtime is "onnx" on device "{device}", but it is for the CPU; use device "cpu", or runtime "torch"'
+        )
+    fault = _onnx_fault()
+    if fault is not None:
+        raise InvalidSettingError(
+            f'runtime is "onnx", but {fault}; run "pip install onnx onnxruntime", or use "auto" or "torch"'
+        )
+    return runtime
+
+
+def _onnx_fault():
+    """What keeps ONNX Runtime, or the package `onnx` that graphs are written with, from being imported, or None."""
+    for name in ("onnx", "onnxruntime"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            return f"{name} cannot be imported ({error})"
+    return None
 
 
 def prepare_for_inference(network, device, dtype):

@@ -39,6 +39,11 @@ class Tracker(abc.ABC):
     def __init__(self):
         self._target = None
 
+    @property
+    def runtime(self):
+        """What executes the network: "torch" or "onnx"."""
+        return self.network.runtime
+
     def init(self, image_bgr, box_xywh):
         """Start on a target, as on a fresh tracker; a target held before is dropped only if this succeeds.
 

@@ -108,7 +108,8 @@ class LiteOnlineTracker(LiteTracker):
         crop, origin_xy = crop_context(image_bgr, box_cxcywh[:2], side, SEARCH_SIDE, BLACK)
         sigma_x, sigma_y = BLUR_SIGMA_XY
         blurred = cv2.GaussianBlur(crop, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y)
-        *_, features = self.network.features(crops_to_tensor(np.stack([crop, crop[:, ::-1], blurred]), self.network))
+        crops = crops_to_tensor(np.stack([crop, crop[:, ::-1], blurred]), self.network)
+        *_, features = self.network.trunk_features(crops)
         left, top = (box_cxcywh[:2] - box_cxcywh[2:] / 2 - origin_xy) / side
         w, h = box_cxcywh[2:] / side
         boxes_xywh = [(left, top, w, h), (1 - left - w, top, w, h), (left, top, w, h)]

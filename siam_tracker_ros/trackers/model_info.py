@@ -54,6 +54,11 @@ class ModelInfo:
         """Whether its tracker says which pixels are the target's."""
         return "mask_threshold" in self.tracker_class.settings_class.RANGES
 
+    @property
+    def runtimes(self):
+        """What can execute its network: "torch", and "onnx" for ONNX Runtime."""
+        return ("torch", "onnx") if self.network_class.ONNX_INPUTS else ("torch",)
+
     def count_parameters(self):
         """Number of the network's parameters."""
         with torch.device("meta"):

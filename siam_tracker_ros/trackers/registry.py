@@ -15,10 +15,11 @@ from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.models.checkpoint import load_weights
 from siam_tracker_ros.models.checkpoint import read_weights
 from siam_tracker_ros.models.checkpoint import unwrap
-from siam_tracker_ros.runtime.device import check_runtime
 from siam_tracker_ros.runtime.device import prepare_for_inference
 from siam_tracker_ros.runtime.device import select_device
 from siam_tracker_ros.runtime.device import select_precision
+from siam_tracker_ros.runtime.device import select_runtime
+from siam_tracker_ros.runtime.onnx_session import use_onnx_runtime
 from siam_tracker_ros.trackers import gradnet
 from siam_tracker_ros.trackers import lite
 from siam_tracker_ros.trackers import lite_online
@@ -73,7 +74,7 @@ def create_tracker(
             what the authors use for general video.
         device: "auto", "cpu", "cuda" or "cuda:N".
         precision: "auto", "fp32" or "fp16".
-        runtime: "auto" or "torch".
+        runtime: "auto", "torch" or "onnx", which is ONNX Runtime on a CPU, for the models that it can run.
         **settings: fields of the model's settings, which replace those of the preset.
 
     Raises:
@@ -84,9 +85,16 @@ def create_tracker(
     tracker_settings = _make_settings(info, preset, settings)
     torch_device = select_device(device)
     dtype = select_precision(precision, torch_device, info.half_precision)
-    check_runtime(runtime)
-    network = _make_network(info, weights)
-    return info.tracker_class(prepare_for_inference(network, torch_device, dtype), tracker_settings)
+    if runtime == "onnx" and "onnx" not in info.runtimes:
+        capable = " and ".join(other.name for other in _MODELS if "onnx" in other.runtimes)
+        raise InvalidSettingError(
+            f'runtime is "onnx", which {capable} have, but not {info.name}; use "auto" or "torch"'
+        )
+    runtime = select_runtime(runtime, torch_device, "onnx" in info.runtimes)
+    network = prepare_for_inference(_make_network(info, weights), torch_device, dtype)
+    if runtime == "onnx":
+        use_onnx_runtime(network)
+    return info.tracker_class(network, tracker_settings)
 
 
 def load_network(info, weights, what):

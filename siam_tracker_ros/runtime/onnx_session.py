@@ -1,0 +1,93 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime in place of torch, for what a network does in every frame: on a CPU it takes about half the time.
+
+The graphs are made in memory, of the network as it is, so that there is one file of weights and nothing is written.
+"""
+
+import inspect
+import io
+import warnings
+
+import torch
+
+OPSET = 17  # the newest that torch 2.0 writes
+SIZE = 16  # of the example for a size that varies
+
+
+def use_onnx_runtime(network):
+    """Have ONNX Runtime execute, on the CPU, the methods that a network's ONNX_INPUTS name; return the network.
+
+    The sessions hold the weights that the network has now, and as many threads as torch has in this one.
+
+    Args:
+        network: a Network on the CPU with an ONNX_INPUTS, in eval mode.
+    """
+    for name, shapes in network.ONNX_INPUTS.items():
+        setattr(network, name, OnnxFunction(network, name, shapes))
+    network.runtime = "onnx"
+    return network
+
+
+class OnnxFunction:
+    """A method of a network, of tensors alone, executed by ONNX Runtime.
+
+    Args:
+        network: a torch module in eval mode.
+        name: of the method.
+        shapes: of its arguments, None for sizes that vary.
+    """
+
+    def __init__(self, network, name, shapes):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        # Threads that spin while they wait for each other are what makes a frame slow beside other programs, as those
+        # of torch (see the package's first lines). Asleep they cost some hundredths of a millisecond for each layer.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        graph = _export(network, name, shapes)
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._inputs = [value.name for value in self._session.get_inputs()]
+
+    def __call__(self, *tensors):
+        """Return what the method does: a tensor, or a tuple of several. Float32 on the CPU, of the shapes declared."""
+        arrays = (tensor.contiguous().numpy() for tensor in tensors)
+        answers = self._session.run(None, dict(zip(self._inputs, arrays, strict=True)))
+        tensors = tuple(torch.from_numpy(answer) for answer in answers)
+        return tensors if len(tensors) > 1 else tensors[0]
+
+
+class _Module(torch.nn.Module):
+    """A function as a module without parameters, as which weights are constants of the graph."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
+def _export(network, name, shapes):
+    """Return a method of a network as the bytes of an ONNX graph."""
+    names = [f"input_{index}" for index in range(len(shapes))]
+    varying = {
+        name: {axis: f"{name}_{axis}" for axis, size in enumerate(shape) if size is None}
+        for name, shape in zip(names, shapes)
+    }
+    example = tuple(torch.zeros([SIZE if size is None else size for size in shape]) for shape in shapes)
+    # Tracing takes a fraction of the time of the newer exporter, which torch before 2.5 does not know, and needs fewer
+    # packages. Torch warns that it is the older one; what the tracer warns of would be a fault and is let through.
+    tracing = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    graph = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            _Module(getattr(network, name)),
+            example,
+            graph,
+            input_names=names,
+            dynamic_axes=varying,
+            opset_version=OPSET,
+            **tracing,
+        )
+    return graph.getvalue()

@@ -1,0 +1,134 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What ONNX Runtime answers in place of torch, and which of the two is chosen."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from siam_tracker_ros import InvalidSettingError
+from siam_tracker_ros import create_tracker
+from siam_tracker_ros import list_models
+from siam_tracker_ros.evaluation.scene import Scene
+from siam_tracker_ros.runtime.device import select_runtime
+from siam_tracker_ros.runtime.onnx_session import OnnxFunction
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
+
+
+class Sums(torch.nn.Module):
+    """Two methods of tensors; the weight is there to be seen in the graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([2.0, 3.0, 5.0]).reshape(1, 3, 1, 1), requires_grad=False)
+
+    def total(self, image):
+        return (image * self.weight).sum((1, 2, 3))
+
+    def parts(self, image, offset):
+        return image + offset, image[:, :1] - offset
+
+
+@pytest.fixture(scope="module")
+def onnx_runtime():
+    pytest.importorskip("onnx")
+    return pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture
+def without_onnx_runtime(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+
+
+@pytest.mark.parametrize("model", ["lite", "lite_online"])
+def test_a_track_is_that_of_torch(onnx_runtime, model):
+    scene = Scene(size_wh=(320, 240), frames=7)
+    trackers = [create_tracker(model, device="cpu", runtime=runtime) for runtime in ("torch", "onnx")]
+    assert [tracker.runtime for tracker in trackers] == ["torch", "onnx"]
+    states = [tracker.network.state_dict() for tracker in trackers]
+    assert states[0].keys() == states[1].keys()
+    first, *others = (frame.image_bgr for frame in scene)
+    for tracker in trackers:
+        tracker.init(first, scene[0].box_xywh)
+    for image_bgr in others:
+        expected, result = (tracker.track(image_bgr) for tracker in trackers)
+        assert expected.score > 0.5 and expected.mask.sum() > 100
+        np.testing.assert_allclose(result.box_xywh, expected.box_xywh, rtol=0, atol=1e-3)
+        assert (result.score, result.peak_ratio) == pytest.approx((expected.score, expected.peak_ratio), abs=1e-4)
+        assert (result.mask != expected.mask).sum() <= 2, "only pixels at the threshold may differ"
+        assert result.updated == expected.updated
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (3, 3, 1, 5)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_size_that_varies_may_be_any(onnx_runtime, shape, layout):
+    sums = Sums().eval()
+    image = torch.rand(shape).to(memory_format=layout)
+    total = OnnxFunction(sums, "total", ((None, 3, None, None),))
+    with torch.inference_mode():
+        torch.testing.assert_close(total(image), sums.total(image))
+
+
+def test_several_answers_are_a_tuple(onnx_runtime):
+    sums = Sums().eval()
+    image, offset = torch.rand(1, 3, 4, 4), torch.rand(1, 1, 1, 1)
+    parts = OnnxFunction(sums, "parts", ((1, 3, 4, 4), (1, 1, 1, 1)))
+    torch.testing.assert_close(parts(image, offset), sums.parts(image, offset))
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ([torch.zeros(1, 3, 5, 5)], "Got invalid dimensions"),
+        ([torch.zeros(1, 3, 4, 4, dtype=torch.float64)], "Unexpected input data type"),
+        ([torch.zeros(1, 3, 4, 4)] * 2, "zip"),
+        ([], "zip"),
+    ],
+)
+def test_what_does_not_fit_the_graph_is_refused(onnx_runtime, arguments, words):
+    total = OnnxFunction(Sums().eval(), "total", ((1, 3, 4, 4),))
+    with pytest.raises(Exception, match=words):
+        total(*arguments)
+
+
+@pytest.mark.parametrize(
+    "runtime, device, allowed, expected",
+    [
+        ("auto", CPU, True, "onnx"),
+        ("auto", CPU, False, "torch"),
+        ("auto", CUDA, True, "torch"),
+        ("torch", CPU, True, "torch"),
+        ("torch", CUDA, True, "torch"),
+        ("onnx", CPU, True, "onnx"),
+    ],
+)
+def test_the_runtime_that_is_chosen(onnx_runtime, runtime, device, allowed, expected):
+    assert select_runtime(runtime, device, allowed) == expected
+
+
+def test_auto_is_torch_where_onnx_runtime_is_missing(without_onnx_runtime):
+    assert create_tracker("lite", weights="random", device="cpu").runtime == "torch"
+
+
+@pytest.mark.parametrize(
+    "runtime, device, words",
+    [
+        ("ONNX", CPU, 'runtime is "ONNX", expected "auto", "torch" or "onnx"'),
+        ("onnx", CUDA, 'runtime is "onnx" on device "cuda:0", but it is for the CPU; use device "cpu"'),
+        ("onnx", CPU, 'onnxruntime cannot be imported .*; run "pip install onnx onnxruntime"'),
+    ],
+)
+def test_a_runtime_that_cannot_be_is_refused(without_onnx_runtime, runtime, device, words):
+    with pytest.raises(InvalidSettingError, match=words):
+        select_runtime(runtime, device, onnx_allowed=True)
+
+
+@pytest.mark.parametrize("model", [model.name for model in list_models() if "onnx" not in model.runtimes])
+def test_a_model_without_it_names_those_that_have_it(model):
+    with pytest.raises(InvalidSettingError, match=f"which lite and lite_online have, but not {model}; use"):
+        create_tracker(model, weights="random", device="cpu", runtime="onnx")
