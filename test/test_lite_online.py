@@ -201,7 +201,8 @@ def test_whitening_of_a_flat_picture_is_finite():
 def test_the_real_network_runs_from_lites_weights():
     info = find_model("lite_online")
     assert info.shipped_weights == find_model("lite").shipped_weights
-    lite, tracker = (create_tracker(name, weights="random", device="cpu") for name in ("lite", "lite_online"))
+    lite = create_tracker("lite", weights="random", device="cpu", runtime="torch")
+    tracker = create_tracker("lite_online", weights="random", device="cpu")
     assert lite.network.state_dict().keys() == tracker.network.state_dict().keys()
     tracker.init(frame((60, 40, RED)), BOX)
     kernel = tracker._target.kernel

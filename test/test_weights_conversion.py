@@ -31,7 +31,7 @@ def test_a_checkpoint_becomes_a_file_that_create_tracker_takes(checkpoint, tmp_p
     assert expected.keys() == written.keys()
     for name, value in written.items():
         np.testing.assert_allclose(value.float(), expected[name].float(), rtol=tolerance, atol=tolerance)
-    create_tracker("lite", weights=target)
+    create_tracker("lite", weights=target, runtime="torch")
 
 
 def test_the_command_says_what_was_written(checkpoint, tmp_path, capsys):
