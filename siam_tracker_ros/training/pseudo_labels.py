@@ -229,7 +229,9 @@ def label_folder(folder, output, teacher, settings, second=None, held_out=None, 
         raise InvalidInputError(f"none of the {len(clips)} clips in {folder} can be read, the first is {clips[0]}")
     if not report.tracks:
         raise InvalidInputError(
-            f"no target in the {report.clips} clips of {folder} moves and is followed there and back alike"
+            f"no target in the {report.clips} clips of {folder} moves and is followed there and back alike (besides, "
+            f"{len(report.unreadable)} cannot be read, {len(report.held_out)} are held out); say where targets are, or "
+            "lower change, agreement or score"
         )
     return report
 
