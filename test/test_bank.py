@@ -18,6 +18,7 @@ from siam_tracker_ros.training.bank import cut_context
 from siam_tracker_ros.training.datasets import DatasetSettings
 from siam_tracker_ros.training.datasets.track import Track
 from siam_tracker_ros.training.stored_squares import context_side
+from siam_tracker_ros.training.stored_squares import stored_side
 
 RED, GREEN = (0, 0, 255), (0, 120, 0)
 
@@ -98,12 +99,18 @@ def test_frames_are_cut_round_their_targets(box):
     context = context_side(np.array(box, float))
     assert image.shape[:2] == mask.shape
     assert max(image.shape) <= max(2 * context, 108) * 1.2, "enlarged at most twice, or stored at 108"
-    assert max(image.shape) <= 432 * 1.02
+    assert max(image.shape) <= 432
     assert mask.any()
     if min(box[2:]) > 10:
         found = np.array(cv2.boundingRect(mask), float)
         assert iou_xywh(found, stored) > 0.93
         assert stored[2] / stored[3] == pytest.approx(box[2] / box[3], rel=0.03)
+
+
+@pytest.mark.parametrize("side", [31.8, 40, 63.3, 100])
+def test_a_stored_square_is_never_larger_than_was_reserved(side):
+    bank = bank_of(drawn([[300.3, 200.7, side, side]] * 4, size_wh=(1280, 720)))
+    assert len(bank) == 4 and bank.size_wh.max() == stored_side(np.array([0, 0, side, side]))
 
 
 def test_a_box_beyond_its_frame_has_no_context():

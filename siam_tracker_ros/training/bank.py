@@ -47,7 +47,8 @@ class BankSettings:
     Attributes:
         datasets: the data sets with labels.
         photos: folder with photos-*.tar, unlabelled pictures for backgrounds; None for none.
-        memory_gib: what the bank may take of the device's memory.
+        memory_gib: what the bank may take of the device's memory; until it is read, each process takes as much of the
+            computer's.
     """
 
     datasets: list[DatasetSettings]
@@ -304,7 +305,8 @@ def cut_context(image_bgr, mask, box_xywh):
     high = np.clip(np.ceil(center + side / 2), 0, size_wh).astype(int)
     if (high <= low).any():
         raise InvalidInputError(f"box {box_xywh} lies outside of its frame of {size_wh[0]} x {size_wh[1]} pixels")
-    stored_wh = np.maximum(((high - low) * stored_side(box_xywh) / side).round().astype(int), 1)
+    stored = stored_side(box_xywh)
+    stored_wh = np.clip(((high - low) * stored / side).round().astype(int), 1, stored)
     ratio = stored_wh / (high - low)
     rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
     method = cv2.INTER_AREA if ratio.min() < 1 else cv2.INTER_CUBIC
