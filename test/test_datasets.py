@@ -284,6 +284,7 @@ TRACKS = {
     ],
     "youtube_vos": [("abc-1", [0, 5, 10, 15], [1, 1, 1, 1], 0), ("abc-2", [5, 10, 15], [1, 1, 1], 1)],
 }
+SHARED_SCENES = ("coco", "davis", "imagenet_vid", "youtube_vos")  # whose tracks here are of one picture or video
 # By format, where it is not 1 and 0: how far apart the frames' numbers are, and the number of the first.
 STEPS = {"got10k": (1, 1), "imagenet_det": (1, -1), "lasot": (1, 1), "shards": (10, 0), "youtube_vos": (5, 0)}
 
@@ -307,6 +308,7 @@ def test_tracks_have_their_frames_boxes_and_masks(tmp_path, kind):
     (tracks,) = check_datasets([settings(kind, WRITERS[kind](tmp_path / "set"))])
     found = [(track.name, track.numbers.tolist(), track.present.astype(int).tolist()) for track in tracks]
     assert found == [expected[:3] for expected in TRACKS[kind]]
+    assert len({track.scene for track in tracks}) == (1 if kind in SHARED_SCENES else len(tracks))
     step, first = STEPS.get(kind, (1, 0))
     for track, (*_, target) in zip(tracks, TRACKS[kind]):
         assert track.video == (len(track) > 1) and track.boxes_xywh.dtype == np.float64

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
+from siam_tracker_ros.trackers.crop import mean_bgr
 from siam_tracker_ros.trackers.response import context_side
 
 PREPARED_SIDE = 511
@@ -64,7 +65,7 @@ def prepare_crop(image, box_xyxy, inclusive=False, fill=None):
 
     fill: colour (3,) of what lies outside the image; None for the image's mean colour.
     """
-    fill = image.mean(axis=(0, 1)) if fill is None else fill
+    fill = mean_bgr(image) if fill is None else fill
     return warp_window(image, prepared_window(box_xyxy, inclusive), PREPARED_SIDE, fill)
 
 

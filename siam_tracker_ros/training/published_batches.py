@@ -12,6 +12,7 @@ from torch.utils.data import default_collate
 from siam_tracker_ros.errors import DatasetError
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import xywh_to_xyxy
+from siam_tracker_ros.trackers.crop import mean_bgr
 from siam_tracker_ros.training.augmentation import prepare_crop
 from siam_tracker_ros.training.augmentation import prepare_mask
 from siam_tracker_ros.training.methods import METHODS
@@ -50,8 +51,8 @@ def fill_color(image, valid_xywh=None):
         outside = np.ones(image.shape[:2], bool)
         outside[y : y + h, x : x + w] = False
         if outside.any():
-            return image[outside].mean(0)
-    return image.mean((0, 1))
+            return mean_bgr(image, outside)
+    return mean_bgr(image)
 
 
 def color_directions(tracks, count=COLOR_SAMPLES):
@@ -74,8 +75,19 @@ def color_directions(tracks, count=COLOR_SAMPLES):
     return COLOR_SHARE * vectors * np.sqrt(values.clip(0)) @ vectors.T
 
 
+def _by_scene(tracks):
+    """Tracks in lists of those that are in one picture or video."""
+    scenes = {}
+    for track in tracks:
+        scenes.setdefault(track.scene, []).append(track)
+    return list(scenes.values())
+
+
 class PublishedPairs:
     """All pairs of a run by number; each depends on the recipe, the data, the seed and its number alone.
+
+    A pair shows one of the targets of a picture or video; the pictures and videos of a data set are as likely as each
+    other, however many targets they have.
 
     Args:
         recipe: Recipe.
@@ -91,11 +103,12 @@ class PublishedPairs:
         self.recipe, self.datasets, self.seed = recipe, datasets, seed
         method = METHODS[recipe.method]
         self._make_pair = method.make_pair
-        self.tracks = [[track for track in own if track.present.any()] for own in tracks]
-        for settings, own in zip(datasets, self.tracks, strict=True):
+        shown = [[track for track in own if track.present.any()] for own in tracks]
+        for settings, own in zip(datasets, shown, strict=True):
             if not own:
                 raise DatasetError(f"{settings.path} has no track that shows a target; check path and split")
-        all_tracks = [track for own in self.tracks for track in own]
+        self.scenes = [_by_scene(own) for own in shown]
+        all_tracks = [track for own in shown for track in own]
         self._color_directions = color_directions(all_tracks) if method.shifts_colors else None
         self._round = None, None
 
@@ -106,18 +119,18 @@ class PublishedPairs:
             DatasetError: frame after frame is broken.
         """
         random = np.random.RandomState([self.seed, 1, number % 2**32, number // 2**32])
-        dataset, track = self._pick(number)
+        dataset, scene = self._pick(number)
         for redrawn in range(MOST_REDRAWN):
             try:
-                return {**self._make(dataset, track, random), "redrawn": np.array(redrawn)}
+                return {**self._make(dataset, scene, random), "redrawn": np.array(redrawn)}
             except InvalidInputError as broken:
                 error = broken
-                dataset, track = self._any(random)
+                dataset, scene = self._any(random)
         raise DatasetError(f"{MOST_REDRAWN} pairs in a row have broken frames, check the data sets; the last: {error}")
 
     def _pick(self, number):
-        """Data set and track of a pair, by number; rounds of all data sets follow each other, each in its own order."""
-        counts, wanted = [len(own) for own in self.tracks], [settings.pairs for settings in self.datasets]
+        """Data set and scene of a pair, by number; rounds of all data sets follow each other, each in its own order."""
+        counts, wanted = [len(own) for own in self.scenes], [settings.pairs for settings in self.datasets]
         length = sum(count if pairs is None else pairs for count, pairs in zip(counts, wanted))
         index, place = divmod(number, length)
         if self._round[0] != index:
@@ -125,24 +138,25 @@ class PublishedPairs:
         return (int(part) for part in self._round[1][place])
 
     def _any(self, random):
-        """Any target of any data set, all of which are as likely."""
-        dataset = random.randint(len(self.tracks))
-        return int(dataset), int(random.randint(len(self.tracks[dataset])))
+        """Any scene of any data set, all of which are as likely."""
+        dataset = random.randint(len(self.scenes))
+        return int(dataset), int(random.randint(len(self.scenes[dataset])))
 
-    def _make(self, dataset, track, random):
+    def _make(self, dataset, scene, random):
         recipe = self.recipe
         grey = recipe.grey > 0 and random.random_sample() < recipe.grey
         negative = recipe.negative > 0 and random.random_sample() < recipe.negative
-        crops = self._crops(dataset, track, 2 * recipe.frames, random)
+        crops = self._crops(dataset, scene, recipe.frames if negative else 2 * recipe.frames, random)
         if negative:
-            crops[recipe.frames :] = self._crops(*self._any(random), recipe.frames, random)
+            crops += self._crops(*self._any(random), recipe.frames, random)
         if grey:
             crops = [crop.without_color() for crop in crops]
         templates, searches = crops[: recipe.frames], crops[recipe.frames :]
         return self._make_pair(recipe, Drawn(templates, searches, random, negative, self._color_directions))
 
-    def _crops(self, dataset, track, count, random):
-        settings, track = self.datasets[dataset], self.tracks[dataset][track]
+    def _crops(self, dataset, scene, count, random):
+        settings, tracks = self.datasets[dataset], self.scenes[dataset][scene]
+        track = tracks[random.randint(len(tracks))]
         rows = np.flatnonzero(track.present)
         places = draw_frames(track.numbers[rows], settings.frame_range, random, count)
         threshold = YOUTUBE_VOS_MASK_THRESHOLD if settings.format == "youtube_vos" else MASK_THRESHOLD

@@ -51,19 +51,19 @@ class PreparedCrop(typing.NamedTuple):
 
 
 def draw_round(counts, wanted, random):
-    """One round of all data sets: a shuffled int64 (M, 2) of data sets and of tracks in them, by number.
+    """One round of all data sets: a shuffled int64 (M, 2) of data sets and of scenes in them, by number.
 
     Args:
-        counts: how many tracks each data set has.
-        wanted: how many pairs each adds; None for one of each of its tracks.
+        counts: how many scenes, pictures or videos, each data set has.
+        wanted: how many pairs each adds; None for one of each of its scenes.
         random: numpy.random.RandomState.
     """
     picks = []
     for number, (count, pairs) in enumerate(zip(counts, wanted, strict=True)):
         pairs = count if pairs is None else pairs
         orders = [random.permutation(count) for _ in range(math.ceil(pairs / count))]
-        tracks = np.concatenate([np.empty(0, np.int64), *orders])[:pairs].astype(np.int64)
-        picks.append(np.stack([np.full(len(tracks), number), tracks], 1))
+        scenes = np.concatenate([np.empty(0, np.int64), *orders])[:pairs].astype(np.int64)
+        picks.append(np.stack([np.full(len(scenes), number), scenes], 1))
     picks = np.concatenate(picks)
     return picks[random.permutation(len(picks))]
 

@@ -15,11 +15,13 @@ class DatasetSettings:
         name: how it is called in the log and in messages; "" for the format's name, and of shards for the name of
             the set that each sample is from.
         split: the part of it to read, as the format calls it; see `datasets.FORMATS`.
-        share: how often its frames are drawn, next to those of other sets, in comparison with their number.
+        share: how often its frames are drawn, next to those of other sets, in comparison with their number, by
+            `lite`.
         most_frames: frames of a track, at most, evenly spread over those that show the target; 0 for all frames.
         pairs: number of pairs that it adds to a round of all data sets, in the published recipes; None for one of
-            each of its tracks.
-        frame_range: frames, at most, between template and search region, counted in the source.
+            each of its pictures or videos.
+        frame_range: frames, at most, between template and search region, counted in the source, in the published
+            recipes; `lite` takes any two of a track.
     """
 
     format: str

@@ -55,6 +55,11 @@ class Track(abc.ABC):
         """Tuple of Files: what frame i needs is `files.path(numbers[i])` of each; none where that is not by file."""
         return ()
 
+    @property
+    def scene(self):
+        """What tells the picture or video that the frames are from: all targets in it have the same."""
+        return self.sources or self.name
+
     @abc.abstractmethod
     def path(self, i):
         """Where frame i lies, for messages."""
