@@ -14,6 +14,8 @@ from drawn_shards import TARGETS
 from drawn_shards import draw_crop
 from drawn_shards import write_shard
 from published_recipes import RECIPES
+from quick_networks import QUICK
+from quick_networks import tiny_pairs
 from torch import nn
 
 from siam_tracker_ros.errors import DatasetError
@@ -27,6 +29,8 @@ from siam_tracker_ros.models.resnet import ResNet50
 from siam_tracker_ros.training import starting_weights
 from siam_tracker_ros.training.datasets import DatasetSettings
 from siam_tracker_ros.training.datasets import read_dataset
+from siam_tracker_ros.training.datasets.shards import ShardTrack
+from siam_tracker_ros.training.methods import METHODS
 from siam_tracker_ros.training.published import PublishedCurriculum
 from siam_tracker_ros.training.published import PublishedLearner
 from siam_tracker_ros.training.published_batches import PublishedBatches
@@ -34,6 +38,7 @@ from siam_tracker_ros.training.published_batches import PublishedPairs
 from siam_tracker_ros.training.published_batches import color_directions
 from siam_tracker_ros.training.published_batches import fill_color
 from siam_tracker_ros.training.published_batches import prepare
+from siam_tracker_ros.training.recipes import start_stage
 from siam_tracker_ros.training.settings import make_settings
 from siam_tracker_ros.training.settings import to_values
 
@@ -91,6 +96,29 @@ def test_a_round_shows_every_track_and_the_next_one_another_order(shards):
     rounds = [[tuple(pairs._pick(number)) for number in range(start, start + TARGETS)] for start in (0, 8)]
     assert sorted(rounds[0]) == sorted(rounds[1]) == [(0, track) for track in range(TARGETS)]
     assert rounds[0] != rounds[1]
+
+
+def test_a_picture_is_drawn_once_a_round_however_many_targets_it_has(shards, monkeypatch):
+    monkeypatch.setattr(ShardTrack, "scene", property(lambda track: track.name.endswith("0")))
+    pairs = make_pairs(shards)
+    assert [len(own) for own in pairs.scenes] == [2]
+    assert sorted(len(tracks) for tracks in pairs.scenes[0]) == [1, TARGETS - 1]
+    crowded = max(range(2), key=lambda scene: len(pairs.scenes[0][scene]))
+    numbers = [number for number in range(40) if list(pairs._pick(number))[1] == crowded]
+    assert len(numbers) == 20, "one of the two pictures of each round"
+    assert len({pairs[number]["search"].tobytes() for number in numbers[:6]}) > 3, "any of its targets"
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_weights_that_learn_have_gradients_where_nothing_else_is_told(shards, name):
+    """Several GPUs wait for each other's gradients, but for weights that they are told to look out for."""
+    recipe = dataclasses.replace(RECIPES[name], negative=0.0)
+    network = QUICK[name]()
+    start_stage(network, recipe, recipe.schedule.epochs - 1)
+    PublishedLearner(network, recipe)(PublishedBatches(tiny_pairs(recipe, shards), 2).draw(0))["total"].backward()
+    weights = dict(network.named_parameters())
+    idle = [name for name, weight in weights.items() if weight.requires_grad and weight.grad is None]
+    assert bool(idle) == METHODS[recipe.method].has_idle_weights
 
 
 def test_devices_share_the_pairs_of_a_step(shards):
@@ -174,7 +202,8 @@ def test_an_epoch_has_its_pairs_however_many_devices_there_are(processes, epoch_
 @pytest.mark.parametrize("name, gain", [("siamrpn_r50", 4), ("siammask_base", 1)])
 def test_gradients_of_devices_are_added_where_the_recipe_says_so(name, gain):
     network = Small()
-    recipe = dataclasses.replace(RECIPES[name], groups=RECIPES["siammask_sharp"].groups, most_norm=None)
+    group = dataclasses.replace(RECIPES[name].groups[0], modules=("coarse",), from_epoch=0)
+    recipe = dataclasses.replace(RECIPES[name], groups=(group,), most_norm=None)
     curriculum = PublishedCurriculum(recipe, processes=4)
     learner = PublishedLearner(network, recipe)
     optimizer = curriculum.start_stage(learner, 0, None)

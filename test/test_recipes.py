@@ -13,6 +13,7 @@ from published_recipes import RECIPES
 from torch import nn
 
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.models.gradnet import GradNetNetwork
 from siam_tracker_ros.models.ocean import OceanNetwork
 from siam_tracker_ros.models.ocean import Response
@@ -344,7 +345,7 @@ def test_what_piles_up_counts_in_the_norm():
 
 
 def test_a_module_that_is_not_there_is_named():
-    with pytest.raises(AttributeError, match="frist"):
+    with pytest.raises(InvalidSettingError, match="frist"):
         recipes.start_stage(Small(), small_recipe(groups=(recipes.Group(("frist",)),)), 0)
 
 

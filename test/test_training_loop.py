@@ -14,6 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 from tiny_training import TinyNetwork
+from tiny_training import TinyTraining
 from tiny_training import tiny_settings
 
 from siam_tracker_ros import create_tracker
@@ -28,8 +29,10 @@ from siam_tracker_ros.training.checkpoints import Checkpoints
 from siam_tracker_ros.training.checkpoints import load_checkpoint
 from siam_tracker_ros.training.loop import Average
 from siam_tracker_ros.training.loop import Trainer
+from siam_tracker_ros.training.loop import check_settings
 from siam_tracker_ros.training.loop import start_fabric
 from siam_tracker_ros.training.loop import train
+from siam_tracker_ros.training.settings import to_values
 from siam_tracker_ros.training.training_log import TrainingLog
 from siam_tracker_ros.training.training_log import read_log
 from siam_tracker_ros.training.validation import Validation
@@ -151,6 +154,9 @@ def test_a_curriculum_may_skip_steps_but_not_for_ever(tmp_path):
     assert all(torch.isfinite(value).all() for value in safetensors.torch.load_file(weights).values())
     records = {record["step"]: record for record in read_log(tmp_path / "few" / "log.jsonl")}
     assert records[6]["skipped"] == 2 and "total" not in records[6] and "skipped" not in records[7]
+    train(tiny_settings(tmp_path / "large", largest_loss=1e-6, steps=2))
+    (record,) = read_log(tmp_path / "large" / "log.jsonl")
+    assert record["skipped"] == 2 and "total" not in record, "a loss that is too large is not learned from either"
     with pytest.raises(TrainingError, match="at step 7, and was no number or too large for 3 steps in a row"):
         train(tiny_settings(tmp_path / "many", largest_loss=100, nan_at=[4, 5, 6]))
 
@@ -260,7 +266,7 @@ def test_a_finished_run_stays_as_it_is(whole_run):
 @pytest.mark.parametrize(
     "changes, words",
     [
-        ({"seed": 1}, "seed is 1, but checkpoint .*0010.pt was made with 0"),
+        ({"rate": 0.1}, "rate is 0.1, but checkpoint .*0010.pt was made with 0.05"),
         ({"steps": 11}, "steps is 11"),
         ({"precision": "fp32"}, "precision is 'fp32', but .* 'bf16'"),
         ({"batch": 2}, "a step takes 2 pairs .* was made with 4"),
@@ -279,6 +285,54 @@ def test_a_checkpoint_of_another_network_is_refused(whole_run):
     state["learner"]["network.head.weight"] = torch.zeros(1, 9)
     with pytest.raises(TrainingError, match="x.pt is of another network .*network.head.weight"):
         trainer.restore(state, "x.pt")
+
+
+@pytest.mark.parametrize("validation, best", [({**SEQUENCES, "every": 3}, 0.9), ({**SEQUENCES, "sequences": "b"}, -1)])
+def test_the_best_score_counts_only_where_it_was_reached(tmp_path, validation, best):
+    settings = tiny_settings(tmp_path / "before", validation=SEQUENCES)
+    fabric = start_fabric(settings)
+    before = Trainer(settings, fabric, None, settings.prepare(fabric.device, 0, 1))
+    before._start_stage(0)
+    before.best_iou = 0.9
+    settings = tiny_settings(tmp_path / "after", validation=validation)
+    after = Trainer(settings, fabric, None, settings.prepare(fabric.device, 0, 1))
+    after.restore(before.state(), "x.pt")
+    assert after.best_iou == best
+
+
+def test_another_seed_leads_past_what_cannot_be_learned_from(tmp_path):
+    with pytest.raises(TrainingError, match="another seed"):
+        train(tiny_settings(tmp_path, nan_at=[4]))
+    train(tiny_settings(tmp_path, seed=1), resume=True)
+    assert newest(tmp_path)["step"] == 10
+
+
+def test_processes_that_must_stay_as_many_do(tmp_path):
+    class Coupled(TinyTraining):
+        keeps_processes = True
+
+    settings = Coupled(output=str(tmp_path))
+    state = {"settings": to_values(settings), "pairs": settings.batch * 2, "processes": 2}
+    check_settings(state, settings, 2, "x.pt")
+    state["pairs"] = settings.batch
+    with pytest.raises(InvalidSettingError, match="1 processes share a step, but checkpoint x.pt was made with 2"):
+        check_settings(state, settings, 1, "x.pt")
+
+
+@pytest.mark.parametrize("device, index", [("auto", 0), ("cuda", 0), ("cuda:1", 1)])
+def test_one_gpu_is_asked_for_by_its_number(tmp_path, monkeypatch, device, index):
+    class Told(Exception):
+        pass
+
+    def make_fabric(**settings):
+        assert (settings["accelerator"], settings["devices"]) == ("cuda", [index])
+        raise Told
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("lightning_fabric.Fabric", make_fabric)
+    with pytest.raises(Told):
+        start_fabric(tiny_settings(tmp_path, device=device))
 
 
 def test_the_best_weights_are_chosen_by_validation_alone(tmp_path):

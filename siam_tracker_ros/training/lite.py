@@ -109,7 +109,8 @@ class LiteTraining(LoopSettings):
         teacher = None if self.teacher is None else LightFcTeacher(self.teacher)
         batches = LiteBatches(ImageBank.read(self.data, device), self.pairs, self.seed, self.batch, rank)
         if teacher is not None:
-            batches = TaughtBatches(batches, teacher, threads=1 if device.type == "cpu" else os.cpu_count())
+            cores = len(os.sched_getaffinity(0)) // processes
+            batches = TaughtBatches(batches, teacher, threads=1 if device.type == "cpu" else max(1, cores))
         batches = draw_ahead(batches, self.schedule.steps, device, self.workers)
         return Task(LiteLearner(network, self.losses), LiteCurriculum(self.schedule), batches)
 

@@ -9,6 +9,7 @@ from a checkpoint goes on as if it had never stopped, on a CPU to the last bit.
 import abc
 import copy
 import dataclasses
+import datetime
 import errno
 import logging
 import math
@@ -38,6 +39,7 @@ from siam_tracker_ros.training.validation import ValidationSettings
 
 logger = logging.getLogger(__name__)
 
+LONGEST_WAIT = datetime.timedelta(days=1)  # of the other processes for the one that validates
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -49,7 +51,7 @@ class LoopSettings(abc.ABC):
         MAY_CHANGE: dotted names of settings, or of sections, that may be others when a run is taken up again; so may
             every `path`.
         output: folder for the checkpoints, the log and the weights.
-        seed: of the weights and of the batches.
+        seed: of the weights and of the batches; another one, when a run is taken up again, draws other batches.
         device: "auto", "cpu", "cuda" or "cuda:N"; where torchrun starts several processes, each takes a GPU of its own.
         precision: "bf16", which computes in bfloat16 what bears it, or "fp32".
         compile: whether torch compiles the step, which takes minutes at the start.
@@ -61,7 +63,7 @@ class LoopSettings(abc.ABC):
     """
 
     MAY_CHANGE: typing.ClassVar = (
-        "output", "device", "compile", "log_every", "checkpoint_every", "keep", "validation",
+        "output", "seed", "device", "compile", "log_every", "checkpoint_every", "keep", "validation",
     )  # fmt: skip
     RANGES: typing.ClassVar = {
         "average_decay": (0, 1),
@@ -90,6 +92,16 @@ class LoopSettings(abc.ABC):
     @abc.abstractmethod
     def process_batch(self):
         """Pairs that each process takes in a step."""
+
+    @property
+    def keeps_processes(self):
+        """Whether a run with another number of processes goes another way, though a step has as many pairs."""
+        return False
+
+    @property
+    def has_idle_weights(self):
+        """Whether weights that learn may be without gradient, for which processes that learn together must look."""
+        return False
 
     @abc.abstractmethod
     def prepare(self, device, rank, processes):
@@ -292,12 +304,13 @@ def start_fabric(settings):
     device = select_device(settings.device)
     processes = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
     here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
-    devices = [device.index] if processes == 1 and device.type == "cuda" else here
+    together = DDPStrategy(find_unused_parameters=settings.has_idle_weights, timeout=LONGEST_WAIT)
+    devices = [device.index or 0] if processes == 1 and device.type == "cuda" else here
     fabric = Fabric(
         accelerator=device.type,
         devices=devices,
         num_nodes=processes // here,
-        strategy="auto" if processes == 1 else DDPStrategy(),
+        strategy="auto" if processes == 1 else together,
         precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
     )
     fabric.launch()
@@ -319,6 +332,11 @@ def check_settings(state, settings, processes, path):
         raise InvalidSettingError(
             f"a step takes {pairs} pairs (processes: {processes}, batch of each: {settings.process_batch}), but "
             f"checkpoint {path} was made with {state['pairs']}; let the product be the same"
+        )
+    if settings.keeps_processes and processes != state["processes"]:
+        raise InvalidSettingError(
+            f"{processes} processes share a step, but checkpoint {path} was made with {state['processes']}, and this "
+            "recipe learns from what each of them sees; let as many be"
         )
 
 
@@ -367,6 +385,7 @@ class Trainer:
         self._forward = None
         self._pending = []  # scalars of the steps since the last line of the log, by name
         self._skipped = 0  # steps in a row
+        self._skipped_since = 0  # the last line of the log
         self._stopwatch = Stopwatch(fabric.device)
 
     @property
@@ -427,8 +446,8 @@ class Trainer:
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))  # for what the network or its losses draw
         self.curriculum.set_rates(self.optimizer, self.step)
         losses = self._forward(batch)
-        self._pending.append({name: value.detach() for name, value in losses.items()})
         if not self._skips(losses["total"].detach()):
+            self._pending.append({name: value.detach() for name, value in losses.items()})
             self.curriculum.take_step(self.learner, self.optimizer, losses["total"], self.fabric.backward)
         self.step += 1
         self.average.update(self.learner.network, self.step)
@@ -457,6 +476,7 @@ class Trainer:
             self._skipped = 0
             return False
         self._skipped += 1
+        self._skipped_since += 1
         if self._skipped > curriculum.most_skipped:
             raise TrainingError(
                 f"the loss is {value:g} at step {self.step + 1}, and was no number or too large for {self._skipped} "
@@ -467,8 +487,8 @@ class Trainer:
     def _check_loss(self, step, loss):
         if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss is {loss} at step {step + 1}; {_last_words(self.checkpoints)}; with lower learning rates, "
-                "start anew"
+                f"the loss is {loss} at step {step + 1}; {_last_words(self.checkpoints)}, with another seed past these "
+                "pairs; with lower learning rates, start anew"
             )
 
     def _check_weights(self):
@@ -481,24 +501,28 @@ class Trainer:
                 )
 
     def _summary(self):
-        """Record of the steps since the last: means over them and all processes. Waits for the GPU."""
+        """Record of the steps since the last: means over those that were learned from. Waits for the GPU."""
+        step_s, data_share = self._stopwatch.read()
+        pairs = self.settings.process_batch * self.fabric.world_size
+        record = {"step": self.step, **self._means()}
+        for number, group in enumerate(self.optimizer.param_groups):
+            record[f"group_{number}_rate"] = group["lr"]
+        if self._skipped_since:
+            record["skipped"], self._skipped_since = self._skipped_since, 0
+        return {**record, "pairs_per_s": round(pairs / step_s, 1), "data_share": round(data_share, 3)}
+
+    def _means(self):
+        """Means by name over the steps since the last record and all processes."""
+        if not self._pending:
+            return {}
         names = list(self._pending[0])
         table = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in self._pending])
         table = self.fabric.all_reduce(table, reduce_op="mean").double().cpu().numpy()
+        first, self._pending = self.step - len(self._pending), []
         if self.curriculum.largest_loss is None:
-            first = self.step - len(self._pending)
             for number, loss in enumerate(table[:, names.index("total")]):
                 self._check_loss(first + number, loss)
-        counted = np.isfinite(table).all(1)
-        table, self._pending = table[counted], []
-        step_s, data_share = self._stopwatch.read()
-        pairs = self.settings.process_batch * self.fabric.world_size
-        record = {"step": self.step, **dict(zip(names, table.mean(0).tolist() if len(table) else ()))}
-        for number, group in enumerate(self.optimizer.param_groups):
-            record[f"group_{number}_rate"] = group["lr"]
-        if not counted.all():
-            record["skipped"] = int((~counted).sum())
-        return {**record, "pairs_per_s": round(pairs / step_s, 1), "data_share": round(data_share, 3)}
+        return dict(zip(names, table.mean(0).tolist()))
 
     def _save(self, log, validates):
         """Validate where it is due, then write the weights, the curves and, last of all, the checkpoint."""
@@ -518,6 +542,7 @@ class Trainer:
             "step": self.step,
             "settings": to_values(self.settings),
             "pairs": self.settings.process_batch * self.fabric.world_size,
+            "processes": self.fabric.world_size,
             "learner": self.learner.state_dict(),
             "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -540,4 +565,11 @@ class Trainer:
             ) from error
         self._start_stage(max(0, state["step"] - 1))
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.best_iou = state["step"], state["best_iou"]
+        self.step = state["step"]
+        if not self._validates_otherwise(state["settings"]):
+            self.best_iou = state["best_iou"]
+
+    def _validates_otherwise(self, before):
+        """Whether scores of a run with settings of before cannot be compared with those to come."""
+        changed = differences(before, to_values(self.settings))
+        return any(name.startswith("validation") and name != "validation.every" for name in changed)

@@ -51,6 +51,8 @@ class Method:
         losses: their names.
         has_anchors: pairs are labelled by AnchorRules, and may show two objects.
         shifts_colors: pairs need the colour directions of the training images.
+        has_idle_weights: weights that learn, by the authors' groups, of which the losses know nothing.
+        couples_pairs: what a pair teaches depends on the others that its process sees in a step.
     """
 
     model: str
@@ -60,6 +62,8 @@ class Method:
     losses: tuple[str, ...]
     has_anchors: bool = False
     shifts_colors: bool = False
+    has_idle_weights: bool = False
+    couples_pairs: bool = False
 
 
 def _siamrpn_pair(recipe, drawn):
@@ -103,7 +107,13 @@ METHODS = {
         True,
     ),
     "siammask_sharp": Method(
-        "siammask_sharp", SiamMask, _siammask_pair, objectives.refinement_objective, ("mask",), True
+        "siammask_sharp",
+        SiamMask,
+        _siammask_pair,
+        objectives.refinement_objective,
+        ("mask",),
+        True,
+        has_idle_weights=True,
     ),
     "ocean": Method("ocean", OceanNetwork, *_OCEAN),
     "ocean_online": Method(
@@ -121,6 +131,12 @@ METHODS = {
         ("classification", "box", "localization"),
     ),
     "gradnet": Method(
-        "gradnet", GradNetNetwork, _gradnet_pair, objectives.gradnet_objective, ("adapted",), shifts_colors=True
+        "gradnet",
+        GradNetNetwork,
+        _gradnet_pair,
+        objectives.gradnet_objective,
+        ("adapted",),
+        shifts_colors=True,
+        couples_pairs=True,
     ),
 }

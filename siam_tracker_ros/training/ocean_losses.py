@@ -79,7 +79,8 @@ def aligned_target(distance, target, inside):
 def ocean_aligned_loss(logits, distance, target, inside):
     """Binary cross entropy of the object-aware head against `aligned_target`; (B, S, S).
 
-    A loss that is not a number becomes 0.
+    A loss that is not a number becomes 0, from which every weight has a gradient of 0.
     """
-    loss = functional.binary_cross_entropy_with_logits(logits, aligned_target(distance, target, inside))
-    return torch.zeros_like(loss) if torch.isnan(loss) else loss
+    wanted = aligned_target(distance, target, inside)
+    loss = functional.binary_cross_entropy_with_logits(logits, wanted)
+    return logits.nan_to_num().sum() * 0 if torch.isnan(loss) else loss

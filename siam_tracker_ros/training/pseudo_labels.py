@@ -255,6 +255,8 @@ def read_start_boxes(path):
         if not clip or box.shape != (4,) or not np.isfinite(box).all() or frame < 0 or box[2:].min() <= 0:
             raise InvalidInputError(f"{path}, line {number} is {line!r}, expected clip,frame,x,y,w,h")
         found.setdefault(clip, []).append((frame, box))
+    if not found:
+        raise InvalidInputError(f"{path} names no target, expected lines of clip,frame,x,y,w,h")
     return found
 
 

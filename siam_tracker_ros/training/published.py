@@ -3,6 +3,7 @@
 """How a published method is trained: by its recipe, in epochs, as its authors did."""
 
 import dataclasses
+import logging
 import typing
 
 from siam_tracker_ros.training.ahead import AheadInProcesses
@@ -25,6 +26,8 @@ from siam_tracker_ros.training.rpn_losses import weighted_total
 from siam_tracker_ros.training.starting_weights import NONE
 from siam_tracker_ros.training.starting_weights import start_trunk
 from siam_tracker_ros.training.starting_weights import start_weights
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,8 +62,25 @@ class PublishedTraining(LoopSettings):
     def process_batch(self):
         return self.recipe.batch
 
+    @property
+    def keeps_processes(self):
+        return self.recipe.sums_gradients or METHODS[self.recipe.method].couples_pairs
+
+    @property
+    def has_idle_weights(self):
+        return METHODS[self.recipe.method].has_idle_weights
+
     def prepare(self, device, rank, processes):
         recipe = self.recipe
+        if processes != recipe.devices and rank == 0:
+            logger.warning(
+                "processes: %d, where the authors had %d devices: a step takes %d pairs, not %d; learning rates and "
+                "pairs stay as they are set",
+                processes,
+                recipe.devices,
+                processes * recipe.batch,
+                recipe.devices * recipe.batch,
+            )
         network = METHODS[recipe.method].make_network()
         start_trunk(network, self.trunk)
         if self.start is not None:

@@ -179,8 +179,16 @@ def take_step(network, optimizer, loss, most_norm=None, backward=torch.Tensor.ba
 
 
 def parts(network, names):
-    """A network's modules and parameters by name; those that it is without are left out."""
-    found = (operator.attrgetter(name)(network) for name in names)
+    """A network's modules and parameters by name; those that are None are left out.
+
+    Raises:
+        InvalidSettingError: a name that the network does not have.
+    """
+    try:
+        found = [operator.attrgetter(name)(network) for name in names]
+    except AttributeError as error:
+        known = ", ".join(name for name, _ in network.named_children())
+        raise InvalidSettingError(f"recipe.groups: {error}; its parts are {known}") from error
     return [part for part in found if part is not None]
 
 

@@ -55,10 +55,8 @@ class Schedule:
     def __post_init__(self):
         least = 1 if self.warm_up is None else 1 + self.warm_up.epochs
         if self.epochs < least:
-            hint = (
-                "" if self.warm_up is None else "; the warm-up takes the others, set schedule.warm_up to null for none"
-            )
-            raise InvalidSettingError(f"schedule.epochs is {self.epochs}, expected {least} or more{hint}")
+            hint = "" if self.warm_up is None else "; the others are of warm_up, which may be null"
+            raise InvalidSettingError(f"epochs is {self.epochs}, expected {least} or more{hint}")
 
     def table(self):
         """The rates (epochs,) as the authors list them."""

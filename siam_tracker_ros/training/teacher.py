@@ -4,6 +4,7 @@
 
 import concurrent.futures
 import pathlib
+import threading
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class LightFcTeacher:
         for name in ("backbone.onnx", "tracking.onnx"):
             if not (self.folder / name).is_file():
                 raise WeightsError(f"no {name} in {self.folder}; expected the teacher's two ONNX files in that folder")
-        self._sessions = {}
+        self._sessions, self._opening = {}, threading.Lock()
         self._check()
 
     def __call__(self, template_bgr, search_bgr):
@@ -82,9 +83,10 @@ class LightFcTeacher:
         self._sessions.clear()
 
     def _session(self, name):
-        if name not in self._sessions:  # none may cross a fork: each process that draws opens its own
-            self._sessions[name] = self._open(name)
-        return self._sessions[name]
+        with self._opening:
+            if name not in self._sessions:  # none may cross a fork: each process that draws opens its own
+                self._sessions[name] = self._open(name)
+            return self._sessions[name]
 
     def _open(self, name):
         import onnxruntime

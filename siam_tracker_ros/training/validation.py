@@ -49,11 +49,13 @@ class Validation:
         for sequence in self.sequences:
             if not score_boxes(sequence.truth_xywh, sequence.truth_xywh).frames:
                 raise InvalidInputError(f"{sequence.folder} has no box after its first frame, expected one to score by")
-        create_tracker(model, "random", device="cpu", **settings.tracker)  # what is wrong is said before the run
+        self._create_tracker("random", "cpu")  # what is wrong is said before the run
 
     def __call__(self, network, device):
         """Return the mean IoU, 0..1, of a network that is not changed by it, on a torch device."""
-        weights, settings = network.state_dict(), self.settings.tracker
-        tracker = create_tracker(self.model, weights, device=str(device), precision="fp32", **settings)
-        runs = run_one_pass(tracker, self.sequences)
+        runs = run_one_pass(self._create_tracker(network.state_dict(), str(device)), self.sequences)
         return mean_scores(run.scores for run in runs).mean_iou
+
+    def _create_tracker(self, weights, device):
+        how = {"device": device, "precision": "fp32", "runtime": "torch"}  # the same wherever a run goes on
+        return create_tracker(self.model, weights, **how, **self.settings.tracker)
