@@ -431,9 +431,12 @@ def _add_train(commands):
 
 
 def _train(args):
+    from siam_tracker_ros.training.train import speaks_for_all
     from siam_tracker_ros.training.train import train_from_config
 
-    print(train_from_config(args.config, resume=args.resume, overrides=dict(args.overrides)))
+    weights = train_from_config(args.config, resume=args.resume, overrides=dict(args.overrides))
+    if speaks_for_all():
+        print(weights)
 
 
 def _add_label(commands):

@@ -17,7 +17,7 @@ from siam_tracker_ros.training.bank import ImageBank
 from siam_tracker_ros.training.bank import cut_context
 from siam_tracker_ros.training.datasets import DatasetSettings
 from siam_tracker_ros.training.datasets.track import Track
-from siam_tracker_ros.training.stored_squares import context_side
+from siam_tracker_ros.training.stored_squares import square_side
 from siam_tracker_ros.training.stored_squares import stored_side
 
 RED, GREEN = (0, 0, 255), (0, 120, 0)
@@ -96,7 +96,7 @@ def test_a_bank_of_nothing_is_refused():
 def test_frames_are_cut_round_their_targets(box):
     track = drawn([box], size_wh=(640, 480))
     image, mask, stored = cut_context(track.image_bgr(0), track.mask(0), np.array(box, float))
-    context = context_side(np.array(box, float))
+    context = square_side(np.array(box, float))
     assert image.shape[:2] == mask.shape
     assert max(image.shape) <= max(2 * context, 108) * 1.2, "enlarged at most twice, or stored at 108"
     assert max(image.shape) <= 432

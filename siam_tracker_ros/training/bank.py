@@ -29,7 +29,7 @@ from siam_tracker_ros.training.datasets import check_datasets
 from siam_tracker_ros.training.datasets.problems import Problems
 from siam_tracker_ros.training.datasets.problems import too_many_broken
 from siam_tracker_ros.training.datasets.shards import read_photos
-from siam_tracker_ros.training.stored_squares import context_side
+from siam_tracker_ros.training.stored_squares import square_side
 from siam_tracker_ros.training.stored_squares import stored_side
 
 PHOTO_SIDES = (128, 216)  # a photo is this large in its shorter side, and cut to this in its longer one
@@ -299,7 +299,7 @@ def cut_context(image_bgr, mask, box_xywh):
         InvalidInputError: the square lies outside of the frame.
     """
     size_wh = np.array(image_bgr.shape[1::-1])
-    side = context_side(box_xywh)
+    side = square_side(box_xywh)
     center = xywh_to_cxcywh(box_xywh)[:2]
     low = np.clip(np.floor(center - side / 2), 0, size_wh).astype(int)
     high = np.clip(np.ceil(center + side / 2), 0, size_wh).astype(int)

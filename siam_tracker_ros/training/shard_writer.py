@@ -16,7 +16,7 @@ from siam_tracker_ros.geometry import xywh_to_xyxy
 from siam_tracker_ros.geometry import xyxy_to_xywh
 from siam_tracker_ros.trackers.crop import crop_context
 from siam_tracker_ros.trackers.crop import mean_bgr
-from siam_tracker_ros.training.stored_squares import context_side
+from siam_tracker_ros.training.stored_squares import square_side
 from siam_tracker_ros.training.stored_squares import stored_side
 
 WEBP_QUALITY = 80
@@ -37,7 +37,7 @@ def context_crop(image_bgr, box_xywh, mask=None):
     """
     box = np.asarray(box_xywh, np.float64)
     center_xy = xywh_to_cxcywh(box)[:2]
-    side, stored = max(1, round(context_side(box))), stored_side(box)
+    side, stored = max(1, round(square_side(box))), stored_side(box)
 
     def cut(image, fill):
         region, corner_xy = crop_context(image, center_xy, side, side, fill)

@@ -7,18 +7,18 @@ A square is 3.4 * s_z wide, s_z being the side of the template's context in Siam
 twice.
 """
 
-from siam_tracker_ros.trackers import response
+from siam_tracker_ros.trackers.response import context_side
 
 CONTEXT = 3.4  # side of a square in units of s_z
 STORED_SIDES = (432, 216, 108)
 
 
-def context_side(box_xywh):
+def square_side(box_xywh):
     """Side of the square round a box (..., 4) in pixels of the frame."""
-    return CONTEXT * response.context_side(box_xywh[..., 2], box_xywh[..., 3])
+    return CONTEXT * context_side(box_xywh[..., 2], box_xywh[..., 3])
 
 
 def stored_side(box_xywh):
     """Side of the stored square of a box (4,); the largest that does not enlarge the picture more than twice."""
-    side = context_side(box_xywh)
+    side = square_side(box_xywh)
     return next((stored for stored in STORED_SIDES if 2 * side >= stored), STORED_SIDES[-1])

@@ -2,11 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a file of `config/train` to trained weights."""
 
+import logging
+import os
+
 from siam_tracker_ros.training.lite import LiteTraining
 from siam_tracker_ros.training.loop import train
 from siam_tracker_ros.training.published import PublishedTraining
 from siam_tracker_ros.training.settings import make_settings
 from siam_tracker_ros.training.settings import read_values
+
+
+def speaks_for_all():
+    """Whether this is the process, of those that torchrun started, that tells what all of them find."""
+    return int(os.environ.get("RANK", 0)) == 0
 
 
 def train_from_config(config, resume=False, overrides=None):
@@ -19,6 +27,8 @@ def train_from_config(config, resume=False, overrides=None):
     Raises:
         SiamTrackerError: see `read_training` and `loop.train`.
     """
+    if not speaks_for_all():
+        logging.getLogger("siam_tracker_ros").setLevel(logging.ERROR)
     return train(read_training(config, overrides), resume)
 
 
