@@ -6,8 +6,18 @@ import torch
 from torch import nn
 
 from siam_tracker_ros.models.blocks import ConvNorm
+from siam_tracker_ros.models.ocean import OceanNetwork
+from siam_tracker_ros.models.ocean_online import OceanOnlineNetwork
+from siam_tracker_ros.models.rpn import RegionProposals
+from siam_tracker_ros.models.siammask import SiamMask
+from siam_tracker_ros.models.siammask import SiamMaskBase
+from siam_tracker_ros.models.siamrcr import SiamRCRNetwork
+from siam_tracker_ros.models.siamrpn import SiamRPN
+from siam_tracker_ros.models.siamrpn import SiamRPNAlex
+from siam_tracker_ros.models.siamrpn import SiamRPNResNet50
 from siam_tracker_ros.training.datasets import DatasetSettings
 from siam_tracker_ros.training.datasets import read_dataset
+from siam_tracker_ros.training.methods import METHODS
 from siam_tracker_ros.training.published_batches import PublishedPairs
 
 WIDTH = 16  # channels of the heads here, of which the published networks have 256
@@ -41,6 +51,32 @@ def quick(make_network, stages=3, **arguments):
     network = make_network(**arguments)
     network.trunk = QuickTrunk(stages)
     return network
+
+
+def quick_alex():
+    """AlexNet has no neck: where it is frozen, a random one may narrow its features."""
+    trunk = SiamRPNAlex().trunk
+    return SiamRPN(trunk, (0,), [ConvNorm(256, WIDTH, relu=None)], RegionProposals([WIDTH], False))
+
+
+def quick_online():
+    network = quick(OceanOnlineNetwork, 2)
+    network.online_trunk = ConvNorm(512, 1024, 3, 2, groups=64)
+    return network
+
+
+QUICK = {
+    "siamrpn_alex": quick_alex,
+    "siamrpn_r50": lambda: quick(SiamRPNResNet50, 4, widths=(WIDTH,) * 3),
+    "siamrpn_r50_otb": lambda: quick(SiamRPNResNet50, 4, widths=(WIDTH,) * 3, weighted=False),
+    "siamrpn_r50_16gpu": lambda: quick(SiamRPNResNet50, 4, widths=(WIDTH,) * 3),
+    "siammask_base": lambda: quick(SiamMaskBase, width=WIDTH),
+    "siammask_sharp": lambda: quick(SiamMask, width=WIDTH),
+    "ocean": lambda: quick(OceanNetwork, channels=WIDTH),
+    "ocean_online": quick_online,
+    "siamrcr": lambda: quick(SiamRCRNetwork, channels=WIDTH),
+    "gradnet": METHODS["gradnet"].make_network,
+}
 
 
 class Remembering(nn.Module):
