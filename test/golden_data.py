@@ -50,8 +50,9 @@ def pysot_shapes(config):
     return shapes
 
 
+@functools.lru_cache(1)  # several tests in a row ask for the same, of up to 300 MB
 def pysot_state(config):
-    """Stand-in weights in the official key schema of a configuration: key to array."""
+    """Stand-in weights in the official key schema of a configuration: key to array, not to be written to."""
     return {key: _pysot_tensor(key, tuple(shape)) for key, shape in pysot_shapes(config).items()}
 
 

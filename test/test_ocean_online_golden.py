@@ -120,10 +120,10 @@ def test_first_samples():
 
 
 # In single precision the filter's first 25 steps amplify rounding, and the released code's own run forks from its run
-# in double precision at the ninth frame of VOT2019's settings.
+# in double precision at the ninth frame of VOT2019's settings. In double precision a frame takes a second.
 RUNS = [  # preset, file, double precision, frames, tolerances of score maps, of pixels and of the confidence
     ("vot2019", "VOT2019ON_f64", True, 11, 1e-7, 1e-6, 1e-9),
-    ("vot2018", "VOT2018ON_f64", True, 11, 1e-7, 1e-6, 1e-9),
+    ("vot2018", "VOT2018ON_f64", True, 3, 1e-7, 1e-6, 1e-9),
     ("vot2019", "VOT2019ON", False, 8, 1e-2, 1e-3, 1e-5),
     ("vot2018", "VOT2018ON", False, 11, 1e-2, 1e-3, 1e-5),
 ]
@@ -153,5 +153,5 @@ def test_a_run_is_the_released_codes(monkeypatch, preset, name, double, frames, 
             np.testing.assert_allclose(weights, case["sw"][index][: len(weights)], rtol=0, atol=1e-6)
             assert target.scale == pytest.approx(case["oscale"][index], rel=1e-6)
             np.testing.assert_allclose(target.center_xy, case["opos"][index][::-1], rtol=0, atol=pixel_error)
-    if double:
+    if double and frames == len(case["upd"]):
         np.testing.assert_allclose(target.kernel[0, ::step], case["filter_last"], rtol=0, atol=1e-7)

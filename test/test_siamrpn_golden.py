@@ -157,17 +157,21 @@ RUNS = {  # configuration: model, and for each recorded run its name, preset and
     "siammask_sharp": ("siammask_sharp", [("vot18_", "vot2018", {}), ("vot_", "vot", {}), ("davis_", None, {})]),
 }
 
+# Of eleven tracked frames, those that are compared. The target of the long-term tracker is lost in the fourth and found
+# in the fifth, in a region of 831 pixels, which takes as long as ten others; later frames are the same again.
+FRAMES = {"siamrpn_r50_l234_dwxcorr_lt": 6}
+
 
 def test_the_tracker_gives_the_released_codes_boxes_and_masks(config, network):
     reference, compared = golden(f"pysot/{config}"), set()
     model, runs = RUNS[config]
     for run, preset, settings in runs:
-        compared |= compare_run(reference, network, INFOS[model], run, preset, settings)
+        compared |= compare_run(reference, network, INFOS[model], run, preset, settings, FRAMES.get(config, 11))
     assert compared == {name for name in reference if name.startswith("trk_")}
 
 
-def compare_run(reference, network, info, run, preset, settings):
-    """Compare all that is recorded of eleven tracked frames, and say which arrays were compared."""
+def compare_run(reference, network, info, run, preset, settings, count):
+    """Compare all that is recorded of so many tracked frames, and say which arrays were compared."""
     has_masks = "mask" in info.name
     values = {**info.defaults, **info.presets.get(preset, {}), **settings}
     tracker = info.tracker_class(network, info.tracker_class.settings_class(**values))
@@ -177,7 +181,7 @@ def compare_run(reference, network, info, run, preset, settings):
         box[:2] -= 0.5  # PySOT begins at x + (w - 1) / 2
     with watched(siammask if has_masks else siamrpn) as seen:
         tracker.init(frames[0], box)
-        results = [tracker.track(frame) for frame in frames[1:]]
+        results = [tracker.track(frame) for frame in frames[1 : 1 + count]]
     centers_and_sizes = xywh_to_cxcywh(np.stack([result.box_xywh for result in results]))
 
     ours = {
@@ -198,7 +202,7 @@ def compare_run(reference, network, info, run, preset, settings):
     compared = set()
     for name, value in ours.items():
         if f"trk_{run}{name}" in reference:
-            expected = reference[f"trk_{run}{name}"]
+            expected = reference[f"trk_{run}{name}"][:count]
             np.testing.assert_allclose(np.asarray(value), expected, rtol=0, atol=tolerance.get(name, 1e-4))
             compared.add(f"trk_{run}{name}")
     if has_masks:
