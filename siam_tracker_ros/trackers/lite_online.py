@@ -43,7 +43,7 @@ UPDATE_INTERVAL = 5  # frames
 LEARNING_RATE = 0.02
 HARD_NEGATIVE_LEARNING_RATE = 0.05
 HARD_NEGATIVE_RATIO = 0.45  # second peak of the filter's scores over the first; above it, something else looks alike
-LEARN_SCORE = 0.25  # which lite and the filter must both give a cell before a frame teaches that it is the target
+LEARN_SCORE = 0.35  # which lite and the filter must both give a cell before a frame teaches that it is the target
 
 
 @dataclasses.dataclass(frozen=True)
