@@ -24,6 +24,10 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_unconfigure():
+    gc.unfreeze()  # or libraries tell at the exit of what was never collected
+
+
 @pytest.fixture(autouse=True)
 def repeatable():
     """The same random numbers in every test, and no more threads than the smallest machine has."""

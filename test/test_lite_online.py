@@ -86,11 +86,12 @@ def test_its_memory_is_bounded(network, monkeypatch):
 
 
 def test_it_learns_at_once_from_something_that_looks_alike(network):
-    tracker = started(network)
-    kernel = tracker._target.kernel
-    assert tracker.track(frame((60, 40, RED), (96, 40, RED))).updated
-    assert not torch.equal(tracker._target.kernel, kernel)
-    assert not started(network).track(frame((60, 40, RED), (96, 40, BLUE))).updated
+    for colour, learns in ((RED, True), (BLUE, False)):
+        tracker = started(network)
+        kernel = tracker._target.kernel
+        assert not tracker.track(frame((60, 40, RED))).updated
+        assert tracker.track(frame((60, 40, RED), (96, 40, colour))).updated == learns
+        assert torch.equal(tracker._target.kernel, kernel) != learns
 
 
 @pytest.mark.parametrize("seen", [(), ((96, 40, BLUE),)], ids=["nothing", "something else"])

@@ -14,9 +14,9 @@ def round_half_up(value):
     return int(np.floor(value + 0.5))
 
 
-def mean_bgr(image_bgr, where=None):
-    """Mean colour (3,) of an image, which fills what lies outside the frame; where: bool (H, W), None for all of it."""
-    return np.array(cv2.mean(image_bgr, None if where is None else where.view(np.uint8))[:3])
+def mean_bgr(image_bgr):
+    """Mean colour (3,) of an image, which fills what lies outside the frame."""
+    return np.array(cv2.sumElems(image_bgr)[:3]) / (image_bgr.shape[0] * image_bgr.shape[1])
 
 
 def crop_context(image_bgr, center_xy, side, out_side, fill_bgr, snap=round_half_up):

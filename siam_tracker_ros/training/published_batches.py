@@ -51,7 +51,7 @@ def fill_color(image, valid_xywh=None):
         outside = np.ones(image.shape[:2], bool)
         outside[y : y + h, x : x + w] = False
         if outside.any():
-            return mean_bgr(image, outside)
+            return image[outside].mean(0)
     return mean_bgr(image)
 
 
