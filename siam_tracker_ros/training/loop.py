@@ -268,6 +268,7 @@ def train(settings, resume=False):
         trainer = Trainer(settings, fabric, checkpoints, task, validation)
         if state is not None:
             trainer.restore(state, path)
+            del state  # as large as the network and its optimiser
         return trainer.run()
     except torch.cuda.OutOfMemoryError as error:
         raise TrainingError(
