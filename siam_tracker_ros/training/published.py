@@ -74,8 +74,8 @@ class PublishedTraining(LoopSettings):
         recipe = self.recipe
         if processes != recipe.devices and rank == 0:
             logger.warning(
-                "processes: %d, where the authors had %d devices: a step takes %d pairs, not %d; learning rates and "
-                "pairs stay as they are set",
+                "processes: %d, the authors' devices: %d; a step takes %d pairs, not %d; learning rates and pairs stay "
+                "as they are set",
                 processes,
                 recipe.devices,
                 processes * recipe.batch,
