@@ -1,7 +1,8 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The layers that every published network here is made of."""
+"""The layers that the networks here are made of."""
 
+import torch
 from torch import nn
 
 
@@ -16,3 +17,20 @@ class ConvNorm(nn.Sequential):
             nn.BatchNorm2d(channels_out),
             *([relu(inplace=True)] if relu else []),
         )
+
+
+class DepthwiseConv(nn.Conv2d):
+    """One kernel a channel, padded so that a stride of 1 keeps the map's size.
+
+    On a CPU it learns in the precision of its weights whatever autocast says: in bfloat16 the gradient takes two to
+    three times as long.
+    """
+
+    def __init__(self, channels, kernel, stride=1, bias=True):
+        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=bias)
+
+    def forward(self, x):
+        if x.is_cuda or not x.requires_grad:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))

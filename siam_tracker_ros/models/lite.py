@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from siam_tracker_ros.models.blocks import DepthwiseConv
 from siam_tracker_ros.models.mobilenet_v2 import CHANNELS
 from siam_tracker_ros.models.mobilenet_v2 import FINE_CHANNELS
 from siam_tracker_ros.models.mobilenet_v2 import MIDDLE_CHANNELS
@@ -72,9 +73,9 @@ class Response:
 class ConvNorm(nn.Sequential):
     """Convolution that keeps the map's size, batch norm, and a ReLU unless told otherwise."""
 
-    def __init__(self, channels_in, channels_out, kernel=1, groups=1, relu=True):
+    def __init__(self, channels_in, channels_out, kernel=1, relu=True):
         layers = [
-            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, groups=groups, bias=False),
+            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
             nn.BatchNorm2d(channels_out),
         ]
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
@@ -99,7 +100,8 @@ class TowerBlock(nn.Module):
     def __init__(self, channels):
         super().__init__()
         self.layers = nn.Sequential(
-            ConvNorm(channels, channels, 5, groups=channels), ConvNorm(channels, channels, relu=False)
+            nn.Sequential(DepthwiseConv(channels, 5, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)),
+            ConvNorm(channels, channels, relu=False),
         )
 
     def forward(self, x):

@@ -10,6 +10,7 @@ where it strides.
 from torch import nn
 
 from siam_tracker_ros.models.blocks import ConvNorm
+from siam_tracker_ros.models.blocks import DepthwiseConv
 
 CHANNELS = 96
 MIDDLE_CHANNELS = 32
@@ -66,7 +67,7 @@ class InvertedResidual(Residual):
         layers = []
         if expansion != 1:
             layers += [nn.Conv2d(channels_in, hidden, 1), nn.ReLU6(inplace=True)]
-        layers += [nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden), nn.ReLU6(inplace=True)]
+        layers += [DepthwiseConv(hidden, 3, stride), nn.ReLU6(inplace=True)]
         layers += [nn.Conv2d(hidden, channels_out, 1)]
         super().__init__(layers, stride == 1 and channels_in == channels_out)
 
