@@ -20,6 +20,7 @@ from siam_tracker_ros.training.checkpoints import load_checkpoint
 from siam_tracker_ros.training.lite_losses import LossSettings
 from siam_tracker_ros.training.loop import Trainer
 from siam_tracker_ros.training.loop import start_fabric
+from siam_tracker_ros.training.pseudo_labels import read_start_boxes
 from siam_tracker_ros.training.settings import make_settings
 from siam_tracker_ros.training.settings import read_settings
 from siam_tracker_ros.training.settings import read_values
@@ -165,6 +166,11 @@ def test_a_run_starts_from_the_weights_of_another(config):
 def test_the_shipped_file_is_whole():
     settings = read_settings(CONFIG, lite.LiteTraining)
     assert settings.schedule.steps > settings.schedule.frozen_steps
+
+
+def test_the_shipped_boxes_can_be_read():
+    boxes = read_start_boxes(CONFIG.with_name("lite_clips.csv"))
+    assert len(boxes) == 83 and sum(len(starts) for starts in boxes.values()) == 117
 
 
 @pytest.mark.parametrize(
