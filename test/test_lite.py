@@ -8,6 +8,7 @@ from siam_tracker_ros import create_tracker
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.errors import NotInitializedError
 from siam_tracker_ros.geometry import xywh_to_cxcywh
+from siam_tracker_ros.models.blocks import DepthwiseConv
 from siam_tracker_ros.models.lite import LiteNetwork
 from siam_tracker_ros.models.lite import Response
 from siam_tracker_ros.models.lite import box_cover
@@ -273,3 +274,18 @@ def test_box_cover_counts_the_covered_cells(box, expected_sum):
     assert cover.shape == (1, 1, 8, 8)
     assert cover.sum().item() == pytest.approx(expected_sum, abs=1e-4)
     assert 0 <= cover.min() and cover.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("learns, dtype", [(True, torch.float32), (False, torch.bfloat16)])
+def test_depthwise_layers_learn_in_the_precision_of_their_weights_on_a_cpu(learns, dtype):
+    layer = DepthwiseConv(4, 5)
+    x = torch.rand(2, 4, 8, 8, requires_grad=learns)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    assert y.dtype == dtype and y.shape == x.shape
+    torch.testing.assert_close(y.float(), layer(x), rtol=0, atol=0 if learns else 0.02)
+
+
+def test_all_of_lites_depthwise_layers_do():
+    grouped = [layer for layer in LiteNetwork().modules() if isinstance(layer, torch.nn.Conv2d) and layer.groups > 1]
+    assert grouped and all(isinstance(layer, DepthwiseConv) for layer in grouped)
