@@ -4,7 +4,8 @@
 """Compare models with other trackers on labelled sequences: how fast they are and how well they follow.
 
 All of them get the same frames, resized to 640x480, and work in turns of ten frames, so that whatever else
-the machine does slows all of them alike.
+the machine does slows all of them alike. Before each turn is a short rest: the threads of other runtimes go on
+spinning for some 50 ms after their last frame, and would slow the first frames of whoever comes next.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from siam_tracker_ros.evaluation.tables import format_table
 
 SIZE_WH = (640, 480)
 WARM_UP = 5  # frames of each sequence that are not timed
+REST_S = 0.1  # before each turn
 
 
 class Peer:
@@ -72,7 +74,7 @@ def compare(trackers, sequences, most_frames):
     times, scores = ({name: [] for name in trackers} for _ in range(2))
     for sequence in tqdm(sequences, unit="sequence", disable=None):
         frames_bgr, truth_xywh = read_resized(sequence, most_frames)
-        for name, timing in time_in_turns(trackers, frames_bgr, truth_xywh[0], WARM_UP).items():
+        for name, timing in time_in_turns(trackers, frames_bgr, truth_xywh[0], WARM_UP, rest_s=REST_S).items():
             times[name].append(timing.track_ms)
             scores[name].append(score_boxes(truth_xywh, np.vstack([truth_xywh[:1], timing.boxes_xywh])))
     track_ms = {name: np.concatenate(parts) for name, parts in times.items()}

@@ -59,7 +59,7 @@ class OpenCvTracker:
         return TrackResult(np.array(box if found else [np.nan] * 4, dtype=np.float64), score=float(found))
 
 
-def time_in_turns(trackers, frames_bgr, box_xywh, warm_up=0, on_frame=lambda: None, limit_s=math.inf):
+def time_in_turns(trackers, frames_bgr, box_xywh, warm_up=0, on_frame=lambda: None, limit_s=math.inf, rest_s=0.0):
     """Let several trackers follow the same target, ten frames each in turn.
 
     Args:
@@ -70,6 +70,7 @@ def time_in_turns(trackers, frames_bgr, box_xywh, warm_up=0, on_frame=lambda: No
             a quarter of its frames.
         on_frame: called for every frame of every tracker.
         limit_s: a tracker that has taken so many seconds begins no further frame.
+        rest_s: seconds of rest before each turn, in which threads of the tracker before it that still spin go to sleep.
 
     Returns:
         A dictionary of name to Timing, whose times begin after the warm-up and whose boxes begin at frame 1.
@@ -85,6 +86,7 @@ def time_in_turns(trackers, frames_bgr, box_xywh, warm_up=0, on_frame=lambda: No
         tracker.init(frames_bgr[0], box_xywh)
     for begin in range(1, len(frames_bgr), TURN_FRAMES):
         for name in order:
+            time.sleep(rest_s)
             for image_bgr in frames_bgr[begin : begin + TURN_FRAMES]:
                 if spent_s[name] < limit_s:
                     start = time.perf_counter()

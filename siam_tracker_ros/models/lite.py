@@ -118,15 +118,16 @@ class AlignedScores(nn.Module):
         nn.init.zeros_(self.judge[-1].weight)
         nn.init.zeros_(self.judge[-1].bias)
         step = torch.tensor([-1.0, 0.0, 1.0]) / 3
-        self.register_buffer("steps", torch.cartesian_prod(step, step).flip(1), persistent=False)  # (9, 2) as x, y
+        steps = torch.cartesian_prod(step, step).flip(1)  # (9, 2) as x, y
+        self.register_buffer("steps", steps[:, None], persistent=False)  # (9, 1, 2)
 
     def forward(self, fused, box_cxcywh):
         """Return what to add to the logits (B, 2, 16, 16)."""
         reduced = self.reduce(fused)  # (B, 32, 16, 16)
-        box = box_cxcywh.detach().flatten(2).transpose(1, 2)[:, :, None]  # (B, 256, 1, 4)
-        points = (box[..., :2] + self.steps * box[..., 2:]) * 2 - 1  # (B, 256, 9, 2), -1..1 as grid_sample wants them
-        seen = functional.grid_sample(reduced.to(points.dtype), points, align_corners=False)  # (B, 32, 256, 9)
-        seen = seen.transpose(2, 3).flatten(1, 2).unflatten(2, fused.shape[2:])  # (B, 288, 16, 16)
+        box = box_cxcywh.detach().flatten(2).transpose(1, 2)[:, None]  # (B, 1, 256, 4)
+        points = (box[..., :2] + self.steps * box[..., 2:]) * 2 - 1  # (B, 9, 256, 2), -1..1 as grid_sample wants them
+        seen = functional.grid_sample(reduced.to(points.dtype), points, align_corners=False)  # (B, 32, 9, 256)
+        seen = seen.flatten(1, 2).unflatten(2, fused.shape[2:])  # (B, 288, 16, 16)
         return self.judge(seen.to(reduced.dtype))
 
 
