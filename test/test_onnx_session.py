@@ -74,6 +74,24 @@ def test_a_size_that_varies_may_be_any(onnx_runtime, shape, layout):
         torch.testing.assert_close(total(image), sums.total(image))
 
 
+@pytest.mark.parametrize(
+    ("version", "may_spin"), [("1.15.0", "0"), ("1.25.1", "0"), ("1.26.0", "1"), ("1.31.1", "1"), ("2.0.0", "1")]
+)
+def test_threads_spin_where_it_can_be_bounded(onnx_runtime, monkeypatch, version, may_spin):
+    monkeypatch.setattr(onnx_runtime, "__version__", version)
+    entries = {}
+    taken = onnx_runtime.SessionOptions.add_session_config_entry
+
+    def note(self, key, value):
+        entries[key] = value
+        taken(self, key, value)
+
+    monkeypatch.setattr(onnx_runtime.SessionOptions, "add_session_config_entry", note)
+    OnnxFunction(Sums().eval(), "total", ((1, 3, 4, 4),))
+    assert entries["session.intra_op.allow_spinning"] == may_spin
+    assert 0 < int(entries["session.intra_op.spin_duration_us"]) <= 100
+
+
 def test_several_answers_are_a_tuple(onnx_runtime):
     sums = Sums().eval()
     image, offset = torch.rand(1, 3, 4, 4), torch.rand(1, 1, 1, 1)
