@@ -482,7 +482,12 @@ def _label(args):
         held_out=None if args.held_out is None else pseudo_labels.fingerprints(args.held_out),
         boxes=None if args.boxes is None else pseudo_labels.read_start_boxes(args.boxes),
     )
-    for reason, names in (("cannot be read", report.unreadable), ("is held out", report.held_out)):
+    reasons = {
+        "cannot be read": report.unreadable,
+        "is held out": report.held_out,
+        "lies behind the last frame that is looked at (see clip_frames)": report.not_reached,
+    }
+    for reason, names in reasons.items():
         for name in names:
             print(f"left out, because it {reason}: {name}", file=sys.stderr)
     shards = ", ".join(str(path) for path in report.shards)

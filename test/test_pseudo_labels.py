@@ -13,6 +13,8 @@ from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.training.datasets import DatasetSettings
+from siam_tracker_ros.training.datasets import read_dataset
 from siam_tracker_ros.training.pseudo_labels import LabelSettings
 from siam_tracker_ros.training.pseudo_labels import find_clips
 from siam_tracker_ros.training.pseudo_labels import fingerprints
@@ -203,11 +205,35 @@ def test_clips_of_a_folder_become_shards(tmp_path):
         crop = cv2.imdecode(np.frombuffer(shard.extractfile(names[0]).read(), np.uint8), cv2.IMREAD_COLOR)
     assert len(names) == 2 * report.frames
     assert report.frames >= 6 * report.tracks > 0
-    assert (label["set"], label["track"], label["kind"]) == ("my_clips", "a_b_c_0", "video")
+    assert (label["set"], label["track"], label["kind"]) == ("my_clips", "0_a_b_c_0", "video")
     assert crop.shape == (*label["size"], 3)
     assert list(tmp_path.rglob("*.part")) == []
     with pytest.raises(InvalidInputError, match="exists already"):
         label_folder(clips, tmp_path / "shards", MatchingTeacher(), SETTINGS)
+
+
+def test_clips_of_like_names_are_tracks_of_their_own(tmp_path):
+    for number, name in enumerate(("a b", "a_b", "\u732b", "\u72d7")):
+        write_clip(tmp_path / "clips" / name, draw_clip(seed=number)[0])
+    report = label_folder(tmp_path / "clips", tmp_path / "shards", MatchingTeacher(), SETTINGS)
+    tracks = read_dataset(DatasetSettings("shards", str(tmp_path / "shards")))
+    assert len(tracks) == report.tracks >= 4
+    for track in tracks:
+        assert (np.diff(track.numbers) > 0).all(), "frames of one clip each"
+
+
+def test_a_named_target_starts_in_the_nearest_frame_that_is_looked_at(tmp_path):
+    images, boxes = draw_clip(frames=60, speed_xy=(2, 1))
+    (tmp_path / "clips").mkdir()
+    with VideoSink(tmp_path / "clips" / "film.avi", 30.0) as sink:
+        for image in images:
+            sink.write(image)
+    settings = dataclasses.replace(SETTINGS, clip_frames=15, least_frames=3, least_samples=2)
+    named = {"film.avi": [(11, boxes[11]), (55, boxes[55])]}  # every third frame is looked at, up to frame 42
+    report = label_folder(tmp_path / "clips", tmp_path / "shards", MatchingTeacher(), settings, boxes=named)
+    assert report.not_reached == ["film.avi, frame 55"]
+    (track,) = read_dataset(DatasetSettings("shards", str(tmp_path / "shards")))
+    assert track.numbers[0] == 12
 
 
 def test_even_pictures_are_not_taken_for_held_out_ones(tmp_path):

@@ -27,6 +27,8 @@ from siam_tracker_ros.models.ocean_online import IMAGENET_MEAN_RGB
 from siam_tracker_ros.models.ocean_online import IMAGENET_STD_RGB
 from siam_tracker_ros.models.resnet import ResNet50
 from siam_tracker_ros.training import starting_weights
+from siam_tracker_ros.training.augmentation import prepare_crop
+from siam_tracker_ros.training.augmentation import prepared_box
 from siam_tracker_ros.training.datasets import DatasetSettings
 from siam_tracker_ros.training.datasets import read_dataset
 from siam_tracker_ros.training.datasets.shards import ShardTrack
@@ -37,6 +39,7 @@ from siam_tracker_ros.training.published_batches import PublishedBatches
 from siam_tracker_ros.training.published_batches import PublishedPairs
 from siam_tracker_ros.training.published_batches import color_directions
 from siam_tracker_ros.training.published_batches import fill_color
+from siam_tracker_ros.training.published_batches import preparation
 from siam_tracker_ros.training.published_batches import prepare
 from siam_tracker_ros.training.recipes import start_stage
 from siam_tracker_ros.training.settings import make_settings
@@ -67,6 +70,35 @@ def test_a_prepared_crop_has_the_target_in_its_middle(shards):
         found = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
         np.testing.assert_allclose(found, crop.box_xyxy, atol=2)
         assert crop.image_bgr.shape == (511, 511, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "format_name", "box_xyxy", "inclusive"),
+    [
+        ("siamrpn_r50", "coco", (30, 40, 110, 100), False),
+        ("siamrpn_r50", "got10k", (30, 40, 110, 100), False),
+        ("siammask_base", "coco", (30, 40, 109, 99), True),
+        ("siammask_sharp", "youtube_vos", (30, 40, 110, 100), False),
+        ("siammask_base", "imagenet_vid", (30, 40, 109, 99), False),
+        ("ocean", "imagenet_det", (30, 40, 109, 99), False),
+    ],
+)
+def test_crops_are_cut_at_the_corners_that_the_authors_take(shards, method, format_name, box_xyxy, inclusive):
+    track = next(iter(read_dataset(DatasetSettings("shards", str(shards)))))
+    track = dataclasses.replace(track, boxes_xywh=np.array([(30.0, 40, 80, 60)]))
+    crop = prepare(track, 0, preparation(method, format_name))
+    image = track.image_bgr(0)
+    expected = prepare_crop(image, box_xyxy, inclusive, fill_color(image, track.valid_xywh(0)))
+    np.testing.assert_array_equal(crop.image_bgr, expected)
+    np.testing.assert_array_equal(crop.box_xyxy, prepared_box(np.subtract(box_xyxy[2:], box_xyxy[:2])))
+
+
+def test_a_target_of_one_pixel_keeps_it(shards):
+    track = next(iter(read_dataset(DatasetSettings("shards", str(shards)))))
+    track = dataclasses.replace(track, boxes_xywh=np.array([(30.0, 40, 1, 1)]))
+    crops = [prepare(track, 0, preparation("siamrpn_r50", name)) for name in ("imagenet_vid", "coco")]
+    np.testing.assert_array_equal(crops[0].image_bgr, crops[1].image_bgr)
+    assert (np.diff(crops[0].box_xyxy.reshape(2, 2), axis=0) > 0).all()
 
 
 def test_outside_of_a_crop_is_what_it_is_filled_with():

@@ -63,6 +63,43 @@ def test_an_epoch_of_each_recipe(name, run_epoch, capsys):
     assert record["step"] == 1 and {*METHODS[RECIPES[name].method].losses, "total"} <= record.keys()
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "words"),
+    [
+        ("siamrpn_alex", "recipe.groups=[]", "recipe.groups has none that learns from epoch 0 on"),
+        ("siamrpn_alex", "recipe.groups.1.from_epoch=1", "recipe.groups has none that learns from epoch 0 on"),
+        ("siamrpn_alex", "recipe.groups.0.modules=[trunk.layer9]", "has no attribute 'layer9'; its parts are"),
+        ("siamrpn_alex", "recipe.groups.0.modules=[rpn]", "is in group 0 and again in group 1, expected it once"),
+        ("siamrpn_alex", "recipe.search_side=287", "recipe.cells is 17, expected 21: what siamrpn_alex answers"),
+        ("ocean", "recipe.search_side=287", "recipe.cells is 25, expected 29"),
+        ("ocean_online", "recipe.search_side=256", "recipe.cells is 14, expected 16"),
+        ("siamrpn_alex", "recipe.search.flip=5", "recipe.search.flip is 5, expected 0 to 1"),
+        ("siamrpn_alex", "recipe.template.scale=1.5", "recipe.template.scale is 1.5, expected 0 to 0.9"),
+        ("siamrcr", "recipe.search.blur=0.2", "recipe.search.blur is 0.2, expected nothing: siamrcr varies shift,"),
+        ("siammask_base", "recipe.template.flip=0.5", "recipe.template.flip is 0.5, expected nothing"),
+        ("gradnet", "recipe.search.color=0.5", "recipe.search.color is 0.5, expected nothing: gradnet varies shift,"),
+        ("gradnet", "precision=bf16", "precision is bf16, expected fp32: gradnet needs float32"),
+        ("ocean_online", "precision=bf16", "precision is bf16, expected fp32"),
+        ("siamrpn_alex", "seed=5000000000", "seed is 5000000000, expected 0 to 4294967295"),
+        ("siamrpn_alex", "datasets.0.pairs=0", "datasets.0.pairs is 0, expected 1 or more"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_first_step(name, setting, words, tmp_path, monkeypatch, capsys):
+    method = dataclasses.replace(METHODS[RECIPES[name].method], make_network=QUICK[name])
+    monkeypatch.setitem(METHODS, RECIPES[name].method, method)
+    given = f"output={tmp_path / 'run'}", "trunk=none", "start=null", "device=cpu", setting
+    arguments = [part for each in given for part in ("--set", each)]
+    assert main(["train", str(FOLDER / f"{name}.yaml"), *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("settings", "warned"), [((), True), (("recipe.groups=[{modules: [trunk, rpn]}]",), False)])
+def test_a_trunk_that_stays_random_is_told(settings, warned, run_epoch, caplog):
+    run_epoch("siamrpn_alex", *settings)
+    assert ("keep their random values to the end (first: trunk." in caplog.text) == warned
+
+
 SHARP = "recipe.search_side=127", "recipe.cells=1", "recipe.search={shift: 8, scale: 0.05}"
 
 

@@ -161,7 +161,11 @@ def test_no_mask_no_loss_and_no_gradient_from_outside():
     logits = torch.randn(2, 63, 63, requires_grad=True)
     nothing = rpn_losses.mask_loss(logits[:0], torch.zeros(0, 127, 127))
     assert nothing.item() == 0
-    assert [value.item() for value in rpn_losses.mask_agreement(logits[:0], torch.zeros(0, 127, 127))] == [0, 0, 0]
+    assert [value.item() for value in rpn_losses.mask_agreement(logits[:0], torch.zeros(0, 127, 127)).values()] == [
+        0,
+        0,
+        0,
+    ]
     outside = rpn_losses.mask_loss(logits, torch.zeros(2, 127, 127))
     (nothing + outside).backward()
     assert outside.item() == pytest.approx(math.log(2), abs=1e-6)

@@ -409,5 +409,5 @@ def test_a_step_of_siammasks_refinement():
 def test_mask_agreement_counts_what_overlaps():
     windows = mask_windows(tensor(MASK_BASE["mask_target_in"]).float()[None], torch.ones(1, 25, 25) > 0, 32)
     middle = windows[312:313]
-    assert [value.item() for value in mask_agreement(middle * 3, middle)] == [1, 1, 1]
-    assert [value.item() for value in mask_agreement(-middle, middle)] == [0, 0, 0]
+    assert [value.item() for value in mask_agreement(middle * 3, middle).values()] == [1, 1, 1]
+    assert [value.item() for value in mask_agreement(-middle, middle).values()] == [0, 0, 0]

@@ -151,7 +151,9 @@ def test_weights_that_an_update_has_spoilt_are_not_saved(tmp_path):
 
 def test_a_curriculum_may_skip_steps_but_not_for_ever(tmp_path):
     weights = train(tiny_settings(tmp_path / "few", largest_loss=100, nan_at=[4, 5], steps=7))
-    assert all(torch.isfinite(value).all() for value in safetensors.torch.load_file(weights).values())
+    state = safetensors.torch.load_file(weights)
+    assert all(torch.isfinite(value).all() for value in state.values())
+    assert state["seen"] == 7 - 2, "statistics of a step that is skipped are forgotten, too"
     records = {record["step"]: record for record in read_log(tmp_path / "few" / "log.jsonl")}
     assert records[6]["skipped"] == 2 and "total" not in records[6] and "skipped" not in records[7]
     train(tiny_settings(tmp_path / "large", largest_loss=1e-6, steps=2))
@@ -190,7 +192,7 @@ def test_a_checkpoint_that_does_not_fit_the_disk_leaves_those_before(tmp_path):
 
 
 def test_too_little_memory_names_what_to_lower(tmp_path):
-    with pytest.raises(TrainingError, match=r"too small \(CUDA out of memory.*2 GiB\); lower batch, which is 4"):
+    with pytest.raises(TrainingError, match=r"too small \(CUDA out of memory.*2 GiB\) for 4 pairs a step; spread"):
         train(tiny_settings(tmp_path, no_memory_at=0))
 
 

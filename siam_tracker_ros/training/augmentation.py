@@ -9,6 +9,7 @@ sampling, SiamRPN++, Li et al. 2019, section 3.1).
 """
 
 import dataclasses
+import typing
 
 import cv2
 import numpy as np
@@ -39,8 +40,10 @@ class Augmentation:
     Attributes:
         shift: pixels, at most, in x and in y.
         scale: width and height of the view are 1 +- scale of the usual, each for itself.
-        blur, flip, color: how often, 0..1.
+        blur, flip, color: how often, 0..1; a method heeds some of them, see `methods.Method`.
     """
+
+    RANGES: typing.ClassVar = {"scale": (0, 0.9), "blur": (0, 1), "flip": (0, 1), "color": (0, 1)}
 
     shift: float
     scale: float

@@ -31,10 +31,6 @@ class Layer:
     weight: torch.Tensor | None
     mask: torch.Tensor | None
 
-    def over(self, below_bgr):
-        """Pictures (B, 3, H, W) with the layer over them."""
-        return torch.addcmul(self.image_bgr + below_bgr, below_bgr, self.weight, value=-1)
-
 
 def view_matrix(center_xy, side, out_side, angle=None, stretch=None, flip=None):
     """Affine maps (B, 2, 3) from pictures to crops of `out_side` pixels that show `side` pixels round a centre.

@@ -53,7 +53,7 @@ class LoopSettings(abc.ABC):
         output: folder for the checkpoints, the log and the weights.
         seed: of the weights and of the batches; another one, when a run is taken up again, draws other batches.
         device: "auto", "cpu", "cuda" or "cuda:N"; where torchrun starts several processes, each takes a GPU of its own.
-        precision: "bf16", which computes in bfloat16 what bears it, or "fp32".
+        precision: "bf16", which computes in bfloat16 what bears it, or "fp32", on a GPU without TF32, too.
         compile: whether torch compiles the step, which takes minutes at the start.
         average_decay: of the moving average of the weights, which is validated and saved for use.
         log_every: steps between lines of the log.
@@ -66,6 +66,7 @@ class LoopSettings(abc.ABC):
         "output", "seed", "device", "compile", "log_every", "checkpoint_every", "keep", "validation",
     )  # fmt: skip
     RANGES: typing.ClassVar = {
+        "seed": (0, 2**32 - 1),
         "average_decay": (0, 1),
         "log_every": (1, math.inf),
         "checkpoint_every": (1, math.inf),
@@ -272,15 +273,16 @@ def train(settings, resume=False):
         return trainer.run()
     except torch.cuda.OutOfMemoryError as error:
         raise TrainingError(
-            f"the GPU's memory is too small ({str(error).splitlines()[0]}); lower batch, which is "
-            f"{settings.process_batch}, or what is read of the data; {_last_words(checkpoints)}"
+            f"the GPU's memory is too small ({str(error).splitlines()[0]}) for {settings.process_batch} pairs a step; "
+            "spread them over more GPUs, each with a smaller batch, and --resume, or start anew with a smaller one or "
+            f"with less of the data; {_last_words(checkpoints)}"
         ) from error
     except (RuntimeError, ConnectionError, EOFError) as error:
         if not tells_of_lost_worker(error):
             raise
         raise TrainingError(
-            f"a process that draws batches is gone ({str(error).strip()}); if memory ran out, lower workers, or what "
-            f"is read of the data; {_last_words(checkpoints)}"
+            f"a process that draws batches is gone ({str(error).strip()}); if memory ran out, lower workers, or start "
+            f"anew with less of the data; {_last_words(checkpoints)}"
         ) from error
     except OSError as error:
         if error.errno not in DISK_ERRORS:
@@ -305,6 +307,11 @@ def start_fabric(settings):
     device = select_device(settings.device)
     processes = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
     here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    if device.type == "cuda" and here > torch.cuda.device_count():
+        raise InvalidSettingError(
+            f"torchrun started {here} processes here, but there are {torch.cuda.device_count()} GPUs, expected one for "
+            "each process; lower --nproc-per-node, or set device to cpu"
+        )
     together = DDPStrategy(find_unused_parameters=settings.has_idle_weights, timeout=LONGEST_WAIT)
     devices = [device.index or 0] if processes == 1 and device.type == "cuda" else here
     fabric = Fabric(
@@ -316,6 +323,7 @@ def start_fabric(settings):
     )
     fabric.launch()
     torch.backends.cudnn.benchmark = device.type == "cuda"  # crops are all of one size
+    torch.backends.cudnn.allow_tf32 = settings.precision != "fp32"  # by default convolutions round to ten bits
     return fabric
 
 
@@ -384,6 +392,7 @@ class Trainer:
         self.best_iou = -1.0
         self.optimizer = None
         self._forward = None
+        self._statistics = [buffer.clone() for buffer in self.learner.buffers()]  # before a step that may be skipped
         self._pending = []  # scalars of the steps since the last line of the log, by name
         self._skipped = 0  # steps in a row
         self._skipped_since = 0  # the last line of the log
@@ -446,8 +455,11 @@ class Trainer:
         seed = np.random.SeedSequence((self.settings.seed, self.step, self.fabric.global_rank))
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))  # for what the network or its losses draw
         self.curriculum.set_rates(self.optimizer, self.step)
+        torch._foreach_copy_(self._statistics, list(self.learner.buffers()))
         losses = self._forward(batch)
-        if not self._skips(losses["total"].detach()):
+        if self._skips(losses["total"].detach()):
+            torch._foreach_copy_(list(self.learner.buffers()), self._statistics)
+        else:
             self._pending.append({name: value.detach() for name, value in losses.items()})
             self.curriculum.take_step(self.learner, self.optimizer, losses["total"], self.fabric.backward)
         self.step += 1
@@ -494,7 +506,7 @@ class Trainer:
 
     def _check_weights(self):
         """Refuse to save what an update has spoilt."""
-        for name, value in self.learner.named_parameters():
+        for name, value in (*self.learner.named_parameters(), *self.learner.named_buffers()):
             if not torch.isfinite(value).all():
                 raise TrainingError(
                     f"{name} is no number after step {self.step}; {_last_words(self.checkpoints)}; with lower learning "

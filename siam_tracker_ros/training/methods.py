@@ -49,10 +49,13 @@ class Method:
         make_pair: function of Recipe and Drawn; returns an item, see `published_pairs`.
         objective: function of a network and a batch, see `objectives`.
         losses: their names.
+        cells: function of the search region's side in pixels; returns that of the response in cells.
+        varies: what of an Augmentation it heeds.
         has_anchors: pairs are labelled by AnchorRules, and may show two objects.
         shifts_colors: pairs need the colour directions of the training images.
         has_idle_weights: weights that learn, by the authors' groups, of which the losses know nothing.
-        couples_pairs: what a pair teaches depends on the others that its process sees in a step.
+        couples_pairs: a pair's own loss depends on the others that its process sees in a step.
+        needs_float32: bfloat16 is too coarse for what it learns by.
     """
 
     model: str
@@ -60,10 +63,27 @@ class Method:
     make_pair: collections.abc.Callable
     objective: collections.abc.Callable
     losses: tuple[str, ...]
+    cells: collections.abc.Callable
+    varies: tuple[str, ...]
     has_anchors: bool = False
     shifts_colors: bool = False
     has_idle_weights: bool = False
     couples_pairs: bool = False
+    needs_float32: bool = False
+
+
+def _unpadded(side):
+    """Cells of a response to a template of 127 pixels, a stride of 8 apart."""
+    return (side - 127) // 8 + 1
+
+
+def _cut_out(side):
+    """The same of networks that cut the middle out of their template's features."""
+    return _unpadded(side) + 8
+
+
+def _of_stride_16(side):
+    return side // 16
 
 
 def _siamrpn_pair(recipe, drawn):
@@ -91,19 +111,24 @@ def _gradnet_pair(recipe, drawn):
     return published_pairs.gradnet_pair(*crops, recipe, drawn.random, drawn.color_directions)
 
 
-_RPN = _siamrpn_pair, objectives.siamrpn_objective, ("classification", "offset"), True
-_OCEAN = _ocean_pair, objectives.ocean_objective, ("classification", "box", "aligned")
+_SHIFTS = "shift", "scale"
+_PYSOT = *_SHIFTS, "blur", "flip", "color"
+_RPN = _siamrpn_pair, objectives.siamrpn_objective, ("classification", "offset")
 
 METHODS = {
-    "siamrpn_alex": Method("siamrpn_alex", SiamRPNAlex, *_RPN),
-    "siamrpn_r50": Method("siamrpn_r50", SiamRPNResNet50, *_RPN),
-    "siamrpn_r50_otb": Method("siamrpn_r50", functools.partial(SiamRPNResNet50, weighted=False), *_RPN),
+    "siamrpn_alex": Method("siamrpn_alex", SiamRPNAlex, *_RPN, _unpadded, _PYSOT, True),
+    "siamrpn_r50": Method("siamrpn_r50", SiamRPNResNet50, *_RPN, _cut_out, _PYSOT, True),
+    "siamrpn_r50_otb": Method(
+        "siamrpn_r50", functools.partial(SiamRPNResNet50, weighted=False), *_RPN, _cut_out, _PYSOT, True
+    ),
     "siammask_base": Method(
         "siammask_base",
         SiamMaskBase,
         _siammask_pair,
         objectives.siammask_objective,
         ("classification", "offset", "mask"),
+        _cut_out,
+        (*_SHIFTS, "blur"),
         True,
     ),
     "siammask_sharp": Method(
@@ -112,16 +137,29 @@ METHODS = {
         _siammask_pair,
         objectives.refinement_objective,
         ("mask",),
+        _unpadded,
+        (*_SHIFTS, "blur"),
         True,
         has_idle_weights=True,
     ),
-    "ocean": Method("ocean", OceanNetwork, *_OCEAN),
+    "ocean": Method(
+        "ocean",
+        OceanNetwork,
+        _ocean_pair,
+        objectives.ocean_objective,
+        ("classification", "box", "aligned"),
+        _cut_out,
+        (*_SHIFTS, "color"),
+    ),
     "ocean_online": Method(
         "ocean_online",
         OceanOnlineNetwork,
         _ocean_online_sequence,
         objectives.ocean_online_objective,
         ("first", "steps", "last"),
+        _of_stride_16,
+        _PYSOT,
+        needs_float32=True,
     ),
     "siamrcr": Method(
         "siamrcr",
@@ -129,6 +167,8 @@ METHODS = {
         _siamrcr_pair,
         objectives.siamrcr_objective,
         ("classification", "box", "localization"),
+        _cut_out,
+        (*_SHIFTS, "color"),
     ),
     "gradnet": Method(
         "gradnet",
@@ -136,7 +176,10 @@ METHODS = {
         _gradnet_pair,
         objectives.gradnet_objective,
         ("adapted",),
+        _unpadded,
+        _SHIFTS,
         shifts_colors=True,
         couples_pairs=True,
+        needs_float32=True,
     ),
 }

@@ -3,7 +3,8 @@
 """From a network and a batch of pairs to its losses, one function a method.
 
 A batch is a mapping of tensors. Each has `template` (B, 3, 127, 127) and `search` (B, 3, side, side), BGR, about
-0..255. What else it holds stands at each function. Losses come as a mapping of names to scalars, unweighted.
+0..255. What else it holds stands at each function. Losses come as a mapping of names to scalars, unweighted; those of
+masks with figures for the log, see `rpn_losses.mask_agreement`.
 """
 
 import torch
@@ -18,6 +19,7 @@ from siam_tracker_ros.training.ocean_losses import ocean_classification_loss
 from siam_tracker_ros.training.ocean_online_losses import hinged_loss
 from siam_tracker_ros.training.ocean_online_losses import score_target
 from siam_tracker_ros.training.rpn_losses import classification_loss
+from siam_tracker_ros.training.rpn_losses import mask_agreement
 from siam_tracker_ros.training.rpn_losses import mask_cells
 from siam_tracker_ros.training.rpn_losses import mask_columns
 from siam_tracker_ros.training.rpn_losses import mask_loss
@@ -52,10 +54,12 @@ def siammask_objective(network, batch):
     response = network(batch["search"], template)
     cells = mask_cells(batch["label"]) & batch["has_mask"][:, None, None]
     logits = mask_columns(network.coarse(response.features[-1], template.mask), cells)
+    windows = mask_windows(batch["mask"], cells, MASK_PADDING)
     return {
         "classification": classification_loss(response.logits, batch["label"]),
         "offset": offset_loss(response.offsets, batch["offset"], batch["weight"]),
-        "mask": mask_loss(logits, mask_windows(batch["mask"], cells, MASK_PADDING)),
+        "mask": mask_loss(logits, windows),
+        **mask_agreement(logits, windows),
     }
 
 
@@ -66,7 +70,7 @@ def refinement_objective(network, batch):
         143 pixels hold the whole window of each of its cells.
     """
     logits, windows = refined_masks(network, batch)
-    return {"mask": mask_loss(logits, windows)}
+    return {"mask": mask_loss(logits, windows), **mask_agreement(logits, windows)}
 
 
 def refined_masks(network, batch):

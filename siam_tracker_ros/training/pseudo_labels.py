@@ -165,6 +165,7 @@ class LabelReport:
     Attributes:
         clips, tracks, frames: how many were labelled and written.
         unreadable, held_out: the clips that were left out.
+        not_reached: the targets that were named in a frame behind the last that is looked at, as "clip, frame N".
         shards: the files that were written.
     """
 
@@ -173,6 +174,7 @@ class LabelReport:
     frames: int = 0
     unreadable: list = dataclasses.field(default_factory=list)
     held_out: list = dataclasses.field(default_factory=list)
+    not_reached: list = dataclasses.field(default_factory=list)
     shards: list = dataclasses.field(default_factory=list)
 
 
@@ -206,7 +208,7 @@ def label_folder(folder, output, teacher, settings, second=None, held_out=None, 
     set_name = _plain(folder.resolve().name)
     report = LabelReport()
     with ShardWriter(output, set_name) as writer:
-        for path in tqdm(clips, desc="label", unit="clip", disable=None):
+        for clip_number, path in enumerate(tqdm(clips, desc="label", unit="clip", disable=None)):
             name = path.relative_to(folder).as_posix()
             try:
                 clip = read_clip(path, settings)
@@ -217,11 +219,15 @@ def label_folder(folder, output, teacher, settings, second=None, held_out=None, 
                 report.held_out.append(name)
                 continue
             report.clips += 1
-            starts = None if boxes is None else [(at // clip.step, box * clip.scale) for at, box in boxes[name]]
+            starts = None
+            if boxes is not None:
+                named = [(at, round(at / clip.step), box * clip.scale) for at, box in boxes[name]]
+                report.not_reached += [f"{name}, frame {at}" for at, start, _ in named if start >= len(clip.frames)]
+                starts = [(start, box) for _, start, box in named]
             for number, track in enumerate(label_clip(clip.frames, teacher, settings, second, starts)):
                 shown = [(track.start + at, track.boxes_xywh[at]) for at in track.samples]
                 frames = [(at * clip.step, clip.frames[at], box, None) for at, box in shown]
-                writer.add_track(set_name, f"{_plain(name)}_{number}", frames)
+                writer.add_track(set_name, f"{clip_number}_{_plain(name)}_{number}", frames)  # names may become alike
                 report.tracks += 1
                 report.frames += len(frames)
     report.shards = writer.paths

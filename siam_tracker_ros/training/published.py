@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import typing
 
+from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.training.ahead import AheadInProcesses
 from siam_tracker_ros.training.datasets import DatasetSettings
 from siam_tracker_ros.training.datasets import check_datasets
@@ -18,6 +19,7 @@ from siam_tracker_ros.training.published_batches import PublishedBatches
 from siam_tracker_ros.training.published_batches import PublishedPairs
 from siam_tracker_ros.training.recipes import LARGEST_LOSS
 from siam_tracker_ros.training.recipes import Recipe
+from siam_tracker_ros.training.recipes import learned_weights
 from siam_tracker_ros.training.recipes import parts
 from siam_tracker_ros.training.recipes import set_rates
 from siam_tracker_ros.training.recipes import start_stage
@@ -54,6 +56,10 @@ class PublishedTraining(LoopSettings):
     precision: typing.Literal["bf16", "fp32"] = "fp32"
     average_decay: float = 0.0
 
+    def __post_init__(self):
+        if self.precision == "bf16" and METHODS[self.recipe.method].needs_float32:
+            raise InvalidSettingError(f"precision is bf16, expected fp32: {self.recipe.method} needs float32")
+
     @property
     def model(self):
         return METHODS[self.recipe.method].model
@@ -83,8 +89,18 @@ class PublishedTraining(LoopSettings):
             )
         network = METHODS[recipe.method].make_network()
         start_trunk(network, self.trunk)
+        learned = learned_weights(network, recipe)
         if self.start is not None:
             start_weights(network, self.start, [name for group in recipe.groups for name in group.modules])
+        elif self.trunk == NONE and rank == 0:
+            random = [name for name, weight in network.named_parameters() if weight not in learned]
+            if random:
+                logger.warning(
+                    "trunk is none: %d weights keep their random values to the end (first: %s), since no group of "
+                    "recipe.groups learns them; give an ImageNet start, or let a group learn them",
+                    len(random),
+                    random[0],
+                )
         pairs = PublishedPairs(recipe, self.datasets, check_datasets(self.datasets), self.seed)
         curriculum = PublishedCurriculum(recipe, processes)
         batches = PublishedBatches(pairs, recipe.batch, rank=rank, processes=processes)

@@ -6,6 +6,8 @@ The published data sets do not fit a machine's memory, and their crops are varie
 a pair needs them, in processes beside the one that learns.
 """
 
+import dataclasses
+
 import numpy as np
 from torch.utils.data import default_collate
 
@@ -23,25 +25,56 @@ from siam_tracker_ros.training.published_pairs import draw_round
 
 MASK_THRESHOLD = 0.5
 YOUTUBE_VOS_MASK_THRESHOLD = 0.2  # its pictures are smaller
+LEAST_SIDE = 1  # pixels of a box
 MOST_REDRAWN = 20  # pairs in place of one whose frames are broken
 COLOR_SAMPLES = 200  # pictures that the colour directions are taken from
 COLOR_SHARE = 0.1  # of the spread of colours that a picture is shifted by
 
 
-def prepare(track, row, mask_threshold=MASK_THRESHOLD):
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """How the authors prepare the pictures of a data set.
+
+    Attributes:
+        mask_threshold: 0..1, of the warped mask.
+        outermost: they take the middle of a box's outermost pixels for its corners, by which it is a pixel smaller.
+        inclusive: all the same they count the last pixel in when they cut the crop.
+    """
+
+    mask_threshold: float = MASK_THRESHOLD
+    outermost: bool = False
+    inclusive: bool = False
+
+
+def preparation(method, format_name):
+    """The Preparation of a data set's format by a method, both by name."""
+    if format_name == "coco" and method.startswith("siammask"):
+        return Preparation(outermost=True, inclusive=True)
+    if format_name == "youtube_vos":
+        return Preparation(YOUTUBE_VOS_MASK_THRESHOLD)
+    return Preparation(outermost=format_name in ("imagenet_vid", "imagenet_det"))
+
+
+def prepare(track, row, how=Preparation()):
     """The PreparedCrop of a track's frame.
 
     What lies outside of the frame has the frame's mean colour, also where the data hold crops that are filled so.
 
+    Args:
+        track: Track.
+        row: of the frame in it.
+        how: Preparation.
+
     Raises:
         InvalidInputError: the frame cannot be read.
     """
-    image, box_xywh = track.image_bgr(row), track.boxes_xywh[row]
-    box = xywh_to_xyxy(box_xywh)
-    crop = prepare_crop(image, box, fill=fill_color(image, track.valid_xywh(row)))
+    image, box = track.image_bgr(row), xywh_to_xyxy(track.boxes_xywh[row])
+    if how.outermost:
+        box[2:] = np.maximum(box[2:] - 1, box[:2] + LEAST_SIDE)
+    crop = prepare_crop(image, box, how.inclusive, fill_color(image, track.valid_xywh(row)))
     mask = track.mask(row)
-    prepared_mask = None if mask is None else prepare_mask(mask > 0, box, mask_threshold)
-    return PreparedCrop(crop, tuple(box_xywh[2:]), prepared_mask)
+    prepared_mask = None if mask is None else prepare_mask(mask > 0, box, how.mask_threshold, how.inclusive)
+    return PreparedCrop(crop, tuple(box[2:] - box[:2]), prepared_mask)
 
 
 def fill_color(image, valid_xywh=None):
@@ -159,8 +192,8 @@ class PublishedPairs:
         track = tracks[random.randint(len(tracks))]
         rows = np.flatnonzero(track.present)
         places = draw_frames(track.numbers[rows], settings.frame_range, random, count)
-        threshold = YOUTUBE_VOS_MASK_THRESHOLD if settings.format == "youtube_vos" else MASK_THRESHOLD
-        return [prepare(track, rows[place], threshold) for place in places]
+        how = preparation(self.recipe.method, settings.format)
+        return [prepare(track, rows[place], how) for place in places]
 
 
 class PublishedBatches:

@@ -30,7 +30,7 @@ class Group:
     """Modules that learn at the same rate.
 
     Attributes:
-        modules: names of a network's modules or parameters; one that the network is without is left out.
+        modules: names of a network's modules or parameters; one that is None there is left out.
         multiplier: of the schedule's rate.
         from_epoch: before it they stay as they are, batch norms included.
     """
@@ -116,6 +116,23 @@ class Recipe:
             )
         if self.negative and not method.has_anchors:
             raise InvalidSettingError(f"negative is {self.negative}, expected 0: {self.method} learns of one object")
+        if all(group.from_epoch > 0 for group in self.groups):
+            raise InvalidSettingError("groups has none that learns from epoch 0 on, expected one at least")
+        if self.cells != method.cells(self.search_side):
+            raise InvalidSettingError(
+                f"cells is {self.cells}, expected {method.cells(self.search_side)}: what {self.method} answers to a "
+                f"search_side of {self.search_side}"
+            )
+        for name, varied in (("template", self.template), ("search", self.search)):
+            self._check_variation(name, varied, method)
+
+    def _check_variation(self, name, varied, method):
+        for field in dataclasses.fields(varied):
+            value = getattr(varied, field.name)
+            if field.name not in method.varies and value != field.default:
+                raise InvalidSettingError(
+                    f"{name}.{field.name} is {value}, expected nothing: {self.method} varies {', '.join(method.varies)}"
+                )
 
     @property
     def objective(self):
@@ -125,6 +142,25 @@ class Recipe:
     def changes_at(self, epoch):
         """Whether `start_stage` is due before an epoch, which counts from 0."""
         return epoch == 0 or self.renews_optimizer or any(group.from_epoch == epoch for group in self.groups)
+
+
+def learned_weights(network, recipe):
+    """All weights of a network that learn at some time of a recipe: a set of parameters.
+
+    Raises:
+        InvalidSettingError: a group names what the network is without, or what another group learns as well.
+    """
+    names = {weight: name for name, weight in network.named_parameters()}
+    owners = {}
+    for number, group in enumerate(recipe.groups):
+        for weight in (weight for part in parts(network, group.modules) for weight in _weights(part)):
+            if weight in owners:
+                raise InvalidSettingError(
+                    f"recipe.groups: {names[weight]} is in group {owners[weight]} and again in group {number}, "
+                    "expected it once"
+                )
+            owners[weight] = number
+    return set(owners)
 
 
 def start_stage(network, recipe, epoch):

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Losses of SiamRPN++ (Li et al. 2019) and SiamMask (Wang et al. 2019), as the authors' code computes them."""
 
-import typing
-
 import torch
 from torch.nn import functional
 
@@ -104,24 +102,26 @@ def _to_mask_side(logits):
     return functional.interpolate(logits[:, None], (MASK_SIDE, MASK_SIDE), mode="bilinear", align_corners=True)[:, 0]
 
 
-class MaskAgreement(typing.NamedTuple):
-    """Mean IoU of masks with what they should be, and the shares of masks with an IoU above 0.5 and 0.7."""
-
-    iou: torch.Tensor
-    above_50: torch.Tensor
-    above_70: torch.Tensor
-
-
 @torch.no_grad()
 def mask_agreement(logits, windows):
-    """MaskAgreement of logits (N, h, w), cut at 0, with windows (N, 127, 127); all 0 when there is no mask."""
-    if not len(logits):
-        return MaskAgreement(*torch.zeros(3, dtype=logits.dtype, device=logits.device))
-    found, expected = _to_mask_side(logits) >= 0, windows == 1
-    iou = (found & expected).sum((1, 2)) / (found | expected).sum((1, 2))  # (N,)
-    return MaskAgreement(iou.mean(), (iou > 0.5).to(iou).mean(), (iou > 0.7).to(iou).mean())
+    """How masks agree with what they should be: figures for the log.
+
+    Args:
+        logits: (N, h, w), cut at 0.
+        windows: (N, 127, 127), 1 on the object and -1 elsewhere.
+
+    Returns:
+        Scalars by name: `mask_iou`, the mean IoU, and `mask_above_50` and `mask_above_70`, the shares of masks with an
+        IoU above 0.5 and 0.7; all 0 where there is no mask.
+    """
+    iou = logits.new_zeros(0)
+    if len(logits):
+        found, expected = _to_mask_side(logits) >= 0, windows == 1
+        iou = (found & expected).sum((1, 2)) / (found | expected).sum((1, 2)).clamp(min=1)  # (N,)
+    shares = {"mask_iou": iou, "mask_above_50": (iou > 0.5).to(iou), "mask_above_70": (iou > 0.7).to(iou)}
+    return {name: share.sum() / max(1, len(iou)) for name, share in shares.items()}
 
 
 def weighted_total(losses, weights):
-    """Sum of losses by name, each times its weight; both are mappings with the same names."""
-    return sum(weights[name] * loss for name, loss in losses.items())
+    """Sum of losses by name, each times its weight; what has no weight does not count."""
+    return sum(weights[name] * loss for name, loss in losses.items() if name in weights)

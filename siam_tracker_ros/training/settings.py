@@ -202,7 +202,7 @@ def _value(kind, value, place, limits, source):
     if kind in (int, float):
         low, high = limits
         if not math.isfinite(value) or not low <= value <= high:
-            refuse(f"{low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more")
+            refuse(f"{low:g} to {high:.10g}" if math.isfinite(high) else f"{low:g} or more")
     return kind(value)
 
 

@@ -3,6 +3,8 @@
 """Which data sets a training run reads, and how much of each."""
 
 import dataclasses
+import math
+import typing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +25,8 @@ class DatasetSettings:
         frame_range: frames, at most, between template and search region, counted in the source, in the published
             recipes; `lite` takes any two of a track.
     """
+
+    RANGES: typing.ClassVar = {"pairs": (1, math.inf)}
 
     format: str
     path: str
