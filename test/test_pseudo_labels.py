@@ -222,18 +222,18 @@ def test_clips_of_like_names_are_tracks_of_their_own(tmp_path):
         assert (np.diff(track.numbers) > 0).all(), "frames of one clip each"
 
 
-def test_a_named_target_starts_in_the_nearest_frame_that_is_looked_at(tmp_path):
+def test_named_targets_start_where_they_are_named_or_in_the_nearest_frame(tmp_path):
     images, boxes = draw_clip(frames=60, speed_xy=(2, 1))
     (tmp_path / "clips").mkdir()
     with VideoSink(tmp_path / "clips" / "film.avi", 30.0) as sink:
         for image in images:
             sink.write(image)
     settings = dataclasses.replace(SETTINGS, clip_frames=15, least_frames=3, least_samples=2)
-    named = {"film.avi": [(11, boxes[11]), (55, boxes[55])]}  # every third frame is looked at, up to frame 42
+    named = {"film.avi": [(at, boxes[at]) for at in (11, 15, 19, 55)]}  # looked at are frames 2, 5, 8 to 44
     report = label_folder(tmp_path / "clips", tmp_path / "shards", MatchingTeacher(), settings, boxes=named)
     assert report.not_reached == ["film.avi, frame 55"]
-    (track,) = read_dataset(DatasetSettings("shards", str(tmp_path / "shards")))
-    assert track.numbers[0] == 12
+    tracks = read_dataset(DatasetSettings("shards", str(tmp_path / "shards")))
+    assert [track.numbers[0] for track in tracks] == [11, 14, 20]
 
 
 def test_even_pictures_are_not_taken_for_held_out_ones(tmp_path):
@@ -267,7 +267,10 @@ def test_frames_are_thinned_out_and_shrunk(tmp_path):
         for image in images:
             sink.write(image)
     clip = read_clip(tmp_path / "film.avi", LabelSettings(longest_side=120))
-    assert (len(clip.frames), clip.step, clip.scale) == (4, 3, 0.5)
+    assert (len(clip.frames), clip.first, clip.step, clip.scale) == (4, 0, 3, 0.5)
+    for frame, first in ((9, 0), (10, 1), (11, 2)):
+        clip = read_clip(tmp_path / "film.avi", LabelSettings(longest_side=120), frame)
+        assert (len(clip.frames), clip.first) == (4, first)
     assert clip.frames[0].shape == (80, 120, 3)
 
 

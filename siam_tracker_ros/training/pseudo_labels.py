@@ -149,11 +149,12 @@ class Clip:
 
     Attributes:
         frames: list of uint8 (H, W, 3).
-        step: every how manieth frame of the file they are.
+        first, step: number of the first in the file, and from one to the next.
         scale: pixels of a frame over pixels of the file's, at most 1.
     """
 
     frames: list
+    first: int
     step: int
     scale: float
 
@@ -211,7 +212,7 @@ def label_folder(folder, output, teacher, settings, second=None, held_out=None, 
         for clip_number, path in enumerate(tqdm(clips, desc="label", unit="clip", disable=None)):
             name = path.relative_to(folder).as_posix()
             try:
-                clip = read_clip(path, settings)
+                clip = read_clip(path, settings, 0 if boxes is None else boxes[name][0][0])
             except InvalidInputError:
                 report.unreadable.append(name)
                 continue
@@ -221,12 +222,12 @@ def label_folder(folder, output, teacher, settings, second=None, held_out=None, 
             report.clips += 1
             starts = None
             if boxes is not None:
-                named = [(at, round(at / clip.step), box * clip.scale) for at, box in boxes[name]]
+                named = [(at, round((at - clip.first) / clip.step), box * clip.scale) for at, box in boxes[name]]
                 report.not_reached += [f"{name}, frame {at}" for at, start, _ in named if start >= len(clip.frames)]
                 starts = [(start, box) for _, start, box in named]
             for number, track in enumerate(label_clip(clip.frames, teacher, settings, second, starts)):
                 shown = [(track.start + at, track.boxes_xywh[at]) for at in track.samples]
-                frames = [(at * clip.step, clip.frames[at], box, None) for at, box in shown]
+                frames = [(clip.first + at * clip.step, clip.frames[at], box, None) for at, box in shown]
                 writer.add_track(set_name, f"{clip_number}_{_plain(name)}_{number}", frames)  # names may become alike
                 report.tracks += 1
                 report.frames += len(frames)
@@ -281,13 +282,14 @@ def find_clips(folder):
     return sorted(clips)
 
 
-def read_clip(path, settings):
-    """Return a Clip; raise InvalidInputError where nothing decodes."""
-    found = []
+def read_clip(path, settings, frame=0):
+    """Return a Clip that looks at the file's frame of this number; raise InvalidInputError where nothing decodes."""
+    found, scale = [], 1.0
     with open_frames(path) as source:
         step = max(1, round(source.fps / settings.rate))
+        first = frame % step
         for number, image in enumerate(source):
-            if number % step:
+            if number % step != first:
                 continue
             scale = min(1.0, settings.longest_side / max(image.shape[:2]))
             if scale < 1:
@@ -295,7 +297,7 @@ def read_clip(path, settings):
             found.append(image)
             if len(found) == settings.clip_frames:
                 break
-    return Clip(found, step, scale)
+    return Clip(found, first, step, scale)
 
 
 def split_scenes(frames, settings):
