@@ -392,7 +392,6 @@ class Trainer:
         self.best_iou = -1.0
         self.optimizer = None
         self._forward = None
-        self._statistics = [buffer.clone() for buffer in self.learner.buffers()]  # before a step that may be skipped
         self._pending = []  # scalars of the steps since the last line of the log, by name
         self._skipped = 0  # steps in a row
         self._skipped_since = 0  # the last line of the log
@@ -455,10 +454,12 @@ class Trainer:
         seed = np.random.SeedSequence((self.settings.seed, self.step, self.fabric.global_rank))
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))  # for what the network or its losses draw
         self.curriculum.set_rates(self.optimizer, self.step)
-        torch._foreach_copy_(self._statistics, list(self.learner.buffers()))
+        may_skip = self.curriculum.largest_loss is not None
+        statistics = [buffer.clone() for buffer in self.learner.buffers()] if may_skip else []
         losses = self._forward(batch)
         if self._skips(losses["total"].detach()):
-            torch._foreach_copy_(list(self.learner.buffers()), self._statistics)
+            for buffer, before in zip(self.learner.buffers(), statistics):
+                buffer.copy_(before)
         else:
             self._pending.append({name: value.detach() for name, value in losses.items()})
             self.curriculum.take_step(self.learner, self.optimizer, losses["total"], self.fabric.backward)
