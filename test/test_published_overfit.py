@@ -209,7 +209,7 @@ def siammask_iou(network, batch):
     windows = mask_windows(batch["mask"], cells, MASK_PADDING)
     sized = functional.interpolate(torch.stack(logits)[:, None], windows.shape[1:], mode="bilinear", align_corners=True)
     logits = torch.where(windows == 0, -1, sized[:, 0])
-    return min(iou_xywh(boxes, anchor_boxes(batch)).mean(), mask_agreement(logits, windows).iou.item())
+    return min(iou_xywh(boxes, anchor_boxes(batch)).mean(), mask_agreement(logits, windows)["mask_iou"].item())
 
 
 def test_a_perfect_mask_is_decoded_where_the_target_is(ellipses):
@@ -235,7 +235,7 @@ def test_siammasks_refinement_learns_eight_pairs(ellipses, one_thread):
     def mask_iou(network, batch):
         logits, windows = refined_masks(network, batch)
         assert len(logits) == TARGETS
-        return mask_agreement(logits, windows).iou
+        return mask_agreement(logits, windows)["mask_iou"]
 
     network = quick(SiamMask, width=WIDTH)
     settle(network.trunk, network.trunk)
@@ -341,5 +341,6 @@ def test_oceans_online_branch_learns_eight_targets(ellipses, one_thread):
     for name in ("stem", "layer1", "layer2"):
         setattr(network.trunk, name, Remembering(getattr(network.trunk, name)))
     network.online_trunk = Remembering(network.online_trunk)
-    changes = {"frames": 1, "search_side": 160, "template": Augmentation(8, 0.0), "search": Augmentation(16, 0.0)}
+    near = {"template": Augmentation(8, 0.0), "search": Augmentation(16, 0.0)}
+    changes = {"frames": 1, "search_side": 160, "cells": 10, **near}
     learn("ocean_online", network, ellipses, 60, 0.001, online_iou, **changes)
