@@ -34,9 +34,14 @@ class TrackResult:
 
 
 class Tracker(abc.ABC):
-    """Follows one target. The network is shared and stateless; the target's state is replaced whole by `init`."""
+    """Follows one target. The network is shared and stateless; the target's state is replaced whole by `init`.
+
+    Attributes:
+        call: calls a function with arguments, in which way all work on a frame is done; a LoneThread, or directly.
+    """
 
     def __init__(self):
+        self.call = lambda function, *arguments: function(*arguments)
         self._target = None
 
     @property
@@ -56,7 +61,7 @@ class Tracker(abc.ABC):
         """
         image_bgr = check_image_bgr(image_bgr)
         size_wh = image_bgr.shape[1], image_bgr.shape[0]
-        self._target = self._start(image_bgr, check_box_xywh(box_xywh, size_wh))
+        self._target = self.call(self._start, image_bgr, check_box_xywh(box_xywh, size_wh))
 
     def track(self, image_bgr):
         """Find the target in the next frame and return a TrackResult.
@@ -67,7 +72,7 @@ class Tracker(abc.ABC):
         """
         if self._target is None:
             raise NotInitializedError("track was called before init; call init(image_bgr, box_xywh) first")
-        self._target, result = self._step(check_image_bgr(image_bgr), self._target)
+        self._target, result = self.call(self._step, check_image_bgr(image_bgr), self._target)
         return result
 
     @abc.abstractmethod

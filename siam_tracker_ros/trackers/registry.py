@@ -19,6 +19,7 @@ from siam_tracker_ros.runtime.device import prepare_for_inference
 from siam_tracker_ros.runtime.device import select_device
 from siam_tracker_ros.runtime.device import select_precision
 from siam_tracker_ros.runtime.device import select_runtime
+from siam_tracker_ros.runtime.lone_thread import LoneThread
 from siam_tracker_ros.runtime.onnx_session import use_onnx_runtime
 from siam_tracker_ros.trackers import gradnet
 from siam_tracker_ros.trackers import lite
@@ -92,9 +93,11 @@ def create_tracker(
         )
     runtime = select_runtime(runtime, torch_device, "onnx" in info.runtimes)
     network = prepare_for_inference(_make_network(info, weights), torch_device, dtype)
+    tracker = info.tracker_class(network, tracker_settings)
     if runtime == "onnx":
         use_onnx_runtime(network)
-    return info.tracker_class(network, tracker_settings)
+        tracker.call = LoneThread()
+    return tracker
 
 
 def load_network(info, weights, what):
