@@ -38,7 +38,7 @@ def draw_ellipse(target, frame):
     return image, cv2.boundingRect(mask), mask
 
 
-def write_shard(path, broken=(), draw=draw_crop):
+def write_shard(path, broken=(), draw=draw_crop, masks=True):
     """Write three frames of each of eight targets; of those in `broken`, (target, frame), the picture is cut short."""
     with tarfile.open(path, "w") as tar:
         for target in range(TARGETS):
@@ -52,6 +52,8 @@ def write_shard(path, broken=(), draw=draw_crop):
                     "png": cv2.imencode(".png", mask)[1].tobytes(),
                     "json": json.dumps(label).encode(),
                 }
+                if not masks:
+                    del files["png"]
                 for extension, content in files.items():
                     member = tarfile.TarInfo(f"drawn-{target}-{5 * frame}.{extension}")
                     member.size = len(content)

@@ -190,6 +190,16 @@ def test_pairs_of_broken_frames_alone_end_the_run(tmp_path):
 
 
 @pytest.mark.parametrize("name", RECIPES)
+def test_masks_are_asked_for_where_they_are_learned(tmp_path, name):
+    write_shard(tmp_path / "tracks-00.tar", masks=False)
+    if name not in ("siammask_base", "siammask_sharp"):
+        assert make_pairs(tmp_path, name)[0]["redrawn"] == 0
+        return
+    with pytest.raises(DatasetError, match=f"has a mask, but {name} learns masks; add a set that has them: coco"):
+        make_pairs(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_is_the_same_out_of_its_own_values(name):
     assert make_settings(type(RECIPES[name]), to_values(RECIPES[name]), name) == RECIPES[name]
 

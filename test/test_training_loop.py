@@ -409,6 +409,14 @@ def test_the_average_forgets_faster_at_the_start():
     torch.testing.assert_close(average.network.head.weight, first + 9 / 11 + 0.1 * 2 / 11)
 
 
+@pytest.mark.filterwarnings("error")
+def test_losses_of_nothing_are_drawn_too(tmp_path):
+    with TrainingLog(tmp_path) as log:
+        for step in (1, 2):
+            log.write({"step": step, "mask": 0.0, "mask_iou": 0.0})
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
 def test_a_log_that_was_cut_off_is_continued_without_doubling(tmp_path):
     with TrainingLog(tmp_path) as log:
         for step in (1, 2, 3):

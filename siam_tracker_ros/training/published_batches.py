@@ -108,6 +108,10 @@ def color_directions(tracks, count=COLOR_SAMPLES):
     return COLOR_SHARE * vectors * np.sqrt(values.clip(0)) @ vectors.T
 
 
+def _has_masks(track):
+    return any(track.has_mask(row) for row in np.flatnonzero(track.present))
+
+
 def _by_scene(tracks):
     """Tracks in lists of those that are in one picture or video."""
     scenes = {}
@@ -129,7 +133,7 @@ class PublishedPairs:
         seed: whole number.
 
     Raises:
-        DatasetError: a data set has no track that shows a target.
+        DatasetError: a data set has no track that shows a target, or none of them has the masks that the method learns.
     """
 
     def __init__(self, recipe, datasets, tracks, seed=0):
@@ -142,6 +146,11 @@ class PublishedPairs:
                 raise DatasetError(f"{settings.path} has no track that shows a target; check path and split")
         self.scenes = [_by_scene(own) for own in shown]
         all_tracks = [track for own in shown for track in own]
+        if "mask" in method.losses and not any(_has_masks(track) for track in all_tracks):
+            raise DatasetError(
+                f"no target of the data sets has a mask, but {recipe.method} learns masks; add a set that has them: "
+                "coco, youtube_vos, davis, shards or sequences with masks"
+            )
         self._color_directions = color_directions(all_tracks) if method.shifts_colors else None
         self._round = None, None
 

@@ -111,14 +111,14 @@ def mask_agreement(logits, windows):
         windows: (N, 127, 127), 1 on the object and -1 elsewhere.
 
     Returns:
-        Scalars by name: `mask_iou`, the mean IoU, and `mask_above_50` and `mask_above_70`, the shares of masks with an
-        IoU above 0.5 and 0.7; all 0 where there is no mask.
+        Scalars by name: `mask_iou`, the mean IoU, and `mask_iou_above_50` and `mask_iou_above_70`, the shares of masks
+        with one above 0.5 and 0.7; all 0 where there is no mask.
     """
     iou = logits.new_zeros(0)
     if len(logits):
         found, expected = _to_mask_side(logits) >= 0, windows == 1
         iou = (found & expected).sum((1, 2)) / (found | expected).sum((1, 2)).clamp(min=1)  # (N,)
-    shares = {"mask_iou": iou, "mask_above_50": (iou > 0.5).to(iou), "mask_above_70": (iou > 0.7).to(iou)}
+    shares = {"mask_iou": iou, "mask_iou_above_50": (iou > 0.5).to(iou), "mask_iou_above_70": (iou > 0.7).to(iou)}
     return {name: share.sum() / max(1, len(iou)) for name, share in shares.items()}
 
 

@@ -86,7 +86,8 @@ def draw_curves(records, path):
         steps, values = zip(*((record["step"], record[name]) for record in records if name in record))
         axes = below if "iou" in name else above
         axes.plot(steps, values, label=name, marker="." if len(steps) < 40 else None)
-    above.set(ylabel="loss", yscale="log")
+    is_positive = any(value > 0 for line in above.lines for value in line.get_ydata())
+    above.set(ylabel="loss", yscale="log" if is_positive else "linear")
     below.set(ylabel="IoU", xlabel="step", ylim=(0, 1))
     for axes in (above, below):
         axes.grid(alpha=0.3)
