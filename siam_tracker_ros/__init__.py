@@ -9,7 +9,9 @@ tracker.init(image_bgr, box_xywh)
 result = tracker.track(next_image_bgr)
 """
 
+import importlib
 import os
+import typing
 
 # PyTorch's threads spin while they wait for each other, by default almost without end. Beside another busy program (a
 # camera driver, OpenCV's own threads) they then hold each other up, and a frame can last a hundred times as long. Some
@@ -21,11 +23,13 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.errors import NotInitializedError
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.errors import WeightsError
-from siam_tracker_ros.trackers.base import Tracker
-from siam_tracker_ros.trackers.base import TrackResult
-from siam_tracker_ros.trackers.model_info import ModelInfo
-from siam_tracker_ros.trackers.registry import create_tracker
-from siam_tracker_ros.trackers.registry import list_models
+
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.trackers.base import Tracker
+    from siam_tracker_ros.trackers.base import TrackResult
+    from siam_tracker_ros.trackers.model_info import ModelInfo
+    from siam_tracker_ros.trackers.registry import create_tracker
+    from siam_tracker_ros.trackers.registry import list_models
 
 __all__ = [
     "InvalidInputError",
@@ -39,3 +43,23 @@ __all__ = [
     "create_tracker",
     "list_models",
 ]
+
+# Imported when they are asked for, since torch comes with them: it takes more than a second and 190 MB, and a process
+# that only publishes or records images needs none of it.
+_PLACES = {
+    "ModelInfo": "siam_tracker_ros.trackers.model_info",
+    "TrackResult": "siam_tracker_ros.trackers.base",
+    "Tracker": "siam_tracker_ros.trackers.base",
+    "create_tracker": "siam_tracker_ros.trackers.registry",
+    "list_models": "siam_tracker_ros.trackers.registry",
+}
+
+
+def __getattr__(name):
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

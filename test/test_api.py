@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import siam_tracker_ros
 from siam_tracker_ros import InvalidSettingError
 from siam_tracker_ros import WeightsError
 from siam_tracker_ros import create_tracker
@@ -151,6 +152,28 @@ def test_the_default_model_ships_its_weights():
     assert create_tracker(runtime="torch").settings == create_tracker("lite", weights=None, runtime="torch").settings
 
 
-def test_importing_the_package_needs_no_ros_and_no_torchvision():
-    code = "import sys, siam_tracker_ros; sys.exit(any(name in sys.modules for name in ('rclpy', 'torchvision')))"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+def imports(module, other):
+    code = f"import sys, {module}; print({other!r} in sys.modules)"
+    return subprocess.check_output([sys.executable, "-c", code], text=True) == "True\n"
+
+
+@pytest.mark.parametrize("other", ["rclpy", "torchvision"])
+def test_making_a_tracker_needs_no_ros_and_no_torchvision(other):
+    assert not imports("siam_tracker_ros.trackers.registry", other)
+
+
+@pytest.mark.parametrize("module", ["evaluation.scene", "node.demo", "node.video_publisher", "target_session"])
+def test_what_only_moves_images_needs_no_torch(module):
+    if module.startswith("node."):
+        pytest.importorskip("rclpy")
+    assert not imports(f"siam_tracker_ros.{module}", "torch")
+
+
+def test_every_public_name_is_there_and_no_other():
+    assert set(siam_tracker_ros.__all__) <= set(dir(siam_tracker_ros))
+    for name in siam_tracker_ros.__all__:
+        assert getattr(siam_tracker_ros, name).__name__ == name
+    with pytest.raises(AttributeError, match="module 'siam_tracker_ros' has no attribute 'make_tracker'"):
+        siam_tracker_ros.make_tracker()
+    with pytest.raises(ImportError, match="make_tracker"):
+        from siam_tracker_ros import make_tracker  # noqa: F401
