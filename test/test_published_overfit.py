@@ -240,7 +240,7 @@ def test_siammasks_refinement_learns_eight_pairs(ellipses, one_thread):
     network = quick(SiamMask, width=WIDTH)
     settle(network.trunk, network.trunk)
     changes = {"cells": 1, "renews_optimizer": False, **NEAR, **BY_ADAM}
-    learn("siammask_sharp", remembered(network), ellipses, 30, 0.003, mask_iou, **changes)
+    learn("siammask_sharp", remembered(network), ellipses, 20, 0.003, mask_iou, **changes)
 
 
 class QuickGradTrunk(nn.Module):
@@ -287,8 +287,8 @@ def test_gradnet_learns_eight_videos_with_one_template(ellipses, one_thread):
     settle(network.search_trunk, network.search_trunk, recipe.search_side)
     network.search_trunk = Remembering(network.search_trunk.eval())
     own = {"search_side": recipe.search_side, "cells": recipe.cells, "search": Augmentation(shift=0, scale=0.0)}
-    schedule = Schedule(16, 0.003, 0.0005)
-    learn("gradnet", network, ellipses, 160, 0.003, gradnet_iou, schedule=schedule, **own, **BY_ADAM)
+    schedule = Schedule(10, 0.003, 0.0005)
+    learn("gradnet", network, ellipses, 100, 0.003, gradnet_iou, schedule=schedule, **own, **BY_ADAM)
 
 
 class QuickClassifier(TargetClassifier):
@@ -343,4 +343,4 @@ def test_oceans_online_branch_learns_eight_targets(ellipses, one_thread):
     network.online_trunk = Remembering(network.online_trunk)
     near = {"template": Augmentation(8, 0.0), "search": Augmentation(16, 0.0)}
     changes = {"frames": 1, "search_side": 160, "cells": 10, **near}
-    learn("ocean_online", network, ellipses, 60, 0.001, online_iou, **changes)
+    learn("ocean_online", network, ellipses, 40, 0.001, online_iou, **changes)
