@@ -113,7 +113,7 @@ def ocean_shapes(align=True, online=False):
 
 
 def ocean_state(align=True, online=False):
-    """Stand-in weights in TracKit's key schema: key to array."""
+    """Stand-in weights in TracKit's key schema: key to array, not to be written to."""
     return {key: _ocean_tensor(key, tuple(shape)) for key, shape in ocean_shapes(align, online).items()}
 
 
@@ -145,6 +145,7 @@ _OCEAN_SHIFT = (
 )
 
 
+@functools.cache  # many tests ask for the same, 180 MB in all
 def _ocean_tensor(key, shape):
     for ending, value in _OCEAN_DEFAULTS.items():
         if key.endswith(ending):

@@ -163,13 +163,13 @@ def test_making_a_tracker_needs_no_ros_and_no_torchvision(other):
 
 
 @pytest.mark.parametrize("module", ["evaluation.scene", "node.demo", "node.video_publisher", "target_session"])
-def test_what_only_moves_images_needs_no_torch(module):
+def test_what_makes_no_tracker_needs_no_torch(module):
     if module.startswith("node."):
         pytest.importorskip("rclpy")
     assert not imports(f"siam_tracker_ros.{module}", "torch")
 
 
-def test_every_public_name_is_there_and_no_other():
+def test_every_public_name_is_there_and_another_is_refused():
     assert set(siam_tracker_ros.__all__) <= set(dir(siam_tracker_ros))
     for name in siam_tracker_ros.__all__:
         assert getattr(siam_tracker_ros, name).__name__ == name

@@ -10,7 +10,7 @@ from siam_tracker_ros import list_models
 from siam_tracker_ros.evaluation.sequences import load_sequence
 
 SEQUENCES = ("crossing", "davis-car-shadow", "davis-libby")
-FRAMES = 2
+FRAMES = 4
 
 
 @pytest.mark.parametrize("info", list_models(), ids=lambda info: info.name)
