@@ -18,16 +18,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from siam_tracker_ros import TrackResult
-from siam_tracker_ros import create_tracker
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import SiamTrackerError
-from siam_tracker_ros.evaluation.bench import OpenCvTracker
-from siam_tracker_ros.evaluation.bench import time_in_turns
-from siam_tracker_ros.evaluation.metrics import mean_scores
-from siam_tracker_ros.evaluation.metrics import score_boxes
+from siam_tracker_ros import TrackResult, create_tracker
+from siam_tracker_ros.cli.tables import format_table
+from siam_tracker_ros.errors import InvalidInputError, SiamTrackerError
+from siam_tracker_ros.evaluation.bench import OpenCvTracker, time_in_turns
+from siam_tracker_ros.evaluation.metrics import mean_scores, score_boxes
 from siam_tracker_ros.evaluation.sequences import load_sequences
-from siam_tracker_ros.evaluation.tables import format_table
 
 SIZE_WH = (640, 480)
 WARM_UP = 5  # frames of each sequence that are not timed
@@ -57,23 +53,23 @@ def load_peers(path, names, threads):
     return {name: Peer(module.create(name, threads)) for name in names}
 
 
-def read_resized(sequence, most_frames):
+def read_resized(sequence, max_frames):
     """Read a sequence's frames at SIZE_WH, and its labels (N, 4) in the pixels of these."""
     frames_bgr = []
     with sequence.open() as frames:
         for image_bgr in frames:
             scale = np.divide(SIZE_WH, image_bgr.shape[1::-1])
             frames_bgr.append(cv2.resize(image_bgr, SIZE_WH, interpolation=cv2.INTER_AREA))
-            if len(frames_bgr) == most_frames:
+            if len(frames_bgr) == max_frames:
                 break
     return frames_bgr, sequence.truth_xywh[: len(frames_bgr)] * np.tile(scale, 2)
 
 
-def compare(trackers, sequences, most_frames):
+def compare(trackers, sequences, max_frames):
     """Run all trackers over all sequences; return the rows of the table, speeds relative to the first."""
     times, scores = ({name: [] for name in trackers} for _ in range(2))
     for sequence in tqdm(sequences, unit="sequence", disable=None):
-        frames_bgr, truth_xywh = read_resized(sequence, most_frames)
+        frames_bgr, truth_xywh = read_resized(sequence, max_frames)
         for name, timing in time_in_turns(trackers, frames_bgr, truth_xywh[0], WARM_UP, rest_s=REST_S).items():
             times[name].append(timing.track_ms)
             scores[name].append(score_boxes(truth_xywh, np.vstack([truth_xywh[:1], timing.boxes_xywh])))

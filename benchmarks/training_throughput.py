@@ -16,20 +16,16 @@ from pathlib import Path
 import torch
 import yaml
 
+from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.errors import SiamTrackerError
-from siam_tracker_ros.evaluation.tables import format_table
-from siam_tracker_ros.models.lite import LiteNetwork
+from siam_tracker_ros.methods.lite.batches import LiteBatches
+from siam_tracker_ros.methods.lite.network import LiteNetwork
+from siam_tracker_ros.methods.lite.teacher import LightFcTeacher, TaughtBatches
+from siam_tracker_ros.methods.lite.training import LiteCurriculum, LiteLearner, LiteTraining
+from siam_tracker_ros.settings import read_settings
 from siam_tracker_ros.training.ahead import draw_ahead
 from siam_tracker_ros.training.bank import ImageBank
-from siam_tracker_ros.training.lite import LiteCurriculum
-from siam_tracker_ros.training.lite import LiteLearner
-from siam_tracker_ros.training.lite import LiteTraining
-from siam_tracker_ros.training.lite_batches import LiteBatches
-from siam_tracker_ros.training.loop import Stopwatch
-from siam_tracker_ros.training.loop import start_fabric
-from siam_tracker_ros.training.settings import read_settings
-from siam_tracker_ros.training.teacher import LightFcTeacher
-from siam_tracker_ros.training.teacher import TaughtBatches
+from siam_tracker_ros.training.loop import Stopwatch, start_fabric
 
 WARM_UP = 3  # steps that are not timed
 

@@ -18,23 +18,23 @@ import typing
 # thousand turns keep the speed of an idle machine. It is read once, when torch is first imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.errors import NotInitializedError
-from siam_tracker_ros.errors import SiamTrackerError
-from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.errors import (
+    InvalidInputError,
+    InvalidSettingError,
+    NotInitializedError,
+    SiamTrackerError,
+    WeightsError,
+)
 
 if typing.TYPE_CHECKING:
-    from siam_tracker_ros.trackers.base import Tracker
-    from siam_tracker_ros.trackers.base import TrackResult
-    from siam_tracker_ros.trackers.model_info import ModelInfo
-    from siam_tracker_ros.trackers.registry import create_tracker
-    from siam_tracker_ros.trackers.registry import list_models
+    from siam_tracker_ros.core.method import Method
+    from siam_tracker_ros.core.registry import create_tracker, list_models
+    from siam_tracker_ros.core.tracker import Tracker, TrackResult
 
 __all__ = [
     "InvalidInputError",
     "InvalidSettingError",
-    "ModelInfo",
+    "Method",
     "NotInitializedError",
     "SiamTrackerError",
     "TrackResult",
@@ -47,11 +47,11 @@ __all__ = [
 # Imported when they are asked for, since torch comes with them: it takes more than a second and 190 MB, and a process
 # that only publishes or records images needs none of it.
 _PLACES = {
-    "ModelInfo": "siam_tracker_ros.trackers.model_info",
-    "TrackResult": "siam_tracker_ros.trackers.base",
-    "Tracker": "siam_tracker_ros.trackers.base",
-    "create_tracker": "siam_tracker_ros.trackers.registry",
-    "list_models": "siam_tracker_ros.trackers.registry",
+    "Method": "siam_tracker_ros.core.method",
+    "TrackResult": "siam_tracker_ros.core.tracker",
+    "Tracker": "siam_tracker_ros.core.tracker",
+    "create_tracker": "siam_tracker_ros.core.registry",
+    "list_models": "siam_tracker_ros.core.registry",
 }
 
 

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.geometry import check_image_bgr
-from siam_tracker_ros.geometry import xywh_to_corners
+from siam_tracker_ros.geometry import check_image_bgr, xywh_to_corners
 
 GREEN = (80, 220, 60)  # BGR
 AMBER = (0, 190, 255)

@@ -19,7 +19,7 @@ import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
 
-LARGEST_RATIO = 10  # a target box's side over the image's
+MAX_RATIO = 10  # a target box's side over the image's
 
 
 def _join(parts):
@@ -189,10 +189,10 @@ def check_box_xywh(box_xywh, size_wh):
     if not np.isfinite(box).all():
         raise InvalidInputError(f"box {shown} has a value that is not finite, expected four finite numbers")
     x, y, w, h = box
-    if w > LARGEST_RATIO * size_wh[0] or h > LARGEST_RATIO * size_wh[1]:
+    if w > MAX_RATIO * size_wh[0] or h > MAX_RATIO * size_wh[1]:
         raise InvalidInputError(
             f"box {shown} is {w:g} x {h:g} pixels in an image of {size_wh[0]} x {size_wh[1]}, expected at most "
-            f"{LARGEST_RATIO} times the image's sides; check that the box is in the pixels of this image"
+            f"{MAX_RATIO} times the image's sides; check that the box is in the pixels of this image"
         )
     if w < 1 or h < 1:
         raise InvalidInputError(

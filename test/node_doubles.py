@@ -7,11 +7,9 @@ import threading
 
 import numpy as np
 
+from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.errors import NotInitializedError
-from siam_tracker_ros.geometry import check_box_xywh
-from siam_tracker_ros.geometry import check_image_bgr
-from siam_tracker_ros.geometry import cxcywht_to_corners
-from siam_tracker_ros.trackers.base import TrackResult
+from siam_tracker_ros.geometry import check_box_xywh, check_image_bgr, cxcywht_to_corners
 
 SIDE = 20  # of the bright square, in pixels
 

@@ -4,9 +4,8 @@
 
 import pathlib
 
-from siam_tracker_ros.training.recipes import Recipe
-from siam_tracker_ros.training.settings import make_settings
-from siam_tracker_ros.training.settings import read_values
+from siam_tracker_ros.settings import make_settings, read_values
+from siam_tracker_ros.training.recipe import Recipe
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "config" / "train"
 VALUES = {path.stem: read_values(path) for path in sorted(FOLDER.glob("*.yaml"))}

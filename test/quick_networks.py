@@ -1,31 +1,27 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Networks of the published methods that learn in seconds: a stand-in for the trunk, narrow heads, small inputs."""
+"""Networks of the published methods that learn in seconds: a stand-in for the backbone, narrow heads, small inputs."""
 
 import torch
 from torch import nn
 
-from siam_tracker_ros.models.blocks import ConvNorm
-from siam_tracker_ros.models.ocean import OceanNetwork
-from siam_tracker_ros.models.ocean_online import OceanOnlineNetwork
-from siam_tracker_ros.models.rpn import RegionProposals
-from siam_tracker_ros.models.siammask import SiamMask
-from siam_tracker_ros.models.siammask import SiamMaskBase
-from siam_tracker_ros.models.siamrcr import SiamRCRNetwork
-from siam_tracker_ros.models.siamrpn import SiamRPN
-from siam_tracker_ros.models.siamrpn import SiamRPNAlex
-from siam_tracker_ros.models.siamrpn import SiamRPNResNet50
-from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.datasets import read_dataset
+from siam_tracker_ros.data import DatasetSettings, read_dataset
+from siam_tracker_ros.layers.blocks import ConvNorm
+from siam_tracker_ros.methods.ocean.network import OceanNetwork
+from siam_tracker_ros.methods.ocean_online.network import OceanOnlineNetwork
+from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase
+from siam_tracker_ros.methods.siamrcr.network import SiamRCRNetwork
+from siam_tracker_ros.methods.siamrpn.network import SiamRPN, SiamRPNAlex, SiamRPNResNet50
+from siam_tracker_ros.methods.siamrpn.rpn import RegionProposals
+from siam_tracker_ros.training.batches import PublishedPairs
 from siam_tracker_ros.training.methods import METHODS
-from siam_tracker_ros.training.published_batches import PublishedPairs
 
 WIDTH = 16  # channels of the heads here, of which the published networks have 256
 SEARCH_SIDE = 191  # pixels of the search regions here, of which the published ones have 255
 CELLS = 17
 
 
-class QuickTrunk(nn.Module):
+class QuickBackbone(nn.Module):
     """As many channels and cells as ResNet50 has, in no time."""
 
     def __init__(self, stages=4):
@@ -49,19 +45,19 @@ class QuickTrunk(nn.Module):
 
 def quick(make_network, stages=3, **arguments):
     network = make_network(**arguments)
-    network.trunk = QuickTrunk(stages)
+    network.backbone = QuickBackbone(stages)
     return network
 
 
 def quick_alex():
     """AlexNet has no neck: where it is frozen, a random one may narrow its features."""
-    trunk = SiamRPNAlex().trunk
-    return SiamRPN(trunk, (0,), [ConvNorm(256, WIDTH, relu=None)], RegionProposals([WIDTH], False))
+    backbone = SiamRPNAlex().backbone
+    return SiamRPN(backbone, (0,), [ConvNorm(256, WIDTH, relu=None)], RegionProposals([WIDTH], False))
 
 
 def quick_online():
     network = quick(OceanOnlineNetwork, 2)
-    network.online_trunk = ConvNorm(512, 1024, 3, 2, groups=64)
+    network.online_backbone = ConvNorm(512, 1024, 3, 2, groups=64)
     return network
 
 
@@ -95,7 +91,7 @@ class Remembering(nn.Module):
 
 
 def remembered(network):
-    network.trunk = Remembering(network.trunk)
+    network.backbone = Remembering(network.backbone)
     return network
 
 

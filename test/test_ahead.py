@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from siam_tracker_ros.errors import DatasetError
-from siam_tracker_ros.training.ahead import AheadInProcesses
-from siam_tracker_ros.training.ahead import draw_ahead
+from siam_tracker_ros.training.ahead import AheadInProcesses, draw_ahead
 
 STEPS = 5
 

@@ -8,13 +8,10 @@ import pytest
 import torch
 
 import siam_tracker_ros
-from siam_tracker_ros import InvalidSettingError
-from siam_tracker_ros import WeightsError
-from siam_tracker_ros import create_tracker
-from siam_tracker_ros import list_models
-from siam_tracker_ros.models.checkpoint import save_weights
-from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.runtime.device import select_precision
+from siam_tracker_ros import InvalidSettingError, WeightsError, create_tracker, list_models
+from siam_tracker_ros.executors.device import select_precision
+from siam_tracker_ros.methods.lite.network import LiteNetwork
+from siam_tracker_ros.weights.checkpoint import save_weights
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
 
@@ -159,7 +156,7 @@ def imports(module, other):
 
 @pytest.mark.parametrize("other", ["rclpy", "torchvision"])
 def test_making_a_tracker_needs_no_ros_and_no_torchvision(other):
-    assert not imports("siam_tracker_ros.trackers.registry", other)
+    assert not imports("siam_tracker_ros.core.registry", other)
 
 
 @pytest.mark.parametrize("module", ["evaluation.scene", "node.demo", "node.video_publisher", "target_session"])

@@ -7,18 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_ros.errors import DatasetError
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.data import DatasetSettings
+from siam_tracker_ros.data.stored_squares import square_side, stored_side
+from siam_tracker_ros.data.track import Track
+from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.geometry import iou_xywh
-from siam_tracker_ros.training.bank import PHOTO_SIDES
-from siam_tracker_ros.training.bank import BankSettings
-from siam_tracker_ros.training.bank import ImageBank
-from siam_tracker_ros.training.bank import cut_context
-from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.datasets.track import Track
-from siam_tracker_ros.training.stored_squares import square_side
-from siam_tracker_ros.training.stored_squares import stored_side
+from siam_tracker_ros.training.bank import PHOTO_SIDES, BankSettings, ImageBank, cut_context
 
 RED, GREEN = (0, 0, 255), (0, 120, 0)
 
@@ -199,7 +193,7 @@ def test_labels_that_cannot_be_read_are_counted(caplog, unreadable, refused):
 
 def test_a_bank_that_is_too_large_is_refused_before_anything_is_decoded():
     track = drawn([[40, 40, 20, 20]] * 6, broken=range(6))
-    with pytest.raises(InvalidSettingError, match="most_frames of the data sets to 2"):
+    with pytest.raises(InvalidSettingError, match="max_frames of the data sets to 2"):
         bank_of(track, memory_gib=2.5 * 216**2 * 4 / 2**30)
 
 

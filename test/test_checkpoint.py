@@ -8,12 +8,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from siam_tracker_ros import WeightsError
-from siam_tracker_ros import create_tracker
-from siam_tracker_ros.models.checkpoint import load_trunk_onnx
-from siam_tracker_ros.models.checkpoint import read_weights
-from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.trackers.registry import find_model
+from siam_tracker_ros import WeightsError, create_tracker
+from siam_tracker_ros.core.registry import find_model
+from siam_tracker_ros.methods.lite.network import LiteNetwork
+from siam_tracker_ros.weights.checkpoint import load_backbone_onnx, read_weights
 
 STATE = {"head.weight": torch.arange(6.0).reshape(2, 3), "head.bias": torch.tensor([0.5, -1.0])}
 
@@ -149,14 +147,14 @@ def test_a_missing_file_is_named():
         read_weights("nowhere.pth")
 
 
-def test_onnx_trunk_is_checked(tmp_path):
+def test_onnx_backbone_is_checked(tmp_path):
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     graph = onnx.helper.make_graph([], "empty", [], [])
     path = tmp_path / "empty.onnx"
     onnx.save(onnx.helper.make_model(graph), str(path))
     with pytest.raises(WeightsError, match="0 convolutions"):
-        load_trunk_onnx(LiteNetwork().trunk, path)
+        load_backbone_onnx(LiteNetwork().backbone, path)
     path.write_bytes(b"no graph")
     for wrong in (path, tmp_path / "absent.onnx"):
         with pytest.raises(WeightsError, match=f"{wrong} cannot be read as an ONNX graph"):
-            load_trunk_onnx(LiteNetwork().trunk, wrong)
+            load_backbone_onnx(LiteNetwork().backbone, wrong)

@@ -12,21 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_ros import cli
-from siam_tracker_ros import list_models
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.errors import WeightsError
-from siam_tracker_ros.evaluation.bench import TURN_FRAMES
-from siam_tracker_ros.evaluation.bench import OpenCvTracker
-from siam_tracker_ros.evaluation.bench import time_in_turns
+from siam_tracker_ros import cli, list_models
+from siam_tracker_ros.cli.model_tables import setting_meanings
+from siam_tracker_ros.cli.tables import format_table
+from siam_tracker_ros.core.tracker import TrackResult
+from siam_tracker_ros.errors import InvalidSettingError, WeightsError
+from siam_tracker_ros.evaluation.bench import TURN_FRAMES, OpenCvTracker, time_in_turns
 from siam_tracker_ros.evaluation.sequences import read_results
-from siam_tracker_ros.evaluation.tables import format_table
-from siam_tracker_ros.frames import VideoSink
-from siam_tracker_ros.frames import open_frames
-from siam_tracker_ros.geometry import check_box_xywh
-from siam_tracker_ros.geometry import cxcywht_to_corners
-from siam_tracker_ros.model_tables import setting_meanings
-from siam_tracker_ros.trackers.base import TrackResult
+from siam_tracker_ros.frames import VideoSink, open_frames
+from siam_tracker_ros.geometry import check_box_xywh, cxcywht_to_corners
 
 COMMANDS = ("track", "eval", "bench", "train", "models")
 BOX = (10.0, 8.0, 20.0, 16.0)
@@ -309,11 +303,11 @@ def test_eval_prints_a_table_and_writes_results(created, sequences, tmp_path, ca
 class ToyNetwork(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.trunk = torch.nn.Conv2d(3, 4, 3)
+        self.backbone = torch.nn.Conv2d(3, 4, 3)
         self.head = torch.nn.Conv2d(4, 1, 1)
 
     def forward(self, image):
-        return self.head(self.trunk(image))
+        return self.head(self.backbone(image))
 
 
 class ToyTracker(BoxThatStays):
@@ -420,7 +414,7 @@ def test_a_baseline_that_opencv_lacks_is_named(monkeypatch):
 def test_train_passes_overrides_on(monkeypatch, capsys, speaks):
     loop = types.ModuleType("siam_tracker_ros.training.train")
     loop.train_from_config = lambda *args, **options: (args, options)
-    loop.speaks_for_all = lambda: speaks
+    loop.is_rank_zero = lambda: speaks
     monkeypatch.setitem(sys.modules, "siam_tracker_ros.training.train", loop)
     settings = {"steps": "20", "output": "runs/a", "rate": "1e-3", "teacher": "null", "sides": "[1, 2]"}
     given = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]

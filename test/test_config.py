@@ -12,9 +12,11 @@ from siam_tracker_ros import list_models
 
 pytest.importorskip("rcl_interfaces", reason="ROS 2 is not here")
 
-from siam_tracker_ros.node.parameters import NodeParameters  # noqa: E402
-from siam_tracker_ros.node.parameters import change_parameters  # noqa: E402
-from siam_tracker_ros.node.parameters import parameter_names  # noqa: E402
+from siam_tracker_ros.node.parameters import (
+    NodeParameters,  # noqa: E402
+    change_parameters,  # noqa: E402
+    parameter_names,  # noqa: E402
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = {model.name: model for model in list_models()}

@@ -6,14 +6,10 @@ import cv2
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from golden_data import golden
-from golden_data import pysot_video
-from hypothesis import given
-from hypothesis import settings
+from golden_data import golden, pysot_video
+from hypothesis import given, settings
 
-from siam_tracker_ros.trackers.crop import crop_context
-from siam_tracker_ros.trackers.crop import mean_bgr
-from siam_tracker_ros.trackers.crop import round_half_up
+from siam_tracker_ros.core.crop import crop_context, mean_bgr, round_half_up
 
 
 @pytest.mark.parametrize("snap, kind", [(round_half_up, "floor"), (round, "bankers")])

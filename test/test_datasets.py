@@ -12,18 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from siam_tracker_ros.errors import DatasetError
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.geometry import one_based_to_xywh
-from siam_tracker_ros.geometry import pixels_to_xywh
-from siam_tracker_ros.training.datasets import FORMATS
-from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.datasets import check_datasets
-from siam_tracker_ros.training.datasets import read_dataset
-from siam_tracker_ros.training.datasets.davis import VALIDATION
-from siam_tracker_ros.training.datasets.problems import Problems
-from siam_tracker_ros.training.datasets.shards import read_photos
+from siam_tracker_ros.data import FORMATS, DatasetSettings, check_datasets, read_dataset
+from siam_tracker_ros.data.davis import VALIDATION
+from siam_tracker_ros.data.problems import Problems
+from siam_tracker_ros.data.shards import read_photos
+from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError
+from siam_tracker_ros.geometry import one_based_to_xywh, pixels_to_xywh
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 4
 RED, GREEN = (0, 0, 255), (0, 120, 0)
@@ -339,7 +333,7 @@ def test_tracks_survive_the_way_to_another_process(tmp_path, kind):
 
 @pytest.mark.parametrize("most, kept", [(1, [1]), (2, [1, 4]), (9, [1, 4])])
 def test_frames_are_thinned_among_those_with_the_target(tmp_path, most, kept):
-    _, track = read_dataset(settings("got10k", write_got10k(tmp_path), most_frames=most))
+    _, track = read_dataset(settings("got10k", write_got10k(tmp_path), max_frames=most))
     assert track.numbers.tolist() == kept
     assert track.present.all() and len(track.boxes_xywh) == len(kept)
     np.testing.assert_array_equal(track.boxes_xywh[-1], box_of(kept[-1] - 1))
@@ -348,7 +342,7 @@ def test_frames_are_thinned_among_those_with_the_target(tmp_path, most, kept):
 def test_masks_are_thinned_without_decoding_them(tmp_path):
     root = write_youtube_vos(tmp_path)
     (root / "train" / "Annotations" / "abc" / "00005.png").write_bytes(b"junk")
-    track = read_dataset(settings("youtube_vos", root, most_frames=2))[0]
+    track = read_dataset(settings("youtube_vos", root, max_frames=2))[0]
     assert track.numbers.tolist() == [0, 15] and track.unreadable == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from siam_tracker_ros.models.deformable import DeformableConv3x3
+from siam_tracker_ros.layers.deformable import DeformableConv3x3
 
 
 def make(channels_in, channels_out, height, width, batch=1, reach=2.0):

@@ -15,21 +15,21 @@ import cv2
 import numpy as np
 import pytest
 
+from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.demo.clip import camera_clip, rendered_clip, video_clip
+from siam_tracker_ros.demo.report import (
+    LiveRun,
+    Truth,
+    annotate,
+    figures,
+    frame_ious,
+    loss_starts,
+    percentiles,
+    write_plot,
+)
+from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.evaluation.scene import Scene
 from siam_tracker_ros.frames import open_frames
-from siam_tracker_ros.node.demo_clip import camera_clip
-from siam_tracker_ros.node.demo_clip import rendered_clip
-from siam_tracker_ros.node.demo_clip import video_clip
-from siam_tracker_ros.node.demo_report import LiveRun
-from siam_tracker_ros.node.demo_report import Truth
-from siam_tracker_ros.node.demo_report import annotate
-from siam_tracker_ros.node.demo_report import figures
-from siam_tracker_ros.node.demo_report import frame_ious
-from siam_tracker_ros.node.demo_report import loss_starts
-from siam_tracker_ros.node.demo_report import percentiles
-from siam_tracker_ros.node.demo_report import write_plot
-from siam_tracker_ros.target_monitor import TargetState
 
 ROOT = Path(__file__).resolve().parents[1]
 NAN = math.nan

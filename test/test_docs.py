@@ -11,9 +11,8 @@ import pytest
 import yaml
 
 from siam_tracker_ros import cli
-from siam_tracker_ros.training.datasets import FORMATS
-from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.settings import make_settings
+from siam_tracker_ros.data import FORMATS, DatasetSettings
+from siam_tracker_ros.settings import make_settings
 from siam_tracker_ros.training.train import read_training
 from siam_tracker_ros.training.validation import ValidationSettings
 
@@ -67,9 +66,11 @@ def test_every_recipe_is_listed():
 
 
 def test_starts_of_lite_are_its_settings():
-    names = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows("training.md", "`init`, `init_trunk`, `teacher`")))
+    names = re.findall(
+        r"`(\w+)`", " ".join(row[0] for row in rows("training.md", "`init`, `init_backbone`, `teacher`"))
+    )
     settings = read_training(ROOT / "config" / "train" / "lite.yaml")
-    assert names == ["init", "init_trunk", "teacher"]
+    assert names == ["init", "init_backbone", "teacher"]
     assert set(names) <= {field.name for field in dataclasses.fields(settings)}
 
 

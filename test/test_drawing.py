@@ -4,8 +4,7 @@
 import numpy as np
 import pytest
 
-from siam_tracker_ros.drawing import draw_target
-from siam_tracker_ros.drawing import mask_image
+from siam_tracker_ros.drawing import draw_target, mask_image
 from siam_tracker_ros.errors import InvalidInputError
 
 

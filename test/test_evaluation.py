@@ -10,18 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
+from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.evaluation.metrics import Scores
-from siam_tracker_ros.evaluation.metrics import mask_iou
-from siam_tracker_ros.evaluation.metrics import mean_scores
-from siam_tracker_ros.evaluation.metrics import score_boxes
+from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, mean_scores, score_boxes
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
-from siam_tracker_ros.evaluation.sequences import load_sequence
-from siam_tracker_ros.evaluation.sequences import load_sequences
-from siam_tracker_ros.evaluation.sequences import read_boxes
-from siam_tracker_ros.evaluation.sequences import read_results
-from siam_tracker_ros.evaluation.sequences import write_results
-from siam_tracker_ros.trackers.base import TrackResult
+from siam_tracker_ros.evaluation.sequences import load_sequence, load_sequences, read_boxes, read_results, write_results
 
 NAN = float("nan")
 SCORER = Path(__file__).resolve().parent.parent.parent / "shared" / "tools" / "score.py"

@@ -5,9 +5,7 @@ import torch
 from golden_data import golden
 from torch.nn import functional
 
-from siam_tracker_ros.models.filter_optimizer import FilterOptimizer
-from siam_tracker_ros.models.filter_optimizer import correlate
-from siam_tracker_ros.models.filter_optimizer import correlate_adjoint
+from siam_tracker_ros.layers.filter_optimizer import FilterOptimizer, correlate, correlate_adjoint
 
 
 def golden_case(name):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import VideoSink
-from siam_tracker_ros.frames import open_frames
+from siam_tracker_ros.frames import VideoSink, open_frames
 
 
 def grey_levels(frames):

@@ -7,31 +7,21 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from golden_data import golden
-from golden_data import gradnet_schema
-from golden_data import gradnet_state
-from golden_data import ocean_video
+from golden_data import golden, gradnet_schema, gradnet_state, ocean_video
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.core.crop import crop_context, mean_bgr
+from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.models.checkpoint import load_weights
-from siam_tracker_ros.models.gradnet import GradNetNetwork
-from siam_tracker_ros.models.gradnet import correlate
-from siam_tracker_ros.models.gradnet import tracking_loss
-from siam_tracker_ros.runtime.device import prepare_for_inference
-from siam_tracker_ros.trackers.crop import crop_context
-from siam_tracker_ros.trackers.crop import mean_bgr
-from siam_tracker_ros.trackers.gradnet import MODELS
-from siam_tracker_ros.trackers.gradnet import GradNetSettings
-from siam_tracker_ros.trackers.gradnet import GradNetTracker
-from siam_tracker_ros.trackers.gradnet import _crop_pyramid
-from siam_tracker_ros.trackers.gradnet import _normalize
+from siam_tracker_ros.methods.gradnet.network import GradNetNetwork, correlate, tracking_loss
+from siam_tracker_ros.methods.gradnet.tracker import MODELS, GradNetSettings, GradNetTracker, _crop_pyramid, _normalize
+from siam_tracker_ros.weights.checkpoint import load_weights
 
 BASE = "base_256/model_epoch45"
 
 
 def make_network(dtype=torch.float32):
-    state = GradNetNetwork.own_state(gradnet_state())
+    state = GradNetNetwork.translate_state_dict(gradnet_state())
     network = GradNetNetwork.for_state(state)
     load_weights(network, state, "stand-in weights")
     return prepare_for_inference(network, torch.device("cpu"), dtype)
@@ -63,7 +53,7 @@ def outputs(request, forward):
         first, h2 = network.adapt(f2, start_search)
         hidden = 0.4 * h2 + 0.6 * network.adapt(h2, start_search)[1]
         second, next_h2 = network.adapt(hidden, searches[1:2])
-        plain = network.template_trunk.deepen(f2)
+        plain = network.template_backbone.deepen(f2)
         found = {
             "f2_slice": f2[:, ::16],
             "f5": plain,
@@ -76,11 +66,11 @@ def outputs(request, forward):
             "hid_slice": hidden[:, ::16],
             "upd_f5g": second,
             "upd_f2g_slice": next_h2[:, ::16],
-            "upd_s0": correlate(searches[1:2], network.template_trunk.deepen(hidden)),
+            "upd_s0": correlate(searches[1:2], network.template_backbone.deepen(hidden)),
         }
     for prefix, start, search in (("", f2, start_search), ("upd_", hidden, searches[1:2])):
         start = start.clone().requires_grad_()
-        loss = tracking_loss(correlate(search, network.template_trunk.deepen(start)))
+        loss = tracking_loss(correlate(search, network.template_backbone.deepen(start)))
         found[f"{prefix}grad_slice"] = torch.autograd.grad(loss, start)[0][:, ::16]
         found.setdefault("loss", loss.detach().reshape(1, 1, 1, 1))
     return {name: value.permute(0, 2, 3, 1).numpy() for name, value in found.items()}
@@ -208,30 +198,30 @@ def test_the_schemas_import_whole(checkpoint):
     every = {name: np.float32(0) for name in gradnet_schema(*([checkpoint] if checkpoint else []))}
     with torch.device("meta"):
         network = GradNetNetwork.for_state({})
-    target = network if checkpoint is None else network.search_trunk
-    translate = GradNetNetwork.own_state if checkpoint is None else GradNetNetwork.search_trunk_state
+    target = network if checkpoint is None else network.search_backbone
+    translate = GradNetNetwork.translate_state_dict if checkpoint is None else GradNetNetwork.search_backbone_state
     own = translate({**every, **state})
     expected = {name for name in target.state_dict() if not name.endswith("num_batches_tracked")}
     assert own.keys() == expected
     assert all(tuple(own[name].shape) == tuple(target.state_dict()[name].shape) for name in expected)
 
 
-def test_a_siamfc_checkpoint_loads_into_the_search_trunk():
+def test_a_siamfc_checkpoint_loads_into_the_search_backbone():
     network, state = GradNetNetwork(), gradnet_state(BASE)
-    load_weights(network.search_trunk, GradNetNetwork.search_trunk_state(state), "base")
+    load_weights(network.search_backbone, GradNetNetwork.search_backbone_state(state), "base")
     expected = state["siamese/scala2/conv/weights"].transpose(3, 2, 0, 1)
-    np.testing.assert_array_equal(network.search_trunk.stage2.conv.weight.detach().numpy(), expected)
+    np.testing.assert_array_equal(network.search_backbone.stage2.conv.weight.detach().numpy(), expected)
 
 
 def test_own_names_pass_unchanged():
     own = GradNetNetwork().state_dict()
-    translated = GradNetNetwork.own_state(own)
+    translated = GradNetNetwork.translate_state_dict(own)
     assert translated.keys() == own.keys()
     assert all(translated[name] is value for name, value in own.items())
 
 
 def test_folding_the_norms_changes_nothing():
-    state = GradNetNetwork.own_state(gradnet_state())
+    state = GradNetNetwork.translate_state_dict(gradnet_state())
     plain = GradNetNetwork()
     load_weights(plain, state, "stand-in weights")
     plain.eval().double()

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_ros.trackers.gradnet import GradNetSettings
-from siam_tracker_ros.trackers.gradnet import GradNetTracker
-from siam_tracker_ros.trackers.gradnet import Scores
+from siam_tracker_ros.methods.gradnet.tracker import GradNetSettings, GradNetTracker, Scores
 
 FRAME = np.zeros((200, 300, 3), np.uint8)
 MIDDLE_XY = 150, 100

@@ -5,21 +5,15 @@ import pytest
 import torch
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import NotInitializedError
+from siam_tracker_ros.core.mask_shape import full_frame, paint_mask
+from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
+from siam_tracker_ros.core.session import TargetSession
+from siam_tracker_ros.errors import InvalidInputError, NotInitializedError
+from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import xywh_to_cxcywh
-from siam_tracker_ros.models.blocks import DepthwiseConv
-from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.models.lite import Response
-from siam_tracker_ros.models.lite import box_cover
-from siam_tracker_ros.runtime.device import prepare_for_inference
-from siam_tracker_ros.target_monitor import MonitorSettings
-from siam_tracker_ros.target_monitor import TargetState
-from siam_tracker_ros.target_session import TargetSession
-from siam_tracker_ros.trackers.lite import LiteSettings
-from siam_tracker_ros.trackers.lite import LiteTracker
-from siam_tracker_ros.trackers.mask_shape import full_frame
-from siam_tracker_ros.trackers.mask_shape import paint_mask
+from siam_tracker_ros.layers.blocks import DepthwiseConv
+from siam_tracker_ros.methods.lite.network import LiteNetwork, Response, box_cover
+from siam_tracker_ros.methods.lite.tracker import LiteSettings, LiteTracker
 
 
 class PointingNetwork:

@@ -5,22 +5,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from test_bank import Photo
-from test_bank import bank_of
-from test_bank import drawn
+from test_bank import Photo, bank_of, drawn
 
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.geometry import xywh_to_xyxy
-from siam_tracker_ros.training.batch_augmentation import blur
-from siam_tracker_ros.training.batch_augmentation import coarsen
-from siam_tracker_ros.training.batch_augmentation import invert
-from siam_tracker_ros.training.batch_augmentation import paste
-from siam_tracker_ros.training.batch_augmentation import view_matrix
-from siam_tracker_ros.training.batch_augmentation import warp
-from siam_tracker_ros.training.lite_batches import LiteBatches
-from siam_tracker_ros.training.lite_batches import PairSettings
+from siam_tracker_ros.geometry import cxcywh_to_xywh, cxcywh_to_xyxy, xywh_to_xyxy
+from siam_tracker_ros.methods.lite.augmentation import blur, coarsen, invert, paste, view_matrix, warp
+from siam_tracker_ros.methods.lite.batches import LiteBatches, PairSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,14 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.models.lite import Response
-from siam_tracker_ros.models.lite import box_cover
-from siam_tracker_ros.training.lite_losses import LossSettings
-from siam_tracker_ros.training.lite_losses import gaussian_map
-from siam_tracker_ros.training.lite_losses import lite_losses
-from siam_tracker_ros.training.lite_losses import mask_loss
-from siam_tracker_ros.training.lite_losses import quality_focal_loss
+from siam_tracker_ros.methods.lite.losses import LossSettings, gaussian_map, lite_losses, mask_loss, quality_focal_loss
+from siam_tracker_ros.methods.lite.network import LiteNetwork, Response, box_cover
 from siam_tracker_ros.training.overlap import iou_and_giou
 
 pytestmark = pytest.mark.usefixtures("one_thread")

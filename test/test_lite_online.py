@@ -7,16 +7,12 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.models.lite import Response
-from siam_tracker_ros.models.lite import box_cover
-from siam_tracker_ros.models.whitening import Whitening
-from siam_tracker_ros.trackers import lite_online
-from siam_tracker_ros.trackers.lite import LiteSettings
-from siam_tracker_ros.trackers.lite import LiteTracker
-from siam_tracker_ros.trackers.lite_online import LiteOnlineSettings
-from siam_tracker_ros.trackers.lite_online import LiteOnlineTracker
-from siam_tracker_ros.trackers.lite_online import online_score
-from siam_tracker_ros.trackers.registry import find_model
+from siam_tracker_ros.core.registry import find_model
+from siam_tracker_ros.layers.whitening import Whitening
+from siam_tracker_ros.methods.lite import online as lite_online
+from siam_tracker_ros.methods.lite.network import Response, box_cover
+from siam_tracker_ros.methods.lite.online import LiteOnlineSettings, LiteOnlineTracker, online_score
+from siam_tracker_ros.methods.lite.tracker import LiteSettings, LiteTracker
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -37,11 +33,11 @@ class CheapNetwork(nn.Module):
     def encode_template(self, image_bgr, cover):
         return None
 
-    def trunk_features(self, image_bgr):
+    def backbone_features(self, image_bgr):
         return (functional.conv2d(functional.adaptive_avg_pool2d(image_bgr / 255, 16), self.mix),)
 
     def forward(self, image_bgr, template):
-        (features,) = self.trunk_features(image_bgr)
+        (features,) = self.backbone_features(image_bgr)
         colours = functional.adaptive_avg_pool2d(image_bgr, 16)
         logit = functional.avg_pool2d(colours.amax(1, keepdim=True), 3, 1, 1) / 10 - 16
         return Response(logit, torch.full_like(logit, 9.0), self.boxes, features, features, None, None)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.evaluation.scene import Scene
-from siam_tracker_ros.runtime.lone_thread import LoneThread
+from siam_tracker_ros.demo.scene import Scene
+from siam_tracker_ros.executors.lone_thread import LoneThread
 
 
 @pytest.fixture

@@ -7,25 +7,22 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
-from node_doubles import SIDE
-from node_doubles import SquareTracker
-from node_doubles import TurnedSquareTracker
-from node_doubles import scene
+from node_doubles import SIDE, SquareTracker, TurnedSquareTracker, scene
 from rclpy.qos import qos_profile_sensor_data
-from ros_testing import FRAME_ID
-from ros_testing import Operator
-from ros_testing import graph_fixture  # noqa: F401
-from ros_testing import parameter_overrides
+from ros_testing import (
+    FRAME_ID,
+    Operator,
+    graph_fixture,  # noqa: F401
+    parameter_overrides,
+)
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from siam_tracker_ros.msg import TrackerStatus
 from std_msgs.msg import Header
 
 from siam_tracker_ros.drawing import mask_image
 from siam_tracker_ros.geometry import cxcywht_to_corners
-from siam_tracker_ros.node.image_conversion import fill_image
-from siam_tracker_ros.node.image_conversion import image_to_bgr
+from siam_tracker_ros.node.image_conversion import fill_image, image_to_bgr
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 CENTER = (80.0, 60.0)

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 import torch
 from diagnostic_msgs.msg import DiagnosticStatus
-from node_doubles import SquareTracker
-from node_doubles import scene
+from node_doubles import SquareTracker, scene
 from rcl_interfaces.srv import DescribeParameters
-from rclpy.exceptions import InvalidParameterTypeException
-from rclpy.exceptions import InvalidParameterValueException
-from ros_testing import DEADLINE
-from ros_testing import Operator
-from ros_testing import graph_fixture  # noqa: F401
-from ros_testing import parameter_overrides
-from ros_testing import started_together
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from ros_testing import (
+    DEADLINE,
+    Operator,
+    graph_fixture,  # noqa: F401
+    parameter_overrides,
+    started_together,
+)
 from siam_tracker_ros.msg import TrackerStatus
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.models.checkpoint import save_weights
 from siam_tracker_ros.node.parameters import parameter_names
 from siam_tracker_ros.node.tracker_node import TrackerNode
+from siam_tracker_ros.weights.checkpoint import save_weights
 
 CENTER = (80.0, 60.0)
 

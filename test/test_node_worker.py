@@ -6,10 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from siam_tracker_ros.node.worker import Frame
-from siam_tracker_ros.node.worker import FrameBuffer
-from siam_tracker_ros.node.worker import Worker
-from siam_tracker_ros.node.worker import catch_up_frames
+from siam_tracker_ros.node.worker import Frame, FrameBuffer, Worker, catch_up_frames
 
 
 def frame(number=0, size=10):

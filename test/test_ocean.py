@@ -5,17 +5,10 @@ import pytest
 import torch
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
-from siam_tracker_ros.models.ocean import OceanNetwork
-from siam_tracker_ros.models.ocean import Response
-from siam_tracker_ros.models.ocean import alignment_offset
-from siam_tracker_ros.models.ocean import cell_pixels
-from siam_tracker_ros.models.ocean import response_cells
-from siam_tracker_ros.runtime.device import prepare_for_inference
-from siam_tracker_ros.trackers.ocean import MODELS
-from siam_tracker_ros.trackers.ocean import PRESETS
-from siam_tracker_ros.trackers.ocean import OceanSettings
-from siam_tracker_ros.trackers.ocean import OceanTracker
+from siam_tracker_ros.methods.ocean.network import OceanNetwork, Response, alignment_offset, cell_pixels, response_cells
+from siam_tracker_ros.methods.ocean.tracker import MODELS, PRESETS, OceanSettings, OceanTracker
 
 PLAIN = {"penalty_k": 0.0, "window_influence": 0.0}
 
@@ -128,7 +121,7 @@ def test_blend_changes_the_choice_and_nothing_else():
 
 
 @pytest.mark.parametrize("side", range(127, 512, 4))
-def test_response_cells_agree_with_the_trunk(side):
+def test_response_cells_agree_with_the_backbone(side):
     stem = (side - 7) // 2 + 1
     pooled = (stem - 1) // 2 + 1
     assert response_cells(side) == (pooled - 3) // 2 + 1 - 6

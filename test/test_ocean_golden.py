@@ -8,29 +8,21 @@ import json
 import numpy as np
 import pytest
 import torch
-from golden_data import golden
-from golden_data import ocean_state
-from golden_data import ocean_video
+from golden_data import golden, ocean_state, ocean_video
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.core.crop import crop_context, mean_bgr, round_half_up
+from siam_tracker_ros.core.response import context_side, hann_window
+from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.models.checkpoint import load_weights
-from siam_tracker_ros.models.ocean import OceanNetwork
-from siam_tracker_ros.models.ocean import alignment_offset
-from siam_tracker_ros.models.ocean import response_cells
-from siam_tracker_ros.runtime.device import prepare_for_inference
-from siam_tracker_ros.trackers.crop import crop_context
-from siam_tracker_ros.trackers.crop import mean_bgr
-from siam_tracker_ros.trackers.crop import round_half_up
-from siam_tracker_ros.trackers.ocean import OceanSettings
-from siam_tracker_ros.trackers.ocean import OceanTracker
-from siam_tracker_ros.trackers.response import context_side
-from siam_tracker_ros.trackers.response import hann_window
+from siam_tracker_ros.methods.ocean.network import OceanNetwork, alignment_offset, response_cells
+from siam_tracker_ros.methods.ocean.tracker import OceanSettings, OceanTracker
+from siam_tracker_ros.weights.checkpoint import load_weights
 
 
 @functools.cache
 def network(align, folded=True):
-    state = OceanNetwork.own_state(ocean_state(align))
+    state = OceanNetwork.translate_state_dict(ocean_state(align))
     network = OceanNetwork.for_state(state)
     load_weights(network, state, "the stand-in weights")
     return prepare_for_inference(network, torch.device("cpu"), torch.float32) if folded else network.eval()
@@ -104,10 +96,10 @@ def test_every_stage():
         kept = reference[name]
         assert_close(ours[0, :: ours.shape[1] // len(kept), ::cells, ::cells], kept)
 
-    template = net.neck(net.trunk(image("z_u8"))[-1])
+    template = net.neck(net.backbone(image("z_u8"))[-1])
     assert_close(template[..., 4:-4, 4:-4], reference["zf"])
-    check(net.trunk(image("z_u8"))[-1], "z_layer3_slice")
-    stem, layer1, layer2, layer3 = net.trunk(image("255_x_u8"))
+    check(net.backbone(image("z_u8"))[-1], "z_layer3_slice")
+    stem, layer1, layer2, layer3 = net.backbone(image("255_x_u8"))
     check(stem, "x_stem_relu_slice", 4)
     check(layer1, "x_layer1_slice", 2)
     check(layer2, "x_layer2_slice")
@@ -142,13 +134,13 @@ def named_as(state, family):
     "family, align", [("TracKit", True), ("TracKit", False), ("online file", False), ("SOTS", False)]
 )
 def test_official_names_are_imported(family, align):
-    own = OceanNetwork.own_state(named_as(ocean_state(align), family))
+    own = OceanNetwork.translate_state_dict(named_as(ocean_state(align), family))
     with torch.device("meta"):
         expected = OceanNetwork.for_state(own).state_dict()
     assert {name: tuple(value.shape) for name, value in expected.items()} == {
         name: value.shape for name, value in own.items()
     }
-    assert OceanNetwork.own_state(own).keys() == own.keys(), "our own names do not pass through"
+    assert OceanNetwork.translate_state_dict(own).keys() == own.keys(), "our own names do not pass through"
     assert any(name.startswith("alignment.") for name in own) == align
 
 

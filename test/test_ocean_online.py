@@ -9,19 +9,12 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.models.ocean import Response
-from siam_tracker_ros.models.ocean import response_cells
-from siam_tracker_ros.models.ocean_online import TargetClassifier
-from siam_tracker_ros.trackers import ocean_online
-from siam_tracker_ros.trackers.ocean_online import OceanOnlineSettings
-from siam_tracker_ros.trackers.ocean_online import OceanOnlineTracker
-from siam_tracker_ros.trackers.ocean_online import Verdict
-from siam_tracker_ros.trackers.ocean_online import judge
-from siam_tracker_ros.trackers.online_samples import Draws
-from siam_tracker_ros.trackers.online_samples import crop_patch
-from siam_tracker_ros.trackers.online_samples import draw
-from siam_tracker_ros.trackers.online_samples import first_patches
-from siam_tracker_ros.trackers.sample_memory import SampleMemory
+from siam_tracker_ros.layers.sample_memory import SampleMemory
+from siam_tracker_ros.methods.ocean.network import Response, response_cells
+from siam_tracker_ros.methods.ocean_online import tracker as ocean_online
+from siam_tracker_ros.methods.ocean_online.network import TargetClassifier
+from siam_tracker_ros.methods.ocean_online.samples import Draws, crop_patch, draw, first_patches
+from siam_tracker_ros.methods.ocean_online.tracker import OceanOnlineSettings, OceanOnlineTracker, Verdict, judge
 
 BOX = np.array([60.0, 40.0, 30.0, 24.0])
 
@@ -181,7 +174,7 @@ def test_random_weights_run():
     ],
 )
 def test_presets_are_the_published_settings(preset, expected, monkeypatch):
-    monkeypatch.setattr("siam_tracker_ros.trackers.registry._make_network", lambda *_: nn.Conv2d(1, 1, 1))
+    monkeypatch.setattr("siam_tracker_ros.core.registry._make_network", lambda *_: nn.Conv2d(1, 1, 1))
     settings = create_tracker("ocean_online", weights="random", preset=preset, device="cpu").settings
     names = ("penalty_k", "lr", "window_influence", "search_side", "small_target_side", "online_ratio")
     assert tuple(getattr(settings, name) for name in names) == expected

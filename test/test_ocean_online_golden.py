@@ -8,27 +8,23 @@ import functools
 import numpy as np
 import pytest
 import torch
-from golden_data import golden
-from golden_data import ocean_state
-from golden_data import ocean_video
+from golden_data import golden, ocean_state, ocean_video
 
+from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.models.checkpoint import load_weights
-from siam_tracker_ros.models.filter_optimizer import correlate
-from siam_tracker_ros.models.ocean_online import OceanOnlineNetwork
-from siam_tracker_ros.runtime.device import prepare_for_inference
-from siam_tracker_ros.trackers import ocean_online
-from siam_tracker_ros.trackers.ocean import OceanTracker
-from siam_tracker_ros.trackers.ocean_online import MODELS
-from siam_tracker_ros.trackers.ocean_online import OceanOnlineSettings
-from siam_tracker_ros.trackers.ocean_online import OceanOnlineTracker
-from siam_tracker_ros.trackers.online_samples import Draws
-from siam_tracker_ros.trackers.sample_memory import SampleMemory
+from siam_tracker_ros.layers.filter_optimizer import correlate
+from siam_tracker_ros.layers.sample_memory import SampleMemory
+from siam_tracker_ros.methods.ocean.tracker import OceanTracker
+from siam_tracker_ros.methods.ocean_online import tracker as ocean_online
+from siam_tracker_ros.methods.ocean_online.network import OceanOnlineNetwork
+from siam_tracker_ros.methods.ocean_online.samples import Draws
+from siam_tracker_ros.methods.ocean_online.tracker import MODELS, OceanOnlineSettings, OceanOnlineTracker
+from siam_tracker_ros.weights.checkpoint import load_weights
 
 
 @functools.cache
 def network(double):
-    state = OceanOnlineNetwork.own_state(ocean_state(align=False, online=True))
+    state = OceanOnlineNetwork.translate_state_dict(ocean_state(align=False, online=True))
     network = OceanOnlineNetwork.for_state(state)
     load_weights(network, state, "the stand-in weights")
     dtype = torch.float64 if double else torch.float32
@@ -81,8 +77,8 @@ def test_the_official_file_loads_whole(prefix):
         key if key.startswith("classifier.") else prefix + key: value
         for key, value in ocean_state(align=False, online=True).items()
     }
-    own = OceanOnlineNetwork.own_state(official)
-    assert OceanOnlineNetwork.own_state(own).keys() == own.keys()
+    own = OceanOnlineNetwork.translate_state_dict(official)
+    assert OceanOnlineNetwork.translate_state_dict(own).keys() == own.keys()
     with torch.device("meta"):
         expected = OceanOnlineNetwork.for_state(own).state_dict()
     assert {key: tuple(value.shape) for key, value in own.items()} == {

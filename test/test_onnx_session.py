@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_ros import InvalidSettingError
-from siam_tracker_ros import create_tracker
-from siam_tracker_ros import list_models
-from siam_tracker_ros.evaluation.scene import Scene
-from siam_tracker_ros.runtime.device import select_runtime
-from siam_tracker_ros.runtime.onnx_session import OnnxFunction
+from siam_tracker_ros import InvalidSettingError, create_tracker, list_models
+from siam_tracker_ros.demo.scene import Scene
+from siam_tracker_ros.executors.device import select_runtime
+from siam_tracker_ros.executors.onnx_runtime import OnnxFunction
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

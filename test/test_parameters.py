@@ -8,11 +8,9 @@ import pytest
 import yaml
 
 from siam_tracker_ros import list_models
+from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.node.parameters import NodeParameters
-from siam_tracker_ros.node.parameters import change_parameters
-from siam_tracker_ros.node.parameters import parameter_names
-from siam_tracker_ros.target_monitor import MonitorSettings
+from siam_tracker_ros.node.parameters import NodeParameters, change_parameters, parameter_names
 
 ROOT = Path(__file__).resolve().parents[1]
 NAN = math.nan

@@ -4,10 +4,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 
-from siam_tracker_ros.models.prroi_pooling import prroi_pool
+from siam_tracker_ros.layers.prroi_pooling import prroi_pool
 
 CELLS = (6, 5)  # rows, columns
 

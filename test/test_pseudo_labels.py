@@ -9,28 +9,26 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.cli import main
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.data import DatasetSettings, read_dataset
+from siam_tracker_ros.errors import InvalidInputError, WeightsError
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.geometry import iou_xywh
-from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.datasets import read_dataset
-from siam_tracker_ros.training.pseudo_labels import LabelSettings
-from siam_tracker_ros.training.pseudo_labels import find_clips
-from siam_tracker_ros.training.pseudo_labels import fingerprints
-from siam_tracker_ros.training.pseudo_labels import label_clip
-from siam_tracker_ros.training.pseudo_labels import label_folder
-from siam_tracker_ros.training.pseudo_labels import label_target
-from siam_tracker_ros.training.pseudo_labels import looks_held_out
-from siam_tracker_ros.training.pseudo_labels import pick_different
-from siam_tracker_ros.training.pseudo_labels import read_clip
-from siam_tracker_ros.training.pseudo_labels import read_start_boxes
-from siam_tracker_ros.training.pseudo_labels import split_scenes
+from siam_tracker_ros.training.pseudo_labels import (
+    LabelSettings,
+    find_clips,
+    fingerprints,
+    label_clip,
+    label_folder,
+    label_target,
+    looks_held_out,
+    pick_different,
+    read_clip,
+    read_start_boxes,
+    split_scenes,
+)
 from siam_tracker_ros.training.second_opinion import NanoTracker
-from siam_tracker_ros.training.shard_writer import ShardWriter
-from siam_tracker_ros.training.shard_writer import context_crop
-from siam_tracker_ros.training.target_proposals import is_target_box
-from siam_tracker_ros.training.target_proposals import propose_boxes
+from siam_tracker_ros.training.shard_writer import ShardWriter, context_crop
+from siam_tracker_ros.training.target_proposals import is_target_box, propose_boxes
 
 SIZE_WH = (240, 160)
 SETTINGS = LabelSettings(hop=30, reach=20)
@@ -143,7 +141,7 @@ def test_a_track_ends_where_its_target_vanishes():
     images, boxes = draw_clip(vanish=14)
     track = label_target(images, boxes[0], MatchingTeacher(), SETTINGS)
     assert len(track.boxes_xywh) == 14
-    assert label_target(images, boxes[0], MatchingTeacher(), dataclasses.replace(SETTINGS, least_frames=15)) is None
+    assert label_target(images, boxes[0], MatchingTeacher(), dataclasses.replace(SETTINGS, min_frames=15)) is None
 
 
 def test_a_way_that_is_not_the_same_back_is_not_believed():
@@ -228,7 +226,7 @@ def test_named_targets_start_where_they_are_named_or_in_the_nearest_frame(tmp_pa
     with VideoSink(tmp_path / "clips" / "film.avi", 30.0) as sink:
         for image in images:
             sink.write(image)
-    settings = dataclasses.replace(SETTINGS, clip_frames=15, least_frames=3, least_samples=2)
+    settings = dataclasses.replace(SETTINGS, clip_frames=15, min_frames=3, min_samples=2)
     named = {"film.avi": [(at, boxes[at]) for at in (11, 15, 19, 55)]}  # looked at are frames 2, 5, 8 to 44
     report = label_folder(tmp_path / "clips", tmp_path / "shards", MatchingTeacher(), settings, boxes=named)
     assert report.not_reached == ["film.avi, frame 55"]
@@ -319,7 +317,7 @@ def test_crops_show_the_target_with_its_context(box, side):
 
 def test_shards_are_closed_when_they_are_full(tmp_path):
     images, boxes = draw_clip(frames=2)
-    with ShardWriter(tmp_path, "x", most_bytes=1000) as writer:
+    with ShardWriter(tmp_path, "x", max_bytes=1000) as writer:
         for number in range(2):
             writer.add_track("x", str(number), [(0, images[0], boxes[0], np.full(SIZE_WH[::-1], 255, np.uint8))])
     assert [path.name for path in writer.paths] == ["tracks-x-00.tar", "tracks-x-01.tar"]

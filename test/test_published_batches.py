@@ -9,41 +9,32 @@ import types
 import numpy as np
 import pytest
 import torch
-from drawn_shards import SIDE
-from drawn_shards import TARGETS
-from drawn_shards import draw_crop
-from drawn_shards import write_shard
+from drawn_shards import SIDE, TARGETS, draw_crop, write_shard
 from published_recipes import RECIPES
-from quick_networks import QUICK
-from quick_networks import tiny_pairs
+from quick_networks import QUICK, tiny_pairs
 from torch import nn
 
-from siam_tracker_ros.errors import DatasetError
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.errors import WeightsError
-from siam_tracker_ros.models.checkpoint import save_weights
-from siam_tracker_ros.models.mobilenet_v2 import MobileNetV2Trunk
-from siam_tracker_ros.models.ocean_online import IMAGENET_MEAN_RGB
-from siam_tracker_ros.models.ocean_online import IMAGENET_STD_RGB
-from siam_tracker_ros.models.resnet import ResNet50
+from siam_tracker_ros.data import DatasetSettings, read_dataset
+from siam_tracker_ros.data.shards import ShardTrack
+from siam_tracker_ros.errors import DatasetError, InvalidSettingError, WeightsError
+from siam_tracker_ros.layers.mobilenet_v2 import MobileNetV2Backbone
+from siam_tracker_ros.layers.resnet import ResNet50
+from siam_tracker_ros.methods.ocean_online.network import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
+from siam_tracker_ros.settings import make_settings, to_values
 from siam_tracker_ros.training import starting_weights
-from siam_tracker_ros.training.augmentation import prepare_crop
-from siam_tracker_ros.training.augmentation import prepared_box
-from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.datasets import read_dataset
-from siam_tracker_ros.training.datasets.shards import ShardTrack
+from siam_tracker_ros.training.augmentation import prepare_crop, prepared_box
+from siam_tracker_ros.training.batches import (
+    PublishedBatches,
+    PublishedPairs,
+    color_directions,
+    fill_color,
+    preparation,
+    prepare,
+)
 from siam_tracker_ros.training.methods import METHODS
-from siam_tracker_ros.training.published import PublishedCurriculum
-from siam_tracker_ros.training.published import PublishedLearner
-from siam_tracker_ros.training.published_batches import PublishedBatches
-from siam_tracker_ros.training.published_batches import PublishedPairs
-from siam_tracker_ros.training.published_batches import color_directions
-from siam_tracker_ros.training.published_batches import fill_color
-from siam_tracker_ros.training.published_batches import preparation
-from siam_tracker_ros.training.published_batches import prepare
-from siam_tracker_ros.training.recipes import start_stage
-from siam_tracker_ros.training.settings import make_settings
-from siam_tracker_ros.training.settings import to_values
+from siam_tracker_ros.training.published import PublishedCurriculum, PublishedLearner
+from siam_tracker_ros.training.recipe import start_stage
+from siam_tracker_ros.weights.checkpoint import save_weights
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +141,7 @@ def test_weights_that_learn_have_gradients_where_nothing_else_is_told(shards, na
     PublishedLearner(network, recipe)(PublishedBatches(tiny_pairs(recipe, shards), 2).draw(0))["total"].backward()
     weights = dict(network.named_parameters())
     idle = [name for name, weight in weights.items() if weight.requires_grad and weight.grad is None]
-    assert bool(idle) == METHODS[recipe.method].has_idle_weights
+    assert bool(idle) == METHODS[recipe.method].has_unused_parameters
 
 
 def test_devices_share_the_pairs_of_a_step(shards):
@@ -243,7 +234,7 @@ def test_an_epoch_has_its_pairs_however_many_devices_there_are(processes, epoch_
 def test_gradients_of_devices_are_added_where_the_recipe_says_so(name, gain):
     network = Small()
     group = dataclasses.replace(RECIPES[name].groups[0], modules=("coarse",), from_epoch=0)
-    recipe = dataclasses.replace(RECIPES[name], groups=(group,), most_norm=None)
+    recipe = dataclasses.replace(RECIPES[name], groups=(group,), max_grad_norm=None)
     curriculum = PublishedCurriculum(recipe, processes=4)
     learner = PublishedLearner(network, recipe)
     optimizer = curriculum.start_stage(learner, 0, None)
@@ -286,78 +277,78 @@ def torchvision_resnet():
     return state
 
 
-class Trunked(nn.Module):
-    def __init__(self, trunk):
+class Backboneed(nn.Module):
+    def __init__(self, backbone):
         super().__init__()
-        self.trunk = trunk.eval()
+        self.backbone = backbone.eval()
 
 
-def test_a_trunk_of_torchvision_answers_to_raw_bgr_as_it_did_to_normalized_rgb(monkeypatch):
+def test_a_backbone_of_torchvision_answers_to_raw_bgr_as_it_did_to_normalized_rgb(monkeypatch):
     state = torchvision_resnet()
     weights = types.SimpleNamespace(get_state_dict=lambda progress: state)
     fake = types.SimpleNamespace(get_weight=lambda name: weights if name == "ResNet50_Weights.IMAGENET1K_V1" else None)
     monkeypatch.setitem(sys.modules, "torchvision", types.SimpleNamespace(models=fake))
     monkeypatch.setitem(sys.modules, "torchvision.models", fake)
-    network = Trunked(ResNet50(stages=3))
-    starting_weights.start_trunk(network, "torchvision")
+    network = Backboneed(ResNet50(stages=3))
+    starting_weights.start_backbone(network, "torchvision")
     image_bgr = torch.rand(1, 3, 31, 31) * 255
     rgb = image_bgr.flip(1) / 255
     normalized = (rgb - torch.tensor(IMAGENET_MEAN_RGB)[:, None, None]) / torch.tensor(IMAGENET_STD_RGB)[:, None, None]
     expected = nn.functional.conv2d(normalized, state["conv1.weight"], stride=2)
     norm = (state[f"bn1.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
     expected = nn.functional.batch_norm(expected, *norm).relu()
-    torch.testing.assert_close(network.trunk.stem(image_bgr), expected, rtol=1e-4, atol=1e-4)
-    shortcut = network.trunk.layer2[0].shortcut[0].weight
+    torch.testing.assert_close(network.backbone.stem(image_bgr), expected, rtol=1e-4, atol=1e-4)
+    shortcut = network.backbone.layer2[0].shortcut[0].weight
     torch.testing.assert_close(shortcut[:, :, 1, 1], state["layer2.0.downsample.0.weight"][:, :, 0, 0])
     assert shortcut.count_nonzero() == state["layer2.0.downsample.0.weight"].count_nonzero()
 
 
-def test_a_trunk_of_the_authors_is_taken_as_it_is(tmp_path):
+def test_a_backbone_of_the_authors_is_taken_as_it_is(tmp_path):
     state = torchvision_resnet()
     for name in [name for name in state if name.endswith("downsample.0.weight") and "layer1" not in name]:
         state[name] = torch.randn(*state[name].shape[:2], 3, 3)
     torch.save(state, tmp_path / "resnet50.model")
-    network = Trunked(ResNet50(stages=3))
-    starting_weights.start_trunk(network, tmp_path / "resnet50.model")
-    assert (network.trunk.stem[0].weight == state["conv1.weight"]).all()
-    assert (network.trunk.layer3[0].shortcut[0].weight == state["layer3.0.downsample.0.weight"]).all()
+    network = Backboneed(ResNet50(stages=3))
+    starting_weights.start_backbone(network, tmp_path / "resnet50.model")
+    assert (network.backbone.stem[0].weight == state["conv1.weight"]).all()
+    assert (network.backbone.layer3[0].shortcut[0].weight == state["layer3.0.downsample.0.weight"]).all()
 
 
 def test_mobilenets_norms_are_folded_in(tmp_path):
-    network = Trunked(MobileNetV2Trunk())
+    network = Backboneed(MobileNetV2Backbone())
     generator = torch.Generator().manual_seed(0)
-    state, layers = {}, [module for module in network.trunk.modules() if isinstance(module, nn.Conv2d)]
+    state, layers = {}, [module for module in network.backbone.modules() if isinstance(module, nn.Conv2d)]
     for number, layer in enumerate(layers):
         state[f"features.{number}.0.weight"] = torch.randn(layer.weight.shape, generator=generator)
         for part in ("weight", "bias", "running_mean", "running_var"):
             state[f"features.{number}.1.{part}"] = torch.rand(layer.out_channels, generator=generator) + 0.5
     state = dict(sorted({**state, "classifier.1.weight": torch.zeros(1000, 1280)}.items()))  # as safetensors does
     torch.save(state, tmp_path / "mobilenet_v2.pth")
-    starting_weights.start_trunk(network, tmp_path / "mobilenet_v2.pth")
+    starting_weights.start_backbone(network, tmp_path / "mobilenet_v2.pth")
     for number, layer in enumerate(layers):
         image = torch.randn(1, layer.in_channels, 9, 9, generator=generator)
         how = {"stride": layer.stride, "padding": layer.padding, "groups": layer.groups}
         norm = (state[f"features.{number}.1.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
         expected = nn.functional.conv2d(image, state[f"features.{number}.0.weight"], **how)
         expected = nn.functional.batch_norm(expected, *norm)
-        given = image.flip(1) if number == 0 else image  # the trunk takes BGR
+        given = image.flip(1) if number == 0 else image  # the backbone takes BGR
         torch.testing.assert_close(layer(given), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_without_torchvision_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
     with pytest.raises(InvalidSettingError, match=r"\.\[train\]"):
-        starting_weights.start_trunk(Trunked(ResNet50(stages=1)), "torchvision")
+        starting_weights.start_backbone(Backboneed(ResNet50(stages=1)), "torchvision")
 
 
-def test_a_start_that_is_no_trunk_is_refused(tmp_path):
+def test_a_start_that_is_no_backbone_is_refused(tmp_path):
     torch.save({"a.weight": torch.zeros(3)}, tmp_path / "a.pth")
     with pytest.raises(WeightsError, match="ImageNet start"):
-        starting_weights.start_trunk(Trunked(ResNet50(stages=1)), tmp_path / "a.pth")
+        starting_weights.start_backbone(Backboneed(ResNet50(stages=1)), tmp_path / "a.pth")
 
 
 class Stage(Small):
-    def own_state(self, state):
+    def translate_state_dict(self, state):
         return state
 
 

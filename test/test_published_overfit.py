@@ -8,57 +8,31 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from drawn_shards import TARGETS
-from drawn_shards import draw_crop
-from drawn_shards import draw_ellipse
-from drawn_shards import write_shard
+from drawn_shards import TARGETS, draw_crop, draw_ellipse, write_shard
 from published_recipes import RECIPES
-from quick_networks import CELLS
-from quick_networks import QUICK
-from quick_networks import SEARCH_SIDE
-from quick_networks import WIDTH
-from quick_networks import Remembering
-from quick_networks import quick
-from quick_networks import remembered
-from quick_networks import tiny_pairs
+from quick_networks import CELLS, QUICK, SEARCH_SIDE, WIDTH, Remembering, quick, remembered, tiny_pairs
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.geometry import iou_xywh
-from siam_tracker_ros.geometry import ltrb_to_cxcywh
-from siam_tracker_ros.models.anchors import STRIDE
-from siam_tracker_ros.models.blocks import ConvNorm
-from siam_tracker_ros.models.filter_optimizer import correlate as filter_response
-from siam_tracker_ros.models.ocean import OceanNetwork
-from siam_tracker_ros.models.ocean import cell_pixels
-from siam_tracker_ros.models.ocean_online import PATCH_STRIDE
-from siam_tracker_ros.models.ocean_online import OceanOnlineNetwork
-from siam_tracker_ros.models.ocean_online import TargetClassifier
-from siam_tracker_ros.models.siammask import SiamMask
-from siam_tracker_ros.models.siammask import SiamMaskBase
-from siam_tracker_ros.trackers.gradnet import UPSAMPLING
-from siam_tracker_ros.trackers.gradnet import GradNetSettings
-from siam_tracker_ros.trackers.mask_shape import full_frame
-from siam_tracker_ros.trackers.mask_shape import warp_mask
-from siam_tracker_ros.trackers.proposals import decode_proposals
-from siam_tracker_ros.trackers.response import hann_window
-from siam_tracker_ros.trackers.siammask import FIRST_CELL
-from siam_tracker_ros.training.augmentation import TEMPLATE_SIDE
-from siam_tracker_ros.training.augmentation import Augmentation
+from siam_tracker_ros.core.mask_shape import full_frame, warp_mask
+from siam_tracker_ros.core.response import hann_window
+from siam_tracker_ros.geometry import cxcywh_to_xywh, iou_xywh, ltrb_to_cxcywh
+from siam_tracker_ros.layers.blocks import ConvNorm
+from siam_tracker_ros.layers.filter_optimizer import correlate as filter_response
+from siam_tracker_ros.methods.gradnet.tracker import UPSAMPLING, GradNetSettings
+from siam_tracker_ros.methods.ocean.network import OceanNetwork, cell_pixels
+from siam_tracker_ros.methods.ocean_online.network import PATCH_STRIDE, OceanOnlineNetwork, TargetClassifier
+from siam_tracker_ros.methods.ocean_online.training import score_target
+from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase
+from siam_tracker_ros.methods.siammask.tracker import FIRST_CELL
+from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
+from siam_tracker_ros.methods.siamrpn.proposals import decode_proposals
+from siam_tracker_ros.training.augmentation import TEMPLATE_SIDE, Augmentation
+from siam_tracker_ros.training.batches import PublishedBatches
 from siam_tracker_ros.training.methods import METHODS
-from siam_tracker_ros.training.objectives import FILTER_STEPS
-from siam_tracker_ros.training.objectives import MASK_PADDING
-from siam_tracker_ros.training.objectives import adapted_scores
-from siam_tracker_ros.training.objectives import refined_masks
-from siam_tracker_ros.training.ocean_online_losses import score_target
-from siam_tracker_ros.training.published import PublishedCurriculum
-from siam_tracker_ros.training.published import PublishedLearner
-from siam_tracker_ros.training.published_batches import PublishedBatches
-from siam_tracker_ros.training.rpn_losses import MASK_SIDE
-from siam_tracker_ros.training.rpn_losses import mask_agreement
-from siam_tracker_ros.training.rpn_losses import mask_cells
-from siam_tracker_ros.training.rpn_losses import mask_windows
+from siam_tracker_ros.training.objectives import FILTER_STEPS, MASK_PADDING, adapted_scores, refined_masks
+from siam_tracker_ros.training.published import PublishedCurriculum, PublishedLearner
+from siam_tracker_ros.training.rpn_losses import MASK_SIDE, mask_agreement, mask_cells, mask_windows
 from siam_tracker_ros.training.schedules import Schedule
 
 
@@ -92,11 +66,11 @@ def settle(network, encode, side=143, draw=draw_ellipse):
 def learn(name, network, folder, steps, rate, measure, **changes):
     """Learn eight pairs by a recipe's own objective, groups and steps.
 
-    The trunk stays frozen, as in the first epochs of each recipe: what it sees does not change, nor its answer. What is
+    The backbone stays frozen, as in the first epochs of each recipe: what it sees does not change, nor its answer. What is
     measured, a function of network and batch, is above 0.9 afterwards and was not before.
     """
     recipe = RECIPES[name]
-    groups = tuple(group for group in recipe.groups if not group.modules[0].startswith(("trunk", "online_trunk")))
+    groups = tuple(group for group in recipe.groups if not group.modules[0].startswith(("backbone", "online_backbone")))
     small = {"search_side": SEARCH_SIDE, "cells": CELLS, "search": Augmentation(shift=32, scale=0.18)}
     changes = {"schedule": Schedule(steps // 10, rate, rate / 30), "groups": groups, **small, **changes}
     recipe = dataclasses.replace(recipe, pairs=10 * TARGETS, batch=TARGETS, negative=0.0, grey=0.0, **changes)
@@ -171,7 +145,7 @@ def ocean_iou(network, batch):
 
 def test_ocean_learns_eight_pairs(rectangles, one_thread):
     network = quick(OceanNetwork, channels=2 * WIDTH)
-    settle(network.trunk, network.trunk, draw=draw_crop)
+    settle(network.backbone, network.backbone, draw=draw_crop)
     changes = {"search_side": 159, "cells": 13, "search": Augmentation(shift=24, scale=0.18)}  # a step takes long
     learn("ocean", remembered(network), rectangles, 160, 0.05, ocean_iou, **changes)
 
@@ -186,7 +160,7 @@ def siamrcr_iou(network, batch):
 
 def test_siamrcr_learns_eight_pairs(rectangles, one_thread):
     network = QUICK["siamrcr"]()
-    settle(network.trunk, network.trunk, draw=draw_crop)
+    settle(network.backbone, network.backbone, draw=draw_crop)
     learn("siamrcr", remembered(network), rectangles, 120, 0.05, siamrcr_iou)
 
 
@@ -226,7 +200,7 @@ def test_a_perfect_mask_is_decoded_where_the_target_is(ellipses):
 
 def test_siammask_learns_eight_pairs(ellipses, one_thread):
     network = quick(SiamMaskBase, width=4 * WIDTH)  # a cell's mask has no more shapes than channels
-    settle(network.trunk, network.trunk)
+    settle(network.backbone, network.backbone)
     changes = {"cells": PADDED_CELLS, **NEAR, **BY_ADAM}
     learn("siammask_base", remembered(network), ellipses, 80, 0.004, siammask_iou, **changes)
 
@@ -238,13 +212,13 @@ def test_siammasks_refinement_learns_eight_pairs(ellipses, one_thread):
         return mask_agreement(logits, windows)["mask_iou"]
 
     network = quick(SiamMask, width=WIDTH)
-    settle(network.trunk, network.trunk)
+    settle(network.backbone, network.backbone)
     changes = {"cells": 1, "renews_optimizer": False, **NEAR, **BY_ADAM}
     learn("siammask_sharp", remembered(network), ellipses, 20, 0.003, mask_iou, **changes)
 
 
-class QuickGradTrunk(nn.Module):
-    """As many cells as GradNet's trunks have, of few channels."""
+class QuickGradBackbone(nn.Module):
+    """As many cells as GradNet's backbones have, of few channels."""
 
     def __init__(self, channels=64):
         super().__init__()
@@ -259,7 +233,7 @@ class QuickGradTrunk(nn.Module):
 
 def gradnet_iou(network, batch):
     """Mean IoU of boxes of the target's size where the tracker sees the peak, and of those in the middle."""
-    for part in (network.template_trunk, network.gradient_stage):
+    for part in (network.template_backbone, network.gradient_stage):
         part.train()  # its norms gather statistics over ten thousands of steps
     with torch.enable_grad():
         scores = adapted_scores(network, batch)[:, 0].detach().numpy()  # (8, 15, 15)
@@ -282,10 +256,10 @@ def test_gradnet_learns_eight_videos_with_one_template(ellipses, one_thread):
     """It has no boxes: all cells within two of the target's centre have one label, and a size is found by scales."""
     recipe, channels = RECIPES["gradnet"], 64
     network = METHODS["gradnet"].make_network()
-    network.search_trunk, network.template_trunk = QuickGradTrunk(channels), QuickGradTrunk(channels)
+    network.search_backbone, network.template_backbone = QuickGradBackbone(channels), QuickGradBackbone(channels)
     network.gradient_stage = nn.Sequential(ConvNorm(channels, channels, relu=None), nn.Tanh())
-    settle(network.search_trunk, network.search_trunk, recipe.search_side)
-    network.search_trunk = Remembering(network.search_trunk.eval())
+    settle(network.search_backbone, network.search_backbone, recipe.search_side)
+    network.search_backbone = Remembering(network.search_backbone.eval())
     own = {"search_side": recipe.search_side, "cells": recipe.cells, "search": Augmentation(shift=0, scale=0.0)}
     schedule = Schedule(10, 0.003, 0.0005)
     learn("gradnet", network, ellipses, 100, 0.003, gradnet_iou, schedule=schedule, **own, **BY_ADAM)
@@ -335,12 +309,12 @@ def test_oceans_online_branch_learns_eight_targets(ellipses, one_thread):
     """It has no boxes. Filters that are learned of one patch find the target in another, to parts of a cell."""
     channels = 64
     network = quick(OceanOnlineNetwork, 2)
-    network.online_trunk = ConvNorm(512, channels, 3, 2)
+    network.online_backbone = ConvNorm(512, channels, 3, 2)
     network.target_classifier = QuickClassifier(channels)
     settle(network, network.encode_stage, 224)
     for name in ("stem", "layer1", "layer2"):
-        setattr(network.trunk, name, Remembering(getattr(network.trunk, name)))
-    network.online_trunk = Remembering(network.online_trunk)
+        setattr(network.backbone, name, Remembering(getattr(network.backbone, name)))
+    network.online_backbone = Remembering(network.online_backbone)
     near = {"template": Augmentation(8, 0.0), "search": Augmentation(16, 0.0)}
     changes = {"frames": 1, "search_side": 160, "cells": 10, **near}
     learn("ocean_online", network, ellipses, 40, 0.001, online_iou, **changes)

@@ -7,14 +7,12 @@ import json
 
 import pytest
 from drawn_shards import write_shard
-from published_recipes import FOLDER
-from published_recipes import RECIPES
+from published_recipes import FOLDER, RECIPES
 from quick_networks import QUICK
 
 from siam_tracker_ros.cli import main
-from siam_tracker_ros.models.checkpoint import load_weights
-from siam_tracker_ros.models.checkpoint import read_weights
 from siam_tracker_ros.training.methods import METHODS
+from siam_tracker_ros.weights.checkpoint import load_weights, read_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -36,7 +34,7 @@ def run_epoch(shards, tmp_path, monkeypatch):
         given = {
             "output": tmp_path / name,
             "datasets": f"[{{format: shards, path: {shards}}}]",
-            "trunk": "none",
+            "backbone": "none",
             "start": "null",
             "workers": 0,
             "device": "cpu",
@@ -68,7 +66,7 @@ def test_an_epoch_of_each_recipe(name, run_epoch, capsys):
     [
         ("siamrpn_alex", "recipe.groups=[]", "recipe.groups has none that learns from epoch 0 on"),
         ("siamrpn_alex", "recipe.groups.1.from_epoch=1", "recipe.groups has none that learns from epoch 0 on"),
-        ("siamrpn_alex", "recipe.groups.0.modules=[trunk.layer9]", "has no attribute 'layer9'; its parts are"),
+        ("siamrpn_alex", "recipe.groups.0.modules=[backbone.layer9]", "has no attribute 'layer9'; its parts are"),
         ("siamrpn_alex", "recipe.groups.0.modules=[rpn]", "is in group 0 and again in group 1, expected it once"),
         ("siamrpn_alex", "recipe.search_side=287", "recipe.cells is 17, expected 21: what siamrpn_alex answers"),
         ("ocean", "recipe.search_side=287", "recipe.cells is 25, expected 29"),
@@ -87,17 +85,17 @@ def test_an_epoch_of_each_recipe(name, run_epoch, capsys):
 def test_what_cannot_be_is_refused_before_the_first_step(name, setting, words, tmp_path, monkeypatch, capsys):
     method = dataclasses.replace(METHODS[RECIPES[name].method], make_network=QUICK[name])
     monkeypatch.setitem(METHODS, RECIPES[name].method, method)
-    given = f"output={tmp_path / 'run'}", "trunk=none", "start=null", "device=cpu", setting
+    given = f"output={tmp_path / 'run'}", "backbone=none", "start=null", "device=cpu", setting
     arguments = [part for each in given for part in ("--set", each)]
     assert main(["train", str(FOLDER / f"{name}.yaml"), *arguments]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("settings", "warned"), [((), True), (("recipe.groups=[{modules: [trunk, rpn]}]",), False)])
-def test_a_trunk_that_stays_random_is_told(settings, warned, run_epoch, caplog):
+@pytest.mark.parametrize(("settings", "warned"), [((), True), (("recipe.groups=[{modules: [backbone, rpn]}]",), False)])
+def test_a_backbone_that_stays_random_is_told(settings, warned, run_epoch, caplog):
     run_epoch("siamrpn_alex", *settings)
-    assert ("keep their random values to the end (first: trunk." in caplog.text) == warned
+    assert ("keep their random values to the end (first: backbone." in caplog.text) == warned
 
 
 SHARP = "recipe.search_side=127", "recipe.cells=1", "recipe.search={shift: 8, scale: 0.05}"

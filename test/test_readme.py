@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from siam_tracker_ros import cli
-from siam_tracker_ros import list_models
+from siam_tracker_ros import cli, list_models
+from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.frames import VideoSink
-from siam_tracker_ros.trackers.registry import find_model
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

@@ -5,8 +5,7 @@
 import numpy as np
 import pytest
 
-from siam_tracker_ros import create_tracker
-from siam_tracker_ros import list_models
+from siam_tracker_ros import create_tracker, list_models
 from siam_tracker_ros.evaluation.sequences import load_sequence
 
 SEQUENCES = ("crossing", "davis-car-shadow", "davis-libby")

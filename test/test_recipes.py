@@ -12,30 +12,16 @@ import torch
 from published_recipes import RECIPES
 from torch import nn
 
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.models.gradnet import GradNetNetwork
-from siam_tracker_ros.models.ocean import OceanNetwork
-from siam_tracker_ros.models.ocean import Response
-from siam_tracker_ros.models.siammask import SiamMask
-from siam_tracker_ros.training import augmentation
-from siam_tracker_ros.training import objectives
-from siam_tracker_ros.training import ocean_losses
-from siam_tracker_ros.training import recipes
-from siam_tracker_ros.training import rpn_losses
-from siam_tracker_ros.training.anchor_targets import PYSOT_RULES
-from siam_tracker_ros.training.anchor_targets import SIAMMASK_RULES
-from siam_tracker_ros.training.anchor_targets import anchor_targets
-from siam_tracker_ros.training.anchor_targets import search_anchors
+from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
+from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
+from siam_tracker_ros.methods.ocean.network import OceanNetwork, Response
+from siam_tracker_ros.methods.siammask.network import SiamMask
+from siam_tracker_ros.methods.siamrpn.anchor_targets import PYSOT_RULES, SIAMMASK_RULES, anchor_targets, search_anchors
+from siam_tracker_ros.training import augmentation, objectives, ocean_losses, recipes, rpn_losses
 from siam_tracker_ros.training.augmentation import Augmentation
-from siam_tracker_ros.training.methods import METHODS
-from siam_tracker_ros.training.methods import Drawn
-from siam_tracker_ros.training.published_pairs import PreparedCrop
-from siam_tracker_ros.training.published_pairs import draw_frames
-from siam_tracker_ros.training.published_pairs import draw_round
-from siam_tracker_ros.training.published_pairs import siammask_pair
-from siam_tracker_ros.training.schedules import Schedule
-from siam_tracker_ros.training.schedules import WarmUp
+from siam_tracker_ros.training.methods import METHODS, Drawn
+from siam_tracker_ros.training.pairs import PreparedCrop, draw_frames, draw_round, siammask_pair
+from siam_tracker_ros.training.schedules import Schedule, WarmUp
 
 BOTH_RULES = pytest.mark.parametrize("rules", [PYSOT_RULES, SIAMMASK_RULES], ids=["pysot", "siammask"])
 ODD_BOXES = {
@@ -112,7 +98,7 @@ def test_offsets_lead_every_anchor_to_the_box():
 
 
 @pytest.mark.parametrize(
-    "targets, background, lone_counts, expected",
+    "targets, background, count_singletons, expected",
     [
         (0, 0, True, 0),
         (0, 0, False, 0),
@@ -124,12 +110,12 @@ def test_offsets_lead_every_anchor_to_the_box():
         (2, 2, False, math.log(2)),
     ],
 )
-def test_a_class_without_members_gives_no_loss(targets, background, lone_counts, expected):
+def test_a_class_without_members_gives_no_loss(targets, background, count_singletons, expected):
     label = torch.full((1, 5, 4, 4), -1)
     label.flatten()[:targets] = 1
     label.flatten()[20 : 20 + background] = 0
     logits = torch.zeros(1, 10, 4, 4, requires_grad=True)
-    loss = rpn_losses.classification_loss(logits, label, lone_counts)
+    loss = rpn_losses.classification_loss(logits, label, count_singletons)
     loss.backward()
     assert loss.item() == pytest.approx(expected, abs=1e-6)
     assert torch.isfinite(logits.grad).all() and bool(logits.grad.any()) == (expected > 0)
@@ -243,16 +229,16 @@ def test_ocean_has_its_third_loss_with_the_object_aware_head_alone(align):
     assert losses["classification"].item() == pytest.approx(math.log(2), abs=1e-6)
 
 
-def test_gradnet_learns_through_its_step_but_not_in_the_search_trunk():
+def test_gradnet_learns_through_its_step_but_not_in_the_search_backbone():
     network = GradNetNetwork()
     optimizer = recipes.start_stage(network, RECIPES["gradnet"], 0)
     batch = {"template": torch.rand(2, 3, 127, 127) * 255, "search": torch.rand(2, 3, 239, 239) * 255}
     losses = RECIPES["gradnet"].objective(network, batch)
     norm = recipes.take_step(network, optimizer, rpn_losses.weighted_total(losses, RECIPES["gradnet"].loss_weights))
     assert norm > 0
-    assert all(weight.grad is None for weight in network.search_trunk.parameters())
+    assert all(weight.grad is None for weight in network.search_backbone.parameters())
     assert all(weight.grad.any() for weight in network.gradient_stage.conv.parameters() if weight.ndim > 1)
-    assert network.template_trunk.stage1.norm.training and not network.search_trunk.stage1.norm.training
+    assert network.template_backbone.stage1.norm.training and not network.search_backbone.stage1.norm.training
 
 
 def test_gradnets_weight_decay_spares_biases_and_norms():
@@ -285,15 +271,15 @@ def test_frozen_parts_keep_their_norms_except_in_ocean():
     network = meta_network(OceanNetwork)
     optimizer = recipes.start_stage(network, RECIPES["ocean"], 9)
     assert all(module.training for module in network.modules())
-    assert not any(weight.requires_grad for weight in network.trunk.parameters())
+    assert not any(weight.requires_grad for weight in network.backbone.parameters())
     assert [group["multiplier"] for group in optimizer.param_groups] == [1.0]
     optimizer = recipes.start_stage(network, RECIPES["ocean"], 10)
     assert [group["multiplier"] for group in optimizer.param_groups] == [0.1, 1.0]
     learning = {name for name, weight in network.named_parameters() if weight.requires_grad}
     assert {name for name, _ in network.named_parameters()} - learning == {
-        "trunk.stem.0.weight",
-        "trunk.stem.1.weight",
-        "trunk.stem.1.bias",
+        "backbone.stem.0.weight",
+        "backbone.stem.1.weight",
+        "backbone.stem.1.bias",
     }
 
 
@@ -330,19 +316,19 @@ def small_recipe(**changes):
     return recipes.Recipe(**values)
 
 
-@pytest.mark.parametrize("most_norm, moved", [(10.0, 10.0), (None, 1000.0)])
-def test_the_gradient_is_cut_to_its_norm(most_norm, moved):
+@pytest.mark.parametrize("max_grad_norm, moved", [(10.0, 10.0), (None, 1000.0)])
+def test_the_gradient_is_cut_to_its_norm(max_grad_norm, moved):
     network = Small()
     recipe = small_recipe(weight_decay=0.0)
     optimizer = recipes.start_stage(network, recipe, 0)
-    assert recipes.take_step(network, optimizer, network(1000.0).sum(), most_norm) == pytest.approx(1000)
+    assert recipes.take_step(network, optimizer, network(1000.0).sum(), max_grad_norm) == pytest.approx(1000)
     assert 1 - network.first.item() == pytest.approx(moved * recipe.schedule.rate(0), rel=1e-3)
     assert network.second.item() == 1
 
 
 def test_what_piles_up_counts_in_the_norm():
     network = Small()
-    optimizer = recipes.start_stage(network, small_recipe(piled_up=("second",)), 0)
+    optimizer = recipes.start_stage(network, small_recipe(stale_gradient_modules=("second",)), 0)
     norms = [recipes.take_step(network, optimizer, network().sum()) for _ in range(3)]
     assert norms == pytest.approx([math.hypot(1, count) for count in (1, 2, 3)])
     assert network.second.item() == 1

@@ -8,33 +8,30 @@ import random
 import numpy as np
 import pytest
 import torch
-from golden_data import golden
-from golden_data import pysot_state
+from golden_data import golden, pysot_state
 from published_recipes import RECIPES
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.models.siammask import SiamMask
-from siam_tracker_ros.models.siammask import SiamMaskBase
-from siam_tracker_ros.models.siamrpn import SiamRPNAlex
-from siam_tracker_ros.models.siamrpn import SiamRPNResNet50
-from siam_tracker_ros.training import ocean_losses
-from siam_tracker_ros.training import recipes
-from siam_tracker_ros.training.anchor_targets import PYSOT_RULES
-from siam_tracker_ros.training.anchor_targets import SIAMMASK_RULES
-from siam_tracker_ros.training.anchor_targets import anchor_targets
-from siam_tracker_ros.training.anchor_targets import search_anchors
-from siam_tracker_ros.training.augmentation import Augmentation
-from siam_tracker_ros.training.augmentation import augment_ocean
-from siam_tracker_ros.training.augmentation import augment_pysot
-from siam_tracker_ros.training.augmentation import augment_siammask
-from siam_tracker_ros.training.augmentation import prepared_box
-from siam_tracker_ros.training.augmentation import to_grey
-from siam_tracker_ros.training.rpn_losses import classification_loss
-from siam_tracker_ros.training.rpn_losses import mask_agreement
-from siam_tracker_ros.training.rpn_losses import mask_cells
-from siam_tracker_ros.training.rpn_losses import mask_windows
-from siam_tracker_ros.training.rpn_losses import offset_loss
-from siam_tracker_ros.training.rpn_losses import weighted_total
+from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase
+from siam_tracker_ros.methods.siamrpn.anchor_targets import PYSOT_RULES, SIAMMASK_RULES, anchor_targets, search_anchors
+from siam_tracker_ros.methods.siamrpn.network import SiamRPNAlex, SiamRPNResNet50
+from siam_tracker_ros.training import ocean_losses, recipes
+from siam_tracker_ros.training.augmentation import (
+    Augmentation,
+    augment_ocean,
+    augment_pysot,
+    augment_siammask,
+    prepared_box,
+    to_grey,
+)
+from siam_tracker_ros.training.rpn_losses import (
+    classification_loss,
+    mask_agreement,
+    mask_cells,
+    mask_windows,
+    offset_loss,
+    weighted_total,
+)
 
 UTILS = golden("pysot/utils_pysot")
 MASK_BASE = golden("pysot/train_siammask_base")
@@ -46,11 +43,11 @@ SIAMMASK_BOXES = (100, 93, 168, 153), (94, 97, 160, 158)
 
 # From the modules of the authors' networks to ours.
 MODULES = (
-    ("features.features", "trunk"),
+    ("features.features", "backbone"),
     ("features.downsample", "neck"),
-    ("backbone.conv1", "trunk.stem.0"),
-    ("backbone.bn1", "trunk.stem.1"),
-    ("backbone", "trunk"),
+    ("backbone.conv1", "backbone.stem.0"),
+    ("backbone.bn1", "backbone.stem.1"),
+    ("backbone", "backbone"),
     ("rpn_head", "rpn"),
     ("rpn_model.cls", "rpn.levels.0.classification"),
     ("rpn_model.loc", "rpn.levels.0.regression"),
@@ -103,7 +100,7 @@ def test_anchor_targets_are_drawn_as_the_authors_draw_them(cells, case, rules, e
 @pytest.mark.parametrize("case", ["normal", "nopos", "onepos"])
 def test_classification_loss(case):
     logits, label = tensor(UTILS["loss_logits"]), tensor(UTILS[f"loss_label_{case}"])
-    assert classification_loss(logits, label, lone_counts=False).item() == pytest.approx(
+    assert classification_loss(logits, label, count_singletons=False).item() == pytest.approx(
         UTILS[f"loss_cls_{case}"], abs=1e-6
     )
 
@@ -295,7 +292,7 @@ def test_losses_of_ocean():
 
 
 def load(kind, config):
-    own = {name: torch.as_tensor(value) for name, value in kind.own_state(pysot_state(config)).items()}
+    own = {name: torch.as_tensor(value) for name, value in kind.translate_state_dict(pysot_state(config)).items()}
     network = kind.for_state(own)
     network.load_state_dict(own)
     return network
@@ -347,9 +344,9 @@ def test_a_step_of_siamrpn(kind, config, recipe, stage, epoch):
 
     rates = {group["multiplier"]: group["lr"] for group in optimizer.param_groups}
     assert set(np.round(list(rates.values()), 12)) <= set(np.round(expected[f"{stage}_lr"], 12))
-    whole = recipes.take_step(network, optimizer, total, recipe.most_norm)
+    whole = recipes.take_step(network, optimizer, total, recipe.max_grad_norm)
     assert whole == pytest.approx(expected[f"{stage}_total_norm"], rel=1e-4)
-    shrunk = recipe.most_norm / expected[f"{stage}_total_norm"]
+    shrunk = recipe.max_grad_norm / expected[f"{stage}_total_norm"]
     found = gradient_norms(network, expected[f"{stage}_grad_modules"])
     assert found == pytest.approx(list(expected[f"{stage}_grad_norms"] * shrunk), rel=1e-4)
 
@@ -397,11 +394,11 @@ def test_a_step_of_siammasks_refinement():
     assert losses["mask"].item() == pytest.approx(expected["refine_losses"][2], abs=1e-5)
     total = weighted_total(losses, recipe.loss_weights)
     assert total.item() == pytest.approx(expected["refine_losses"][3], abs=1e-3)
-    whole = recipes.take_step(network, optimizer, total, recipe.most_norm)
+    whole = recipes.take_step(network, optimizer, total, recipe.max_grad_norm)
     lengths = expected["refine_grad_norms"]
     assert whole == pytest.approx(np.sqrt((lengths**2).sum()), rel=1e-4)
     found = gradient_norms(network, expected["refine_grad_modules"])
-    assert found == pytest.approx(list(lengths * recipe.most_norm / whole), rel=1e-4)
+    assert found == pytest.approx(list(lengths * recipe.max_grad_norm / whole), rel=1e-4)
     changed = {name.split(".")[0] for name, value in network.state_dict().items() if (value != before[name]).any()}
     assert changed == {"coarse", "refinement"}
 

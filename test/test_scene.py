@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
+from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.evaluation.scene import Scene
 
 
 @pytest.fixture(scope="module", params=[0, 1, 20260])

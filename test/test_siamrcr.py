@@ -3,26 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings
-from hypothesis import strategies
+from hypothesis import given, settings, strategies
 from torch.nn import functional
 
+from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.models.siamrcr import Response
-from siam_tracker_ros.models.siamrcr import SiamRCRNetwork
-from siam_tracker_ros.models.siamrcr import decode_box
-from siam_tracker_ros.models.siamrcr import encode_box
-from siam_tracker_ros.runtime.device import prepare_for_inference
-from siam_tracker_ros.trackers.siamrcr import MODELS
-from siam_tracker_ros.trackers.siamrcr import SiamRCRSettings
-from siam_tracker_ros.trackers.siamrcr import SiamRCRTracker
+from siam_tracker_ros.methods.siamrcr.network import Response, SiamRCRNetwork, decode_box, encode_box
+from siam_tracker_ros.methods.siamrcr.tracker import MODELS, SiamRCRSettings, SiamRCRTracker
+from siam_tracker_ros.methods.siamrcr.training import (
+    box_loss,
+    classification_loss,
+    label_cells,
+    localization_loss,
+    siamrcr_losses,
+)
 from siam_tracker_ros.training.overlap import iou_and_giou
-from siam_tracker_ros.training.siamrcr_losses import box_loss
-from siam_tracker_ros.training.siamrcr_losses import classification_loss
-from siam_tracker_ros.training.siamrcr_losses import label_cells
-from siam_tracker_ros.training.siamrcr_losses import localization_loss
-from siam_tracker_ros.training.siamrcr_losses import siamrcr_losses
 
 CELLS = 25
 BOX = torch.tensor([[5.0, -3.0, 60.0, 40.0], [0.0, 0.0, 9.0, 14.0]], dtype=torch.float64)
@@ -234,4 +229,4 @@ def test_model_info():
     assert info.count_parameters() == 21_148_742
     with torch.device("meta"):
         state = SiamRCRNetwork().state_dict()
-    assert SiamRCRNetwork.own_state(state).keys() == state.keys()
+    assert SiamRCRNetwork.translate_state_dict(state).keys() == state.keys()

@@ -8,31 +8,20 @@ import pytest
 import torch
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, smallest_rectangle, upright_bounds, warp_mask
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.geometry import order_corners
-from siam_tracker_ros.geometry import xywh_to_corners
-from siam_tracker_ros.geometry import xywh_to_cxcywh
-from siam_tracker_ros.models.alexnet import AlexNet
-from siam_tracker_ros.models.correlation import depthwise_correlation
-from siam_tracker_ros.models.mobilenet_v2 import WideMobileNetV2
-from siam_tracker_ros.models.resnet import ResNet50
-from siam_tracker_ros.models.rpn import RegionProposals
-from siam_tracker_ros.models.siammask import Response
-from siam_tracker_ros.models.siamrpn import SiamRPNAlex
-from siam_tracker_ros.models.siamrpn import SiamRPNMobileNetV2
-from siam_tracker_ros.models.siamrpn import SiamRPNResNet50LongTerm
-from siam_tracker_ros.trackers import siammask
-from siam_tracker_ros.trackers import siamrpn
-from siam_tracker_ros.trackers.mask_shape import full_frame
-from siam_tracker_ros.trackers.mask_shape import largest_contour
-from siam_tracker_ros.trackers.mask_shape import smallest_rectangle
-from siam_tracker_ros.trackers.mask_shape import upright_bounds
-from siam_tracker_ros.trackers.mask_shape import warp_mask
-from siam_tracker_ros.trackers.siammask import PySOTSiamMaskTracker
-from siam_tracker_ros.trackers.siammask import SiamMaskSettings
-from siam_tracker_ros.trackers.siammask import SiamMaskTracker
-from siam_tracker_ros.trackers.siamrpn import SiamRPNSettings
-from siam_tracker_ros.trackers.siamrpn import SiamRPNTracker
+from siam_tracker_ros.geometry import order_corners, xywh_to_corners, xywh_to_cxcywh
+from siam_tracker_ros.layers.alexnet import AlexNet
+from siam_tracker_ros.layers.correlation import depthwise_correlation
+from siam_tracker_ros.layers.mobilenet_v2 import WideMobileNetV2
+from siam_tracker_ros.layers.resnet import ResNet50
+from siam_tracker_ros.methods.siammask import tracker as siammask
+from siam_tracker_ros.methods.siammask.network import Response
+from siam_tracker_ros.methods.siammask.tracker import PySOTSiamMaskTracker, SiamMaskSettings, SiamMaskTracker
+from siam_tracker_ros.methods.siamrpn import tracker as siamrpn
+from siam_tracker_ros.methods.siamrpn.network import SiamRPNAlex, SiamRPNMobileNetV2, SiamRPNResNet50LongTerm
+from siam_tracker_ros.methods.siamrpn.rpn import RegionProposals
+from siam_tracker_ros.methods.siamrpn.tracker import SiamRPNSettings, SiamRPNTracker
 
 MODELS = (*siamrpn.MODELS, *siammask.MODELS)
 SQUARE = 2  # number of the anchor of 64 x 64 pixels
@@ -290,16 +279,16 @@ def test_a_small_part_has_no_shape(side, has_shape):
 
 
 @pytest.mark.parametrize(
-    "trunk, sizes",
+    "backbone, sizes",
     [
         (AlexNet, {127: [(256, 6)], 287: [(256, 26)]}),
         (WideMobileNetV2, {127: [(44, 63), (22, 63), (33, 31), (44, 15), (89, 15), (134, 15), (224, 15), (448, 15)]}),
         (ResNet50, {127: [(64, 61), (256, 31), (512, 15), (1024, 15), (2048, 15)], 831: [(64, 413), (256, 207)]}),
     ],
 )
-def test_sizes_of_features(trunk, sizes):
+def test_sizes_of_features(backbone, sizes):
     with torch.device("meta"):
-        network = trunk()
+        network = backbone()
         for side, expected in sizes.items():
             features = network(torch.empty(1, 3, side, side))
             assert [(map.shape[1], map.shape[3]) for map in features][: len(expected)] == expected

@@ -7,38 +7,26 @@ import contextlib
 import numpy as np
 import pytest
 import torch
-from golden_data import golden
-from golden_data import golden_json
-from golden_data import pysot_shapes
-from golden_data import pysot_state
-from golden_data import pysot_video
+from golden_data import golden, golden_json, pysot_shapes, pysot_state, pysot_video
 
-from siam_tracker_ros.geometry import corners_to_cxcywh
-from siam_tracker_ros.geometry import corners_to_equal_area_cxcywh
-from siam_tracker_ros.geometry import xywh_to_corners
-from siam_tracker_ros.geometry import xywh_to_cxcywh
-from siam_tracker_ros.models.anchors import anchor_grid
-from siam_tracker_ros.models.anchors import anchor_sizes
-from siam_tracker_ros.models.checkpoint import load_weights
-from siam_tracker_ros.models.siammask import SiamMask
-from siam_tracker_ros.models.siammask import SiamMaskBase
-from siam_tracker_ros.models.siamrpn import SiamRPNAlex
-from siam_tracker_ros.models.siamrpn import SiamRPNMobileNetV2
-from siam_tracker_ros.models.siamrpn import SiamRPNResNet50
-from siam_tracker_ros.models.siamrpn import SiamRPNResNet50LongTerm
-from siam_tracker_ros.models.siamrpn import crop_template
-from siam_tracker_ros.runtime.device import prepare_for_inference
-from siam_tracker_ros.trackers import siammask
-from siam_tracker_ros.trackers import siamrpn
-from siam_tracker_ros.trackers.mask_shape import largest_contour
-from siam_tracker_ros.trackers.mask_shape import smallest_rectangle
-from siam_tracker_ros.trackers.mask_shape import warp_mask
-from siam_tracker_ros.trackers.proposals import decode_proposals
-from siam_tracker_ros.trackers.response import clip_to_frame
-from siam_tracker_ros.trackers.response import hann_window
-from siam_tracker_ros.trackers.response import size_change
-from siam_tracker_ros.trackers.siamrpn import SiamRPNSettings
-from siam_tracker_ros.trackers.siamrpn import SiamRPNTracker
+from siam_tracker_ros.core.mask_shape import largest_contour, smallest_rectangle, warp_mask
+from siam_tracker_ros.core.response import clip_to_frame, hann_window, size_change
+from siam_tracker_ros.executors.device import prepare_for_inference
+from siam_tracker_ros.geometry import corners_to_cxcywh, corners_to_equal_area_cxcywh, xywh_to_corners, xywh_to_cxcywh
+from siam_tracker_ros.methods.siammask import tracker as siammask
+from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase
+from siam_tracker_ros.methods.siamrpn import tracker as siamrpn
+from siam_tracker_ros.methods.siamrpn.anchors import anchor_grid, anchor_sizes
+from siam_tracker_ros.methods.siamrpn.network import (
+    SiamRPNAlex,
+    SiamRPNMobileNetV2,
+    SiamRPNResNet50,
+    SiamRPNResNet50LongTerm,
+    crop_template,
+)
+from siam_tracker_ros.methods.siamrpn.proposals import decode_proposals
+from siam_tracker_ros.methods.siamrpn.tracker import SiamRPNSettings, SiamRPNTracker
+from siam_tracker_ros.weights.checkpoint import load_weights
 
 NETWORKS = {
     "siamrpn_alex_dwxcorr": SiamRPNAlex,
@@ -49,7 +37,7 @@ NETWORKS = {
     "siammask_base": SiamMaskBase,
     "siammask_sharp": SiamMask,
 }
-LEVELS = {  # of the trunk's features, those that are recorded
+LEVELS = {  # of the backbone's features, those that are recorded
     "siamrpn_alex_dwxcorr": (0,),
     "siamrpn_mobilev2_l234_dwxcorr": (3, 5, 7),
     "siammask_r50_l3": (0, 1, 2, 3),
@@ -71,7 +59,7 @@ def network(config):
 
 
 def load_network(network_class, official_state):
-    state = network_class.own_state(official_state)
+    state = network_class.translate_state_dict(official_state)
     network = network_class.for_state(state)
     load_weights(network, state, "the stand-in weights")
     return prepare_for_inference(network, torch.device("cpu"), torch.float32)
@@ -102,9 +90,9 @@ def test_the_network_gives_the_released_codes_numbers(config, network):
             "x": torch.from_numpy(reference["search_crop"]).float(),
         }
         for side, crop in crops.items():
-            trunk = net.trunk(crop)
+            backbone = net.backbone(crop)
             for index, level in enumerate(LEVELS.get(config, (2, 3, 4))):
-                feature = trunk[level][0]
+                feature = backbone[level][0]
                 compare(f"{side}_feat{index}_slice", feature[:3])
                 compare(f"{side}_feat{index}_meanstd", mean_and_deviation(feature))
                 if f"{side}_feat{index}_chmean" in reference:
@@ -299,12 +287,12 @@ def test_every_official_file_fits(name):
     """Also into the model that has another variant by default."""
     with torch.device("meta"):
         official = {key: torch.empty(shape) for key, shape in pysot_shapes(name).items()}
-        state = OFFICIAL[name].own_state(official)
+        state = OFFICIAL[name].translate_state_dict(official)
         network = OFFICIAL[name].for_state(state)
     expected = {key: value.shape for key, value in network.state_dict().items()}
     assert len(state) == len(official)
     assert {key: value.shape for key, value in state.items()} == expected
-    assert OFFICIAL[name].own_state(state).keys() == state.keys(), "our own names stay as they are"
+    assert OFFICIAL[name].translate_state_dict(state).keys() == state.keys(), "our own names stay as they are"
 
 
 def test_both_programs_names_of_siammask_mean_the_same():
@@ -312,7 +300,7 @@ def test_both_programs_names_of_siammask_mean_the_same():
     pairs = renamed.items() if len(renamed) > 1 else next(iter(renamed.values())).items()
     pairs = list(pairs)
     assert len(pairs) == 356
-    authors, pysot = (SiamMask.own_state({pair[side]: pair[0] for pair in pairs}) for side in (0, 1))
+    authors, pysot = (SiamMask.translate_state_dict({pair[side]: pair[0] for pair in pairs}) for side in (0, 1))
     assert authors == pysot
 
 

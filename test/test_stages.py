@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_ros import create_tracker
-from siam_tracker_ros import list_models
+from siam_tracker_ros import create_tracker, list_models
 from siam_tracker_ros.evaluation import stages
 from siam_tracker_ros.evaluation.stages import stage_shares
-from siam_tracker_ros.models.mobilenet_v2 import Residual
-from siam_tracker_ros.models.resnet import Bottleneck
+from siam_tracker_ros.layers.mobilenet_v2 import Residual
+from siam_tracker_ros.layers.resnet import Bottleneck
 
 FRAMES = [np.zeros((120, 160, 3), np.uint8)] * 5
 BOX = (60.0, 40.0, 40.0, 30.0)
@@ -46,12 +45,12 @@ class Network(torch.nn.Module):
     def __init__(self, clock):
         super().__init__()
         self.clock = clock
-        self.trunk = torch.nn.Sequential(Part(clock, 8.0))
+        self.backbone = torch.nn.Sequential(Part(clock, 8.0))
         self.classification = Part(clock, 1.0)
 
     def features(self):
         self.clock.now += 0.5
-        self.trunk[0]()  # a part of the trunk alone
+        self.backbone[0]()  # a part of the backbone alone
 
     def forward(self):
         self.features()
@@ -62,7 +61,7 @@ class Network(torch.nn.Module):
 
 
 class MadeUpTracker:
-    """Takes 1 s to crop, 8 s in the trunk, 1 + 0.5 + 0.5 + 4 s in the head, 2 s for the rest."""
+    """Takes 1 s to crop, 8 s in the backbone, 1 + 0.5 + 0.5 + 4 s in the head, 2 s for the rest."""
 
     def __init__(self, module, clock):
         self.module, self.clock = module, clock
@@ -101,7 +100,7 @@ def tracker(monkeypatch):
 
 def test_each_second_goes_to_the_stage_that_took_it(tracker):
     shares = stage_shares(tracker, FRAMES, BOX)
-    expected = {"crop": 1 / 17, "trunk": 8 / 17, "head": 6 / 17, "post": 2 / 17}
+    expected = {"crop": 1 / 17, "backbone": 8 / 17, "head": 6 / 17, "post": 2 / 17}
     assert shares == pytest.approx(expected)
     assert tracker.frames == len(FRAMES) - 1
 
@@ -129,10 +128,10 @@ def test_a_failure_leaves_nothing_behind_either(tracker):
 
 
 @pytest.mark.parametrize("model", list_models(), ids=lambda model: model.name)
-def test_every_residual_block_is_in_a_trunk(model):
+def test_every_residual_block_is_in_a_backbone(model):
     with torch.device("meta"):
         network = model.network_class.for_state({})
-    assert all("trunk" in name for name, part in network.named_modules() if isinstance(part, (Bottleneck, Residual)))
+    assert all("backbone" in name for name, part in network.named_modules() if isinstance(part, (Bottleneck, Residual)))
 
 
 @pytest.mark.parametrize("model", [model.name for model in list_models() if model.frame_gmacs < 7])

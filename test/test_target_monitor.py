@@ -4,9 +4,7 @@ import math
 
 import pytest
 
-from siam_tracker_ros.target_monitor import MonitorSettings
-from siam_tracker_ros.target_monitor import TargetMonitor
-from siam_tracker_ros.target_monitor import TargetState
+from siam_tracker_ros.core.monitor import MonitorSettings, TargetMonitor, TargetState
 
 IDLE, TRACKING, UNCERTAIN, LOST = TargetState
 

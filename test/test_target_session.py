@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from node_doubles import SquareTracker
-from node_doubles import scene
+from node_doubles import SquareTracker, scene
 
+from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
+from siam_tracker_ros.core.session import TargetSession
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.target_monitor import MonitorSettings
-from siam_tracker_ros.target_monitor import TargetState
-from siam_tracker_ros.target_session import TargetSession
 
 BOX = (70, 50, 20, 20)
 

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.methods.lite.teacher import LightFcTeacher, TaughtBatches
 from siam_tracker_ros.training.ahead import AheadInProcesses
-from siam_tracker_ros.training.teacher import LightFcTeacher
-from siam_tracker_ros.training.teacher import TaughtBatches
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

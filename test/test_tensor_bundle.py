@@ -7,14 +7,11 @@ import time
 
 import numpy as np
 import pytest
-from golden_data import gradnet_schema
-from golden_data import gradnet_state
+from golden_data import gradnet_schema, gradnet_state
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.errors import WeightsError
-from siam_tracker_ros.models.tensor_bundle import crc32c
-from siam_tracker_ros.models.tensor_bundle import is_bundle
-from siam_tracker_ros.models.tensor_bundle import read_bundle
+from siam_tracker_ros.weights.tensor_bundle import crc32c, is_bundle, read_bundle
 
 TYPES = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int64": 9, "bool": 10, "float16": 19}
 MAGIC = 0xDB4775248B80FB57
@@ -161,7 +158,7 @@ def test_the_authors_schema_reads_back(tmp_path):
     (tmp_path / "model.ckpt.index").write_bytes(table(pairs, block_of=40))
     assert equal(expected, read_bundle(tmp_path / "model.ckpt"))
     network = create_tracker("gradnet", weights=tmp_path / DATA, device="cpu").network
-    kernel = network.search_trunk.stage5.conv.weight  # the only stage without a norm, so as it is in the file
+    kernel = network.search_backbone.stage5.conv.weight  # the only stage without a norm, so as it is in the file
     np.testing.assert_array_equal(kernel, expected["siamese/scala5/conv/weights"].transpose(3, 2, 0, 1))
 
 

@@ -8,24 +8,19 @@ import pytest
 import torch
 import yaml
 
-from siam_tracker_ros import cli
-from siam_tracker_ros import create_tracker
+from siam_tracker_ros import cli, create_tracker
+from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.models.checkpoint import read_weights
-from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.trackers.registry import find_model
+from siam_tracker_ros.methods.lite.losses import LossSettings
+from siam_tracker_ros.methods.lite.network import LiteNetwork
+from siam_tracker_ros.settings import make_settings, read_settings, read_values
 from siam_tracker_ros.training import lite
-from siam_tracker_ros.training.checkpoints import Checkpoints
-from siam_tracker_ros.training.checkpoints import load_checkpoint
-from siam_tracker_ros.training.lite_losses import LossSettings
-from siam_tracker_ros.training.loop import Trainer
-from siam_tracker_ros.training.loop import start_fabric
+from siam_tracker_ros.training.checkpoints import Checkpoints, load_checkpoint
+from siam_tracker_ros.training.log import read_log
+from siam_tracker_ros.training.loop import Trainer, start_fabric
 from siam_tracker_ros.training.pseudo_labels import read_start_boxes
-from siam_tracker_ros.training.settings import make_settings
-from siam_tracker_ros.training.settings import read_settings
-from siam_tracker_ros.training.settings import read_values
 from siam_tracker_ros.training.train import train_from_config
-from siam_tracker_ros.training.training_log import read_log
+from siam_tracker_ros.weights.checkpoint import read_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -59,7 +54,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def config(tmp_path, data):
-    """Path of a file that trains for three steps, the last of them with the trunk."""
+    """Path of a file that trains for three steps, the last of them with the backbone."""
     values = {
         "output": str(tmp_path / "run"), "device": "cpu", "batch": 2, "log_every": 1, "checkpoint_every": 1,
         "workers": 0,
@@ -87,9 +82,9 @@ def test_the_command_trains_resumes_and_makes_a_tracker(config, tmp_path, capsys
 
     first, second, third = states(whole)
     moved = {name for name, _ in LiteNetwork().named_parameters() if not torch.equal(*values(name, first, second))}
-    assert moved and not any(name.startswith("trunk.") for name in moved), "the head learns first"
+    assert moved and not any(name.startswith("backbone.") for name in moved), "the head learns first"
     moved = {name for name, _ in LiteNetwork().named_parameters() if not torch.equal(*values(name, second, third))}
-    assert any(name.startswith("trunk.") for name in moved), "then the trunk does"
+    assert any(name.startswith("backbone.") for name in moved), "then the backbone does"
 
     (stopped / "checkpoints").mkdir(parents=True)
     for name in ("step-00000001.pt", "step-00000002.pt"):
@@ -110,7 +105,7 @@ def test_lite_learns_eight_pairs_by_heart(data, tmp_path):
             "output": str(tmp_path), "device": "cpu", "batch": 8, "log_every": 1, "pairs": CALM, "workers": 0,
             "data": {"datasets": [{"format": "otb", "path": str(data)}]},
             "schedule": {
-                "steps": 28, "frozen_steps": 25, "head_rate": 6e-3, "trunk_rate": 1e-3, "warmup": 5, "decay_share": 0.5,
+                "steps": 28, "frozen_steps": 25, "head_rate": 6e-3, "backbone_rate": 1e-3, "warmup": 5, "decay_share": 0.5,
             },
         },
         "test",
@@ -127,31 +122,31 @@ def test_lite_learns_eight_pairs_by_heart(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "step, head, trunk",
+    "step, head, backbone",
     [(0, 0.25, 0), (3, 1, 0), (9, 1, 0), (10, 1, 0.125), (13, 1, 0.5), (15, 1, 0.5), (18, 0.4, 0.2), (19, 0.2, 0.1)],
 )
-def test_rates_rise_stay_and_fall(step, head, trunk):
-    schedule = lite.LiteSchedule(steps=20, frozen_steps=10, decay_share=0.25, head_rate=1, trunk_rate=0.5, warmup=4)
+def test_rates_rise_stay_and_fall(step, head, backbone):
+    schedule = lite.LiteSchedule(steps=20, frozen_steps=10, decay_share=0.25, head_rate=1, backbone_rate=0.5, warmup=4)
     curriculum = lite.LiteCurriculum(schedule)
     learner = lite.LiteLearner(LiteNetwork(), LossSettings())
     optimizer = curriculum.start_stage(learner, step, None)
     curriculum.set_rates(optimizer, step)
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([head, trunk])
-    assert learner.network.trunk.training and all(
-        weight.requires_grad == (step >= 10) for weight in learner.network.trunk.parameters()
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([head, backbone])
+    assert learner.network.backbone.training and all(
+        weight.requires_grad == (step >= 10) for weight in learner.network.backbone.parameters()
     )
     assert curriculum.start_stage(learner, 10, optimizer) is optimizer
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(learner.parameters()))
 
 
 @pytest.mark.parametrize("step, learning", [(0, ()), (9, ()), (10, range(7, 14)), (99, range(7, 14))])
-def test_blocks_of_the_trunk_learn_in_their_time(step, learning):
+def test_blocks_of_the_backbone_learn_in_their_time(step, learning):
     learner = lite.LiteLearner(LiteNetwork(), LossSettings())
     lite.LiteCurriculum(lite.LiteSchedule(frozen_steps=10, frozen_blocks=7)).start_stage(learner, step, None)
     network = learner.network
-    learns = [all(weight.requires_grad for weight in block.parameters()) for block in network.trunk]
+    learns = [all(weight.requires_grad for weight in block.parameters()) for block in network.backbone]
     assert [number for number, does in enumerate(learns) if does] == list(learning)
-    assert all(weight.requires_grad for name, weight in network.named_parameters() if not name.startswith("trunk."))
+    assert all(weight.requires_grad for name, weight in network.named_parameters() if not name.startswith("backbone."))
 
 
 def test_a_run_starts_from_the_weights_of_another(config):
@@ -182,7 +177,7 @@ def test_the_shipped_boxes_can_be_read():
         ({"precision": "fp8"}, "expected one of bf16, fp32"),
         ({"device": "foo"}, 'device is "foo"'),
         ({"pairs.flip": 1.5}, "pairs.flip is 1.5, expected 0 to 1"),
-        ({"init": "a.safetensors", "init_trunk": "b.onnx"}, "expected one of the two"),
+        ({"init": "a.safetensors", "init_backbone": "b.onnx"}, "expected one of the two"),
         ({"recipe.method": "no"}, "unknown setting"),
     ],
 )

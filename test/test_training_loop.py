@@ -13,30 +13,18 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from tiny_training import TinyNetwork
-from tiny_training import TinyTraining
-from tiny_training import tiny_settings
+from tiny_training import TinyNetwork, TinyTraining, tiny_settings
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.errors import DatasetError
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.errors import TrainingError
+from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError, TrainingError
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
 from siam_tracker_ros.evaluation.sequences import load_sequences
-from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.training.checkpoints import Checkpoints
-from siam_tracker_ros.training.checkpoints import load_checkpoint
-from siam_tracker_ros.training.loop import Average
-from siam_tracker_ros.training.loop import Trainer
-from siam_tracker_ros.training.loop import check_settings
-from siam_tracker_ros.training.loop import start_fabric
-from siam_tracker_ros.training.loop import train
-from siam_tracker_ros.training.settings import to_values
-from siam_tracker_ros.training.training_log import TrainingLog
-from siam_tracker_ros.training.training_log import read_log
-from siam_tracker_ros.training.validation import Validation
-from siam_tracker_ros.training.validation import ValidationSettings
+from siam_tracker_ros.methods.lite.network import LiteNetwork
+from siam_tracker_ros.settings import to_values
+from siam_tracker_ros.training.checkpoints import Checkpoints, load_checkpoint
+from siam_tracker_ros.training.log import TrainingLog, read_log
+from siam_tracker_ros.training.loop import Average, Trainer, check_settings, start_fabric, train
+from siam_tracker_ros.training.validation import Validation, ValidationSettings
 
 PROGRAM = pathlib.Path(__file__).parent / "tiny_training.py"
 SEQUENCES = {"sequences": "none", "every": 2}
@@ -125,7 +113,7 @@ def test_a_run_that_is_killed_and_resumed_equals_an_uninterrupted_one(whole_run,
 def test_two_processes_learn_what_one_does_with_the_double_batch(tmp_path):
     """Both skip a step of which one sees that the loss is no number."""
     alone, together = tmp_path / "alone", tmp_path / "together"
-    common = {"dropout": 0.0, "precision": "fp32", "checkpoint_every": 10, "largest_loss": 100, "nan_at": [5, 7]}
+    common = {"dropout": 0.0, "precision": "fp32", "checkpoint_every": 10, "max_loss": 100, "nan_at": [5, 7]}
     words = [f"{name}={value}" for name, value in {**common, "processes": 2, "batch": 2, "nan_ranks": [1]}.items()]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     done = subprocess.run([*torchrun, PROGRAM, together, *words], capture_output=True, text=True, timeout=300)
@@ -150,17 +138,17 @@ def test_weights_that_an_update_has_spoilt_are_not_saved(tmp_path):
 
 
 def test_a_curriculum_may_skip_steps_but_not_for_ever(tmp_path):
-    weights = train(tiny_settings(tmp_path / "few", largest_loss=100, nan_at=[4, 5], steps=7))
+    weights = train(tiny_settings(tmp_path / "few", max_loss=100, nan_at=[4, 5], steps=7))
     state = safetensors.torch.load_file(weights)
     assert all(torch.isfinite(value).all() for value in state.values())
     assert state["seen"] == 7 - 2, "statistics of a step that is skipped are forgotten, too"
     records = {record["step"]: record for record in read_log(tmp_path / "few" / "log.jsonl")}
     assert records[6]["skipped"] == 2 and "total" not in records[6] and "skipped" not in records[7]
-    train(tiny_settings(tmp_path / "large", largest_loss=1e-6, steps=2))
+    train(tiny_settings(tmp_path / "large", max_loss=1e-6, steps=2))
     (record,) = read_log(tmp_path / "large" / "log.jsonl")
     assert record["skipped"] == 2 and "total" not in record, "a loss that is too large is not learned from either"
     with pytest.raises(TrainingError, match="at step 7, and was no number or too large for 3 steps in a row"):
-        train(tiny_settings(tmp_path / "many", largest_loss=100, nan_at=[4, 5, 6]))
+        train(tiny_settings(tmp_path / "many", max_loss=100, nan_at=[4, 5, 6]))
 
 
 @contextlib.contextmanager
@@ -187,7 +175,7 @@ def test_a_checkpoint_that_does_not_fit_the_disk_leaves_those_before(tmp_path):
     with limited_files(), pytest.raises(OSError):
         resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
         checkpoints.save(2, {"step": 2, "much": torch.zeros(2000)})
-    assert load_checkpoint(checkpoints.newest_whole()) == {"step": 1}
+    assert load_checkpoint(checkpoints.newest_valid()) == {"step": 1}
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -223,7 +211,7 @@ def three_checkpoints(tmp_path):
 
 def test_the_newest_checkpoints_are_kept(three_checkpoints):
     assert [path.name for path in three_checkpoints.paths()] == [f"step-{step:08d}.pt" for step in (3, 4, 5)]
-    assert load_checkpoint(three_checkpoints.newest_whole())["step"] == 5
+    assert load_checkpoint(three_checkpoints.newest_valid())["step"] == 5
 
 
 def flip_a_bit(content):
@@ -239,7 +227,7 @@ def flip_a_bit(content):
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(three_checkpoints, damage, caplog):
     path = three_checkpoints.paths()[-1]
     path.write_bytes(damage(path.read_bytes()))
-    assert load_checkpoint(three_checkpoints.newest_whole())["step"] == 4
+    assert load_checkpoint(three_checkpoints.newest_valid())["step"] == 4
     assert "step-00000005.pt is damaged" in caplog.text
     assert path.with_suffix(".damaged").exists() and not path.exists()
 
@@ -311,7 +299,7 @@ def test_another_seed_leads_past_what_cannot_be_learned_from(tmp_path):
 
 def test_processes_that_must_stay_as_many_do(tmp_path):
     class Coupled(TinyTraining):
-        keeps_processes = True
+        depends_on_world_size = True
 
     settings = Coupled(output=str(tmp_path))
     state = {"settings": to_values(settings), "pairs": settings.batch * 2, "processes": 2}

@@ -6,10 +6,7 @@ import typing
 import pytest
 
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.training.settings import differences
-from siam_tracker_ros.training.settings import make_settings
-from siam_tracker_ros.training.settings import read_settings
-from siam_tracker_ros.training.settings import to_values
+from siam_tracker_ros.settings import differences, make_settings, read_settings, to_values
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,23 +13,35 @@ rclpy = pytest.importorskip("rclpy")
 
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import DurabilityPolicy  # noqa: E402
-from rclpy.qos import QoSProfile  # noqa: E402
-from rclpy.qos import ReliabilityPolicy  # noqa: E402
-from ros_testing import DEADLINE  # noqa: E402
-from ros_testing import graph_fixture  # noqa: E402, F401
-from ros_testing import started_together  # noqa: E402
-from sensor_msgs.msg import CompressedImage  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
+from rclpy.qos import (
+    DurabilityPolicy,  # noqa: E402
+    QoSProfile,  # noqa: E402
+    ReliabilityPolicy,  # noqa: E402
+)
+from ros_testing import (
+    DEADLINE,  # noqa: E402
+    graph_fixture,  # noqa: E402, F401
+    started_together,  # noqa: E402
+)
+from sensor_msgs.msg import (
+    CompressedImage,  # noqa: E402
+    Image,  # noqa: E402
+)
 from std_msgs.msg import Header  # noqa: E402
 
-from siam_tracker_ros.errors import InvalidInputError  # noqa: E402
-from siam_tracker_ros.errors import InvalidSettingError  # noqa: E402
-from siam_tracker_ros.evaluation.scene import Scene  # noqa: E402
-from siam_tracker_ros.node.image_conversion import compressed_to_bgr  # noqa: E402
-from siam_tracker_ros.node.image_conversion import image_to_bgr  # noqa: E402
-from siam_tracker_ros.node.video_publisher import VideoPublisher  # noqa: E402
-from siam_tracker_ros.node.video_publisher import main  # noqa: E402
+from siam_tracker_ros.demo.scene import Scene  # noqa: E402
+from siam_tracker_ros.errors import (
+    InvalidInputError,  # noqa: E402
+    InvalidSettingError,  # noqa: E402
+)
+from siam_tracker_ros.node.image_conversion import (
+    compressed_to_bgr,  # noqa: E402
+    image_to_bgr,  # noqa: E402
+)
+from siam_tracker_ros.node.video_publisher import (
+    VideoPublisher,  # noqa: E402
+    main,  # noqa: E402
+)
 
 KEPT = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 

@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_ros import WeightsError
-from siam_tracker_ros import create_tracker
-from siam_tracker_ros import list_models
+from siam_tracker_ros import WeightsError, create_tracker, list_models
 from siam_tracker_ros.cli import main
+from siam_tracker_ros.core.registry import identify
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.models.checkpoint import read_weights
-from siam_tracker_ros.models.lite import LiteNetwork
-from siam_tracker_ros.trackers.registry import identify
-from siam_tracker_ros.weights_conversion import convert_weights
+from siam_tracker_ros.methods.lite.network import LiteNetwork
+from siam_tracker_ros.weights.checkpoint import read_weights
+from siam_tracker_ros.weights.convert import convert_weights
 
 
 @pytest.fixture

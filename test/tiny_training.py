@@ -18,22 +18,22 @@ import yaml
 from torch import nn
 
 from siam_tracker_ros.errors import DatasetError
+from siam_tracker_ros.settings import make_settings
 from siam_tracker_ros.training import loop
 from siam_tracker_ros.training.ahead import AheadInProcesses
-from siam_tracker_ros.training.settings import make_settings
 
 
 class TinyNetwork(nn.Module):
     def __init__(self, dropout):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.trunk = nn.Conv2d(3, 32, 3)
+        self.backbone = nn.Conv2d(3, 32, 3)
         self.neck = nn.Conv2d(32, 32, 1)
         self.head = nn.Linear(32, 1)
         self.register_buffer("seen", torch.zeros(()))
 
     def forward(self, image):
-        features = torch.relu(self.neck(torch.relu(self.trunk(image))))  # (B, 32, 6, 6)
+        features = torch.relu(self.neck(torch.relu(self.backbone(image))))  # (B, 32, 6, 6)
         self.seen += 1
         return self.head(self.dropout(features).mean((2, 3)))[:, 0]
 
@@ -45,20 +45,20 @@ class TinyLearner(loop.Learner):
 
 
 class TinyCurriculum(loop.Curriculum):
-    most_norm = 5.0
-    most_skipped = 2
+    max_grad_norm = 5.0
+    max_skipped = 2
     change_at = 4
 
-    def __init__(self, steps, rate, largest_loss):
-        self.steps, self.rate, self.largest_loss = steps, rate, largest_loss
+    def __init__(self, steps, rate, max_loss):
+        self.steps, self.rate, self.max_loss = steps, rate, max_loss
 
     def changes_at(self, step):
         return step in (0, self.change_at)
 
     def start_stage(self, learner, step, optimizer):
         network = learner.network.train()
-        network.trunk.requires_grad_(step >= self.change_at)
-        parts = [network.neck, network.head] + [network.trunk] * (step >= self.change_at)
+        network.backbone.requires_grad_(step >= self.change_at)
+        parts = [network.neck, network.head] + [network.backbone] * (step >= self.change_at)
         groups = [{"params": list(part.parameters())} for part in parts]
         return torch.optim.SGD(groups, lr=0.0, momentum=0.9)
 
@@ -140,7 +140,7 @@ class TinyTraining(loop.LoopSettings):
     steps: int = 10
     rate: float = 0.05
     factor: float = 1.0
-    largest_loss: float | None = None
+    max_loss: float | None = None
     nan_at: tuple[int, ...] = ()
     nan_ranks: tuple[int, ...] = (0, 1)
     kill_at: int | None = None
@@ -158,7 +158,7 @@ class TinyTraining(loop.LoopSettings):
         return self.batch
 
     def prepare(self, device, rank, processes):
-        curriculum = TinyCurriculum(self.steps, self.rate, self.largest_loss)
+        curriculum = TinyCurriculum(self.steps, self.rate, self.max_loss)
         batches = AheadInProcesses(TinyBatches(self, rank), self.steps, self.workers, device)
         return loop.Task(TinyLearner(TinyNetwork(self.dropout)), curriculum, batches)
 

@@ -9,12 +9,12 @@ import time
 import cv2
 import numpy as np
 
+from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.trackers.base import TrackResult
 
 BASELINES = {"csrt": "TrackerCSRT", "kcf": "TrackerKCF", "mil": "TrackerMIL"}
 TURN_FRAMES = 10
-MOST_WARM_UP = 0.25  # share of the frames of a tracker that the time limit stopped
+MAX_WARM_UP = 0.25  # share of the frames of a tracker that the time limit stopped
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,6 +100,6 @@ def time_in_turns(trackers, frames_bgr, box_xywh, warm_up=0, on_frame=lambda: No
     timings = {}
     for name in trackers:
         stopped = len(times[name]) < len(frames_bgr) - 1
-        left_out = min(warm_up, int(MOST_WARM_UP * len(times[name]))) if stopped else warm_up
+        left_out = min(warm_up, int(MAX_WARM_UP * len(times[name]))) if stopped else warm_up
         timings[name] = Timing(np.array(times[name][left_out:]), np.array(boxes[name], dtype=np.float64))
     return timings

@@ -7,8 +7,7 @@ import dataclasses
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.geometry import iou_xywh
-from siam_tracker_ros.geometry import xywh_to_cxcywh
+from siam_tracker_ros.geometry import iou_xywh, xywh_to_cxcywh
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 21)
 PRECISION_PIXELS = 20

@@ -11,9 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.evaluation.metrics import Scores
-from siam_tracker_ros.evaluation.metrics import mask_iou
-from siam_tracker_ros.evaluation.metrics import score_boxes
+from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, score_boxes
 from siam_tracker_ros.evaluation.sequences import write_results
 
 

@@ -20,9 +20,7 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import FrameSource
-from siam_tracker_ros.frames import natural_key
-from siam_tracker_ros.frames import open_frames
+from siam_tracker_ros.frames import FrameSource, natural_key, open_frames
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

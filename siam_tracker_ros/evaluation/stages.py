@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time of a frame goes: into the crop, the trunk, the head, or the rest of `track`.
+"""Where the time of a frame goes: into the crop, the backbone, the head, or the rest of `track`.
 
 It is measured from outside, so that trackers need no stopwatch in them: forward hooks on the network's modules, and
 wrappers around the network's own methods and around functions that trackers call, put a stage on a stack and take it
@@ -17,7 +17,7 @@ import time
 
 import torch
 
-STAGES = ("crop", "trunk", "head", "post")
+STAGES = ("crop", "backbone", "head", "post")
 PACKAGE = __name__.split(".")[0]
 
 
@@ -70,7 +70,7 @@ class StageClock:
 def stage_shares(tracker, frames_bgr, box_xywh, limit_s=math.inf):
     """Track through frames and return the share of `track` that each stage takes, as a mapping of stage to 0..1.
 
-    crop: functions with "crop" in their name; trunk: modules and methods of the network with "trunk" in theirs; head:
+    crop: functions with "crop" in their name; backbone: modules and methods of the network with "backbone" in theirs; head:
     all else of the network and of `siam_tracker_ros.models`, gradients and filters learned online too; post: the rest.
 
     Args:
@@ -113,7 +113,7 @@ def _watched(tracker):
 
 
 def _part_of(name):
-    return "trunk" if "trunk" in name else "head"
+    return "backbone" if "backbone" in name else "head"
 
 
 def _own_methods(network):

@@ -19,21 +19,14 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from siam_tracker_ros.arguments import box_argument
+from siam_tracker_ros.cli.arguments import box_argument
+from siam_tracker_ros.demo.clip import camera_clip, rendered_clip, video_clip
+from siam_tracker_ros.demo.processes import DemoError, Processes
+from siam_tracker_ros.demo.report import Truth, annotate, figures, write_plot
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.evaluation.sequences import write_results
 from siam_tracker_ros.frames import VideoSink
-from siam_tracker_ros.node.demo_client import DemoClient
-from siam_tracker_ros.node.demo_client import VideoRecorder
-from siam_tracker_ros.node.demo_clip import camera_clip
-from siam_tracker_ros.node.demo_clip import rendered_clip
-from siam_tracker_ros.node.demo_clip import video_clip
-from siam_tracker_ros.node.demo_processes import DemoError
-from siam_tracker_ros.node.demo_processes import Processes
-from siam_tracker_ros.node.demo_report import Truth
-from siam_tracker_ros.node.demo_report import annotate
-from siam_tracker_ros.node.demo_report import figures
-from siam_tracker_ros.node.demo_report import write_plot
+from siam_tracker_ros.node.demo_client import DemoClient, VideoRecorder
 
 _START_S = 120  # for the processes to import, load and find each other on a slow machine
 _ANSWER_S = 30

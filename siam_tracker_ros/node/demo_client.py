@@ -7,26 +7,21 @@ import threading
 import time
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy
-from rclpy.qos import HistoryPolicy
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D
 
+from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.demo.report import LiveRun
 from siam_tracker_ros.frames import VideoSink
-from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.geometry import xywh_to_cxcywh
+from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.msg import TrackerStatus
-from siam_tracker_ros.node.demo_report import LiveRun
 from siam_tracker_ros.node.image_conversion import image_to_bgr
 from siam_tracker_ros.node.messages import stamp_to_ns
 from siam_tracker_ros.srv import InitTracker
-from siam_tracker_ros.target_monitor import TargetState
 
 
 class DemoClient(Node):

@@ -9,11 +9,9 @@ import threading
 import time
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
-from diagnostic_msgs.msg import DiagnosticStatus
-from diagnostic_msgs.msg import KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from siam_tracker_ros.target_monitor import TargetState
+from siam_tracker_ros.core.monitor import TargetState
 
 _WINDOW = 300  # frames that the percentiles look back on
 _MAX_STAMP_AGE = 1.0  # seconds; an older image is no use in a control loop

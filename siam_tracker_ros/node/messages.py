@@ -6,16 +6,16 @@ import math
 
 import numpy as np
 from builtin_interfaces.msg import Duration
-from vision_msgs.msg import Detection2D
-from vision_msgs.msg import Detection2DArray
-from vision_msgs.msg import ObjectHypothesisWithPose
+from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.geometry import check_box_xywh
-from siam_tracker_ros.geometry import corners_to_cxcywht
-from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.geometry import normalized_to_pixels
-from siam_tracker_ros.geometry import xywh_to_cxcywh
+from siam_tracker_ros.geometry import (
+    check_box_xywh,
+    corners_to_cxcywht,
+    cxcywh_to_xywh,
+    normalized_to_pixels,
+    xywh_to_cxcywh,
+)
 from siam_tracker_ros.msg import TrackerStatus
 
 NANOSECONDS = 10**9

@@ -5,13 +5,11 @@
 import dataclasses
 import math
 
-from rcl_interfaces.msg import FloatingPointRange
-from rcl_interfaces.msg import IntegerRange
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from siam_tracker_ros import list_models
+from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.target_monitor import MonitorSettings
 
 _MODEL_SETTINGS = "penalty_k", "window_influence", "lr", "mask_threshold"
 

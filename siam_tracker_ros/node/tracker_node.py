@@ -17,67 +17,43 @@ import rclpy.exceptions
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock
-from rclpy.clock import ClockType
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
-from rclpy.lifecycle import LifecycleNode
-from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.qos import HistoryPolicy
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
-from rclpy.qos import qos_policy_name_from_kind
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
-from std_srvs.srv import SetBool
-from std_srvs.srv import Trigger
-from vision_msgs.msg import Detection2D
-from vision_msgs.msg import Detection2DArray
+from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import SetBool, Trigger
+from vision_msgs.msg import Detection2D, Detection2DArray
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.drawing import AMBER
-from siam_tracker_ros.drawing import GREEN
-from siam_tracker_ros.drawing import GREY
-from siam_tracker_ros.drawing import RED
-from siam_tracker_ros.drawing import draw_target
-from siam_tracker_ros.drawing import mask_image
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.errors import SiamTrackerError
+from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.core.session import TargetSession
+from siam_tracker_ros.drawing import AMBER, GREEN, GREY, RED, draw_target, mask_image
+from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError, SiamTrackerError
+from siam_tracker_ros.executors.device import select_device
 from siam_tracker_ros.msg import TrackerStatus
-from siam_tracker_ros.node.diagnostics import Diagnostics
-from siam_tracker_ros.node.diagnostics import Health
-from siam_tracker_ros.node.image_conversion import compressed_to_bgr
-from siam_tracker_ros.node.image_conversion import fill_image
-from siam_tracker_ros.node.image_conversion import image_to_bgr
-from siam_tracker_ros.node.messages import NANOSECONDS
-from siam_tracker_ros.node.messages import box_from_request
-from siam_tracker_ros.node.messages import format_confidence
-from siam_tracker_ros.node.messages import format_stamp
-from siam_tracker_ros.node.messages import make_detection
-from siam_tracker_ros.node.messages import make_detections
-from siam_tracker_ros.node.messages import make_status
-from siam_tracker_ros.node.messages import stamp_to_ns
-from siam_tracker_ros.node.parameters import change_parameters
-from siam_tracker_ros.node.parameters import declare_parameters
-from siam_tracker_ros.node.parameters import parameter_names
-from siam_tracker_ros.node.parameters import read_parameters
-from siam_tracker_ros.node.worker import Frame
-from siam_tracker_ros.node.worker import FrameBuffer
-from siam_tracker_ros.node.worker import Worker
-from siam_tracker_ros.node.worker import catch_up_frames
-from siam_tracker_ros.runtime.device import select_device
+from siam_tracker_ros.node.diagnostics import Diagnostics, Health
+from siam_tracker_ros.node.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
+from siam_tracker_ros.node.messages import (
+    NANOSECONDS,
+    box_from_request,
+    format_confidence,
+    format_stamp,
+    make_detection,
+    make_detections,
+    make_status,
+    stamp_to_ns,
+)
+from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
+from siam_tracker_ros.node.worker import Frame, FrameBuffer, Worker, catch_up_frames
 from siam_tracker_ros.srv import InitTracker
-from siam_tracker_ros.target_monitor import TargetState
-from siam_tracker_ros.target_session import TargetSession
 
 try:
-    from rclpy.event_handler import PublisherEventCallbacks
-    from rclpy.event_handler import SubscriptionEventCallbacks
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 except ImportError:  # ROS 2 Humble
-    from rclpy.qos_event import PublisherEventCallbacks
-    from rclpy.qos_event import SubscriptionEventCallbacks
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 _STATE_COLORS = {
     TargetState.IDLE: GREY,

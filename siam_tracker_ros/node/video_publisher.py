@@ -17,27 +17,19 @@ from pathlib import Path
 import cv2
 import rclpy
 import rclpy.exceptions
-from rcl_interfaces.msg import IntegerRange
-from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.clock import Clock
-from rclpy.clock import ClockType
+from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy
-from rclpy.qos import HistoryPolicy
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.errors import SiamTrackerError
-from siam_tracker_ros.evaluation.scene import Scene
-from siam_tracker_ros.evaluation.scene import SceneSource
+from siam_tracker_ros.demo.scene import Scene, SceneSource
+from siam_tracker_ros.errors import InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.frames import open_frames
 from siam_tracker_ros.node.image_conversion import fill_image
 

@@ -12,8 +12,7 @@ import itertools
 
 import cv2
 import torch
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from siam_tracker_ros.errors import SiamTrackerError
 
@@ -117,7 +116,7 @@ class AheadInStream(_Ahead):
                 yield batch
 
 
-def tells_of_lost_worker(error):
+def is_dead_worker_error(error):
     """Whether an error says that a process that draws was killed.
 
     It is torch's, which comes wherever the program is, or that of a batch which the process did not live to hand over.

@@ -14,14 +14,14 @@ import typing
 import cv2
 import numpy as np
 
+from siam_tracker_ros.core.crop import mean_bgr
+from siam_tracker_ros.core.response import context_side
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.trackers.crop import mean_bgr
-from siam_tracker_ros.trackers.response import context_side
 
 PREPARED_SIDE = 511
 TEMPLATE_SIDE = 127
 BLUR_SIDES = np.arange(5, 46, 2)
-WIDEST_BLUR = 45
+MAX_BLUR_SIDE = 45
 
 # Principal colour directions of ImageNet in 0..255, red, green and blue by row; AlexNet's authors made them known.
 COLOR_DIRECTIONS = np.float32(
@@ -177,7 +177,7 @@ def augment_siammask(image_bgr, box_xyxy, side, augmentation, random, normal, ma
     if augmentation.blur > random.random():
         kernel_side = 2 * int(np.round(normal.randn(1))[0]) + 1
         if kernel_side > 0 and random.random() >= 0.5:
-            kernel_side = min(kernel_side, WIDEST_BLUR)
+            kernel_side = min(kernel_side, MAX_BLUR_SIDE)
             image = cv2.filter2D(image, -1, cross_kernel(kernel_side, random.random()))
     mask = None if mask is None else warp_window(mask.astype(np.float32), window, side) > 0.5
     return image, box_in_window(box_xyxy, window, scale), mask

@@ -19,18 +19,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from siam_tracker_ros.errors import DatasetError
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.geometry import iou_xywh
-from siam_tracker_ros.geometry import xywh_to_cxcywh
-from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.datasets import check_datasets
-from siam_tracker_ros.training.datasets.problems import Problems
-from siam_tracker_ros.training.datasets.problems import too_many_broken
-from siam_tracker_ros.training.datasets.shards import read_photos
-from siam_tracker_ros.training.stored_squares import square_side
-from siam_tracker_ros.training.stored_squares import stored_side
+from siam_tracker_ros.data import DatasetSettings, check_datasets
+from siam_tracker_ros.data.problems import Problems, too_many_broken
+from siam_tracker_ros.data.shards import read_photos
+from siam_tracker_ros.data.stored_squares import square_side, stored_side
+from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError
+from siam_tracker_ros.geometry import iou_xywh, xywh_to_cxcywh
 
 PHOTO_SIDES = (128, 216)  # a photo is this large in its shorter side, and cut to this in its longer one
 OUTLINE_POINTS = 32
@@ -143,15 +137,15 @@ class ImageBank:
         if not frames:
             raise DatasetError("no frame of the training data shows a target, expected labelled frames")
         gib = memory_gib * 2**30
-        most_bytes = sum(_most_bytes(tracks[number], row) for number, row in frames)
-        most_bytes += 3 * math.prod(PHOTO_SIDES) * len(photos)
-        if most_bytes > gib:
-            fits = max(int(len(frames) / len(tracks) * gib / most_bytes), 1)
+        max_bytes = sum(_max_bytes(tracks[number], row) for number, row in frames)
+        max_bytes += 3 * math.prod(PHOTO_SIDES) * len(photos)
+        if max_bytes > gib:
+            fits = max(int(len(frames) / len(tracks) * gib / max_bytes), 1)
             raise InvalidSettingError(
-                f"{len(frames)} frames and {len(photos)} photos take up to {most_bytes / 2**30:.1f} GiB, expected "
-                f"{memory_gib:g} (memory_gib) at most; set most_frames of the data sets to {fits}, or allow more"
+                f"{len(frames)} frames and {len(photos)} photos take up to {max_bytes / 2**30:.1f} GiB, expected "
+                f"{memory_gib:g} (memory_gib) at most; set max_frames of the data sets to {fits}, or allow more"
             )
-        storage = _Storage(most_bytes)
+        storage = _Storage(max_bytes)
         samples = storage.fill(
             [lambda at=at: _read_sample(tracks[at[0]], at[1]) for at in frames],
             [tracks[number].dataset for number, _ in frames],
@@ -185,8 +179,8 @@ class _Label:
 class _Storage:
     """Pixels of pictures, one behind the other; memory that is not written yet is only reserved."""
 
-    def __init__(self, most_bytes):
-        self._all = torch.empty(most_bytes, dtype=torch.uint8)
+    def __init__(self, max_bytes):
+        self._all = torch.empty(max_bytes, dtype=torch.uint8)
         self._used = 0
         self.offset, self.size_wh = [], []
 
@@ -250,7 +244,7 @@ def _attempt(read):
         return error
 
 
-def _most_bytes(track, row):
+def _max_bytes(track, row):
     valid = track.valid_xywh(row)
     pixels = stored_side(track.boxes_xywh[row]) ** 2 if valid is None else valid[2] * valid[3]
     return int(pixels) * (3 + track.has_mask(row))

@@ -12,7 +12,7 @@ import zlib
 
 import torch
 
-from siam_tracker_ros.models.checkpoint import write_whole
+from siam_tracker_ros.weights.checkpoint import write_atomic
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +45,11 @@ class Checkpoints:
         content = io.BytesIO()
         torch.save(state, content)
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / f"step-{step:08d}.pt", content.getbuffer())
+        write_atomic(self.folder / f"step-{step:08d}.pt", content.getbuffer())
         for path in self.paths()[: -self.keep]:
             path.unlink()
 
-    def newest_whole(self):
+    def newest_valid(self):
         """Path of the newest checkpoint that is whole, None where there is none; newer ones are put aside."""
         for path in reversed(self.paths()):
             reason = _damage(path)

@@ -23,23 +23,19 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.errors import TrainingError
+from siam_tracker_ros.errors import InvalidSettingError, TrainingError
+from siam_tracker_ros.executors.device import select_device
 from siam_tracker_ros.extras import require
-from siam_tracker_ros.models.checkpoint import save_weights
-from siam_tracker_ros.runtime.device import select_device
-from siam_tracker_ros.training.ahead import tells_of_lost_worker
-from siam_tracker_ros.training.checkpoints import Checkpoints
-from siam_tracker_ros.training.checkpoints import load_checkpoint
-from siam_tracker_ros.training.settings import differences
-from siam_tracker_ros.training.settings import to_values
-from siam_tracker_ros.training.training_log import TrainingLog
-from siam_tracker_ros.training.validation import Validation
-from siam_tracker_ros.training.validation import ValidationSettings
+from siam_tracker_ros.settings import differences, to_values
+from siam_tracker_ros.training.ahead import is_dead_worker_error
+from siam_tracker_ros.training.checkpoints import Checkpoints, load_checkpoint
+from siam_tracker_ros.training.log import TrainingLog
+from siam_tracker_ros.training.validation import Validation, ValidationSettings
+from siam_tracker_ros.weights.checkpoint import save_weights
 
 logger = logging.getLogger(__name__)
 
-LONGEST_WAIT = datetime.timedelta(days=1)  # of the other processes for the one that validates
+MAX_WAIT = datetime.timedelta(days=1)  # of the other processes for the one that validates
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -95,12 +91,12 @@ class LoopSettings(abc.ABC):
         """Pairs that each process takes in a step."""
 
     @property
-    def keeps_processes(self):
+    def depends_on_world_size(self):
         """Whether a run with another number of processes goes another way, though a step has as many pairs."""
         return False
 
     @property
-    def has_idle_weights(self):
+    def has_unused_parameters(self):
         """Whether weights that learn may be without gradient, for which processes that learn together must look."""
         return False
 
@@ -135,16 +131,16 @@ class Curriculum(abc.ABC):
 
     Attributes:
         steps: length of the run.
-        most_norm: the gradient of all parameters is cut to this norm; None for as it is.
-        largest_loss: a step with a loss, the mean of all processes, that is larger or no number is skipped; None to
+        max_grad_norm: the gradient of all parameters is cut to this norm; None for as it is.
+        max_loss: a step with a loss, the mean of all processes, that is larger or no number is skipped; None to
             skip none, and to end the run with a loss that is no number.
-        most_skipped: steps in a row, at most; one more ends the run.
+        max_skipped: steps in a row, at most; one more ends the run.
     """
 
     steps: int
-    most_norm: float | None = None
-    largest_loss: float | None = None
-    most_skipped: int = 100
+    max_grad_norm: float | None = None
+    max_loss: float | None = None
+    max_skipped: int = 100
 
     @abc.abstractmethod
     def changes_at(self, step):
@@ -171,8 +167,8 @@ class Curriculum(abc.ABC):
         """Learn from a loss, a scalar; `backward(loss)` computes the gradients of all processes."""
         optimizer.zero_grad(set_to_none=True)
         backward(loss)
-        if self.most_norm is not None:
-            nn.utils.clip_grad_norm_(learner.parameters(), self.most_norm)
+        if self.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(learner.parameters(), self.max_grad_norm)
         optimizer.step()
 
 
@@ -275,24 +271,24 @@ def train(settings, resume=False):
         raise TrainingError(
             f"the GPU's memory is too small ({str(error).splitlines()[0]}) for {settings.process_batch} pairs a step; "
             "spread them over more GPUs, each with a smaller batch, and --resume, or start anew with a smaller one or "
-            f"with less of the data; {_last_words(checkpoints)}"
+            f"with less of the data; {_resume_hint(checkpoints)}"
         ) from error
     except (RuntimeError, ConnectionError, EOFError) as error:
-        if not tells_of_lost_worker(error):
+        if not is_dead_worker_error(error):
             raise
         raise TrainingError(
             f"a process that draws batches is gone ({str(error).strip()}); if memory ran out, lower workers, or start "
-            f"anew with less of the data; {_last_words(checkpoints)}"
+            f"anew with less of the data; {_resume_hint(checkpoints)}"
         ) from error
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
         raise TrainingError(
             f"{error.filename or settings.output} cannot be written: {error.strerror}; make room; "
-            f"{_last_words(checkpoints)}"
+            f"{_resume_hint(checkpoints)}"
         ) from error
     except KeyboardInterrupt:
-        logger.warning("stopped; %s", _last_words(checkpoints))
+        logger.warning("stopped; %s", _resume_hint(checkpoints))
         raise
 
 
@@ -312,7 +308,7 @@ def start_fabric(settings):
             f"torchrun started {here} processes here, but there are {torch.cuda.device_count()} GPUs, expected one for "
             "each process; lower --nproc-per-node, or set device to cpu"
         )
-    together = DDPStrategy(find_unused_parameters=settings.has_idle_weights, timeout=LONGEST_WAIT)
+    together = DDPStrategy(find_unused_parameters=settings.has_unused_parameters, timeout=MAX_WAIT)
     devices = [device.index or 0] if processes == 1 and device.type == "cuda" else here
     fabric = Fabric(
         accelerator=device.type,
@@ -342,7 +338,7 @@ def check_settings(state, settings, processes, path):
             f"a step takes {pairs} pairs (processes: {processes}, batch of each: {settings.process_batch}), but "
             f"checkpoint {path} was made with {state['pairs']}; let the product be the same"
         )
-    if settings.keeps_processes and processes != state["processes"]:
+    if settings.depends_on_world_size and processes != state["processes"]:
         raise InvalidSettingError(
             f"{processes} processes share a step, but checkpoint {path} was made with {state['processes']}, and this "
             "recipe learns from what each of them sees; let as many be"
@@ -359,13 +355,13 @@ def _find_start(checkpoints, resume):
         return None
     if not checkpoints.paths():
         raise InvalidSettingError(f"no checkpoint in {checkpoints.folder} to resume from; start without --resume")
-    path = checkpoints.newest_whole()
+    path = checkpoints.newest_valid()
     if path is None:
         raise TrainingError(f"no checkpoint in {checkpoints.folder} is whole; start anew in another output folder")
     return str(path)
 
 
-def _last_words(checkpoints):
+def _resume_hint(checkpoints):
     paths = checkpoints.paths()
     return f"--resume goes on from {paths[-1]}" if paths else "there is no checkpoint yet to resume from"
 
@@ -454,7 +450,7 @@ class Trainer:
         seed = np.random.SeedSequence((self.settings.seed, self.step, self.fabric.global_rank))
         torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))  # for what the network or its losses draw
         self.curriculum.set_rates(self.optimizer, self.step)
-        may_skip = self.curriculum.largest_loss is not None
+        may_skip = self.curriculum.max_loss is not None
         statistics = [buffer.clone() for buffer in self.learner.buffers()] if may_skip else []
         losses = self._forward(batch)
         if self._skips(losses["total"].detach()):
@@ -480,28 +476,28 @@ class Trainer:
         the program does not wait at every step.
         """
         curriculum = self.curriculum
-        if curriculum.largest_loss is None and loss.device.type != "cpu":
+        if curriculum.max_loss is None and loss.device.type != "cpu":
             return False
         value = self.fabric.all_reduce(loss.clone(), reduce_op="mean").item()
-        if curriculum.largest_loss is None:
+        if curriculum.max_loss is None:
             self._check_loss(self.step, value)
             return False
-        if value <= curriculum.largest_loss:
+        if value <= curriculum.max_loss:
             self._skipped = 0
             return False
         self._skipped += 1
         self._skipped_since += 1
-        if self._skipped > curriculum.most_skipped:
+        if self._skipped > curriculum.max_skipped:
             raise TrainingError(
                 f"the loss is {value:g} at step {self.step + 1}, and was no number or too large for {self._skipped} "
-                f"steps in a row; {_last_words(self.checkpoints)}; with lower learning rates, start anew"
+                f"steps in a row; {_resume_hint(self.checkpoints)}; with lower learning rates, start anew"
             )
         return True
 
     def _check_loss(self, step, loss):
         if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss is {loss} at step {step + 1}; {_last_words(self.checkpoints)}, with another seed past these "
+                f"the loss is {loss} at step {step + 1}; {_resume_hint(self.checkpoints)}, with another seed past these "
                 "pairs; with lower learning rates, start anew"
             )
 
@@ -510,7 +506,7 @@ class Trainer:
         for name, value in (*self.learner.named_parameters(), *self.learner.named_buffers()):
             if not torch.isfinite(value).all():
                 raise TrainingError(
-                    f"{name} is no number after step {self.step}; {_last_words(self.checkpoints)}; with lower learning "
+                    f"{name} is no number after step {self.step}; {_resume_hint(self.checkpoints)}; with lower learning "
                     "rates, start anew"
                 )
 
@@ -533,7 +529,7 @@ class Trainer:
         table = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in self._pending])
         table = self.fabric.all_reduce(table, reduce_op="mean").double().cpu().numpy()
         first, self._pending = self.step - len(self._pending), []
-        if self.curriculum.largest_loss is None:
+        if self.curriculum.max_loss is None:
             for number, loss in enumerate(table[:, names.index("total")]):
                 self._check_loss(first + number, loss)
         return dict(zip(names, table.mean(0).tolist()))

@@ -8,16 +8,13 @@ import functools
 
 import numpy as np
 
-from siam_tracker_ros.models.gradnet import GradNetNetwork
-from siam_tracker_ros.models.ocean import OceanNetwork
-from siam_tracker_ros.models.ocean_online import OceanOnlineNetwork
-from siam_tracker_ros.models.siammask import SiamMask
-from siam_tracker_ros.models.siammask import SiamMaskBase
-from siam_tracker_ros.models.siamrcr import SiamRCRNetwork
-from siam_tracker_ros.models.siamrpn import SiamRPNAlex
-from siam_tracker_ros.models.siamrpn import SiamRPNResNet50
-from siam_tracker_ros.training import objectives
-from siam_tracker_ros.training import published_pairs
+from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
+from siam_tracker_ros.methods.ocean.network import OceanNetwork
+from siam_tracker_ros.methods.ocean_online.network import OceanOnlineNetwork
+from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase
+from siam_tracker_ros.methods.siamrcr.network import SiamRCRNetwork
+from siam_tracker_ros.methods.siamrpn.network import SiamRPNAlex, SiamRPNResNet50
+from siam_tracker_ros.training import objectives, published_pairs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +50,8 @@ class Method:
         varies: what of an Augmentation it heeds.
         has_anchors: pairs are labelled by AnchorRules, and may show two objects.
         shifts_colors: pairs need the colour directions of the training images.
-        has_idle_weights: weights that learn, by the authors' groups, of which the losses know nothing.
-        couples_pairs: a pair's own loss depends on the others that its process sees in a step.
+        has_unused_parameters: weights that learn, by the authors' groups, of which the losses know nothing.
+        loss_couples_batch: a pair's own loss depends on the others that its process sees in a step.
         needs_float32: bfloat16 is too coarse for what it learns by.
     """
 
@@ -67,8 +64,8 @@ class Method:
     varies: tuple[str, ...]
     has_anchors: bool = False
     shifts_colors: bool = False
-    has_idle_weights: bool = False
-    couples_pairs: bool = False
+    has_unused_parameters: bool = False
+    loss_couples_batch: bool = False
     needs_float32: bool = False
 
 
@@ -140,7 +137,7 @@ METHODS = {
         _unpadded,
         (*_SHIFTS, "blur"),
         True,
-        has_idle_weights=True,
+        has_unused_parameters=True,
     ),
     "ocean": Method(
         "ocean",
@@ -179,7 +176,7 @@ METHODS = {
         _unpadded,
         _SHIFTS,
         shifts_colors=True,
-        couples_pairs=True,
+        loss_couples_batch=True,
         needs_float32=True,
     ),
 }

@@ -9,23 +9,20 @@ masks with figures for the log, see `rpn_losses.mask_agreement`.
 
 import torch
 
-from siam_tracker_ros.models.filter_optimizer import correlate as filter_response
-from siam_tracker_ros.models.gradnet import GRADIENT_GAIN
-from siam_tracker_ros.models.gradnet import correlate
-from siam_tracker_ros.models.gradnet import tracking_loss
-from siam_tracker_ros.training.ocean_losses import ocean_aligned_loss
-from siam_tracker_ros.training.ocean_losses import ocean_box_loss
-from siam_tracker_ros.training.ocean_losses import ocean_classification_loss
-from siam_tracker_ros.training.ocean_online_losses import hinged_loss
-from siam_tracker_ros.training.ocean_online_losses import score_target
-from siam_tracker_ros.training.rpn_losses import classification_loss
-from siam_tracker_ros.training.rpn_losses import mask_agreement
-from siam_tracker_ros.training.rpn_losses import mask_cells
-from siam_tracker_ros.training.rpn_losses import mask_columns
-from siam_tracker_ros.training.rpn_losses import mask_loss
-from siam_tracker_ros.training.rpn_losses import mask_windows
-from siam_tracker_ros.training.rpn_losses import offset_loss
-from siam_tracker_ros.training.siamrcr_losses import siamrcr_losses
+from siam_tracker_ros.layers.filter_optimizer import correlate as filter_response
+from siam_tracker_ros.methods.gradnet.network import GRADIENT_GAIN, correlate, tracking_loss
+from siam_tracker_ros.methods.ocean.training import ocean_aligned_loss, ocean_box_loss, ocean_classification_loss
+from siam_tracker_ros.methods.ocean_online.training import hinged_loss, score_target
+from siam_tracker_ros.methods.siamrcr.training import siamrcr_losses
+from siam_tracker_ros.training.rpn_losses import (
+    classification_loss,
+    mask_agreement,
+    mask_cells,
+    mask_columns,
+    mask_loss,
+    mask_windows,
+    offset_loss,
+)
 
 MASK_PADDING = 32  # pixels around a search region of 255, so that each of its 25 x 25 cells has a whole mask
 FILTER_STEPS = 5  # of the optimizer that makes the online branch's filter, as in DiMP's training
@@ -39,7 +36,7 @@ def siamrpn_objective(network, batch):
     """
     logits, offsets = network(batch["search"], network.encode_template(batch["template"]))
     return {
-        "classification": classification_loss(logits, batch["label"], lone_counts=False),
+        "classification": classification_loss(logits, batch["label"], count_singletons=False),
         "offset": offset_loss(offsets, batch["offset"], batch["weight"]),
     }
 
@@ -162,7 +159,7 @@ def adapted_scores(network, batch):
     with torch.no_grad():
         search = network.encode_search(batch["search"])  # (B, 256, 20, 20)
     hidden = network.encode_hidden(batch["template"])  # (B, 256, 12, 12)
-    score = correlate(search, network.template_trunk.deepen(hidden)[:1])  # (B, 1, 15, 15)
+    score = correlate(search, network.template_backbone.deepen(hidden)[:1])  # (B, 1, 15, 15)
     (gradient,) = torch.autograd.grad(tracking_loss(score), hidden, create_graph=True)
     adapted = hidden + network.gradient_stage(GRADIENT_GAIN * gradient)
-    return correlate(search, network.template_trunk.deepen(adapted)[:1])
+    return correlate(search, network.template_backbone.deepen(adapted)[:1])

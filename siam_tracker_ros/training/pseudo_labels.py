@@ -17,32 +17,26 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from siam_tracker_ros.core.crop import crop_context
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import IMAGE_SUFFIXES
-from siam_tracker_ros.frames import open_frames
-from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.geometry import iou_xywh
-from siam_tracker_ros.geometry import xywh_to_cxcywh
-from siam_tracker_ros.geometry import xywh_to_xyxy
-from siam_tracker_ros.geometry import xyxy_to_xywh
-from siam_tracker_ros.models.lite import SEARCH_CELLS
-from siam_tracker_ros.models.lite import SEARCH_FACTOR
-from siam_tracker_ros.models.lite import SEARCH_SIDE
-from siam_tracker_ros.models.lite import TEMPLATE_FACTOR
-from siam_tracker_ros.models.lite import TEMPLATE_SIDE
-from siam_tracker_ros.trackers.crop import crop_context
+from siam_tracker_ros.frames import IMAGE_SUFFIXES, open_frames
+from siam_tracker_ros.geometry import cxcywh_to_xywh, iou_xywh, xywh_to_cxcywh, xywh_to_xyxy, xyxy_to_xywh
+from siam_tracker_ros.methods.lite.network import (
+    SEARCH_CELLS,
+    SEARCH_FACTOR,
+    SEARCH_SIDE,
+    TEMPLATE_FACTOR,
+    TEMPLATE_SIDE,
+)
+from siam_tracker_ros.methods.lite.teacher import cell_box
 from siam_tracker_ros.training.shard_writer import ShardWriter
-from siam_tracker_ros.training.target_proposals import MOST_SHARED
-from siam_tracker_ros.training.target_proposals import is_target_box
-from siam_tracker_ros.training.target_proposals import propose_boxes
-from siam_tracker_ros.training.target_proposals import shared_part
-from siam_tracker_ros.training.teacher import cell_box
+from siam_tracker_ros.training.target_proposals import MAX_SHARED, is_target_box, propose_boxes, shared_part
 
 VIDEO_SUFFIXES = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
 FLOW_STEP = 2  # frames between the two whose optical flow is taken
 HISTOGRAM_BINS = 8  # a colour
 LOOK_SIDE = 48  # pixels of the crops whose difference tells how much a target's looks change
-LEAST_TARGET_SIDE = 10  # pixels, as in the teacher's own tracker
+MIN_TARGET_SIDE = 10  # pixels, as in the teacher's own tracker
 FINGERPRINT_DIFFERENCE = 30  # of 256 bits, by which two prints of the same picture differ at most
 FINGERPRINT_BALANCE = 0.3  # by which the share of rising bits differs from a half at most
 
@@ -63,8 +57,8 @@ class LabelSettings:
         agreement: least IoU of the forward and the backward box in a frame that is kept.
         score: least score of both.
         second_agreement: least IoU with the box of the second opinion.
-        least_frames: a shorter stretch is dropped.
-        least_samples, most_samples: frames that are stored of a track.
+        min_frames: a shorter stretch is dropped.
+        min_samples, max_samples: frames that are stored of a track.
         change: mean grey levels by which the crops of two stored frames differ at least; a target that stands still
             in a still picture has too few such frames, and is dropped.
     """
@@ -72,7 +66,7 @@ class LabelSettings:
     RANGES: typing.ClassVar = {
         **dict.fromkeys(("scene_change", "agreement", "score", "second_agreement"), (0.0, 1.0)),
         **dict.fromkeys(("clip_frames", "longest_side", "hop", "targets", "clip_tracks"), (1, math.inf)),
-        **dict.fromkeys(("reach", "least_frames", "least_samples", "most_samples"), (2, math.inf)),
+        **dict.fromkeys(("reach", "min_frames", "min_samples", "max_samples"), (2, math.inf)),
         "rate": (0.01, math.inf),
     }
 
@@ -87,9 +81,9 @@ class LabelSettings:
     agreement: float = 0.7
     score: float = 0.4
     second_agreement: float = 0.5
-    least_frames: int = 10
-    least_samples: int = 6
-    most_samples: int = 12
+    min_frames: int = 10
+    min_samples: int = 6
+    max_samples: int = 12
     change: float = 9.0
 
 
@@ -131,8 +125,8 @@ class TeacherTracker:
         box[:2] += corner_xy
         height, width = image_bgr.shape[:2]
         box_xyxy = xywh_to_xyxy(box)
-        first = np.clip(box_xyxy[:2], 0, np.array([width, height]) - LEAST_TARGET_SIDE)
-        last = np.clip(box_xyxy[2:], first + LEAST_TARGET_SIDE, (width, height))
+        first = np.clip(box_xyxy[:2], 0, np.array([width, height]) - MIN_TARGET_SIDE)
+        last = np.clip(box_xyxy[2:], first + MIN_TARGET_SIDE, (width, height))
         self.box_xywh = xyxy_to_xywh(np.concatenate([first, last]))
         return self.box_xywh, float(score[0, row, column])
 
@@ -333,7 +327,7 @@ def label_clip(frames, teacher, settings, second=None, starts=None):
 
 def _moving(frames, start, stop, settings):
     """Yield the number of a frame of a scene and the box of something that moves in it."""
-    for number in range(start, stop - settings.least_frames + 1, settings.hop):
+    for number in range(start, stop - settings.min_frames + 1, settings.hop):
         later = min(number + FLOW_STEP, stop - 1)
         for box in propose_boxes(frames[number], frames[later], settings.targets):
             yield number, box
@@ -346,7 +340,7 @@ def label_target(frames, box_xywh, teacher, settings, second=None):
         A PseudoTrack of the longest stretch that can be believed, or None where there is none that teaches anything.
     """
     there = follow(TeacherTracker(teacher), frames, box_xywh, settings.score)
-    if len(there) < settings.least_frames or len(pick_different(frames, there, settings)) < settings.least_samples:
+    if len(there) < settings.min_frames or len(pick_different(frames, there, settings)) < settings.min_samples:
         return None  # before the way back is paid for
     back = follow(TeacherTracker(teacher), frames[: len(there)][::-1], there[-1], settings.score)[::-1]
     came_back = len(there) - len(back)
@@ -360,13 +354,13 @@ def label_target(frames, box_xywh, teacher, settings, second=None):
         agrees = iou_xywh(opinion, boxes[start : start + len(opinion)]) >= settings.second_agreement
         first, last = _longest_run(agrees)
         start, stop = start + first, start + last
-    if stop - start < settings.least_frames:
+    if stop - start < settings.min_frames:
         return None
     samples = pick_different(frames[start:stop], boxes[start:stop], settings)
-    return PseudoTrack(start, boxes[start:stop], samples) if len(samples) >= settings.least_samples else None
+    return PseudoTrack(start, boxes[start:stop], samples) if len(samples) >= settings.min_samples else None
 
 
-def follow(tracker, frames, box_xywh, least_score):
+def follow(tracker, frames, box_xywh, min_score):
     """Follow a target until the score falls below the least, or the box is none of a target any more.
 
     Returns:
@@ -377,7 +371,7 @@ def follow(tracker, frames, box_xywh, least_score):
     boxes = [np.asarray(box_xywh, np.float64)]
     for image in frames[1:]:
         box, score = tracker.track(image)
-        if score < least_score or not is_target_box(box, (width, height)):
+        if score < min_score or not is_target_box(box, (width, height)):
             break
         boxes.append(box)
     return np.array(boxes)
@@ -395,8 +389,8 @@ def pick_different(frames, boxes_xywh, settings):
         if not looks or np.abs(np.array(looks) - look).mean((1, 2)).min() >= settings.change:
             looks.append(look)
             chosen.append(position)
-    if len(chosen) > settings.most_samples:
-        chosen = np.array(chosen)[np.linspace(0, len(chosen) - 1, settings.most_samples).round().astype(int)]
+    if len(chosen) > settings.max_samples:
+        chosen = np.array(chosen)[np.linspace(0, len(chosen) - 1, settings.max_samples).round().astype(int)]
     return np.array(chosen, int)
 
 
@@ -442,7 +436,7 @@ def _is_followed(tracks, number, box_xywh):
     """Whether one of the tracks shows in a frame what a new box shows."""
     for track in tracks:
         at = number - track.start
-        if 0 <= at < len(track.boxes_xywh) and shared_part(box_xywh, track.boxes_xywh[at : at + 1])[0] > MOST_SHARED:
+        if 0 <= at < len(track.boxes_xywh) and shared_part(box_xywh, track.boxes_xywh[at : at + 1])[0] > MAX_SHARED:
             return True
     return False
 

@@ -6,28 +6,15 @@ import dataclasses
 import logging
 import typing
 
+from siam_tracker_ros.data import DatasetSettings, check_datasets
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.training.ahead import AheadInProcesses
-from siam_tracker_ros.training.datasets import DatasetSettings
-from siam_tracker_ros.training.datasets import check_datasets
-from siam_tracker_ros.training.loop import Curriculum
-from siam_tracker_ros.training.loop import Learner
-from siam_tracker_ros.training.loop import LoopSettings
-from siam_tracker_ros.training.loop import Task
+from siam_tracker_ros.training.batches import PublishedBatches, PublishedPairs
+from siam_tracker_ros.training.loop import Curriculum, Learner, LoopSettings, Task
 from siam_tracker_ros.training.methods import METHODS
-from siam_tracker_ros.training.published_batches import PublishedBatches
-from siam_tracker_ros.training.published_batches import PublishedPairs
-from siam_tracker_ros.training.recipes import LARGEST_LOSS
-from siam_tracker_ros.training.recipes import Recipe
-from siam_tracker_ros.training.recipes import learned_weights
-from siam_tracker_ros.training.recipes import parts
-from siam_tracker_ros.training.recipes import set_rates
-from siam_tracker_ros.training.recipes import start_stage
-from siam_tracker_ros.training.recipes import take_step
+from siam_tracker_ros.training.recipe import MAX_LOSS, Recipe, learned_weights, parts, set_rates, start_stage, take_step
 from siam_tracker_ros.training.rpn_losses import weighted_total
-from siam_tracker_ros.training.starting_weights import NONE
-from siam_tracker_ros.training.starting_weights import start_trunk
-from siam_tracker_ros.training.starting_weights import start_weights
+from siam_tracker_ros.training.starting_weights import NONE, start_backbone, start_weights
 
 logger = logging.getLogger(__name__)
 
@@ -41,16 +28,16 @@ class PublishedTraining(LoopSettings):
     Attributes:
         recipe: Recipe.
         datasets: what it learns from.
-        trunk: ImageNet start, see `starting_weights.start_trunk`.
+        backbone: ImageNet start, see `starting_weights.start_backbone`.
         start: weights of the stage before, see `starting_weights.start_weights`; None where there is none.
         workers: processes that draw batches ahead; 0 draws each when it is due.
     """
 
-    MAY_CHANGE: typing.ClassVar = (*LoopSettings.MAY_CHANGE, "trunk", "start", "workers")
+    MAY_CHANGE: typing.ClassVar = (*LoopSettings.MAY_CHANGE, "backbone", "start", "workers")
 
     recipe: Recipe
     datasets: tuple[DatasetSettings, ...]
-    trunk: str = NONE
+    backbone: str = NONE
     start: str | None = None
     workers: int = 2
     precision: typing.Literal["bf16", "fp32"] = "fp32"
@@ -69,12 +56,12 @@ class PublishedTraining(LoopSettings):
         return self.recipe.batch
 
     @property
-    def keeps_processes(self):
-        return self.recipe.sums_gradients or METHODS[self.recipe.method].couples_pairs
+    def depends_on_world_size(self):
+        return self.recipe.sums_gradients or METHODS[self.recipe.method].loss_couples_batch
 
     @property
-    def has_idle_weights(self):
-        return METHODS[self.recipe.method].has_idle_weights
+    def has_unused_parameters(self):
+        return METHODS[self.recipe.method].has_unused_parameters
 
     def prepare(self, device, rank, processes):
         recipe = self.recipe
@@ -88,15 +75,15 @@ class PublishedTraining(LoopSettings):
                 recipe.devices * recipe.batch,
             )
         network = METHODS[recipe.method].make_network()
-        start_trunk(network, self.trunk)
+        start_backbone(network, self.backbone)
         learned = learned_weights(network, recipe)
         if self.start is not None:
             start_weights(network, self.start, [name for group in recipe.groups for name in group.modules])
-        elif self.trunk == NONE and rank == 0:
+        elif self.backbone == NONE and rank == 0:
             random = [name for name, weight in network.named_parameters() if weight not in learned]
             if random:
                 logger.warning(
-                    "trunk is none: %d weights keep their random values to the end (first: %s), since no group of "
+                    "backbone is none: %d weights keep their random values to the end (first: %s), since no group of "
                     "recipe.groups learns them; give an ImageNet start, or let a group learn them",
                     len(random),
                     random[0],
@@ -134,7 +121,7 @@ class PublishedLearner(Learner):
             weight.grad = None if gradient is None else gradient.to(weight)
 
     def _piled_up(self):
-        modules = parts(self.network, self.recipe.piled_up)
+        modules = parts(self.network, self.recipe.stale_gradient_modules)
         return enumerate(weight for module in modules for weight in module.parameters())
 
 
@@ -147,11 +134,11 @@ class PublishedCurriculum(Curriculum):
             recipe says so.
     """
 
-    largest_loss = LARGEST_LOSS
+    max_loss = MAX_LOSS
 
     def __init__(self, recipe, processes=1):
         self.recipe = recipe
-        self.most_norm = recipe.most_norm
+        self.max_grad_norm = recipe.max_grad_norm
         self.epoch_steps = max(1, recipe.pairs // (recipe.batch * processes))
         self.steps = self.epoch_steps * recipe.schedule.epochs
         self._gradient_gain = processes if recipe.sums_gradients else 1
@@ -167,4 +154,4 @@ class PublishedCurriculum(Curriculum):
         set_rates(optimizer, self.recipe, step // self.epoch_steps)
 
     def take_step(self, learner, optimizer, loss, backward):
-        take_step(learner.network, optimizer, loss * self._gradient_gain, self.most_norm, backward)
+        take_step(learner.network, optimizer, loss * self._gradient_gain, self.max_grad_norm, backward)

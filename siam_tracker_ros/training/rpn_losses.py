@@ -5,42 +5,41 @@
 import torch
 from torch.nn import functional
 
-from siam_tracker_ros.models.anchors import STRIDE
-from siam_tracker_ros.training.anchor_targets import BACKGROUND
-from siam_tracker_ros.training.anchor_targets import TARGET
+from siam_tracker_ros.methods.siamrpn.anchor_targets import BACKGROUND, TARGET
+from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 
 MASK_SIDE = 127  # pixels of the search region that one cell's mask covers, and of the mask
 
 
-def balanced_mean(losses, first, second, lone_counts=True):
+def balanced_mean(losses, first, second, count_singletons=True):
     """Half the mean of some losses and half the mean of others; a group without members gives 0.
 
     Args:
         losses: tensor of any shape.
         first, second: masks of that shape.
-        lone_counts: a group with one member counts. The code of PySOT and of Ocean drops it by oversight, which the
+        count_singletons: a group with one member counts. The code of PySOT and of Ocean drops it by oversight, which the
             parity of their numbers needs; SiamMask's counts it.
     """
     total = losses.sum() * 0
     for group in (first, second):
         members = losses[group]
-        if len(members) > (0 if lone_counts else 1):
+        if len(members) > (0 if count_singletons else 1):
             total = total + 0.5 * members.mean()
     return total
 
 
-def classification_loss(logits, label, lone_counts=True):
+def classification_loss(logits, label, count_singletons=True):
     """Cross entropy, half of it from targets and half from background, pooled over the batch.
 
     Args:
         logits: (B, 2A, S, S), background before target.
         label: (B, A, S, S), see anchor_targets.
-        lone_counts: see `balanced_mean`; False for SiamRPN++.
+        count_singletons: see `balanced_mean`; False for SiamRPN++.
     """
     batch, channels, *cells = logits.shape
     scores = functional.log_softmax(logits.reshape(batch, 2, channels // 2, *cells), dim=1)
     losses = -torch.where(label == TARGET, scores[:, 1], scores[:, 0])  # (B, A, S, S)
-    return balanced_mean(losses, label == TARGET, label == BACKGROUND, lone_counts)
+    return balanced_mean(losses, label == TARGET, label == BACKGROUND, count_singletons)
 
 
 def offset_loss(offset, target, weight):

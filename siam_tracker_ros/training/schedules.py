@@ -10,7 +10,7 @@ import numpy as np
 
 from siam_tracker_ros.errors import InvalidSettingError
 
-LEAST_RATE = 1e-12  # rates are logarithmic
+MIN_RATE = 1e-12  # rates are logarithmic
 
 
 def log_rates(first, last, epochs):
@@ -22,7 +22,7 @@ def log_rates(first, last, epochs):
 class WarmUp:
     """The first epochs, whose rates rise by the same factor each; the last one stays short of `end` by that factor."""
 
-    RANGES: typing.ClassVar = {"start": (LEAST_RATE, math.inf), "end": (LEAST_RATE, math.inf), "epochs": (1, math.inf)}
+    RANGES: typing.ClassVar = {"start": (MIN_RATE, math.inf), "end": (MIN_RATE, math.inf), "epochs": (1, math.inf)}
 
     start: float
     end: float
@@ -44,7 +44,7 @@ class Schedule:
             AlexNet has half of its table's.
     """
 
-    RANGES: typing.ClassVar = {name: (LEAST_RATE, math.inf) for name in ("first", "last")}
+    RANGES: typing.ClassVar = {name: (MIN_RATE, math.inf) for name in ("first", "last")}
 
     epochs: int
     first: float

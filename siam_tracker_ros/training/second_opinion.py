@@ -10,20 +10,17 @@ import pathlib
 
 import numpy as np
 
+from siam_tracker_ros.core.crop import crop_context, mean_bgr
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.extras import require
-from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.geometry import ltrb_to_cxcywh
-from siam_tracker_ros.geometry import xywh_to_cxcywh
-from siam_tracker_ros.trackers.crop import crop_context
-from siam_tracker_ros.trackers.crop import mean_bgr
+from siam_tracker_ros.geometry import cxcywh_to_xywh, ltrb_to_cxcywh, xywh_to_cxcywh
 
 TEMPLATE_SIDE = 127  # pixels, and the size of the target with context that both crops are scaled by
 SEARCH_SIDE = 255
 CELLS = 15
 STRIDE = 16  # pixels of the search crop
 WINDOW_INFLUENCE, PENALTY, SIZE_RATE = 0.455, 0.138, 0.348  # as its authors set them for version 3
-LEAST_SIDE = 10  # pixels
+MIN_SIDE = 10  # pixels
 
 
 class NanoTracker:
@@ -49,13 +46,13 @@ class NanoTracker:
         self._points_xy = np.stack(np.meshgrid(grid, grid), -1).astype(np.float64)  # (15, 15, 2), from the centre
         try:
             self._backbone, self._head = (_open(path) for path in paths)
-            self._look_at_nothing()
+            self._smoke_test()
         except Exception as error:  # those of ONNX and its runtime have no base of their own
             raise WeightsError(
                 f"the files in {folder} cannot be used ({' '.join(str(error).split()[:30])}); expected NanoTrack v3's"
             ) from error
 
-    def _look_at_nothing(self):
+    def _smoke_test(self):
         self.init(np.zeros((SEARCH_SIDE, SEARCH_SIDE, 3), np.uint8), (100, 100, 50, 50))
         self.track(np.zeros((SEARCH_SIDE, SEARCH_SIDE, 3), np.uint8))
 
@@ -81,7 +78,7 @@ class NanoTracker:
         rate = penalty[best] * score[best] * SIZE_RATE
         limit_wh = np.array(image_bgr.shape[1::-1])
         center = np.clip(center + boxes[best][:2], 0, limit_wh)
-        size = np.clip(size * (1 - rate) + sizes[best] * rate, LEAST_SIDE, limit_wh)
+        size = np.clip(size * (1 - rate) + sizes[best] * rate, MIN_SIDE, limit_wh)
         self._box_cxcywh = np.concatenate([center, size])
         return cxcywh_to_xywh(self._box_cxcywh), float(score[best])
 

@@ -10,14 +10,10 @@ import tarfile
 import cv2
 import numpy as np
 
+from siam_tracker_ros.core.crop import crop_context, mean_bgr
+from siam_tracker_ros.data.stored_squares import square_side, stored_side
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.geometry import xywh_to_cxcywh
-from siam_tracker_ros.geometry import xywh_to_xyxy
-from siam_tracker_ros.geometry import xyxy_to_xywh
-from siam_tracker_ros.trackers.crop import crop_context
-from siam_tracker_ros.trackers.crop import mean_bgr
-from siam_tracker_ros.training.stored_squares import square_side
-from siam_tracker_ros.training.stored_squares import stored_side
+from siam_tracker_ros.geometry import xywh_to_cxcywh, xywh_to_xyxy, xyxy_to_xywh
 
 WEBP_QUALITY = 80
 
@@ -65,11 +61,11 @@ class ShardWriter:
     Args:
         folder: where to write; made where it does not exist.
         name: middle part of the files' names.
-        most_bytes: at which a shard is closed and the next one begun.
+        max_bytes: at which a shard is closed and the next one begun.
     """
 
-    def __init__(self, folder, name, most_bytes=25_000_000):
-        self.folder, self.name, self.most_bytes = pathlib.Path(folder), name, most_bytes
+    def __init__(self, folder, name, max_bytes=25_000_000):
+        self.folder, self.name, self.max_bytes = pathlib.Path(folder), name, max_bytes
         self.folder.mkdir(parents=True, exist_ok=True)
         earlier = sorted(self.folder.glob(f"tracks-{name}-*.tar"))
         if earlier:
@@ -117,7 +113,7 @@ class ShardWriter:
             if mask is not None:
                 self._add(f"{key}.png", cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes())
             self._add(f"{key}.json", json.dumps(label).encode())
-        if self._tar.offset >= self.most_bytes:
+        if self._tar.offset >= self.max_bytes:
             self._close()
 
     def _add(self, name, content):

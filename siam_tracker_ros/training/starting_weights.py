@@ -1,8 +1,8 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What training starts from: a trunk that learned ImageNet, the weights of a stage before.
+"""What training starts from: a backbone that learned ImageNet, the weights of a stage before.
 
-Trunks of torchvision learned with other inputs and have other shortcuts than those of the published trackers. Both are
+Backbones of torchvision learned with other inputs and have other shortcuts than those of the published trackers. Both are
 put right here: the same picture gives the same features as far as padding and dilation are the same.
 """
 
@@ -11,66 +11,60 @@ import re
 import numpy as np
 import torch
 
-from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.errors import WeightsError
-from siam_tracker_ros.models.alexnet import AlexNet
-from siam_tracker_ros.models.alexnet import alexnet_keys
-from siam_tracker_ros.models.checkpoint import load_trunk_onnx
-from siam_tracker_ros.models.checkpoint import load_weights
-from siam_tracker_ros.models.checkpoint import read_weights
-from siam_tracker_ros.models.gradnet import GradNetNetwork
-from siam_tracker_ros.models.mobilenet_v2 import MobileNetV2Trunk
-from siam_tracker_ros.models.mobilenet_v2 import WideMobileNetV2
-from siam_tracker_ros.models.mobilenet_v2 import wide_mobilenet_keys
-from siam_tracker_ros.models.ocean_online import IMAGENET_MEAN_RGB
-from siam_tracker_ros.models.ocean_online import IMAGENET_STD_RGB
-from siam_tracker_ros.models.resnet import ResNet50
-from siam_tracker_ros.models.resnet import trunk_keys
+from siam_tracker_ros.errors import InvalidSettingError, WeightsError
+from siam_tracker_ros.layers.alexnet import AlexNet, alexnet_keys
+from siam_tracker_ros.layers.mobilenet_v2 import MobileNetV2Backbone, WideMobileNetV2, wide_mobilenet_keys
+from siam_tracker_ros.layers.resnet import ResNet50, backbone_keys
+from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
+from siam_tracker_ros.methods.ocean_online.network import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
+from siam_tracker_ros.weights.checkpoint import load_backbone_onnx, load_weights, read_weights
 
 TORCHVISION = "torchvision"
 NONE = "none"
 TORCHVISION_WEIGHTS = {
     ResNet50: "ResNet50_Weights.IMAGENET1K_V1",
-    MobileNetV2Trunk: "MobileNet_V2_Weights.IMAGENET1K_V1",
+    MobileNetV2Backbone: "MobileNet_V2_Weights.IMAGENET1K_V1",
 }
 NORM_EPS = 1e-5
 
 
-def start_trunk(network, source):
-    """Put ImageNet weights into a network's trunk; of GradNet SiamFC's into the search trunk.
+def start_backbone(network, source):
+    """Put ImageNet weights into a network's backbone; of GradNet SiamFC's into the search backbone.
 
     Args:
         network: of `models`.
         source: "torchvision", which fetches them; the path of a weights file in torchvision's or the authors' names,
-            or of an ONNX graph for a MobileNetV2Trunk; or "none" to leave the trunk as it is.
+            or of an ONNX graph for a MobileNetV2Backbone; or "none" to leave the backbone as it is.
 
     Raises:
-        InvalidSettingError: torchvision is not installed, or it has no such trunk.
-        WeightsError: the weights are not the trunk's.
+        InvalidSettingError: torchvision is not installed, or it has no such backbone.
+        WeightsError: the weights are not the backbone's.
     """
     if source == NONE:
         return
     if isinstance(network, GradNetNetwork):
-        state = GradNetNetwork.search_trunk_state(read_weights(source))
-        load_weights(network.search_trunk, {n: v for n, v in state.items() if n.startswith("stage")}, source)
+        state = GradNetNetwork.search_backbone_state(read_weights(source))
+        load_weights(network.search_backbone, {n: v for n, v in state.items() if n.startswith("stage")}, source)
         return
-    kind = type(network.trunk)
-    if kind is MobileNetV2Trunk and str(source).endswith(".onnx"):
-        load_trunk_onnx(network.trunk, source)
+    kind = type(network.backbone)
+    if kind is MobileNetV2Backbone and str(source).endswith(".onnx"):
+        load_backbone_onnx(network.backbone, source)
         return
     state = _torchvision_state(kind) if source == TORCHVISION else read_weights(source)
     state = {name: _tensor(value) for name, value in state.items()}
-    if kind is MobileNetV2Trunk:
-        _load(network.trunk, _folded(state, network.trunk), source)
+    if kind is MobileNetV2Backbone:
+        _load(network.backbone, _folded(state, network.backbone), source)
         return
     if kind is ResNet50 and _is_torchvisions(state):
         state = {**state, **_for_raw_bgr(state)}
-    names = {ResNet50: trunk_keys, AlexNet: alexnet_keys, WideMobileNetV2: wide_mobilenet_keys}[kind]("imagenet", "own")
+    names = {ResNet50: backbone_keys, AlexNet: alexnet_keys, WideMobileNetV2: wide_mobilenet_keys}[kind](
+        "imagenet", "own"
+    )
     own = {_renamed(f"imagenet.{name}", names).removeprefix("own."): value for name, value in state.items()}
-    _load(network.trunk, own, source)
-    if hasattr(network, "online_trunk"):
+    _load(network.backbone, own, source)
+    if hasattr(network, "online_backbone"):
         stage = {name.removeprefix("layer3."): value for name, value in own.items() if name.startswith("layer3.")}
-        _load(network.online_trunk, stage, source)
+        _load(network.online_backbone, stage, source)
 
 
 def start_weights(network, path, learned):
@@ -88,7 +82,7 @@ def start_weights(network, path, learned):
         WeightsError: the file is without a weight that does not learn, or has one of another shape.
     """
     own = network.state_dict()
-    given = network.own_state(read_weights(path))
+    given = network.translate_state_dict(read_weights(path))
     lacking = [
         name for name in own.keys() - given.keys() if not any(f"{name}.".startswith(f"{part}.") for part in learned)
     ]
@@ -160,15 +154,15 @@ def _by_number(name):
     return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in name.split(".")]
 
 
-def _folded(state, trunk):
-    """Convolutions for BGR, with their norms folded in, of torchvision's MobileNetV2, in the names of our trunk."""
+def _folded(state, backbone):
+    """Convolutions for BGR, with their norms folded in, of torchvision's MobileNetV2, in the names of our backbone."""
     norms = {}
     for name in sorted(state, key=_by_number):  # files do not keep the layers' order
         folder, _, number = name.removesuffix(".weight").rpartition(".")
         norm = f"{folder}.{int(number) + 1}" if name.endswith(".weight") and number.isdecimal() else None
         if state[name].ndim == 4 and f"{norm}.running_var" in state:
             norms[name] = norm
-    layers = [name for name, module in trunk.named_modules() if isinstance(module, torch.nn.Conv2d)]
+    layers = [name for name, module in backbone.named_modules() if isinstance(module, torch.nn.Conv2d)]
     folded = {}
     for index, (name, norm, layer) in enumerate(zip(norms, norms.values(), layers)):
         weight, bias, mean, variance = (

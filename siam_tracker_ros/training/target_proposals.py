@@ -10,24 +10,23 @@ all, but patches of ground between things.
 import cv2
 import numpy as np
 
-from siam_tracker_ros.geometry import iou_xywh
-from siam_tracker_ros.geometry import xywh_to_xyxy
+from siam_tracker_ros.geometry import iou_xywh, xywh_to_xyxy
 
-LARGEST_SHARE = 0.7  # of the frame that a box may cover
-LEAST_SIDE = 12  # of a box, in pixels of the frame
+MAX_SHARE = 0.7  # of the frame that a box may cover
+MIN_SIDE = 12  # of a box, in pixels of the frame
 FLOW_WIDTH = 320  # pixels, of the pictures that motion is looked for in
-MOST_ELONGATED = 8  # sides of the frame, one over the other
-LEAST_MOTION = 0.7  # pixels of those, beyond the camera's motion
-LEAST_CHANGE = 12  # grey levels of a point that moves
-LEAST_FILLED = 0.35  # of a moving region's box
-LEAST_COHERENCE = 0.5  # of a moving region, 0 each point its own way .. 1 all alike; water and smoke stay below
-MOST_SHARED = 0.5  # of the smaller of two boxes
+MAX_ELONGATION = 8  # sides of the frame, one over the other
+MIN_MOTION = 0.7  # pixels of those, beyond the camera's motion
+MIN_CHANGE = 12  # grey levels of a point that moves
+MIN_FILLED = 0.35  # of a moving region's box
+MIN_COHERENCE = 0.5  # of a moving region, 0 each point its own way .. 1 all alike; water and smoke stay below
+MAX_SHARED = 0.5  # of the smaller of two boxes
 OUTLINE_SIDE = 128  # pixels, of the picture that an outline is looked for in
 OUTLINE_STEPS = 3
-LEAST_WITHIN = 0.7  # of an outline, within the rough region
-LEAST_COVERED = 0.25  # of the rough region, by its outline
+MIN_WITHIN = 0.7  # of an outline, within the rough region
+MIN_COVERED = 0.25  # of the rough region, by its outline
 COLORS = 12
-LEAST_CONTRAST = 0.3  # between the colours within an outline and around it, 0..1
+MIN_CONTRAST = 0.3  # between the colours within an outline and around it, 0..1
 
 
 def propose_boxes(image_bgr, next_bgr, most):
@@ -46,7 +45,7 @@ def propose_boxes(image_bgr, next_bgr, most):
         if len(boxes) == most:
             break
         outline = outline_box(image_bgr, box, region)
-        if outline is not None and (not boxes or shared_part(outline, np.array(boxes)).max() <= MOST_SHARED):
+        if outline is not None and (not boxes or shared_part(outline, np.array(boxes)).max() <= MAX_SHARED):
             boxes.append(outline)
     return np.array(boxes).reshape(-1, 4)
 
@@ -57,20 +56,20 @@ def is_target_box(box_xywh, size_wh):
     width, height = size_wh
     touched = int(x1 <= 1) + int(y1 <= 1) + int(x2 >= width - 1) + int(y2 >= height - 1)
     w, h = box_xywh[2:]
-    return touched < 2 and min(w, h) >= LEAST_SIDE and w * h <= LARGEST_SHARE * width * height
+    return touched < 2 and min(w, h) >= MIN_SIDE and w * h <= MAX_SHARE * width * height
 
 
 def moving_regions(image_bgr, next_bgr):
     """Return what moves by itself, the largest first: tuples of box_xywh (4,) and the region in it, uint8 0/1."""
-    if min(image_bgr.shape[:2]) * MOST_ELONGATED < max(image_bgr.shape[:2]):
+    if min(image_bgr.shape[:2]) * MAX_ELONGATION < max(image_bgr.shape[:2]):
         return []  # optical flow needs some width and height
     small, later = (_to_width(image, FLOW_WIDTH) for image in (image_bgr, next_bgr))
     flow, camera = own_flow(*(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) for image in (small, later)))
     speed = np.linalg.norm(flow, axis=-1)
     back = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
     later = cv2.warpAffine(later, camera, later.shape[1::-1], flags=back, borderMode=cv2.BORDER_REPLICATE)
-    changed = (cv2.absdiff(small, later).max(-1) > LEAST_CHANGE).astype(np.uint8)  # flow smears over even ground
-    moves = (speed > max(LEAST_MOTION, 3 * np.median(speed))) & (cv2.dilate(changed, np.ones((5, 5), np.uint8)) > 0)
+    changed = (cv2.absdiff(small, later).max(-1) > MIN_CHANGE).astype(np.uint8)  # flow smears over even ground
+    moves = (speed > max(MIN_MOTION, 3 * np.median(speed))) & (cv2.dilate(changed, np.ones((5, 5), np.uint8)) > 0)
     moves = cv2.morphologyEx(moves.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     moves = cv2.morphologyEx(moves, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(moves)
@@ -83,7 +82,7 @@ def moving_regions(image_bgr, next_bgr):
         region &= part > np.quantile(part[region], 0.9) / 2  # flow fades out over what lies around
         own = flow[y : y + h, x : x + w][region]
         coherence = np.linalg.norm(own.mean(0)) / np.linalg.norm(own, axis=1).mean()
-        if region.sum() >= LEAST_FILLED * w * h and coherence >= LEAST_COHERENCE:
+        if region.sum() >= MIN_FILLED * w * h and coherence >= MIN_COHERENCE:
             found.append((np.array([x, y, w, h]) * scale, region.astype(np.uint8)))
     return found
 
@@ -122,9 +121,9 @@ def outline_box(image_bgr, box_xywh, region):
     rough = _paint(region, region_xywh, around.shape[:2])
     outline = _grab(around, rough)
     common = (outline & rough).sum()
-    if not common or common < LEAST_WITHIN * outline.sum() or common < LEAST_COVERED * rough.sum():
+    if not common or common < MIN_WITHIN * outline.sum() or common < MIN_COVERED * rough.sum():
         outline = rough
-    if not outline.any() or _color_contrast(around, outline) < LEAST_CONTRAST:
+    if not outline.any() or _color_contrast(around, outline) < MIN_CONTRAST:
         return None
     x, y, w, h = cv2.boundingRect(outline.astype(np.uint8))
     box = np.concatenate([np.array([x, y]) / scale_xy + (x1, y1), np.array([w, h]) / scale_xy])

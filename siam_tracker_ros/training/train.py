@@ -5,14 +5,13 @@
 import logging
 import os
 
-from siam_tracker_ros.training.lite import LiteTraining
+from siam_tracker_ros.methods.lite.training import LiteTraining
+from siam_tracker_ros.settings import make_settings, read_values
 from siam_tracker_ros.training.loop import train
 from siam_tracker_ros.training.published import PublishedTraining
-from siam_tracker_ros.training.settings import make_settings
-from siam_tracker_ros.training.settings import read_values
 
 
-def speaks_for_all():
+def is_rank_zero():
     """Whether this is the process, of those that torchrun started, that tells what all of them find."""
     return int(os.environ.get("RANK", 0)) == 0
 
@@ -27,7 +26,7 @@ def train_from_config(config, resume=False, overrides=None):
     Raises:
         SiamTrackerError: see `read_training` and `loop.train`.
     """
-    if not speaks_for_all():
+    if not is_rank_zero():
         logging.getLogger("siam_tracker_ros").setLevel(logging.ERROR)
     return train(read_training(config, overrides), resume)
 

@@ -8,8 +8,7 @@ import typing
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.evaluation.metrics import mean_scores
-from siam_tracker_ros.evaluation.metrics import score_boxes
+from siam_tracker_ros.evaluation.metrics import mean_scores, score_boxes
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
 from siam_tracker_ros.evaluation.sequences import load_sequences
 

@@ -1,0 +1,153 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One tracker and the target it follows: what is known about the target after each frame. No ROS in here."""
+
+import dataclasses
+import math
+import time
+
+import numpy as np
+
+from siam_tracker_ros.core.monitor import TargetMonitor, TargetState
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.geometry import xywh_to_xyxy
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Observation:
+    """What one frame says about the target.
+
+    Attributes:
+        state: TargetState after this frame.
+        box_xywh: float64 (4,) in pixels of the frame, or None where there is no box to act on.
+        confidence: raw score 0..1; 0 where the target could not be looked for, NaN without a target.
+        peak_ratio: second response peak divided by the first, 0..1; NaN where none was computed.
+        age: frames since init.
+        frames_lost: frames in a row in which the state was LOST.
+        updated: whether the online model learned on this frame.
+        inference_ms: time inside the tracker; 0 where it was not asked.
+        mask: bool (H, W) or None.
+        polygon: float64 (4, 2) or None.
+    """
+
+    state: TargetState
+    box_xywh: np.ndarray | None = None
+    confidence: float = math.nan
+    peak_ratio: float = math.nan
+    age: int = 0
+    frames_lost: int = 0
+    updated: bool = False
+    inference_ms: float = 0.0
+    mask: np.ndarray | None = None
+    polygon: np.ndarray | None = None
+
+
+class TargetSession:
+    """Follows one target at a time with one tracker."""
+
+    def __init__(self, tracker, monitor_settings):
+        self.tracker = tracker
+        self.target_id = ""
+        self.class_id = ""
+        self._monitor = TargetMonitor(monitor_settings)
+        self._size_wh = None
+        self._age = 0
+        self._frames_lost = 0
+        self._last = Observation(TargetState.IDLE)
+
+    @property
+    def state(self):
+        """The TargetState after the last frame."""
+        return self._monitor.state
+
+    def set_monitor_settings(self, settings):
+        """Judge the next frames by other settings."""
+        self._monitor.settings = settings
+
+    def warm_up(self):
+        """Run the tracker once on a made-up image, so that the first target does not wait for allocations."""
+        image_bgr = np.full((480, 640, 3), 127, np.uint8)
+        image_bgr[200:280, 280:360] = np.arange(80, dtype=np.uint8)[:, None]
+        self.tracker.init(image_bgr, (280, 200, 80, 80))
+        for _ in range(2):
+            self.tracker.track(image_bgr)
+
+    def init(self, image_bgr, box_xywh, target_id, class_id):
+        """Start on a new target; if that fails, with the tracker's error, the old one is still held."""
+        self.tracker.init(image_bgr, box_xywh)
+        self.target_id, self.class_id = target_id, class_id
+        self._size_wh = image_bgr.shape[1], image_bgr.shape[0]
+        self._age = self._frames_lost = 0
+        self._monitor.start()
+        self._last = Observation(TargetState.TRACKING, confidence=1.0, peak_ratio=0.0)
+
+    def reset(self):
+        """Drop the target."""
+        self.target_id = self.class_id = ""
+        self._age = self._frames_lost = 0
+        self._monitor.stop()
+        self._last = Observation(TargetState.IDLE)
+
+    def observe(self, image_bgr):
+        """Look for the target in the next frame and return an Observation; without a target, an idle one.
+
+        Raises:
+            InvalidInputError: the image has another size than the one the target was marked in. A box means
+                nothing there, so the target is LOST; it is looked for again when the old size comes back.
+        """
+        if self.state == TargetState.IDLE:
+            return self._last
+        size_wh = image_bgr.shape[1], image_bgr.shape[0]
+        if size_wh != self._size_wh:
+            self._monitor.lose()
+            raise InvalidInputError(
+                "image is {} x {} pixels, expected {} x {} as when the target was marked; the target is lost "
+                "until that size returns or a new box is given".format(*size_wh, *self._size_wh)
+            )
+        started = time.perf_counter()
+        result = self.tracker.track(image_bgr)
+        inference_ms = (time.perf_counter() - started) * 1e3
+        state = self._monitor.update(result.score, result.peak_ratio, _visible_fraction(result.box_xywh, size_wh))
+        self._count(state)
+        lost = state == TargetState.LOST
+        self._last = Observation(
+            state=state,
+            box_xywh=None if lost else result.box_xywh,
+            confidence=result.score,
+            peak_ratio=result.peak_ratio,
+            age=self._age,
+            frames_lost=self._frames_lost,
+            updated=result.updated,
+            inference_ms=inference_ms,
+            mask=None if lost else result.mask,
+            polygon=None if lost else result.polygon,
+        )
+        return self._last
+
+    def miss(self):
+        """Return the Observation of a frame that could not be used: it counts as one without the target."""
+        if self.state == TargetState.IDLE:
+            return self._last
+        self._count(self._monitor.update(math.nan))
+        self._last = Observation(self.state, confidence=0.0, age=self._age, frames_lost=self._frames_lost)
+        return self._last
+
+    def hold(self):
+        """Return the Observation of a frame left out on purpose: no box, no confidence, at best UNCERTAIN."""
+        if self.state == TargetState.IDLE:
+            return self._last
+        return Observation(
+            max(self.state, TargetState.UNCERTAIN), confidence=0.0, age=self._age, frames_lost=self._frames_lost
+        )
+
+    def _count(self, state):
+        self._age += 1
+        self._frames_lost = self._frames_lost + 1 if state == TargetState.LOST else 0
+
+
+def _visible_fraction(box_xywh, size_wh):
+    """Return the fraction of a box's area that lies in the image, 0..1; 0 for a box without area."""
+    box_xyxy = xywh_to_xyxy(np.asarray(box_xywh, dtype=np.float64))
+    inside_wh = np.minimum(box_xyxy[2:], size_wh) - np.maximum(box_xyxy[:2], 0)
+    area = box_xywh[2] * box_xywh[3]
+    return float(inside_wh.clip(0).prod() / area) if area > 0 else 0.0

@@ -1,0 +1,115 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The formats of training data by name, and how a data set is read."""
+
+import collections.abc
+import dataclasses
+import pathlib
+
+from siam_tracker_ros.data import coco, davis, got10k, imagenet, lasot, otb, sequences, shards, trackingnet, youtube_vos
+from siam_tracker_ros.data.problems import Problems
+from siam_tracker_ros.errors import InvalidSettingError
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """A layout of files on disk.
+
+    Attributes:
+        name: how its data sets are called where the settings do not say.
+        read: function of the folder (Path), the split, the name of the data set ("" for the format's own) and
+            Problems to add to; returns a list of Track. It decodes next to no picture.
+        splits: the parts that its data sets have, by name: what is in the right folder, as for Path.glob.
+    """
+
+    name: str
+    read: collections.abc.Callable
+    splits: dict[str, str]
+
+
+def _imagenet_splits(part):
+    return {split: f"Annotations/{part}/{split}" for split in ("train", "val")}
+
+
+FORMATS = {
+    "coco": Format("COCO", coco.read, coco.LABELS),
+    "davis": Format("DAVIS", davis.read, {split: "ImageSets" for split in ("train", "val")}),
+    "got10k": Format("GOT-10k", got10k.read, {split: f"{split}/list.txt" for split in ("train", "val")}),
+    "imagenet_det": Format("DET", imagenet.read_det, _imagenet_splits("DET")),
+    "imagenet_vid": Format("VID", imagenet.read_vid, _imagenet_splits("VID")),
+    "lasot": Format("LaSOT", lasot.read, lasot.LISTS),
+    "otb": Format("OTB", otb.read, {"train": "*/groundtruth_rect*.txt"}),
+    "sequences": Format("sequences", sequences.read, {"train": "*/groundtruth.txt"}),
+    "shards": Format("", shards.read, {"train": "tracks-*.tar"}),
+    "trackingnet": Format("TrackingNet", trackingnet.read, {"train": "TRAIN_*/anno"}),
+    "youtube_vos": Format("YouTube-VOS", youtube_vos.read, {"train": "train/meta.json"}),
+}
+
+
+def read_dataset(settings):
+    """Read one data set.
+
+    Args:
+        settings: DatasetSettings.
+
+    Returns:
+        list of Track, each with `max_frames` frames at most.
+
+    Raises:
+        InvalidSettingError: an unknown format or split.
+        DatasetError: something is missing or cannot be read; lists every such file.
+    """
+    problems = Problems()
+    tracks = read_whole(settings, problems)
+    problems.raise_any()
+    return thin(tracks, settings)
+
+
+def read_whole(settings, problems):
+    """Read all of a data set, adding to Problems what cannot be read."""
+    if settings.format not in FORMATS:
+        raise InvalidSettingError(f"data format is {settings.format!r}, expected one of {', '.join(sorted(FORMATS))}")
+    known = FORMATS[settings.format]
+    if settings.split not in known.splits:
+        raise InvalidSettingError(
+            f"split of {settings.path} is {settings.split!r}, expected one of {', '.join(known.splits)}"
+        )
+    folder = pathlib.Path(settings.path)
+    found = len(problems)
+    if not _check_level(folder, known.splits[settings.split], settings.format, problems):
+        return []
+    tracks = known.read(folder, settings.split, settings.name or known.name, problems)
+    tracks = [track for track in tracks if len(track)]
+    if not tracks and len(problems) == found:
+        problems.add(folder, f"has no target in split {settings.split}", f"data in the format {settings.format}")
+    return tracks
+
+
+def thin(tracks, settings):
+    """The tracks with as many frames as the settings ask for; those that are left without a frame are left out."""
+    thinned = [track.spread(settings.max_frames) for track in tracks] if settings.max_frames else tracks
+    return [track for track in thinned if len(track)]
+
+
+def _check_level(folder, pattern, kind, problems):
+    """Whether a folder holds what it should; where another level does, the problem says so."""
+    expected, advice = f"the top folder of a data set in the format {kind}", "unpack the data set, or mend path"
+    if not folder.is_dir():
+        problems.add(folder, "is no folder" if folder.exists() else "is missing", expected, advice)
+        return False
+    if _holds(folder, pattern):
+        return True
+    near = [*list(folder.resolve().parents)[:3], *_subfolders(folder, "*"), *_subfolders(folder, "*/*")]
+    right = next((place for place in near if _holds(place, pattern)), None)
+    seen = ", ".join([place.name for place in sorted(folder.iterdir())][:5]) or "nothing"
+    fault = f"has no {pattern} in it, but {seen}"
+    problems.add(folder, fault, expected, advice if right is None else f"set path to {right}, which has it")
+    return False
+
+
+def _holds(folder, pattern):
+    return next(folder.glob(pattern), None) is not None
+
+
+def _subfolders(folder, pattern):
+    return sorted(place for place in folder.glob(pattern) if place.is_dir())

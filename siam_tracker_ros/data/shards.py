@@ -1,0 +1,202 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a folder of WebDataset-style shards: `tracks-*.tar` with labelled crops, `photos-*.tar` with pictures.
+
+A sample of a track shard is `<key>.webp` (the crop), `<key>.json` (`set`, `track`, `frame`, `box_xywh`, `valid_xywh`)
+and, where there is a mask, `<key>.png`. Shards are uncompressed: where the members lie is noted, and a picture is read
+when it is asked for. An `index.json`, where there is one, says which shards there are and how large they are.
+"""
+
+import dataclasses
+import json
+import pathlib
+import tarfile
+
+import cv2
+import numpy as np
+
+from siam_tracker_ros.data.pictures import decode_picture
+from siam_tracker_ros.data.track import Track, known_boxes
+from siam_tracker_ros.errors import InvalidInputError
+
+_END = bytes(tarfile.BLOCKSIZE)  # an empty header ends a tar file
+_AGAIN = "fetch the shard again"
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """A file in a shard.
+
+    Attributes:
+        shard: Path of the shard.
+        name: of the file.
+        offset, size: in bytes, where it lies in the shard.
+    """
+
+    shard: pathlib.Path
+    name: str
+    offset: int
+    size: int
+
+    def __str__(self):
+        return f"{self.shard}: {self.name}"
+
+    def read(self):
+        """Its content."""
+        try:
+            with self.shard.open("rb") as file:
+                file.seek(self.offset)
+                return file.read(self.size)
+        except OSError as error:
+            raise InvalidInputError(f"{self} cannot be read: {error}; {_AGAIN}") from error
+
+    def decode(self, flags):
+        """Decode it as a picture by one of cv2's IMREAD flags."""
+        return decode_picture(self.read(), self, flags)
+
+    def image_bgr(self):
+        """Decode it as a picture, uint8 (H, W, 3)."""
+        return self.decode(cv2.IMREAD_COLOR)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ShardTrack(Track):
+    """Labelled crops of one target.
+
+    Attributes:
+        valid: int64 (N, 4), the part of each crop that is real picture, as left, top, width, height.
+        crops, masks: object (N,), a Member each; a mask is None where there is none.
+    """
+
+    dataset: str
+    name: str
+    numbers: np.ndarray
+    boxes_xywh: np.ndarray
+    valid: np.ndarray
+    crops: np.ndarray
+    masks: np.ndarray
+
+    def path(self, i):
+        return self.crops[i]
+
+    def image_bgr(self, i):
+        return self.crops[i].image_bgr()
+
+    def has_mask(self, i):
+        return self.masks[i] is not None
+
+    def mask(self, i):
+        return self.masks[i].decode(cv2.IMREAD_GRAYSCALE) if self.has_mask(i) else None
+
+    def valid_xywh(self, i):
+        return self.valid[i]
+
+
+def read(path, split, name, problems):
+    """Read the tracks of every track shard; see `formats.Format`."""
+    samples = {}
+    for shard in _track_shards(path, problems):
+        for key, members in _read_samples(shard, problems):
+            sample = _read_label(shard, key, members, problems)
+            if sample is not None:
+                target, row = sample
+                samples.setdefault(target, []).append(row)
+    return [_track(name or own, f"{own}-{track}", rows) for (own, track), rows in samples.items()]
+
+
+def read_photos(path, problems):
+    """Note where the pictures of a folder's photo shards lie: a list of Member."""
+    photos = []
+    for shard in sorted(pathlib.Path(path).glob("photos-*.tar")):
+        photos += [members["webp"] for _, members in _read_samples(shard, problems) if "webp" in members]
+    return photos
+
+
+def _track_shards(folder, problems):
+    """The track shards that are whole; those that index.json names and are missing or cut are problems."""
+    sizes = _indexed_sizes(folder, problems)
+    found = sorted(folder.glob("tracks-*.tar"))
+    if not found and not sizes:
+        problems.add(folder, "has no tracks-*.tar", "a folder of training shards", _AGAIN)
+    cut = set()
+    for shard, size in sizes.items():
+        if not shard.is_file():
+            problems.add(shard, "is missing", "it, because index.json names it", _AGAIN)
+        elif shard.stat().st_size != size:
+            problems.add(shard, f"has {shard.stat().st_size} bytes", f"{size}, as index.json says", _AGAIN)
+            cut.add(shard)
+    return [shard for shard in found if shard not in cut]
+
+
+def _indexed_sizes(folder, problems):
+    """Bytes by shard as index.json says, where there is one."""
+    index = folder / "index.json"
+    if not index.is_file():
+        return {}
+    try:
+        return {folder / name: int(shard["bytes"]) for name, shard in json.loads(index.read_text())["shards"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problems.add(index, f"cannot be read ({error!r})", "bytes by shard", "fetch it again, or remove it")
+        return {}
+
+
+def _read_samples(shard, problems):
+    """Yield (key, {extension: Member}) of a shard; a sample's members lie next to each other."""
+    key, members = None, {}
+    try:
+        with tarfile.open(shard, "r:") as archive, shard.open("rb") as file:
+            for info in archive:
+                stem, _, extension = info.name.rpartition(".")
+                if stem != key and members:
+                    yield key, members
+                    members = {}
+                key = stem
+                members[extension] = Member(shard, info.name, info.offset_data, info.size)
+            file.seek(archive.offset)
+            ended = file.read(tarfile.BLOCKSIZE) == _END
+    except (tarfile.TarError, OSError) as error:
+        problems.add(shard, f"cannot be read ({error})", "a whole, uncompressed tar file", _AGAIN)
+        return
+    if members:
+        yield key, members
+    if not ended:
+        problems.add(shard, f"was cut after sample {key}", "the end of a tar file", _AGAIN)
+
+
+def _read_label(shard, key, members, problems):
+    """((set, track), row of arrays) of a sample, None where something of it is missing."""
+    missing = [f".{extension}" for extension in ("webp", "json") if extension not in members]
+    if missing:
+        problems.add(shard, f"sample {key} has no {' and no '.join(missing)}", "both", _AGAIN)
+        return None
+    try:
+        label = json.loads(members["json"].read())
+        target = str(label["set"]), str(label["track"])
+        box = np.array(label["box_xywh"], np.float64).reshape(4)
+        valid = np.array(label["valid_xywh"], np.int64).reshape(4)
+        return target, (int(label["frame"]), box, valid, members["webp"], members.get("png"))
+    except KeyError as error:
+        problems.add(shard, f"{key}.json has no {error}", "set, track, frame, box_xywh, valid_xywh", _AGAIN)
+    except (ValueError, TypeError) as error:
+        problems.add(shard, f"{key}.json cannot be read ({error})", "a label", _AGAIN)
+    return None
+
+
+def _track(dataset, name, rows):
+    rows = sorted(rows, key=lambda row: row[0])
+    numbers, boxes, valid, crops, masks = zip(*rows)
+    return ShardTrack(
+        dataset,
+        name,
+        np.array(numbers, np.int64),
+        known_boxes(np.stack(boxes)),
+        np.stack(valid),
+        _objects(crops),
+        _objects(masks),
+    )
+
+
+def _objects(values):
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

@@ -1,0 +1,99 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ResNet-50 as the Siamese trackers changed it: stride 8, dilated last stages (SiamRPN++, Li et al. 2019, section 3.2).
+
+It differs from the usual one in that the first convolution and every strided 3x3 are not padded, the shortcuts of the
+later stages are 3x3, and the first block of a dilated stage has half the dilation of the others.
+"""
+
+from torch import nn
+
+from siam_tracker_ros.layers.blocks import ConvNorm
+
+STAGES = (  # channels inside a block, blocks, stride of the first block, dilation
+    (64, 3, 1, 1),
+    (128, 4, 2, 1),
+    (256, 6, 1, 2),
+    (512, 3, 1, 4),
+)
+EXPANSION = 4
+
+# From the names that PySOT, SiamMask, TracKit and SOTS use inside a backbone to ours.
+BLOCK_KEYS = tuple(
+    (rf"((?:layer\d|layeronline)\.\d+)\.{official}\.", rf"\1.{own}.")
+    for official, own in (
+        ("conv1", "reduce.0"),
+        ("bn1", "reduce.1"),
+        ("conv2", "spatial.0"),
+        ("bn2", "spatial.1"),
+        ("conv3", "expand.0"),
+        ("bn3", "expand.1"),
+        ("downsample", "shortcut"),
+    )
+)
+
+
+def backbone_keys(official, own="backbone"):
+    """Renaming rules for the backbone that checkpoints call `official`."""
+    prefix = official.replace(".", r"\.")
+    return (
+        (rf"^{prefix}\.conv1\.", f"{own}.stem.0."),
+        (rf"^{prefix}\.bn1\.", f"{own}.stem.1."),
+        (rf"^{prefix}\.", f"{own}."),
+        *BLOCK_KEYS,
+    )
+
+
+class Bottleneck(nn.Module):
+    """Reduce 1x1, filter 3x3, expand 1x1, and a shortcut."""
+
+    def __init__(self, channels_in, channels, stride=1, dilation=1, shortcut_kernel=None):
+        super().__init__()
+        padding = dilation if stride == 1 else 0
+        self.reduce = ConvNorm(channels_in, channels)
+        self.spatial = ConvNorm(channels, channels, 3, stride, padding, dilation)
+        self.expand = ConvNorm(channels, channels * EXPANSION, relu=None)
+        self.shortcut = nn.Identity()
+        if shortcut_kernel:
+            padding = padding if shortcut_kernel > 1 else 0
+            dilation = dilation if shortcut_kernel > 1 else 1
+            self.shortcut = ConvNorm(
+                channels_in, channels * EXPANSION, shortcut_kernel, stride, padding, dilation, relu=None
+            )
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.relu(self.expand(self.spatial(self.reduce(x))) + self.shortcut(x))
+
+
+def make_stage(channels_in, channels, blocks, stride=1, dilation=1):
+    """A stage of bottlenecks; stage one has a 1x1 shortcut, the others have 3x3 ones."""
+    first = Bottleneck(channels_in, channels, stride, max(1, dilation // 2), 1 if channels == STAGES[0][0] else 3)
+    rest = [Bottleneck(channels * EXPANSION, channels, 1, dilation) for _ in range(blocks - 1)]
+    return nn.Sequential(first, *rest)
+
+
+class ResNet50(nn.Module):
+    """Image (B, 3, H, W) to a list of features: stem (64 channels, stride 2), then a map for each stage.
+
+    Stages have 256 (stride 4), 512, 1024 and 2048 channels (stride 8). An image of 127 pixels gives maps of 61, 31,
+    15, 15 and 15 cells, one of 255 pixels 125, 63, 31, 31 and 31.
+    """
+
+    def __init__(self, stages=4):
+        super().__init__()
+        self.stem = ConvNorm(3, 64, 7, 2)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        channels_in = 64
+        for number, (channels, blocks, stride, dilation) in enumerate(STAGES[:stages], start=1):
+            self.add_module(f"layer{number}", make_stage(channels_in, channels, blocks, stride, dilation))
+            channels_in = channels * EXPANSION
+        self.stages = stages
+
+    def forward(self, image_bgr):
+        features = [self.stem(image_bgr)]
+        x = self.pool(features[0])
+        for number in range(1, self.stages + 1):
+            x = getattr(self, f"layer{number}")(x)
+            features.append(x)
+        return features

@@ -1,0 +1,144 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""GradNet (Li et al. 2019): a template that one gradient step of the tracking loss adapts to what is around the target.
+
+Two AlexNet backbones as in SiamFC. The search backbone is frozen while training: it encodes search regions, and a template
+that never changes. The template backbone makes the template that adapts, and its features after stage 2, the *hidden*
+features here, are what the gradient is taken of and added to.
+"""
+
+import collections
+import re
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from siam_tracker_ros.core.network import Network
+
+TEMPLATE_SIDE = 127  # pixels
+SEARCH_SIDE = 255  # pixels
+STRIDE = 8  # pixels a cell
+SCORE_CELLS = 17
+POSITIVE_RADIUS = 2  # cells around the middle that hold the target
+GRADIENT_GAIN = 1e4  # brings the gradient to the size of the features
+NORM = {"eps": 1e-3, "momentum": 3e-4}
+
+
+def _stage(channels_in, channels_out, kernel, groups=1, pool=False, activation=None, **convolution):
+    layers = {"conv": nn.Conv2d(channels_in, channels_out, kernel, groups=groups, **convolution)}
+    if activation:
+        layers["norm"] = nn.BatchNorm2d(channels_out, **NORM)
+    if pool:
+        layers["pool"] = nn.MaxPool2d(3, 2)  # before the activation, which rises: the same values, of fewer cells
+    if activation:
+        layers["activation"] = activation
+    return nn.Sequential(collections.OrderedDict(layers))
+
+
+class Backbone(nn.Module):
+    """AlexNet without padding: total stride 8; 127 pixels give 6 x 6 cells, 255 give 22 x 22, of 256 channels."""
+
+    def __init__(self):
+        super().__init__()
+        relu = nn.ReLU(inplace=True)
+        self.stage1 = _stage(3, 96, 11, stride=2, pool=True, activation=relu)
+        self.stage2 = _stage(96, 256, 5, groups=2, pool=True, activation=relu)
+        self.stage3 = _stage(256, 384, 3, activation=relu)
+        self.stage4 = _stage(384, 384, 3, groups=2, activation=relu)
+        self.stage5 = _stage(384, 256, 3, groups=2)
+
+    def forward(self, image):
+        return self.deepen(self.shallow(image))
+
+    def shallow(self, image):
+        """Features after stage 2: (B, 256, 12, 12) of 127 pixels."""
+        return self.stage2(self.stage1(image))
+
+    def deepen(self, shallow):
+        """Features after stage 5 of those after stage 2."""
+        return self.stage5(self.stage4(self.stage3(shallow)))
+
+
+class GradNetNetwork(Network):
+    """Encodes templates and search regions, and adapts a template. Images are BGR, 0..255, (B, 3, side, side)."""
+
+    KEY_RULES = (
+        (r"^siamese/scala(\d)/", r"search_backbone.stage\1."),
+        (r"^siamese/scala(\d)_z/", r"template_backbone.stage\1."),
+        (r"^siamese/t_scala5_zz/", r"gradient_stage."),
+        (r"\.conv/weights$", r".conv.weight"),
+        (r"\.conv/biases$", r".conv.bias"),
+        (r"\.bn/gamma$", r".norm.weight"),
+        (r"\.bn/beta$", r".norm.bias"),
+        (r"\.bn/moving_mean$", r".norm.running_mean"),
+        (r"\.bn/moving_variance$", r".norm.running_var"),
+    )
+    _LEFT_BY_TRAINING = re.compile(r"/(Momentum|biased|local_step)$|^(Variable(_\d+)?|logistic_loss/.*|adjust/.*)$")
+
+    def __init__(self):
+        super().__init__()
+        self.search_backbone = Backbone()
+        self.template_backbone = Backbone()
+        self.gradient_stage = _stage(256, 256, 3, padding=1, activation=nn.Tanh())
+
+    @classmethod
+    def translate_state_dict(cls, state):
+        """Translate TensorFlow's names and kernels (height, width, in, out); what only training needs is left out."""
+        own = {}
+        for name, value in state.items():
+            if not cls._LEFT_BY_TRAINING.search(name):
+                if name.startswith("siamese/") and getattr(value, "ndim", 0) == 4:
+                    order = (3, 2, 0, 1)
+                    value = value.transpose(order) if isinstance(value, np.ndarray) else value.permute(order)
+                own[cls._translate_key(name)] = value
+        return own
+
+    @classmethod
+    def search_backbone_state(cls, state):
+        """The search backbone's own state out of a SiamFC checkpoint in TensorFlow's names, from which training starts."""
+        return {name.removeprefix("search_backbone."): value for name, value in cls.translate_state_dict(state).items()}
+
+    def encode_search(self, image):
+        """Features (B, 256, 22, 22) of search regions of 255 pixels, or (B, 256, 6, 6) of templates of 127."""
+        return self.search_backbone(image)
+
+    def encode_hidden(self, image):
+        """Hidden features (B, 256, 12, 12) of templates of 127 pixels."""
+        return self.template_backbone.shallow(image)
+
+    def adapt(self, hidden, search):
+        """Take one gradient step of the tracking loss.
+
+        Args:
+            hidden: hidden features (1, 256, 12, 12).
+            search: features (1, 256, 22, 22) of a search region with the target in its middle.
+
+        Returns:
+            The adapted template (1, 256, 6, 6) and its hidden features (1, 256, 12, 12).
+        """
+        with torch.inference_mode(False), torch.enable_grad():
+            variable = hidden.detach().clone().requires_grad_()
+            score = correlate(search.detach().clone(), self.template_backbone.deepen(variable))  # (1, 1, 17, 17)
+            (gradient,) = torch.autograd.grad(tracking_loss(score), variable)
+        adapted = hidden + self.gradient_stage(GRADIENT_GAIN * gradient)
+        return self.template_backbone.deepen(adapted), adapted
+
+
+def correlate(search, templates):
+    """Slide templates (T, C, h, w) over search features (B, C, H, W): scores (B, T, H - h + 1, W - w + 1)."""
+    return functional.conv2d(search, templates)
+
+
+def tracking_loss(score):
+    """Logistic loss of scores (B, 1, S, S) whose target is in the middle, target and background of equal weight.
+
+    The authors' code takes the mean over the cells of a loss that is balanced already, so it is S * S times smaller
+    than the usual balanced loss.
+    """
+    offset = torch.arange(score.shape[-1], device=score.device) - score.shape[-1] // 2
+    positive = offset**2 + offset[:, None] ** 2 <= POSITIVE_RADIUS**2  # (S, S)
+    positive = positive.to(score)
+    weight = 0.5 * (positive / positive.sum() + (1 - positive) / (1 - positive).sum())
+    return -(weight * functional.logsigmoid((2 * positive - 1) * score)).mean()

@@ -1,0 +1,323 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""GradNet: two templates, one that never changes and one that gradients of the tracking loss adapt every few frames.
+
+The rules are those of the authors' released tracker, which has more of them than the paper: the template that never
+changes decides the scale and most of the position, and four rules beside the paper guard against losing the target.
+"""
+
+import dataclasses
+import typing
+
+import cv2
+import numpy as np
+import torch
+
+from siam_tracker_ros.core.crop import crop_context, crops_to_tensor, mean_bgr
+from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.response import context_side, hann_window, peak_ratio
+from siam_tracker_ros.core.tracker import Tracker, TrackResult
+from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
+from siam_tracker_ros.methods.gradnet.network import (
+    SCORE_CELLS,
+    SEARCH_SIDE,
+    STRIDE,
+    TEMPLATE_SIDE,
+    GradNetNetwork,
+    correlate,
+)
+
+UPSAMPLING = 16  # times, of the response
+RESPONSE_SIDE = SCORE_CELLS * UPSAMPLING
+SIDE_LIMITS = np.array([0.2, 5.0])  # of the search region, times its first side
+SIZE_LIMITS = 1e-6, 1e6  # pixels; only keeps the target's size finite
+MIDDLE = 1  # the scale of three that changes nothing
+
+UPDATE_INTERVAL = 5  # frames
+UPDATE_RATE = 0.6  # how much of the adapted hidden features is kept
+KEPT_SAMPLES = 5
+USUAL_FRAMES = 5  # whose mean peak is the usual one
+RELIABLE_PEAK = 0.5  # of the usual one
+RETRY_PEAK = 0.4  # of the usual one; below it the template is adapted at once
+RETRY_FRAMES = 10  # as long as the video is not older
+RETRY_RATE = 0.7
+FREE_FRAME = 9  # frames after the last reliable one, the window is left out
+
+
+@dataclasses.dataclass(frozen=True)
+class GradNetSettings:
+    """How the response becomes a box.
+
+    Attributes:
+        penalty_k: 0..1, factor on the peaks of the two scales that change the size; 1 switches the penalty off.
+        window_influence: 0..1, weight of the cosine window in the response.
+        lr: 0..1, how much of a new scale is taken over; position is taken over whole.
+        scale_step: ratio of neighbouring scales of the pyramid.
+        gradient_influence: 0..1, weight of the adapted template's response against the fixed one's.
+    """
+
+    RANGES: typing.ClassVar = {
+        "penalty_k": (0.0, 1.0),
+        "window_influence": (0.0, 1.0),
+        "lr": (0.0, 1.0),
+        "scale_step": (1.0, 1.5),
+        "gradient_influence": (0.0, 1.0),
+    }
+
+    penalty_k: float = 0.97
+    window_influence: float = 0.25
+    lr: float = 0.59
+    scale_step: float = 1.04
+    gradient_influence: float = 0.15
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Place:
+    """Where the target is: centre and size, float64 (2,), and the side of the search region, all in pixels."""
+
+    center_xy: np.ndarray
+    size_wh: np.ndarray
+    side: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sample:
+    """A search region with the target in its middle, uint8 (255, 255, 3), its frame's number and peak."""
+
+    crop: np.ndarray
+    frame: int
+    peak: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GradNetTarget:
+    """A target's state.
+
+    Attributes:
+        place: where it was last; unlike the box that is reported, not rounded.
+        first_side: of the search region in pixels.
+        fill_bgr: (3,), mean colour of the first frame.
+        fixed_template, adapted_template: (1, 256, 6, 6).
+        hidden: (1, 256, 12, 12), hidden features of the adapted template, a moving average.
+        first_peak: of the fixed template's response in the frame that it was cut from.
+        frame: number of frames since then.
+        early_peaks: those of the first USUAL_FRAMES frames.
+        samples: the last reliable ones, at least one.
+        window_was_left_out: which happens once.
+        look_in_middle: whether the next frame also searches the middle of the image.
+    """
+
+    place: Place
+    first_side: float
+    fill_bgr: np.ndarray
+    fixed_template: torch.Tensor
+    adapted_template: torch.Tensor
+    hidden: torch.Tensor
+    first_peak: float
+    frame: int = 0
+    early_peaks: tuple = ()
+    samples: tuple = ()
+    window_was_left_out: bool = False
+    look_in_middle: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scores:
+    """Raw scores of the fixed template at three scales, (3, 17, 17), and of the adapted one at the middle, (17, 17)."""
+
+    fixed: np.ndarray
+    adapted: np.ndarray
+
+    @property
+    def peak(self):
+        """The highest score of the fixed template."""
+        return float(self.fixed.max())
+
+
+class GradNetTracker(Tracker):
+    """Runs a GradNetNetwork that is ready for inference; see `create_tracker`.
+
+    The raw score is a correlation without bounds. The score reported is the frame's peak divided by the peak that the
+    target gave in its own first frame, cut to 0..1: how much of the target's first look is found again. It is no
+    probability. The second peak is compared above the lowest score, since a correlation has no natural zero.
+
+    The box is rounded to whole pixels, as the authors' tracker does.
+    """
+
+    settings_class = GradNetSettings
+
+    def __init__(self, network, settings):
+        super().__init__()
+        self.network = network
+        self.settings = settings
+        self._scales = np.array([1 / settings.scale_step, 1.0, settings.scale_step])
+        window = hann_window(RESPONSE_SIDE)
+        self._window = window / window.sum()  # (272, 272)
+
+    @torch.no_grad()
+    def _start(self, image_bgr, box_xywh):
+        box = xywh_to_cxcywh(box_xywh)
+        fill_bgr = mean_bgr(image_bgr)
+        side = context_side(*box[2:])
+        template_crop, _ = crop_context(image_bgr, box[:2], round(side), TEMPLATE_SIDE, fill_bgr, snap=round)
+        search_side = side + 2 * ((SEARCH_SIDE - TEMPLATE_SIDE) / 2 / (TEMPLATE_SIDE / side))
+        place = Place(box[:2], box[2:], float(search_side))
+        sample = Sample(self._crop_middle_scale(image_bgr, place, fill_bgr), 0, 0.0)
+
+        template_image = crops_to_tensor(template_crop[None], self.network)
+        fixed_template = self.network.encode_search(template_image)
+        search = self._encode(sample.crop[None])
+        _, hidden = self.network.adapt(self.network.encode_hidden(template_image), search)
+        adapted_template, newest = self.network.adapt(hidden, search)  # the regular update, which frame 0 has too
+        return GradNetTarget(
+            place=place,
+            first_side=place.side,
+            fill_bgr=fill_bgr,
+            fixed_template=fixed_template,
+            adapted_template=adapted_template,
+            hidden=_blend(hidden, newest, UPDATE_RATE),
+            first_peak=float(correlate(search, fixed_template).max()),
+            samples=(sample,),
+        )
+
+    @torch.no_grad()
+    def _step(self, image_bgr, target):
+        frame = target.frame + 1
+        free = not target.window_was_left_out and frame - target.samples[-1].frame == FREE_FRAME
+        window_influence = 0.0 if free else self.settings.window_influence
+
+        scores = self._score_scales(image_bgr, target.place.center_xy, target)
+        place, ratio = self._move(target, target.place, scores, window_influence)
+        if target.look_in_middle:
+            middle_xy = np.array([image_bgr.shape[1] / 2, image_bgr.shape[0] / 2])
+            elsewhere = self._score_scales(image_bgr, middle_xy, target)
+            if min(elsewhere.peak, elsewhere.adapted.max()) > scores.peak:
+                scores, start = elsewhere, dataclasses.replace(place, center_xy=middle_xy)
+                place, ratio = self._move(target, start, scores, window_influence)
+        box = np.rint(cxcywh_to_xywh(np.concatenate([place.center_xy, place.size_wh]))) + 0.0  # no minus zero
+
+        early_peaks = (*target.early_peaks, scores.peak)[:USUAL_FRAMES]
+        usual_peak = float(np.mean(early_peaks)) if len(early_peaks) == USUAL_FRAMES else 0.0
+        samples, template, hidden = target.samples, target.adapted_template, target.hidden
+        reliable = scores.peak >= min(RELIABLE_PEAK * usual_peak, np.mean([sample.peak for sample in samples]))
+        retry = not reliable and frame < RETRY_FRAMES and scores.peak < RETRY_PEAK * usual_peak
+        regular = frame % UPDATE_INTERVAL == 0
+        if reliable:
+            crop = self._crop_middle_scale(image_bgr, place, target.fill_bgr)
+            samples = (*samples, Sample(crop, frame, scores.peak))[-KEPT_SAMPLES:]
+        if retry:
+            crop = self._crop_middle_scale(image_bgr, place, target.fill_bgr)
+            template, hidden = self._adapt(hidden, crop, RETRY_RATE)
+        if regular:
+            best = max(samples, key=lambda sample: sample.peak)
+            template, hidden = self._adapt(hidden, best.crop, UPDATE_RATE)
+
+        target = dataclasses.replace(
+            target,
+            place=place,
+            adapted_template=template,
+            hidden=hidden,
+            frame=frame,
+            early_peaks=early_peaks,
+            samples=samples,
+            window_was_left_out=target.window_was_left_out or free,
+            look_in_middle=bool(box[0] + box[2] > image_bgr.shape[1] and scores.peak < RELIABLE_PEAK * usual_peak),
+        )
+        found_again = scores.peak / target.first_peak if target.first_peak > 0 else 0.0
+        score = float(np.clip(found_again, 0, 1))
+        return target, TrackResult(box, score, peak_ratio=ratio, updated=retry or regular)
+
+    def _score_scales(self, image_bgr, center_xy, target):
+        """Scores of the search regions around a centre at the three scales."""
+        crops = _crop_pyramid(image_bgr, center_xy, target.place.side * self._scales, target.fill_bgr)
+        templates = torch.cat([target.fixed_template, target.adapted_template])
+        scores = correlate(self._encode(crops), templates).cpu().numpy()
+        return Scores(scores[:, 0], scores[MIDDLE, 1])
+
+    def _move(self, target, place, scores, window_influence):
+        """The place where the scores around another one peak, and the ratio of the two highest peaks.
+
+        The scales are those of the target's last place.
+        """
+        settings = self.settings
+        penalty_k = np.array([settings.penalty_k, 1, settings.penalty_k])
+        responses = [_upsample(score) for score in scores.fixed]
+        best = int(np.argmax(penalty_k * [response.max() for response in responses]))
+        response = (1 - settings.gradient_influence) * _normalize(responses[best])
+        response = response + settings.gradient_influence * _normalize(_upsample(scores.adapted))
+        response = (1 - window_influence) * response + window_influence * self._window
+        row, column = np.unravel_index(response.argmax(), response.shape)
+
+        shift_cells = (np.array([column, row]) - RESPONSE_SIDE // 2) / UPSAMPLING
+        shift_xy = shift_cells * STRIDE * round(place.side) / SEARCH_SIDE
+        scale, lr = self._scales[best], settings.lr
+        side = (1 - lr) * place.side + lr * (target.place.side * scale)
+        size_wh = (1 - lr) * place.size_wh + lr * (target.place.size_wh * scale)
+        moved = Place(
+            place.center_xy + shift_xy,
+            np.clip(size_wh, *SIZE_LIMITS),
+            float(np.clip(side, *(SIDE_LIMITS * target.first_side))),
+        )
+        above_lowest = scores.fixed[best] - scores.fixed[best].min()
+        return moved, peak_ratio(above_lowest, row // UPSAMPLING, column // UPSAMPLING)
+
+    def _adapt(self, hidden, crop, rate):
+        """The adapted template, and its hidden features taken over at a rate."""
+        template, newest = self.network.adapt(hidden, self._encode(crop[None]))
+        return template, _blend(hidden, newest, rate)
+
+    def _encode(self, crops_bgr):
+        """Features of search regions, uint8 (B, 255, 255, 3)."""
+        return self.network.encode_search(crops_to_tensor(crops_bgr, self.network))
+
+    def _crop_middle_scale(self, image_bgr, place, fill_bgr):
+        return _crop_pyramid(image_bgr, place.center_xy, place.side * self._scales, fill_bgr, [MIDDLE])[0]
+
+
+def _crop_pyramid(image_bgr, center_xy, sides, fill_bgr, wanted=(0, 1, 2)):
+    """Crops, uint8 (B, 255, 255, 3), of the wanted ones of three regions around a centre, smallest first.
+
+    The largest is cut and resized first, so that the smallest would fill 255 pixels; the crops are cut out of that.
+    """
+    sides = np.maximum(np.rint(sides), 1)
+    zoom = SEARCH_SIDE / sides[0]
+    whole_side = round(zoom * sides[-1])
+    whole, _ = crop_context(image_bgr, center_xy, int(sides[-1]), whole_side, fill_bgr, snap=round)
+    middle = (whole_side - 1) / 2
+    crops = [
+        crop_context(whole, (middle, middle), round(zoom * sides[index]), SEARCH_SIDE, fill_bgr, snap=round)[0]
+        for index in wanted
+    ]
+    return np.stack(crops)
+
+
+def _upsample(score):
+    return cv2.resize(score, (RESPONSE_SIDE, RESPONSE_SIDE), interpolation=cv2.INTER_CUBIC)
+
+
+def _normalize(response):
+    """A response with its lowest value at 0 and a sum of 1; one that is flat becomes 0."""
+    response = response - response.min()
+    total = response.sum()
+    return response / total if total > 0 else response
+
+
+def _blend(old, new, rate):
+    return (1 - rate) * old + rate * new
+
+
+METHODS = (
+    Method(
+        name="gradnet",
+        description="two AlexNets, a template that gradients of the tracking loss adapt every five frames",
+        tracker_class=GradNetTracker,
+        network_class=GradNetNetwork,
+        template_side=TEMPLATE_SIDE,
+        search_side=SEARCH_SIDE,
+        frame_gmacs=8.2,
+        presets={"otb2015": {}},
+        checkpoint="base_l5_1t_49/model_epoch49.ckpt.index, .data-00000-of-00001 beside it",
+        published="https://github.com/LPXTT/GradNet-Tensorflow",
+        half_precision=False,
+    ),
+)

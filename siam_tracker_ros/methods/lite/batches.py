@@ -1,0 +1,393 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Batches of training pairs: template and search crop of one target, with everything that may befall them.
+
+The target lies uniformly off the centre of the search crop, so that padding and the centre teach nothing (spatial
+aware sampling, SiamRPN++, Li et al. 2019). Every batch is a function of (seed, step, rank) alone, so a run that is
+taken up again sees the pairs that it would have seen. What happens is drawn on the CPU; the pixels are made on the
+bank's device.
+"""
+
+import dataclasses
+import logging
+import typing
+
+import numpy as np
+import torch
+
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.geometry import cxcywh_to_xyxy, xywh_to_cxcywh
+from siam_tracker_ros.methods.lite.augmentation import (
+    blur,
+    bounds_cxcywh,
+    coarsen,
+    covered_shares,
+    desaturating,
+    find_source,
+    invert,
+    map_points,
+    paste,
+    photo_background,
+    recolor,
+    recolor_layer,
+    recoloring,
+    view_matrix,
+    warp,
+)
+from siam_tracker_ros.methods.lite.network import SEARCH_FACTOR, SEARCH_SIDE, TEMPLATE_FACTOR, TEMPLATE_SIDE
+
+CPU_CHUNK = 4  # views that are made at once on a CPU: their pixels stay in its caches
+PASTE_SIDES = (64, 128, 256)  # of the squares that pasted things are made in
+PLACES = 5  # tried for each thing that is pasted
+DISTRACTOR_COVER = (0.0, 0.15)  # share of the target that it may hide
+OCCLUDER_COVER = (0.1, 0.5)
+RATES = (  # of PairSettings, 0..1
+    "video_share", "long_context", "negative", "flip", "grey", "color", "blur", "motion_blur", "low_resolution",
+    "noise", "distractor", "occluder", "photo_fill", "new_background",
+)  # fmt: skip
+SAME_AGAIN = 0.3  # of the pasted things are the target once more: the hardest distractor
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class PairSettings:
+    """How pairs are drawn; lengths in units of the root of the target's area, rates as probabilities 0..1.
+
+    Attributes:
+        shift: the target's centre lies uniformly within +-shift of the search crop's centre, in x and in y.
+        scale: the search crop's side is e^U(-scale, scale) times the one that tracking would use.
+        template_shift: standard deviation of the template's centre, for boxes drawn by a hasty hand.
+        template_scale: as `scale`, for the template.
+        rotation: standard deviation in degrees, search crop only.
+        aspect: the search crop is stretched by e^U(-aspect, aspect).
+        video_share: how many of the pairs come from two frames of a video.
+        long_context: how many of those are at least half of the track apart.
+        set_weights: how often a data set is drawn in comparison with its size; 1 where it is not named.
+        negative, flip, grey, color, blur, motion_blur, low_resolution, noise, distractor, occluder, photo_fill,
+            new_background: how often each of them happens.
+    """
+
+    RANGES: typing.ClassVar = dict.fromkeys(RATES, (0, 1))
+
+    shift: float = 1.3
+    scale: float = 0.3
+    template_shift: float = 0.03
+    template_scale: float = 0.08
+    rotation: float = 6.0
+    aspect: float = 0.1
+    video_share: float = 0.6
+    long_context: float = 0.0
+    set_weights: dict[str, float] = dataclasses.field(default_factory=dict)
+    negative: float = 0.06
+    flip: float = 0.5
+    grey: float = 0.08
+    color: float = 0.8
+    blur: float = 0.12
+    motion_blur: float = 0.12
+    low_resolution: float = 0.12
+    noise: float = 0.1
+    distractor: float = 0.5
+    occluder: float = 0.12
+    photo_fill: float = 0.5
+    new_background: float = 0.15
+
+
+class LiteBatches:
+    """Batches by step; `draw(step)` returns a dictionary of tensors on the bank's device:
+
+    template float32 (B, 3, 128, 128) and search (B, 3, 256, 256), BGR, 0..255; template_box, search_box float32
+    (B, 4) as cx, cy, w, h in units of the crop's side; present bool (B,), False where the search crop shows another
+    target; mask float32 (B, 1, 256, 256), 0..1, what can be seen of the target that the search crop shows, and
+    has_mask bool (B,), whether that is known; mask is 0 where it is not.
+
+    Args:
+        bank: ImageBank.
+        settings: PairSettings.
+        seed: of the run.
+        batch: pairs a step, of each rank.
+        rank: number of this process; others draw other pairs.
+    """
+
+    def __init__(self, bank, settings, seed, batch, rank=0):
+        self.bank, self.settings, self.seed, self.batch, self.rank = bank, settings, seed, batch, rank
+        if settings.negative > 0 and len(bank.first) < 2:
+            raise InvalidSettingError(
+                f"pairs.negative is {settings.negative:g} with {len(bank.first)} track of training data, expected two "
+                "or more tracks to show one in place of the other; add tracks or set it to 0"
+            )
+        unknown = settings.set_weights.keys() - set(bank.dataset)
+        if unknown:
+            _LOG.warning(
+                "pairs.set_weights names %s, of which there are no data; the sets are %s",
+                ", ".join(sorted(unknown)),
+                ", ".join(sorted(set(bank.dataset))),
+            )
+        weight = bank.share * bank.length
+        weight *= torch.tensor([settings.set_weights.get(name, 1.0) for name in bank.dataset], dtype=torch.float64)
+        video = bank.length > 1
+        shares = [settings.video_share, 1 - settings.video_share]
+        if not (weight * video).sum() or not (weight * ~video).sum():
+            shares = [1.0, 1.0]  # all that there is
+        for kind, share in zip((video, ~video), shares):
+            weight[kind] *= share / weight[kind].sum().clamp(min=1e-12)
+        if not weight.sum() > 0:
+            raise InvalidSettingError("pairs.set_weights leave no data set to draw from, expected one above 0")
+        self._cumulative = (weight / weight.sum()).cumsum(0)
+        self._masked = torch.nonzero(bank.has_mask)[:, 0]
+        self._masked_before = torch.cat([torch.zeros(1, dtype=torch.int64), bank.has_mask.long().cumsum(0)])
+
+    @torch.no_grad()
+    def draw(self, step):
+        """The batch of a step."""
+        draws = _Draws((self.seed, step, self.rank), self.batch)
+        plan = self._plan(draws)
+        noise = torch.Generator(self.bank.device).manual_seed(draws.whole_number())
+        return self._render(plan, noise)
+
+    def _plan(self, draws):
+        """Everything that is drawn, tensors (B, ...) on the CPU by name.
+
+        Every number is drawn in every batch, so that a rate changes nothing but what it is the rate of.
+        """
+        settings, bank = self.settings, self.bank
+        first, second = self._draw_frames(draws)
+        present = ~draws.chance(settings.negative)
+        shown = torch.where(present, second, self._draw_of_other_track(draws, bank.track[first], False))
+        flip, grey = draws.chance(settings.flip), draws.chance(settings.grey)
+        plan = {"present": present, "grey": grey, "has_mask": bank.has_mask[shown]}
+
+        box, root = self._box(first)
+        template = {
+            "center_xy": box[:, :2] + draws.normal(settings.template_shift, 2) * root[:, None],
+            "side": TEMPLATE_FACTOR * root * draws.uniform(-settings.template_scale, settings.template_scale).exp(),
+            "flip": flip,
+        }
+        plan |= self._view(draws, "template", first, TEMPLATE_SIDE, template)
+        box, root = self._box(shown)
+        search = {
+            "center_xy": box[:, :2] + draws.uniform(-settings.shift, settings.shift, 2) * root[:, None],
+            "side": SEARCH_FACTOR * root * draws.uniform(-settings.scale, settings.scale).exp(),
+            "angle": draws.normal(np.deg2rad(settings.rotation)),
+            "stretch": draws.uniform(-settings.aspect, settings.aspect).exp(),
+            "flip": flip,
+        }
+        plan |= self._view(draws, "search", shown, SEARCH_SIDE, search)
+
+        count = draws.chance(settings.distractor) * draws.integer(torch.tensor(2)).add(1)
+        target = plan["search_box"] * SEARCH_SIDE
+        near = target[:, None, :2] + draws.uniform(-0.6, 0.6, PLACES, 2) * target[:, None, 2:]
+        pastes = [
+            self._paste(draws, count > 0, first, shown, target, draws.uniform(0, SEARCH_SIDE, PLACES, 2)),
+            self._paste(draws, count > 1, first, shown, target, draws.uniform(0, SEARCH_SIDE, PLACES, 2)),
+            self._paste(draws, draws.chance(settings.occluder), first, shown, target, near),
+        ]
+        plan |= {name: torch.stack([kind[name] for kind in pastes], 1) for name in pastes[0]}
+        for name in ("template", "search"):
+            change = self._recoloring(draws, draws.chance(settings.color))
+            plan[f"{name}_color"] = desaturating(torch.where(grey, 0.0, 1.0).double()) @ change
+        coarse = (draws.uniform(0.3, 0.8) * SEARCH_SIDE).long()
+        plan["coarse_side"] = torch.where(draws.chance(settings.low_resolution), coarse, 0)
+        plan["blur_sigma"] = draws.uniform(0.6, 2.5) * draws.chance(settings.blur)
+        angle, length = draws.uniform(0, np.pi), 2 * draws.integer(torch.tensor(7)) + 5
+        motion = torch.stack([angle.cos(), angle.sin()], 1) * length[:, None]
+        plan["motion_xy"] = motion * draws.chance(settings.motion_blur)[:, None]
+        plan["noise"] = draws.uniform(2, 10) * draws.chance(settings.noise)
+        alike = 2 * plan["search_weights"] + plan["has_mask"] - plan["search_matrix"][:, 0, 0].abs().clamp(0.1, 9) / 10
+        order = alike.argsort()  # pairs that are made together need about the same work
+        return {name: value[order] for name, value in plan.items()}
+
+    def _draw_frames(self, draws):
+        """Numbers of two samples of one target: two frames of a video, or a still twice."""
+        track = torch.searchsorted(self._cumulative, draws.uniform(0, 1), right=True)
+        track = track.clamp(max=len(self._cumulative) - 1)
+        first, length = self.bank.first[track], self.bank.length[track]
+        frame, other = draws.integer(length), draws.integer((length - 1).clamp(min=1))
+        other = torch.where(length > 1, other + (other >= frame), 0)
+        gap = length // 2 + draws.integer(length - length // 2)  # at least half of the track
+        early, turned = draws.integer(length - gap), draws.chance(0.5)
+        far = draws.chance(self.settings.long_context) & (length > 1)
+        frame = torch.where(far, torch.where(turned, early + gap, early), frame)
+        other = torch.where(far, torch.where(turned, early, early + gap), other)
+        return first + frame, first + other
+
+    def _draw_of_other_track(self, draws, track, masked):
+        """Samples of any track but one: of all samples, or of those with a mask; -1 where there is none."""
+        bank = self.bank
+        low, high = bank.first[track], bank.first[track] + bank.length[track]
+        total = len(bank)
+        if masked:
+            low, high, total = self._masked_before[low], self._masked_before[high], len(self._masked)
+        others = total - (high - low)
+        number = draws.integer(others.clamp(min=1))
+        number = number + (number >= low) * (high - low)
+        if masked and total:
+            number = self._masked[number.clamp(max=total - 1)]
+        return torch.where(others > 0, number, -1)
+
+    def _box(self, sample):
+        """Labelled boxes as cx, cy, w, h in the stored picture, and the roots of their areas."""
+        box = xywh_to_cxcywh(self.bank.box_xywh[sample])
+        return box, box[:, 2:].prod(1).sqrt()
+
+    def _view(self, draws, name, sample, side, where):
+        """How a sample becomes the template or search crop; the photo, if any, covers the square round the target."""
+        settings, bank = self.settings, self.bank
+        matrix = view_matrix(out_side=side, **where)
+        photo = len(bank) + draws.integer(torch.full((self.batch,), max(bank.photos, 1)))
+        leaves = find_source(matrix, bank.size_wh[sample], side).leaves
+        cut_out = draws.chance(settings.new_background if name == "search" else 0) & bank.has_mask[sample]
+        filled = draws.chance(settings.photo_fill) & leaves
+        cut_out, filled = (value & (bank.photos > 0) for value in (cut_out, filled))
+        return {
+            f"{name}_picture": sample,
+            f"{name}_matrix": matrix,
+            f"{name}_cut_out": cut_out,
+            f"{name}_weights": leaves | cut_out,
+            f"{name}_photo": torch.where(cut_out | filled, photo, -1),
+            f"{name}_photo_start": draws.uniform(0, 1, 2),
+            f"{name}_photo_flip": draws.chance(0.5),
+            f"{name}_box": bounds_cxcywh(map_points(matrix, bank.outline_xy[sample])) / side,
+        }
+
+    def _paste(self, draws, wanted, template, shown, target, places):
+        """What is pasted into the search crop, and the places where it may go."""
+        bank = self.bank
+        again = draws.chance(SAME_AGAIN) & bank.has_mask[shown]
+        other = torch.where(again, shown, self._draw_of_other_track(draws, bank.track[template], True))
+        box, root = self._box(other)
+        size = target[:, 2:].prod(1).sqrt() * draws.uniform(-0.5, 0.4).exp()
+        flip, color = draws.chance(0.5), draws.chance(0.5)
+        matrix = view_matrix(box[:, :2], root * SEARCH_SIDE / size, SEARCH_SIDE, flip=flip)
+        matrix = matrix[:, None].repeat(1, PLACES, 1, 1)
+        matrix[..., 2] += places - SEARCH_SIDE / 2
+        return {
+            "paste_picture": torch.where(wanted, other, -1),
+            "paste_matrices": matrix,
+            "paste_color": self._recoloring(draws, color),
+        }
+
+    def _recoloring(self, draws, wanted):
+        """Maps of colours (B, 3, 4): brightness, contrast, a cast and saturation; none where it is not wanted."""
+        change = recoloring(
+            draws.uniform(-0.3, 0.3).exp(),
+            draws.uniform(-25, 25),
+            draws.uniform(-0.08, 0.08, 3).exp(),
+            draws.uniform(0.6, 1.3),
+        )
+        return torch.where(wanted[:, None, None], change, torch.eye(3, 4, dtype=change.dtype))
+
+    def _render(self, plan, noise):
+        """Make the pixels."""
+        device = self.bank.device
+        template, _ = self._render_views(plan, "template", TEMPLATE_SIDE)
+        search, mask = self._render_views(plan, "search", SEARCH_SIDE, masks=True)
+        known = plan["has_mask"].to(device)[:, None, None, None]
+        visible = torch.where(known, mask, 1.0)
+        self._paste_things(plan, search, visible)
+        search = self._degrade(plan, recolor(search, plan["search_color"]), noise)
+        return {
+            "template": recolor(template, plan["template_color"]),
+            "search": search,
+            "template_box": plan["template_box"].to(device, torch.float32),
+            "search_box": plan["search_box"].to(device, torch.float32),
+            "present": plan["present"].to(device),
+            "mask": visible * known,
+            "has_mask": plan["has_mask"].to(device),
+        }
+
+    def _render_views(self, plan, name, side, masks=False):
+        """Crops (B, 3, side, side), what lies outside of their pictures black or a photo, and masks (B, 1, ...)."""
+        device = self.bank.device
+        image = torch.empty(self.batch, 3, side, side, device=device)
+        mask = torch.zeros(self.batch, 1, side, side, device=device) if masks else None
+        chunk = CPU_CHUNK if device.type == "cpu" else self.batch
+        for start in range(0, self.batch, chunk):
+            rows = slice(start, start + chunk)
+            weights, photo = bool(plan[f"{name}_weights"][rows].any()), plan[f"{name}_photo"][rows]
+            has_mask = masks and bool(plan["has_mask"][rows].any())
+            picture, matrix, cut_out = (plan[f"{name}_{part}"][rows] for part in ("picture", "matrix", "cut_out"))
+            layer = warp(self.bank, picture, matrix, side, cut_out, weights, has_mask)
+            image[rows] = layer.image_bgr
+            if has_mask:
+                mask[rows] = layer.mask
+            filled = torch.nonzero(photo >= 0)[:, 0]
+            if len(filled):
+                place, flip = (plan[f"{name}_photo_{part}"][rows][filled] for part in ("start", "flip"))
+                behind = photo_background(self.bank, photo[filled], place, flip, side)
+                filled = filled.to(device)
+                image[start + filled] += behind * (1 - layer.weight[filled])
+        return image, mask
+
+    def _paste_things(self, plan, search, visible):
+        """Paste each thing where it hides a permitted share of the target; change search and visible in place."""
+        bank, device = self.bank, self.bank.device
+        rows, kind = torch.nonzero(plan["paste_picture"] >= 0, as_tuple=True)
+        if not len(rows):
+            return
+        picture, matrices, color = (plan[f"paste_{part}"][rows, kind] for part in ("picture", "matrices", "color"))
+        inverse = invert(matrices.flatten(0, 1)).view_as(matrices)
+        target = cxcywh_to_xyxy(plan["search_box"][rows]) * SEARCH_SIDE
+        covers = covered_shares(bank, picture, inverse, target, visible[rows.to(device)]).cpu()
+        least, most = torch.tensor([DISTRACTOR_COVER, DISTRACTOR_COVER, OCCLUDER_COVER])[kind].T[..., None]
+        allowed = (covers >= least) & (covers <= most)
+        place = (allowed * torch.arange(PLACES, 0, -1)).argmax(1)  # the first that is allowed
+        matrix = matrices[torch.arange(len(rows)), place]
+        bounds = bounds_cxcywh(map_points(matrix, bank.outline_xy[picture]))
+        sides = torch.tensor(PASTE_SIDES)
+        size = torch.searchsorted(sides, bounds[:, 2:].amax(1).ceil().long() + 2).clamp(max=len(sides) - 1)
+        corner = (bounds[:, :2] - sides[size][:, None] / 2).round().long()
+        matrix[:, :, 2] -= corner
+        for number, side in enumerate(PASTE_SIDES):
+            some = torch.nonzero((size == number) & allowed.any(1))[:, 0]
+            if len(some):
+                layer = warp(bank, picture[some], matrix[some], side, torch.ones(len(some), dtype=torch.bool))
+                things = recolor_layer(layer, color[some]), 1 - layer.weight, corner[some].tolist()
+                for row, *thing in zip(rows[some].tolist(), *things):
+                    paste(search[row], visible[row], *thing)
+
+    def _degrade(self, plan, search, noise):
+        """Fewer pixels, blur and noise, each where it was drawn."""
+        device = search.device
+        rows = torch.nonzero(plan["coarse_side"])[:, 0]
+        if len(rows):
+            sides, rows = plan["coarse_side"][rows].tolist(), rows.to(device)
+            search[rows] = coarsen(search[rows], sides)
+        rows = torch.nonzero((plan["blur_sigma"] > 0) | plan["motion_xy"].any(1))[:, 0]
+        if len(rows):
+            sigma, motion, rows = plan["blur_sigma"][rows], plan["motion_xy"][rows], rows.to(device)
+            search[rows] = blur(search[rows], sigma, motion)
+        rows = torch.nonzero(plan["noise"])[:, 0]
+        if len(rows):
+            deviation, grey = (plan[name][rows].to(device)[:, None, None, None] for name in ("noise", "grey"))
+            rows = rows.to(device)
+            grain = torch.randn(len(rows), 3, SEARCH_SIDE, SEARCH_SIDE, generator=noise, device=device)
+            grain = torch.where(grey, grain[:, :1], grain)
+            search[rows] = (search[rows] + grain * deviation.float()).clamp_(0, 255)
+        return search
+
+
+class _Draws:
+    """Random numbers for a batch, tensors (B, ...) of float64, int64 or bool on the CPU."""
+
+    def __init__(self, seed, batch):
+        (number,) = np.random.SeedSequence(seed).generate_state(1)
+        self._generator = torch.Generator().manual_seed(int(number))
+        self._batch = batch
+
+    def uniform(self, low, high, *shape):
+        return low + (high - low) * torch.rand(self._batch, *shape, generator=self._generator, dtype=torch.float64)
+
+    def normal(self, deviation, *shape):
+        return deviation * torch.randn(self._batch, *shape, generator=self._generator, dtype=torch.float64)
+
+    def chance(self, rate):
+        return self.uniform(0, 1) < rate
+
+    def integer(self, count):
+        """Whole numbers below `count`, which is (B,) or one for all."""
+        return torch.minimum((self.uniform(0, 1) * count).long(), count - 1)
+
+    def whole_number(self):
+        """One number, to seed another generator with."""
+        return int(torch.randint(2**31, (1,), generator=self._generator))

@@ -1,0 +1,164 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Targets and losses of `lite`."""
+
+import dataclasses
+import typing
+
+import torch
+from torch.nn import functional
+
+from siam_tracker_ros.geometry import cxcywh_to_xyxy
+from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, box_cover
+from siam_tracker_ros.training.overlap import iou_and_giou
+
+POSITIVE_WEIGHT = 0.3  # cells whose Gaussian weight is above it learn a box
+
+
+@dataclasses.dataclass(frozen=True)
+class LossSettings:
+    """What `lite` learns from, and how much of each.
+
+    Attributes:
+        overlap, distance, localization, mask: weights of the losses beside the classification's, which is 1.
+        agreement_iou: above it the teacher is believed to follow the labelled target.
+        teacher_score_share: of the teacher's score map in the classification's target where it is believed.
+        teacher_box_share: of the teacher's box in the box's target where it is believed.
+        reciprocal: 0..1, how far the box loss of a cell counts by the cell's own confidence, and the classification
+            loss of a positive cell by the IoU of its box (reciprocal links of SiamRCR); 0 for not at all.
+        mask_box_jitter: standard deviation of the box that the mask branch is told, in units of the box's size.
+    """
+
+    RANGES: typing.ClassVar = {
+        "overlap": (0.0, 100.0),
+        "distance": (0.0, 100.0),
+        "localization": (0.0, 100.0),
+        "mask": (0.0, 100.0),
+        "agreement_iou": (0.0, 1.0),
+        "teacher_score_share": (0.0, 1.0),
+        "teacher_box_share": (0.0, 1.0),
+        "reciprocal": (0.0, 1.0),
+        "mask_box_jitter": (0.0, 1.0),
+    }
+
+    overlap: float = 2.0
+    distance: float = 5.0
+    localization: float = 0.5
+    mask: float = 1.0
+    agreement_iou: float = 0.45
+    teacher_score_share: float = 1.0
+    teacher_box_share: float = 0.6
+    reciprocal: float = 0.5
+    mask_box_jitter: float = 0.06
+
+
+def gaussian_map(box_cxcywh):
+    """Weight (B, 1, 16, 16) of each cell, 1 at the cell nearest to the box's centre, falling off with the box's size.
+
+    box_cxcywh: (B, 4) in units of the search region's side.
+    """
+    axis = torch.arange(SEARCH_CELLS, device=box_cxcywh.device, dtype=box_cxcywh.dtype)
+    cell = (box_cxcywh[:, :2] * SEARCH_CELLS - 0.5).round()  # (B, 2)
+    sigma = (box_cxcywh[:, 2:] * SEARCH_CELLS / 6).clamp(min=0.6)  # (B, 2)
+    x = torch.exp(-((axis - cell[:, :1]) ** 2) / (2 * sigma[:, :1] ** 2))  # (B, 16)
+    y = torch.exp(-((axis - cell[:, 1:]) ** 2) / (2 * sigma[:, 1:] ** 2))
+    return (y[:, :, None] * x[:, None, :])[:, None]
+
+
+def quality_focal_loss(logits, target, weight):
+    """Focal loss for targets between 0 and 1 (Li et al. 2020), summed over weighted cells, mean over the batch."""
+    loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (weight * (target - torch.sigmoid(logits)) ** 2 * loss).flatten(1).sum(1).mean()
+
+
+def mask_loss(logits, target, counts):
+    """Cross entropy and Dice loss (Milletari et al. 2016) of masks, a mean over those pairs that count.
+
+    logits: (B, 1, S, S); target: (B, 1, S, S), 0..1; counts: bool (B,).
+    """
+    cross_entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((1, 2, 3))
+    probability = torch.sigmoid(logits)
+    shared, both = (probability * target).sum((1, 2, 3)), (probability + target).sum((1, 2, 3))
+    loss = 5 * cross_entropy + 1 - (2 * shared + 1) / (both + 1)  # a mask covers a fifteenth of the region
+    return (loss * counts).sum() / counts.sum().clamp(min=1)
+
+
+def lite_losses(network, batch, settings):
+    """Run a LiteNetwork on a batch; return a dictionary of scalars: losses, `total`, and figures to watch.
+
+    `iou` is that of the most confident cell's box with the label, `mask_iou` that of the masks.
+
+    Args:
+        network: LiteNetwork.
+        batch: mapping of tensors: `template` (B, 3, 128, 128), `search` (B, 3, 256, 256), BGR 0..255; `template_box`,
+            `search_box` (B, 4), cxcywh in units of the crop's side; `present`, bool (B,), False where the search region
+            shows another thing; `mask` (B, 1, 256, 256), 0..1, and `has_mask`, bool (B,); and where there is a teacher
+            `teacher_score` (B, 1, 16, 16), 0..1, and `teacher_box` (B, 4).
+        settings: LossSettings.
+    """
+    response = network(batch["search"], network.encode_template(batch["template"], box_cover(batch["template_box"])))
+    label, present = batch["search_box"], batch["present"]
+    score_target, box_target = _blend_teacher(batch, settings)
+    boxes = response.box_cxcywh.movedim(1, -1)  # (B, 16, 16, 4)
+    confidence = (torch.sigmoid(response.classification) * torch.sigmoid(response.localization)).detach()[:, 0]
+    label_iou, _ = iou_and_giou(cxcywh_to_xyxy(boxes.detach()), cxcywh_to_xyxy(label[:, None, None].expand_as(boxes)))
+
+    gaussian = gaussian_map(box_target)[:, 0]
+    positive = gaussian * (gaussian > POSITIVE_WEIGHT) * present[:, None, None]  # (B, 16, 16)
+    doubt = settings.reciprocal * (positive > 0) * (1 - label_iou)
+    classification = quality_focal_loss(response.classification, score_target, (1 - doubt)[:, None])
+
+    linked = positive * (1 - settings.reciprocal + settings.reciprocal * confidence)
+    linked = linked / linked.sum().clamp(min=1e-3 if settings.reciprocal else 1)
+    target = box_target[:, None, None].expand_as(boxes)
+    _, giou = iou_and_giou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(target))  # (B, 16, 16)
+    overlap = ((1 - giou) * linked).sum()
+    distance = ((boxes - target).abs().sum(-1) * linked).sum()
+    localization = functional.binary_cross_entropy_with_logits(response.localization[:, 0], label_iou, reduction="none")
+    localization = (localization * positive).sum() / positive.sum().clamp(min=1)
+
+    shown = batch["has_mask"] & present
+    mask_target = functional.avg_pool2d(batch["mask"], 2)
+    logits = network.mask(response, _jittered(label, settings.mask_box_jitter))
+    mask = mask_loss(logits, mask_target, shown)
+    total = (
+        classification
+        + settings.overlap * overlap
+        + settings.distance * distance
+        + settings.localization * localization
+        + settings.mask * mask
+    )
+    with torch.no_grad():
+        best = confidence.flatten(1).argmax(1, keepdim=True)
+        best_iou = label_iou.flatten(1).gather(1, best)[:, 0]
+        drawn, true = logits > 0, mask_target > 0.5
+        mask_iou = (drawn & true).sum((1, 2, 3)) / (drawn | true).sum((1, 2, 3)).clamp(min=1)
+    return {
+        "total": total,
+        "classification": classification.detach(),
+        "overlap": overlap.detach(),
+        "localization": localization.detach(),
+        "mask": mask.detach(),
+        "iou": (best_iou * present).sum() / present.sum().clamp(min=1),
+        "mask_iou": (mask_iou * shown).sum() / shown.sum().clamp(min=1),
+    }
+
+
+def _blend_teacher(batch, settings):
+    """Targets of the classification (B, 1, 16, 16) and of the box (B, 4), with the teacher where it is believed."""
+    label, present = batch["search_box"], batch["present"]
+    score, box = gaussian_map(label), label
+    if "teacher_score" in batch:
+        agreement, _ = iou_and_giou(cxcywh_to_xyxy(batch["teacher_box"]), cxcywh_to_xyxy(label))
+        believed = ((agreement > settings.agreement_iou) & present).to(score.dtype)
+        share = settings.teacher_score_share * believed[:, None, None, None]
+        score = torch.lerp(score, batch["teacher_score"].clamp(0, 1), share)
+        box = torch.lerp(label, batch["teacher_box"], settings.teacher_box_share * believed[:, None])
+    return score * present[:, None, None, None], box
+
+
+def _jittered(box_cxcywh, deviation):
+    """Boxes (B, 4) as a tracker would find them: moved and resized by a random share of their size."""
+    noise = deviation * torch.randn_like(box_cxcywh)
+    size = box_cxcywh[:, 2:]
+    return torch.cat([box_cxcywh[:, :2] + noise[:, :2] * size, size * torch.exp(noise[:, 2:])], 1)

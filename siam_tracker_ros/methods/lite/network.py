@@ -1,0 +1,252 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network of `lite`: a MobileNetV2 backbone, pixel-wise correlation, an anchor-free head and a mask branch.
+
+Ideas it rests on: pixel-wise correlation (Alpha-Refine, Yan et al. 2021), a box per cell without anchors and a
+localization score beside the classification, whose product is the confidence (SiamRCR, Peng et al. 2021), scores that
+look at the box that they judge (object-aware classification, Ocean, Zhang et al. 2020), and a mask refined with ever
+finer features (SiamMask, Wang et al. 2019).
+"""
+
+import dataclasses
+import typing
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.layers.blocks import DepthwiseConv
+from siam_tracker_ros.layers.mobilenet_v2 import CHANNELS, FINE_CHANNELS, MIDDLE_CHANNELS, STRIDE, MobileNetV2Backbone
+
+TEMPLATE_SIDE = 128  # pixels of the template crop: twice the root of the target's area
+SEARCH_SIDE = 256  # pixels of the search crop: four times the root of the target's area
+TEMPLATE_FACTOR = 2.0
+SEARCH_FACTOR = 4.0
+TEMPLATE_CELLS = TEMPLATE_SIDE // STRIDE
+SEARCH_CELLS = SEARCH_SIDE // STRIDE
+FUSED_CHANNELS = 128
+MASK_SIDE = SEARCH_SIDE // 2  # cells of a mask of the search region
+BGR_MEAN = (0.406 * 255, 0.456 * 255, 0.485 * 255)
+BGR_STD = (0.225 * 255, 0.224 * 255, 0.229 * 255)
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """What is kept of a target: all that the head needs and that does not change from frame to frame.
+
+    Attributes:
+        kernels: (B, 64, 96), one correlation kernel for each template cell.
+        gate: (B, 96, 1, 1), weights of the search channels.
+    """
+
+    kernels: torch.Tensor
+    gate: torch.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """The head's answer for each of the 16 x 16 cells of the search region, and what the mask branch goes on with.
+
+    Attributes:
+        classification: (B, 1, 16, 16), logit of "the target's centre is here".
+        localization: (B, 1, 16, 16), logit of the IoU that this cell's box is expected to have.
+        box_cxcywh: (B, 4, 16, 16), box in units of the search region's side, 0..1 from its top left corner.
+        features: (B, 96, 16, 16), the backbone's, of the search region alone.
+        fused: (B, 128, 16, 16), those of search region and template.
+        middle, fine: (B, 32, 32, 32) and (B, 24, 64, 64), the backbone's at stride 8 and 4.
+    """
+
+    classification: torch.Tensor
+    localization: torch.Tensor
+    box_cxcywh: torch.Tensor
+    features: torch.Tensor
+    fused: torch.Tensor
+    middle: torch.Tensor
+    fine: torch.Tensor
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution that keeps the map's size, batch norm, and a ReLU unless told otherwise."""
+
+    def __init__(self, channels_in, channels_out, kernel=1, relu=True):
+        layers = [
+            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(channels_out),
+        ]
+        super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
+
+
+class ChannelAttention(nn.Module):
+    """Squeeze-and-excitation (Hu et al. 2018)."""
+
+    def __init__(self, channels, reduction=4):
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, channels // reduction, 1)
+        self.excite = nn.Conv2d(channels // reduction, channels, 1)
+
+    def forward(self, x):
+        weights = self.excite(functional.relu(self.squeeze(x.mean((2, 3), keepdim=True))))
+        return x * torch.sigmoid(weights)
+
+
+class TowerBlock(nn.Module):
+    """Depth-wise 5x5 and point-wise convolution with a shortcut."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Sequential(DepthwiseConv(channels, 5, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)),
+            ConvNorm(channels, channels, relu=False),
+        )
+
+    def forward(self, x):
+        return functional.relu(x + self.layers(x))
+
+
+class AlignedScores(nn.Module):
+    """What 3x3 points, spread over each cell's own box, add to its two scores (after Ocean, section 3.3)."""
+
+    def __init__(self, channels, width=32):
+        super().__init__()
+        self.reduce = ConvNorm(channels, width)
+        self.judge = nn.Sequential(ConvNorm(9 * width, 2 * width), nn.Conv2d(2 * width, 2, 1))
+        nn.init.zeros_(self.judge[-1].weight)
+        nn.init.zeros_(self.judge[-1].bias)
+        step = torch.tensor([-1.0, 0.0, 1.0]) / 3
+        steps = torch.cartesian_prod(step, step).flip(1)  # (9, 2) as x, y
+        self.register_buffer("steps", steps[:, None], persistent=False)  # (9, 1, 2)
+
+    def forward(self, fused, box_cxcywh):
+        """Return what to add to the logits (B, 2, 16, 16)."""
+        reduced = self.reduce(fused)  # (B, 32, 16, 16)
+        box = box_cxcywh.detach().flatten(2).transpose(1, 2)[:, None]  # (B, 1, 256, 4)
+        points = (box[..., :2] + self.steps * box[..., 2:]) * 2 - 1  # (B, 9, 256, 2), -1..1 as grid_sample wants them
+        seen = functional.grid_sample(reduced.to(points.dtype), points, align_corners=False)  # (B, 32, 9, 256)
+        seen = seen.flatten(1, 2).unflatten(2, fused.shape[2:])  # (B, 288, 16, 16)
+        return self.judge(seen.to(reduced.dtype))
+
+
+class MaskBranch(nn.Module):
+    """Draws what belongs to the thing in a box, from coarse features to fine ones (after SiamMask's refinement)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.coarse = nn.Sequential(ConvNorm(channels + 1, 48), TowerBlock(48))
+        self.middle = nn.Sequential(ConvNorm(48 + MIDDLE_CHANNELS + 1, 32), TowerBlock(32))
+        self.fine = nn.Sequential(ConvNorm(32 + FINE_CHANNELS + 1, 24), TowerBlock(24))
+        self.mask = nn.Conv2d(24, 4, 3, padding=1)
+
+    def forward(self, fused, middle, fine, box_cxcywh):
+        """Return logits (B, 1, 128, 128) of the search region; box_cxcywh: (B, 4) in units of its side."""
+        x = fused
+        for stage, side_features in ((self.coarse, None), (self.middle, middle), (self.fine, fine)):
+            if side_features is not None:
+                x = torch.cat([functional.interpolate(x, scale_factor=2.0), side_features.to(x.dtype)], 1)
+            x = stage(torch.cat([x, box_cover(box_cxcywh, x.shape[-1]).to(x.dtype)], 1))
+        return functional.pixel_shuffle(self.mask(x), 2)
+
+
+class LiteNetwork(Network):
+    """Finds a template in a search region.
+
+    `encode_template` runs once a target, `forward` once a frame, then `mask` where a mask is wanted. Images are BGR,
+    0..255, any float type.
+    """
+
+    ONNX_INPUTS: typing.ClassVar = {
+        "backbone_features": ((None, 3, None, None),),
+        "head": (
+            (1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
+            (1, TEMPLATE_CELLS**2, CHANNELS),
+            (1, CHANNELS, 1, 1),
+        ),
+        "draw_mask": (
+            (1, FUSED_CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
+            (1, MIDDLE_CHANNELS, 2 * SEARCH_CELLS, 2 * SEARCH_CELLS),
+            (1, FINE_CHANNELS, 4 * SEARCH_CELLS, 4 * SEARCH_CELLS),
+            (1, 4),
+        ),
+    }
+
+    def __init__(self, width=FUSED_CHANNELS, tower_blocks=3):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(BGR_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(BGR_STD).view(1, 3, 1, 1), persistent=False)
+        self.backbone = MobileNetV2Backbone()
+        self.inside = nn.Parameter(torch.zeros(1, CHANNELS, 1, 1))  # marks template cells that the box covers
+        self.kernel = nn.Conv2d(CHANNELS, CHANNELS, 1)
+        self.query = nn.Conv2d(CHANNELS, CHANNELS, 1)
+        self.gate = nn.Linear(CHANNELS, CHANNELS)
+        self.fuse = nn.Sequential(
+            ConvNorm(TEMPLATE_CELLS**2 + CHANNELS, width), ChannelAttention(width), ConvNorm(width, width, 3)
+        )
+        self.classification_tower = nn.Sequential(*(TowerBlock(width) for _ in range(tower_blocks)))
+        self.box_tower = nn.Sequential(*(TowerBlock(width) for _ in range(tower_blocks)))
+        self.classification = nn.Conv2d(width, 1, 1)
+        self.localization = nn.Conv2d(width, 1, 1)
+        self.box = nn.Conv2d(width, 4, 1)
+        self.aligned = AlignedScores(width)
+        self.mask_branch = MaskBranch(width)
+        nn.init.normal_(self.box.weight, std=0.01)
+        nn.init.zeros_(self.box.bias)
+        nn.init.constant_(self.classification.bias, -4.0)  # few cells are the target's
+        axis = (torch.arange(SEARCH_CELLS) + 0.5) / SEARCH_CELLS
+        centers = torch.stack([axis.expand(SEARCH_CELLS, -1), axis[:, None].expand(-1, SEARCH_CELLS)])
+        self.register_buffer("cell_centers", centers[None], persistent=False)  # (1, 2, 16, 16)
+
+    def backbone_features(self, image_bgr):
+        """Backbone features of images (B, 3, H, W) at strides 4, 8 and 16, see `MobileNetV2Backbone.pyramid`."""
+        return self.backbone.pyramid((image_bgr - self.mean) / self.std)
+
+    def encode_template(self, image_bgr, box_cover):
+        """Return the Template of crops (B, 3, 128, 128).
+
+        box_cover: (B, 1, 8, 8), which share of each template cell the target's box covers, 0..1.
+        """
+        *_, features = self.backbone_features(image_bgr)  # (B, 96, 8, 8)
+        kernels = self.kernel(features + self.inside * box_cover).flatten(2).transpose(1, 2)  # (B, 64, 96)
+        mean = (features * box_cover).sum((2, 3)) / box_cover.sum((2, 3)).clamp(min=1e-3)  # (B, 96)
+        return Template(kernels / CHANNELS**0.5, 2 * torch.sigmoid(self.gate(mean))[..., None, None])
+
+    def forward(self, image_bgr, template):
+        """Return the Response of search crops (B, 3, 256, 256) to a Template of the same batch size."""
+        fine, middle, features = self.backbone_features(image_bgr)
+        classification, localization, box_cxcywh, fused = self.head(features, template.kernels, template.gate)
+        return Response(classification, localization, box_cxcywh, features, fused, middle, fine)
+
+    def head(self, features, kernels, gate):
+        """Return a Response's classification, localization, box_cxcywh and fused.
+
+        features: (B, 96, 16, 16), the backbone's, of the search region; kernels, gate: a Template's.
+        """
+        query = self.query(features).flatten(2)  # (B, 96, 256)
+        correlation = torch.bmm(kernels, query).unflatten(2, features.shape[2:])  # (B, 64, 16, 16)
+        fused = self.fuse(torch.cat([correlation, features * gate], 1))  # (B, 128, 16, 16)
+        classification, box = self.classification_tower(fused), self.box_tower(fused)
+        offset, log_size = self.box(box).float().chunk(2, 1)  # cells; logarithm of the size over the expected one
+        size = torch.exp(log_size.clamp(-4, 2)) / SEARCH_FACTOR
+        box_cxcywh = torch.cat([self.cell_centers + offset / SEARCH_CELLS, size], 1)
+        scores = torch.cat([self.classification(classification), self.localization(box)], 1).float()
+        scores = scores + self.aligned(fused, box_cxcywh).float()
+        return scores[:, :1], scores[:, 1:], box_cxcywh, fused
+
+    def mask(self, response, box_cxcywh):
+        """Logits (B, 1, 128, 128) of "this belongs to the target", cells of the search region of a Response.
+
+        box_cxcywh: (B, 4), where the target is, in units of the search region's side.
+        """
+        return self.draw_mask(response.fused, response.middle, response.fine, box_cxcywh)
+
+    def draw_mask(self, fused, middle, fine, box_cxcywh):
+        """The same of the parts of a Response that it takes."""
+        return self.mask_branch(fused, middle, fine, box_cxcywh).float()
+
+
+def box_cover(box_cxcywh, cells=TEMPLATE_CELLS):
+    """Share (B, 1, cells, cells) of each cell of a crop that boxes (B, 4), in units of the crop's side, cover."""
+    edges = torch.arange(cells + 1, device=box_cxcywh.device) / cells  # (cells + 1,)
+    low = (box_cxcywh[:, :2] - box_cxcywh[:, 2:] / 2)[..., None]  # (B, 2, 1)
+    high = (box_cxcywh[:, :2] + box_cxcywh[:, 2:] / 2)[..., None]
+    cover = (torch.minimum(high, edges[1:]) - torch.maximum(low, edges[:-1])).clamp(min=0) * cells  # (B, 2, cells)
+    return (cover[:, 1, :, None] * cover[:, 0, None, :])[:, None]

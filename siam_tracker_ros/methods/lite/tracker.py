@@ -1,0 +1,181 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`lite`: the small tracker that this package trains and ships."""
+
+import dataclasses
+import typing
+
+import numpy as np
+import torch
+
+from siam_tracker_ros.core.crop import crop_context, crops_to_tensor
+from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, paint_mask, smallest_rectangle
+from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.response import clip_to_frame, hann_window, peak_ratio, size_change
+from siam_tracker_ros.core.tracker import Tracker, TrackResult
+from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_corners, xywh_to_cxcywh
+from siam_tracker_ros.methods.lite.network import (
+    SEARCH_CELLS,
+    SEARCH_FACTOR,
+    SEARCH_SIDE,
+    TEMPLATE_FACTOR,
+    TEMPLATE_SIDE,
+    LiteNetwork,
+    Response,
+    Template,
+    box_cover,
+)
+
+BLACK = (0, 0, 0)  # the network was trained with black outside the frame
+MIN_SIDE = 4.0  # pixels; a target never shrinks below it
+
+
+@dataclasses.dataclass(frozen=True)
+class LiteSettings:
+    """How the response becomes a box.
+
+    Attributes:
+        penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
+        window_influence: 0..1, how far the Hann window pulls scores down towards the search region's edge.
+        lr: 0..1, how much of a new size is taken over; position is taken over whole.
+        hold_score: 0..1, below this score the target counts as hidden: its box stays where it is, its mask is empty.
+        mask_threshold: 0..1, a pixel belongs to the target above this probability.
+    """
+
+    RANGES: typing.ClassVar = {
+        "penalty_k": (0.0, 1.0),
+        "window_influence": (0.0, 1.0),
+        "lr": (0.0, 1.0),
+        "hold_score": (0.0, 1.0),
+        "mask_threshold": (0.0, 1.0),
+    }
+
+    penalty_k: float = 0.02
+    window_influence: float = 0.5
+    lr: float = 0.8
+    hold_score: float = 0.05
+    mask_threshold: float = 0.5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LiteTarget:
+    """A target's state: its template and its last box, float64 (4,) as centre x, centre y, width, height."""
+
+    template: Template
+    box_cxcywh: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class View:
+    """What the network says of the region around a target's last box.
+
+    Attributes:
+        response: the network's own answer.
+        score: float64 (16, 16), 0..1, the confidence of each cell.
+        boxes_cxcywh: float64 (4, 16, 16), box in units of the region's side, from its top left corner.
+        side: of the region, in pixels of the frame.
+        origin_xy: top left pixel of the region.
+    """
+
+    response: Response
+    score: np.ndarray
+    boxes_cxcywh: np.ndarray
+    side: int
+    origin_xy: tuple[int, int]
+
+
+class LiteTracker(Tracker):
+    """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
+
+    settings_class = LiteSettings
+
+    def __init__(self, network, settings):
+        super().__init__()
+        self.network = network
+        self.settings = settings
+        self._window = hann_window(SEARCH_CELLS + 2)[1:-1, 1:-1]  # (16, 16)
+
+    def _start(self, image_bgr, box_xywh):
+        box = xywh_to_cxcywh(box_xywh)
+        side = max(1, round(TEMPLATE_FACTOR * np.sqrt(box[2] * box[3])))
+        crop, origin_xy = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, BLACK)
+        in_crop = np.concatenate([(box[:2] - origin_xy) / side, box[2:] / side])
+        with torch.inference_mode():
+            image = crops_to_tensor(crop[None], self.network)
+            cover = box_cover(torch.from_numpy(in_crop[None]).to(image))  # (1, 1, 8, 8)
+            template = self.network.encode_template(image, cover)
+        return LiteTarget(template, box)
+
+    def _step(self, image_bgr, target):
+        view = self.look(image_bgr, target)
+        target, result, _ = self.decide(image_bgr, target, view, view.score)
+        return target, result
+
+    def look(self, image_bgr, target):
+        """Show the network the region around a LiteTarget's last box; return the View."""
+        side = max(1, round(SEARCH_FACTOR * np.sqrt(target.box_cxcywh[2:].prod())))
+        crop, origin_xy = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK)
+        with torch.inference_mode():
+            response = self.network(crops_to_tensor(crop[None], self.network), target.template)
+            confidence = torch.sigmoid(response.classification) * torch.sigmoid(response.localization)
+            packed = torch.cat([confidence, response.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
+        return View(response, packed[0], packed[1:], side, origin_xy)
+
+    def decide(self, image_bgr, target, view, score):
+        """Find a target in a View of it.
+
+        Args:
+            image_bgr: uint8 (H, W, 3).
+            target: LiteTarget.
+            view: View.
+            score: (16, 16), 0..1, the confidence of each cell; the View's own or a better one.
+
+        Returns:
+            The next LiteTarget, the TrackResult, and the cell that was picked as (row, column), None where no cell is
+            good enough.
+        """
+        settings = self.settings
+        size_wh, side, origin_xy, boxes = target.box_cxcywh[2:], view.side, view.origin_xy, view.boxes_cxcywh
+        penalty = np.exp(-settings.penalty_k * (size_change(size_wh / side, boxes[2:]) - 1))
+        response = penalty * score * (1 - settings.window_influence + settings.window_influence * self._window)
+        row, column = cell = np.unravel_index(response.argmax(), response.shape)
+        best_score = float(score[cell])
+        box, part, first_xy = target.box_cxcywh, np.empty((0, 0), bool), (0, 0)
+        frame_wh = image_bgr.shape[1], image_bgr.shape[0]
+        is_found = best_score >= settings.hold_score
+        if is_found:
+            found = boxes[:, row, column]
+            rate = settings.lr * penalty[cell]
+            box = np.concatenate([found[:2] * side + origin_xy, size_wh * (1 - rate) + found[2:] * side * rate])
+            probability = self._draw_mask(view.response, found)  # (128, 128)
+            part, first_xy = paint_mask(probability, settings.mask_threshold, origin_xy, side, frame_wh)
+        contour = largest_contour(part, first_xy)
+        next_box = clip_to_frame(box, image_bgr, MIN_SIDE)  # where to look; what is reported is not clipped
+        result = TrackResult(
+            cxcywh_to_xywh(box),
+            best_score,
+            mask=full_frame(part, first_xy, frame_wh),
+            polygon=xywh_to_corners(cxcywh_to_xywh(box)) if contour is None else smallest_rectangle(contour),
+            peak_ratio=peak_ratio(score, row, column),
+        )
+        return LiteTarget(target.template, next_box), result, cell if is_found else None
+
+    def _draw_mask(self, response, box_cxcywh):
+        """Probability float32 (128, 128) of the target in the search region, for a box in units of its side."""
+        with torch.inference_mode():
+            logits = self.network.mask(response, torch.from_numpy(box_cxcywh[None]).to(response.fused))
+            return torch.sigmoid(logits[0, 0]).float().cpu().numpy()
+
+
+METHODS = (
+    Method(
+        "lite",
+        "small anchor-free network of this project with masks, the default",
+        LiteTracker,
+        LiteNetwork,
+        TEMPLATE_SIDE,
+        SEARCH_SIDE,
+        frame_gmacs=0.38,
+        checkpoint="its own weights, which come with the package",
+    ),
+)

@@ -1,0 +1,89 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ocean's network with the online branch: a classifier after DiMP (Bhat et al. 2019) on a stage of its own.
+
+The Siamese network and the branch share the backbone up to its second stage but not the input: the branch normalizes its
+patches as ImageNet classifiers do. The branch replaces the alignment head.
+"""
+
+import torch
+from torch import nn
+
+from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, FilterOptimizer
+from siam_tracker_ros.layers.prroi_pooling import prroi_pool
+from siam_tracker_ros.layers.resnet import make_stage
+from siam_tracker_ros.methods.ocean.network import OceanNetwork
+
+PATCH_SIDE = 224  # pixels of the branch's input
+PATCH_STRIDE = 16  # pixels of a patch to a feature cell
+PATCH_CELLS = 13
+STAGE_CHANNELS = 1024
+CLASSIFIER_CHANNELS = 512
+IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)
+IMAGENET_STD_RGB = (0.229, 0.224, 0.225)
+MIN_ENERGY = 1e-5
+
+
+class TargetClassifier(nn.Module):
+    """Tells target from background by a correlation filter of 4 x 4 cells that is learned during tracking."""
+
+    def __init__(self):
+        super().__init__()
+        self.feature = nn.Conv2d(STAGE_CHANNELS, CLASSIFIER_CHANNELS, 3, padding=1, bias=False)
+        self.initializer = nn.Conv2d(CLASSIFIER_CHANNELS, CLASSIFIER_CHANNELS, 3, padding=1)
+        self.optimizer = FilterOptimizer(PATCH_STRIDE)
+
+    def forward(self, stage_features):
+        """Classifier features (N, 512, H, W) of the stage's (N, 1024, H, W), each sample scaled to the same energy."""
+        x = self.feature(stage_features)
+        energy = x.square().sum((1, 2, 3), keepdim=True) + MIN_ENERGY
+        values_per_channel_and_tap = x[0].numel() / (CLASSIFIER_CHANNELS * FILTER_CELLS**2)
+        return x * (values_per_channel_and_tap / energy).sqrt()
+
+    def initial_filter(self, features, boxes_xywh):
+        """Filter (1, 512, 4, 4): what samples (N, 512, H, W) hold in their boxes (N, 4), on average."""
+        return prroi_pool(self.initializer(features), boxes_xywh, FILTER_CELLS, PATCH_STRIDE).mean(0, keepdim=True)
+
+
+class OceanOnlineNetwork(OceanNetwork):
+    """OceanNetwork without alignment head, with the stage and the classifier of the online branch.
+
+    Attributes:
+        online_backbone: the branch's own third stage, 1024 channels, stride 16.
+        target_classifier: TargetClassifier.
+    """
+
+    KEY_RULES = (
+        (r"^classifier\.feature_extractor\.0\.", "target_classifier.feature."),
+        (r"^classifier\.filter_initializer\.filter_conv\.", "target_classifier.initializer."),
+        (r"^classifier\.filter_optimizer\.label_map_predictor\.weight$", "target_classifier.optimizer.label"),
+        (r"^classifier\.filter_optimizer\.target_mask_predictor\.0\.weight$", "target_classifier.optimizer.mask"),
+        (
+            r"^classifier\.filter_optimizer\.spatial_weight_predictor\.weight$",
+            "target_classifier.optimizer.spatial_weight",
+        ),
+        (r"^classifier\.filter_optimizer\.", "target_classifier.optimizer."),
+        *OceanNetwork.KEY_RULES,
+        (r"^backbone\.layeronline\.", "online_backbone."),
+    )
+
+    def __init__(self):
+        super().__init__(align=False)
+        self.online_backbone = make_stage(512, STAGE_CHANNELS // 4, 6, stride=2)
+        self.target_classifier = TargetClassifier()
+        for name, values in (("patch_mean", IMAGENET_MEAN_RGB), ("patch_std", IMAGENET_STD_RGB)):
+            self.register_buffer(name, torch.tensor(values).reshape(1, 3, 1, 1), persistent=False)
+
+    @classmethod
+    def for_state(cls, state):
+        return cls()
+
+    def encode_patch(self, patch_rgb):
+        """Classifier features (N, 512, 13, 13) of patches (N, 3, 224, 224), RGB, 0..255."""
+        return self.target_classifier(self.encode_stage(patch_rgb))
+
+    def encode_stage(self, patch_rgb):
+        """The online stage's features (N, 1024, 13, 13) of patches (N, 3, 224, 224), RGB, 0..255."""
+        backbone = self.backbone
+        x = backbone.pool(backbone.stem((patch_rgb / 255 - self.patch_mean) / self.patch_std))
+        return self.online_backbone(backbone.layer2(backbone.layer1(x)))

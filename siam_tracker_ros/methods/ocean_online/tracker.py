@@ -1,0 +1,234 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ocean with its online branch (Zhang et al., ECCV 2020) as TracKit released it.
+
+A classifier that learns the target while it is tracked (DiMP, Bhat et al. 2019) adds its score map to the Siamese
+response; the boxes are the Siamese network's.
+"""
+
+import dataclasses
+import enum
+import typing
+
+import cv2
+import numpy as np
+import torch
+
+from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.response import MIN_SIDE
+from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, correlate
+from siam_tracker_ros.layers.sample_memory import SampleMemory
+from siam_tracker_ros.methods.ocean.network import SEARCH_SIDE, TEMPLATE_SIDE
+from siam_tracker_ros.methods.ocean.tracker import PRESETS, OceanSettings, OceanTarget, OceanTracker
+from siam_tracker_ros.methods.ocean_online.network import (
+    CLASSIFIER_CHANNELS,
+    PATCH_CELLS,
+    PATCH_SIDE,
+    OceanOnlineNetwork,
+)
+from siam_tracker_ros.methods.ocean_online.samples import (
+    DROPOUT,
+    DROPOUT_SAMPLES,
+    MARGIN,
+    crop_patch,
+    draw,
+    first_patches,
+)
+
+SEED = 1234  # of a target's first samples, the same for each target, so that runs repeat
+SEARCH_FACTOR = 4  # sides of the patch's region in mean sides of the target in the first frame
+FIRST_BATCH = 8  # patches that go through the network at once; more do not fit a CPU's cache
+MEMORY_SAMPLES = 250
+FIRST_ITERATIONS = 25
+LATER_ITERATIONS = 3
+UPDATE_INTERVAL = 10  # frames
+LEARNING_RATE = 0.0075
+HARD_NEGATIVE_LEARNING_RATE = 0.02
+HARD_NEGATIVE_SHARE = 0.45  # of the best score; a second peak above it is a distractor
+NEIGHBORHOOD = 2.2  # sides of the target within which all scores belong to one peak
+
+
+@dataclasses.dataclass(frozen=True)
+class OceanOnlineSettings(OceanSettings):
+    """How the response becomes a box.
+
+    Attributes:
+        online_ratio: 0..1, share of the online classifier's scores in what picks the best cell.
+        ratio: without effect, since there is no alignment head.
+
+    The others are OceanSettings'.
+    """
+
+    RANGES: typing.ClassVar = {**OceanSettings.RANGES, "online_ratio": (0.0, 1.0)}
+
+    penalty_k: float = 0.06
+    window_influence: float = 0.484
+    lr: float = 0.644
+    small_target_side: int = 287
+    online_ratio: float = 0.7
+
+
+class Verdict(enum.Enum):
+    """What the classifier's score map says of a frame."""
+
+    NORMAL = enum.auto()
+    HARD_NEGATIVE = enum.auto()  # something else looks like the target
+    NOT_FOUND = enum.auto()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OceanOnlineTarget:
+    """A target's state.
+
+    Attributes:
+        siamese: what OceanTracker keeps of it.
+        kernel: (1, 512, 4, 4), the classifier's filter.
+        memory: SampleMemory that the filter is learned from; it belongs to this target alone.
+        center_xy, size_wh: the target where the classifier last found it, in pixels of the frame.
+        scale: pixels of the frame to one of a patch. It follows the patches really cut, not the target's size.
+        scale_range: lowest and highest scale.
+        frames: tracked so far.
+    """
+
+    siamese: OceanTarget
+    kernel: torch.Tensor
+    memory: SampleMemory
+    center_xy: np.ndarray
+    size_wh: np.ndarray
+    scale: float
+    scale_range: tuple[float, float]
+    frames: int = 0
+
+
+class OceanOnlineTracker(OceanTracker):
+    """Runs an OceanOnlineNetwork that is ready for inference; see `create_tracker`."""
+
+    settings_class = OceanOnlineSettings
+
+    def _start(self, image_bgr, box_xywh):
+        return self._start_with(image_bgr, box_xywh, draw(np.random.default_rng(SEED), PATCH_SIDE, CLASSIFIER_CHANNELS))
+
+    def _start_with(self, image_bgr, box_xywh, draws):
+        """Start with given random draws."""
+        siamese = super()._start(image_bgr, box_xywh)
+        center_xy, size_wh = siamese.box_cxcywh[:2], siamese.box_cxcywh[2:]
+        scale = SEARCH_FACTOR * np.sqrt(size_wh.prod()) / PATCH_SIDE
+        frame_wh = np.array(image_bgr.shape[1::-1])
+        scale_range = scale * (MIN_SIDE / size_wh).max(), scale * (frame_wh / size_wh).min()
+
+        with torch.inference_mode():
+            features, shifts_xy = self._first_samples(image_bgr, center_xy.round(), scale, draws)
+            boxes = np.tile(_box_in_patch(center_xy, size_wh, center_xy.round(), scale), (len(features), 1))
+            boxes[:, :2] += shifts_xy
+            boxes = torch.from_numpy(boxes).to(features)
+            classifier = self.network.target_classifier
+            kernel = classifier.initial_filter(features, boxes)
+            kernel, _ = classifier.optimizer(kernel, features, boxes, FIRST_ITERATIONS)
+            memory = SampleMemory(features, boxes, MEMORY_SAMPLES)
+        return OceanOnlineTarget(siamese, kernel, memory, center_xy, size_wh, scale, scale_range)
+
+    def _first_samples(self, image_bgr, center_xy, scale, draws):
+        """Features (30, 512, 13, 13) of the first frame's samples, and their shifts (30, 2) in pixels of the patch."""
+        like = self.network.patch_mean
+        wide_side = int(PATCH_SIDE * (1 + 2 * MARGIN))
+        wide, _, _ = crop_patch(image_bgr, center_xy, scale * wide_side, wide_side, like)
+        patches, shifts_xy = first_patches(wide, PATCH_SIDE, draws)
+        features = [self._encode(batch) for batch in patches.split(FIRST_BATCH)]
+        kept = torch.from_numpy(draws.kept_channels / (1 - DROPOUT)).to(like)  # (7, 512)
+        features.append(features[0][:1] * kept[:, :, None, None])
+        return torch.cat(features), np.pad(shifts_xy, ((0, DROPOUT_SAMPLES), (0, 0)))
+
+    def _step(self, image_bgr, target):
+        with torch.inference_mode():
+            # A filter of even size answers half a cell off the target's centre.
+            half_cell = (PATCH_CELLS + FILTER_CELLS) % 2 * target.scale * PATCH_SIDE / (2 * PATCH_CELLS)
+            patch, patch_center_xy, scale = crop_patch(
+                image_bgr, target.center_xy + half_cell, target.scale * PATCH_SIDE, PATCH_SIDE, self.network.patch_mean
+            )
+            feature = self._encode(patch)
+            score = correlate(feature, target.kernel)[0, 0].cpu().numpy()  # (14, 14)
+        verdict = judge(score, NEIGHBORHOOD * target.size_wh / scale * PATCH_CELLS / PATCH_SIDE)
+
+        def blend(response):
+            ratio = self.settings.online_ratio
+            online = cv2.resize(score, response.shape, interpolation=cv2.INTER_CUBIC)
+            return ratio * online + (1 - ratio) * response
+
+        siamese, result = self.follow(image_bgr, target.siamese, blend)
+        frames = target.frames + 1
+        if verdict is Verdict.NOT_FOUND:
+            return dataclasses.replace(target, siamese=siamese, frames=frames), result
+
+        center_xy, size_wh = siamese.box_cxcywh[:2], siamese.box_cxcywh[2:]
+        is_hard = verdict is Verdict.HARD_NEGATIVE
+        is_due = is_hard or frames % UPDATE_INTERVAL == 0
+        kernel = target.kernel
+        with torch.inference_mode():
+            box = torch.from_numpy(_box_in_patch(center_xy, size_wh, patch_center_xy, scale)).to(feature)
+            target.memory.insert(feature, box, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
+            if is_due:
+                features, boxes, weights = target.memory.samples()
+                kernel, _ = self.network.target_classifier.optimizer(kernel, features, boxes, LATER_ITERATIONS, weights)
+        target = dataclasses.replace(
+            target,
+            siamese=siamese,
+            kernel=kernel,
+            center_xy=center_xy,
+            size_wh=size_wh,
+            scale=float(np.clip(scale, *target.scale_range)),
+            frames=frames,
+        )
+        return target, dataclasses.replace(result, updated=is_due)
+
+    def _encode(self, patches):
+        return self.network.encode_patch(patches.contiguous(memory_format=torch.channels_last))
+
+
+def judge(score, neighborhood_wh):
+    """Return the Verdict on a score map (14, 14), given the size (w, h) in cells of what belongs to one peak."""
+    best = score.max()
+    if not best >= 0:
+        return Verdict.NOT_FOUND
+    row, column = np.unravel_index(score.argmax(), score.shape)
+    w, h = neighborhood_wh
+    rest = score.copy()
+    rest[
+        max(0, round(row - h / 2)) : max(0, round(row + h / 2 + 1)),
+        max(0, round(column - w / 2)) : max(0, round(column + w / 2 + 1)),
+    ] = 0
+    return Verdict.HARD_NEGATIVE if rest.max() > max(0, HARD_NEGATIVE_SHARE * best) else Verdict.NORMAL
+
+
+def _box_in_patch(center_xy, size_wh, patch_center_xy, scale):
+    """A target's box in a patch, float64 (4,) as x, y, w, h, by the classifier's convention: x = cx - (w - 1) / 2."""
+    size_wh = size_wh / scale
+    center_xy = (center_xy - patch_center_xy) / scale + (PATCH_SIDE - 1) / 2
+    return np.concatenate([center_xy - (size_wh - 1) / 2, size_wh])
+
+
+VOT2018 = {**PRESETS["vot2018_noa"], "online_ratio": 0.5}
+VOT2019 = {**PRESETS["vot2019_noa"], "online_ratio": 0.7}
+
+METHODS = (
+    Method(
+        name="ocean_online",
+        description="Ocean with an online branch: a classifier that learns the target while it is tracked",
+        tracker_class=OceanOnlineTracker,
+        network_class=OceanOnlineNetwork,
+        template_side=TEMPLATE_SIDE,
+        search_side=SEARCH_SIDE,
+        frame_gmacs=25.4,
+        defaults=VOT2019,  # what the authors' run_video.py uses
+        presets={
+            "vot2018": VOT2018,
+            "vot2019": VOT2019,
+            "vot2020": VOT2019,
+            "vot2018on": VOT2018,
+            "vot2019on": VOT2019,
+            "sots_vot2020": {**VOT2019, "online_ratio": 0.9},
+        },
+        checkpoint="TracKit's OceanV19on.pth",
+        published="https://github.com/researchmm/TracKit",
+        half_precision=False,  # the optimizer needs float32
+    ),
+)

@@ -1,0 +1,172 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network of SiamMask (Wang et al. 2019): region proposals, and a mask for the cell that is chosen."""
+
+import typing
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.layers.resnet import ResNet50, backbone_keys
+from siam_tracker_ros.methods.siamrpn.network import TEMPLATE_CELLS, crop_template, make_neck, neck_keys
+from siam_tracker_ros.methods.siamrpn.rpn import HEAD_KEYS, CorrelationHead, RegionProposals, rpn_keys
+
+WIDTH = 256
+COARSE_SIDE = 63  # pixels of a mask without refinement
+SEED_SIDE = 15
+
+# Channels, outermost scale first: of the backbone's features, of what they are narrowed to, of what goes on to the next.
+LATERAL = ((64, 16, 4), (256, 64, 16), (512, 128, 32))
+PASSED_ON = (1, 4, 16)
+SCALE_SIDES = (61, 31, 15)  # pixels of the patch that each scale sees
+REFINED_SIDES = (127, 61, 31)  # pixels of what each scale gives
+
+
+class Template(typing.NamedTuple):
+    """What is kept of a target.
+
+    Attributes:
+        proposals: kernels of the region proposals.
+        mask: kernel of the mask head (B, 256, 5, 5).
+    """
+
+    proposals: list
+    mask: torch.Tensor
+
+
+class Response(typing.NamedTuple):
+    """The answer for a search region.
+
+    Attributes:
+        logits: (B, 10, 25, 25), see `rpn`.
+        offsets: (B, 20, 25, 25).
+        features: the backbone's maps of 64, 256 and 512 channels and the neck's of 256, for the mask.
+    """
+
+    logits: torch.Tensor
+    offsets: torch.Tensor
+    features: tuple
+
+
+class Refinement(nn.Module):
+    """Turns the response of one cell into a mask of 127 x 127 with the help of the backbone's finer features.
+
+    A patch of the search region around the cell is merged in at three scales, coarsest first.
+    """
+
+    def __init__(self, width=WIDTH):
+        super().__init__()
+        self.seed = nn.ConvTranspose2d(width, LATERAL[-1][-1], SEED_SIDE, SEED_SIDE)
+        self.lateral = nn.ModuleList(_two_convolutions(*channels) for channels in LATERAL)
+        self.vertical = nn.ModuleList(_two_convolutions(*[channels[-1]] * 3) for channels in LATERAL)
+        self.merge = nn.ModuleList(
+            nn.Conv2d(channels[-1], onward, 3, padding=1) for channels, onward in zip(LATERAL, PASSED_ON, strict=True)
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, a=1)  # as the authors do; without norms it matters
+
+    def forward(self, features, response, row, column):
+        """Logits (B, 1, 127, 127) from three feature maps and a cell's response (B, 256, 1, 1)."""
+        x = self.seed(response)  # (B, 32, 15, 15)
+        for scale in (2, 1, 0):
+            step = 2 ** (2 - scale)
+            patch = _patch(features[scale], row * step, column * step, SCALE_SIDES[scale], 4 * step)
+            x = self.vertical[scale](x) + self.lateral[scale](patch)
+            x = self.merge[scale](functional.interpolate(x, size=(REFINED_SIDES[scale],) * 2))
+        return x
+
+
+def _two_convolutions(channels_in, channels, channels_out):
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels, channels_out, 3, padding=1),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _patch(features, row, column, side, margin):
+    """The square (B, C, side, side) of features (B, C, H, W) whose corner is `margin` up and left of (row, column).
+
+    Zero outside; only the patch is padded.
+    """
+    top, left = row - margin, column - margin
+    bottom, right = top + side, left + side
+    height, width = features.shape[2:]
+    inside = features[:, :, max(0, top) : bottom, max(0, left) : right]
+    return functional.pad(inside, (max(0, -left), max(0, right - width), max(0, -top), max(0, bottom - height)))
+
+
+class SiamMask(Network):
+    """ResNet-50 up to its third stage, a neck, region proposals and masks, refined where the checkpoint can.
+
+    `encode_template` runs once a target, `forward` once a frame, `mask` for the cell that was chosen. Images are BGR,
+    0..255.
+    """
+
+    KEY_RULES = (
+        *backbone_keys("features.features"),
+        *backbone_keys("backbone"),
+        *neck_keys("features"),
+        *neck_keys("neck"),
+        *rpn_keys("rpn_model"),
+        *rpn_keys("rpn_head"),
+        (r"^mask_model\.mask\.", "mask_head."),
+        (r"^refine_model\.", "refine_head."),
+        (r"^mask_head\.", "coarse."),
+        (r"^refine_head\.deconv\.", "refinement.seed."),
+        (r"^refine_head\.v(\d)\.", r"refinement.lateral.\1."),
+        (r"^refine_head\.h(\d)\.", r"refinement.vertical.\1."),
+        *((rf"^refine_head\.post{2 - scale}\.", f"refinement.merge.{scale}.") for scale in range(3)),
+        *HEAD_KEYS,
+    )
+    REFINED = True  # where no checkpoint says otherwise
+
+    def __init__(self, refined=None, width=WIDTH):
+        super().__init__()
+        self.backbone = ResNet50(stages=3)
+        self.neck = nn.ModuleList(make_neck([1024], [width]))
+        self.rpn = RegionProposals([width], False)
+        self.coarse = CorrelationHead(width, COARSE_SIDE**2)
+        self.refinement = Refinement(width) if (self.REFINED if refined is None else refined) else None
+
+    @classmethod
+    def for_state(cls, state):
+        return cls(any(name.startswith("refinement.") for name in state)) if state else cls()
+
+    def features(self, image_bgr):
+        """Maps of 64, 256 and 512 channels from the backbone, and of 256 from the neck."""
+        *fine, last = self.backbone(image_bgr)
+        return (*fine, self.neck[0](last))
+
+    def encode_template(self, image_bgr):
+        """Return the Template of crops (B, 3, 127, 127)."""
+        features = crop_template(self.features(image_bgr)[-1])  # (B, 256, 7, 7)
+        return Template(self.rpn.encode_template([features]), self.coarse.encode_template(features))
+
+    def forward(self, image_bgr, template):
+        """Return the Response of search crops (B, 3, 255, 255) to a Template."""
+        features = self.features(image_bgr)
+        return Response(*self.rpn(features[-1:], template.proposals), features)
+
+    def mask(self, response, template, row, column):
+        """Logits (B, side, side) of the mask for the window of 127 pixels at one cell.
+
+        The side is 127 with refinement and 63 without. Only this cell's part of the mask head is computed: the
+        authors' code computes the masks of all cells, even where it throws them away.
+        """
+        *fine, last = response.features
+        window = last[:, :, row : row + TEMPLATE_CELLS, column : column + TEMPLATE_CELLS]
+        cell = self.coarse.correlate(window, template.mask)  # (B, 256, 1, 1)
+        if self.refinement is None:
+            return self.coarse.predict(cell).reshape(-1, COARSE_SIDE, COARSE_SIDE)
+        return self.refinement(fine, cell, row, column)[:, 0]
+
+
+class SiamMaskBase(SiamMask):
+    """The same without refinement, unless a checkpoint has it."""
+
+    REFINED = False

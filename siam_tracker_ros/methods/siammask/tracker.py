@@ -1,0 +1,212 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""SiamMask (Wang et al. 2019), as its authors and as PySOT released it."""
+
+import dataclasses
+import typing
+
+import numpy as np
+import torch
+
+from siam_tracker_ros.core.crop import crop_context, crops_to_tensor, mean_bgr, round_half_up
+from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, smallest_rectangle, upright_bounds, warp_mask
+from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.response import clip_to_frame, context_side
+from siam_tracker_ros.core.tracker import Tracker, TrackResult
+from siam_tracker_ros.geometry import corners_to_equal_area_cxcywh, cxcywh_to_xywh, xywh_to_corners, xywh_to_cxcywh
+from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase, Template
+from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
+from siam_tracker_ros.methods.siamrpn.network import SEARCH_SIDE, TEMPLATE_SIDE
+from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
+
+FIRST_CELL = 4  # the window of this cell begins at the corner of the search crop; those before begin outside
+
+
+@dataclasses.dataclass(frozen=True)
+class SiamMaskSettings:
+    """How the response becomes a box and a mask.
+
+    Attributes:
+        penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
+        window_influence: 0..1, share of the Hann window in what picks the best anchor.
+        lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
+        mask_threshold: 0..1, a pixel belongs to the target above this probability.
+        box_generation: what is reported, from the largest part of the mask if it has more than 100 pixels; where the
+            target is searched for next always comes from the regression.
+            "released": as the authors do, box from the regression, polygon the smallest rotated rectangle;
+            "axis_aligned": box and polygon the bounds;
+            "rotated": polygon the smallest rotated rectangle, box the upright one of the same area.
+            Without such a part box and polygon are those of the regression.
+    """
+
+    RANGES: typing.ClassVar = {
+        "penalty_k": (0.0, 1.0),
+        "window_influence": (0.0, 1.0),
+        "lr": (0.0, 1.0),
+        "mask_threshold": (0.0, 1.0),
+        "box_generation": ("released", "axis_aligned", "rotated"),
+    }
+
+    penalty_k: float = 0.04
+    window_influence: float = 0.40
+    lr: float = 1.0
+    mask_threshold: float = 0.35
+    box_generation: str = "released"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SiamMaskTarget:
+    """A target's state.
+
+    Attributes:
+        template: what the network keeps of the template.
+        fill_bgr: mean colour of the first frame, which fills what lies outside of any frame.
+        box_cxcywh: float64 (4,), its last box, from the regression.
+    """
+
+    template: Template
+    fill_bgr: np.ndarray
+    box_cxcywh: np.ndarray
+
+
+class SiamMaskTracker(Tracker):
+    """Runs a SiamMask that is ready for inference, by the rules of its authors' code; see `create_tracker`."""
+
+    settings_class = SiamMaskSettings
+    snap = staticmethod(round)  # a crop's corner to whole pixels
+    mask_border = -1.0  # what the frame holds around the mask's window
+    clips_polygon = False  # whether a polygon from the regression is made of the clipped box
+
+    def __init__(self, network, settings):
+        super().__init__()
+        self.network = network
+        self.settings = settings
+
+    def _start(self, image_bgr, box_xywh):
+        box, fill_bgr = xywh_to_cxcywh(box_xywh), mean_bgr(image_bgr)
+        side = round(context_side(*box[2:]))
+        crop, _ = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, fill_bgr, self.snap)
+        with torch.inference_mode():
+            template = self.network.encode_template(crops_to_tensor(crop[None], self.network))
+        return SiamMaskTarget(template, fill_bgr, box)
+
+    def _step(self, image_bgr, target):
+        settings = self.settings
+        center_xy, size_wh = target.box_cxcywh[:2], target.box_cxcywh[2:]
+        context = context_side(*size_wh)
+        scale = TEMPLATE_SIDE / context  # pixels of the crop to one of the frame
+        side = max(1, round(context * (SEARCH_SIDE / TEMPLATE_SIDE)))
+        crop, _ = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, target.fill_bgr, self.snap)
+        with torch.inference_mode():
+            response = self.network(crops_to_tensor(crop[None], self.network), target.template)
+            score, boxes = decode_proposals(response.logits, response.offsets)
+            best = best_proposal(score, boxes, size_wh * scale, settings.penalty_k, settings.window_influence)
+            logits = self.network.mask(response, target.template, best.row, best.column)
+            probability = torch.sigmoid(logits[0]).float().cpu().numpy()  # (127, 127) or (63, 63)
+
+        found = best.box_cxcywh / scale
+        rate = best.penalty * best.score * settings.lr
+        unclipped = np.concatenate([center_xy + found[:2], size_wh * (1 - rate) + found[2:] * rate])
+        box = clip_to_frame(unclipped, image_bgr)
+
+        zoom = side / SEARCH_SIDE  # pixels of the frame to one of the crop
+        cell_xy = np.array([best.column, best.row]) - FIRST_CELL
+        corner_xy = center_xy - side / 2 + cell_xy * STRIDE * zoom  # of the mask's window; the crop's corner unsnapped
+        frame_wh = image_bgr.shape[1], image_bgr.shape[0]
+        values, first_xy = warp_mask(probability, corner_xy, TEMPLATE_SIDE * zoom, frame_wh, self.mask_border)
+        part = values > settings.mask_threshold
+        contour = largest_contour(part, first_xy)
+
+        box_xywh = cxcywh_to_xywh(box)
+        polygon = xywh_to_corners(box_xywh if self.clips_polygon else cxcywh_to_xywh(unclipped))
+        if contour is not None and settings.box_generation == "axis_aligned":
+            box_xywh = upright_bounds(contour)
+            polygon = xywh_to_corners(box_xywh)
+        elif contour is not None:
+            polygon = smallest_rectangle(contour)
+            if settings.box_generation == "rotated":
+                box_xywh = cxcywh_to_xywh(corners_to_equal_area_cxcywh(polygon))
+        result = TrackResult(
+            box_xywh,
+            best.score,
+            mask=full_frame(part, first_xy, frame_wh),
+            polygon=polygon,
+            peak_ratio=best.peak_ratio,
+        )
+        return dataclasses.replace(target, box_cxcywh=box), result
+
+
+class PySOTSiamMaskTracker(SiamMaskTracker):
+    """The same by the rules of PySOT's code."""
+
+    snap = staticmethod(round_half_up)
+    mask_border = 0.0
+    clips_polygon = True
+
+
+def _preset(penalty_k, window_influence, lr, mask_threshold):
+    return {
+        "penalty_k": penalty_k,
+        "window_influence": window_influence,
+        "lr": lr,
+        "mask_threshold": mask_threshold,
+    }
+
+
+VOT = _preset(0.04, 0.42, 0.25, 0.30)
+VOT2018 = _preset(0.10, 0.41, 0.32, 0.15)
+DAVIS = _preset(0.04, 0.40, 1.0, 0.35)
+PRESETS = {
+    "vot": VOT,
+    "vot2016": VOT,
+    "vot2018": VOT2018,
+    "vot2019": VOT,
+    "davis": DAVIS,
+    "youtube_vos": DAVIS,
+    # What each program does where no configuration says otherwise.
+    "siammask": _preset(0.09, 0.39, 0.38, 0.30),
+    "pysot": _preset(0.04, 0.44, 0.40, 0.30),
+}
+PYSOT_PRESETS = {**PRESETS, "vot2016": VOT2018, "vot2019": VOT2018}
+
+METHODS = (
+    Method(
+        name="siammask_r50",
+        description="SiamMask with refined masks, by PySOT's rules",
+        tracker_class=PySOTSiamMaskTracker,
+        network_class=SiamMask,
+        template_side=TEMPLATE_SIDE,
+        search_side=SEARCH_SIDE,
+        frame_gmacs=15.8,
+        defaults=VOT2018,
+        presets=PYSOT_PRESETS,
+        checkpoint="PySOT's siammask_r50_l3; takes SiamMask's files as well",
+        published="https://github.com/STVIR/pysot/blob/master/MODEL_ZOO.md",
+    ),
+    Method(
+        name="siammask_base",
+        description="SiamMask with masks of 63 pixels, by its authors' rules",
+        tracker_class=SiamMaskTracker,
+        network_class=SiamMaskBase,
+        template_side=TEMPLATE_SIDE,
+        search_side=SEARCH_SIDE,
+        frame_gmacs=15.5,
+        defaults=PRESETS["siammask"],
+        presets=PRESETS,
+        checkpoint="what SiamMask's siammask_base trains; takes the refined files as well",
+        published="https://github.com/foolwood/SiamMask",
+    ),
+    Method(
+        name="siammask_sharp",
+        description="SiamMask with refined masks, by its authors' rules",
+        tracker_class=SiamMaskTracker,
+        network_class=SiamMask,
+        template_side=TEMPLATE_SIDE,
+        search_side=SEARCH_SIDE,
+        frame_gmacs=15.8,
+        defaults=DAVIS,
+        presets=PRESETS,
+        checkpoint="SiamMask_DAVIS.pth, SiamMask_VOT.pth or SiamMask_VOT_LD.pth",
+        published="https://github.com/foolwood/SiamMask",
+    ),
+)

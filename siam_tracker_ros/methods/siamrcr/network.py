@@ -1,0 +1,130 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A network after "SiamRCR: Reciprocal Classification and Regression for Visual Object Tracking" (Peng et al., 2021).
+
+Published at IJCAI 2021, pages 952 to 958, without code or weights. From the paper: an anchor-free head of
+classification and regression, reciprocal links by which each of the two weights the other's loss at each positive
+sample, and a localization branch that predicts how accurate the box is and, at inference, stands in for the link from
+the regression. A box is regressed as size and centre offset, and the score is the product of classification and
+localization.
+
+Our choices, which nothing published confirms: Ocean's backbone, neck and towers with one depth-wise correlation a branch;
+the localization reads the regression tower; offsets in cells, sizes as logarithms of cells.
+"""
+
+import dataclasses
+import math
+
+import torch
+from torch import nn
+
+from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.layers.blocks import ConvNorm
+from siam_tracker_ros.layers.correlation import depthwise_correlation
+from siam_tracker_ros.layers.resnet import ResNet50
+from siam_tracker_ros.methods.ocean.network import (
+    CHANNELS,
+    STRIDE,
+    TEMPLATE_MARGIN,
+    at_least_float32,
+    cell_pixels,
+    make_tower,
+)
+
+MAX_EXPONENT = 10.0  # boxes have sides of 0.0004 to 176,000 pixels
+USUAL_SIDE = 64.0  # pixels of a target in a search crop; untrained boxes start there
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """What is kept of a target: the kernels (B, 256, 5, 5) that slide over each search region."""
+
+    classification: torch.Tensor
+    regression: torch.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """The head's answer for each of the S x S cells of the search region; S = 25 for 255 pixels.
+
+    Attributes:
+        classification: (B, 1, S, S), logit of "the target is here".
+        localization: (B, 1, S, S), logit of the IoU that this cell's box is expected to have.
+        box_cxcywh: (B, 4, S, S), boxes in pixels of the search crop, from its middle one, side // 2.
+    """
+
+    classification: torch.Tensor
+    localization: torch.Tensor
+    box_cxcywh: torch.Tensor
+
+
+def decode_box(regression):
+    """Boxes (B, 4, S, S), as Response has them, of what the head regresses (B, 4, S, S): dx, dy, log w, log h."""
+    offset, log_size = regression.split(2, 1)
+    size = log_size.clamp(-MAX_EXPONENT, MAX_EXPONENT).exp() * STRIDE
+    return torch.cat([_cell_centers(regression) + offset * STRIDE, size], 1)
+
+
+def encode_box(box_cxcywh):
+    """What the head should regress (B, 4, S, S) for a box at each cell (B, 4, S, S); the inverse of `decode_box`."""
+    center, size = box_cxcywh.split(2, 1)
+    return torch.cat([(center - _cell_centers(box_cxcywh)) / STRIDE, (size / STRIDE).log()], 1)
+
+
+def _cell_centers(like):
+    """Centres x, y (2, S, S) of the cells of a map (B, 4, S, S) in pixels from the crop's middle one."""
+    cell = cell_pixels(like.shape[-1]).to(like)
+    return torch.stack(torch.meshgrid(cell, cell, indexing="xy"))
+
+
+class CorrelationBranch(nn.Module):
+    """Adapts the neck's features to one branch and correlates search region and template."""
+
+    def __init__(self, channels=CHANNELS):
+        super().__init__()
+        self.template = ConvNorm(channels, channels, 3)
+        self.search = ConvNorm(channels, channels, 3)
+        self.tower = make_tower(channels)
+
+    def forward(self, features, kernel):
+        """Tower features (B, 256, H - 6, W - 6) of search features (B, 256, H, W) and a kernel (B, 256, 5, 5)."""
+        return self.tower(depthwise_correlation(self.search(features), kernel))
+
+
+class SiamRCRNetwork(Network):
+    """Finds a template in a search region.
+
+    `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255, any float type.
+    """
+
+    def __init__(self, channels=CHANNELS):
+        super().__init__()
+        self.backbone = ResNet50(stages=3)
+        self.neck = ConvNorm(1024, channels, relu=None)
+        self.classification_branch = CorrelationBranch(channels)
+        self.regression_branch = CorrelationBranch(channels)
+        self.classification = nn.Conv2d(channels, 1, 3, padding=1)
+        self.localization = nn.Conv2d(channels, 1, 3, padding=1)
+        self.box = nn.Conv2d(channels, 4, 3, padding=1)
+        for head in (self.classification, self.localization, self.box):
+            nn.init.normal_(head.weight, std=0.01)
+            nn.init.zeros_(head.bias)
+        with torch.no_grad():
+            self.box.bias[2:] = math.log(USUAL_SIDE / STRIDE)
+
+    def encode_template(self, image_bgr):
+        """Return the Template of crops (B, 3, 127, 127)."""
+        inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
+        features = self.neck(self.backbone(image_bgr)[-1])[..., inside, inside]  # (B, 256, 7, 7)
+        return Template(self.classification_branch.template(features), self.regression_branch.template(features))
+
+    def forward(self, image_bgr, template):
+        """Return the Response of search crops (B, 3, side, side) to a Template of batch size B or 1."""
+        features = self.neck(self.backbone(image_bgr)[-1])
+        classification = self.classification_branch(features, template.classification)
+        regression = self.regression_branch(features, template.regression)
+        return Response(
+            at_least_float32(self.classification(classification)),
+            at_least_float32(self.localization(regression)),
+            decode_box(at_least_float32(self.box(regression))),
+        )

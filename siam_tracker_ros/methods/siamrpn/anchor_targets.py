@@ -1,0 +1,154 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What SiamRPN++ and SiamMask learn at each anchor: target or background, and the way from the anchor to the box.
+
+Two rules are in use, those of PySOT (Li et al. 2019) and of SiamMask (Wang et al. 2019). They differ in how many
+anchors teach "background" and in which ones do so when the search region shows another object than the template.
+"""
+
+import dataclasses
+import math
+import typing
+
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.geometry import cxcywh_to_xyxy
+from siam_tracker_ros.methods.siamrpn.anchors import STRIDE, anchor_grid
+
+TARGET, BACKGROUND, IGNORED = 1, 0, -1
+WINDOW_RADIUS = 3  # cells around the object of a negative pair that may teach "background"
+
+
+@dataclasses.dataclass(frozen=True)
+class AnchorRules:
+    """Which anchors of a search region take part in the loss.
+
+    Attributes:
+        target_iou: an anchor that overlaps the box by more is a target.
+        background_iou: one that overlaps it by less is background; those between are ignored.
+        max_targets: of one pair.
+        max_anchors: of one pair, targets and background together.
+        fill_up: background takes the places that targets leave free; else it has those above `max_targets` alone.
+        negative_anchors: of a pair whose search region does not show the template's object; all are background.
+        around_object: they lie around the object that the search region shows, else around its centre.
+    """
+
+    target_iou: float = 0.6
+    background_iou: float = 0.3
+    max_targets: int = 16
+    max_anchors: int = 64
+    fill_up: bool = False
+    negative_anchors: int = 16
+    around_object: bool = True
+
+
+PYSOT_RULES = AnchorRules()
+SIAMMASK_RULES = AnchorRules(fill_up=True, around_object=False)
+
+
+class AnchorTargets(typing.NamedTuple):
+    """Targets of one pair over A anchors in each of S x S cells.
+
+    Attributes:
+        label: int64 (A, S, S), one of TARGET, BACKGROUND, IGNORED.
+        offset: float32 (4, A, S, S): x and y from anchor to box in sides of the anchor, logarithms of box over anchor.
+        weight: float32 (A, S, S), of the offsets; sums to nearly one over the targets, zero where there are none.
+        overlap: float32 (A, S, S), IoU of anchor and box.
+    """
+
+    label: np.ndarray
+    offset: np.ndarray
+    weight: np.ndarray
+    overlap: np.ndarray
+
+
+def search_anchors(cells, search_side=255):
+    """Anchors float32 (4, A, cells, cells) as cx, cy, w, h in pixels of a search region.
+
+    The middle cell lies on pixel `search_side // 2`.
+    """
+    anchors = anchor_grid(cells).copy()
+    anchors[:2] += search_side // 2
+    return anchors
+
+
+def anchor_targets(box_xyxy, cells, rules, random, search_side=255, negative=False):
+    """Targets of one pair.
+
+    Args:
+        box_xyxy: box of the object in the search region, in its pixels.
+        cells: rows and columns of the network's answer.
+        rules: PYSOT_RULES or SIAMMASK_RULES.
+        random: numpy.random.RandomState that picks anchors where there are too many.
+        search_side: pixels.
+        negative: True when that object is not the template's.
+
+    Returns:
+        AnchorTargets.
+
+    Raises:
+        InvalidInputError: a box without width or height, which no anchor can become.
+    """
+    box = [float(value) for value in box_xyxy]
+    if not (box[2] > box[0] and box[3] > box[1]):
+        raise InvalidInputError(
+            f"box {box} has no area, expected x1 < x2 and y1 < y2; leave such annotations out of the data"
+        )
+    anchors = search_anchors(cells, search_side)
+    label = np.full(anchors.shape[1:], IGNORED)
+    if negative:
+        center = np.full(2, cells // 2)
+        if rules.around_object:
+            center = center + [_cells_from_middle((box[i] + box[i + 2]) / 2, search_side) for i in (0, 1)]
+        left, top = (max(0, place - WINDOW_RADIUS) for place in center)
+        right, bottom = (max(0, place + WINDOW_RADIUS + 1) for place in center)
+        window = np.zeros(label.shape, bool)
+        window[:, top:bottom, left:right] = True
+        label[_pick(window, rules.negative_anchors, random)] = BACKGROUND
+        nothing = np.zeros(label.shape, np.float32)
+        return AnchorTargets(label, np.zeros_like(anchors), nothing, nothing)
+
+    overlap = _iou(cxcywh_to_xyxy(np.moveaxis(anchors, 0, -1)), box)
+    targets = _pick(overlap > rules.target_iou, rules.max_targets, random)
+    count = len(targets[0])
+    room = rules.max_anchors - (count if rules.fill_up else rules.max_targets)
+    label[targets] = TARGET
+    label[_pick(overlap < rules.background_iou, room, random)] = BACKGROUND
+    weight = np.zeros(label.shape, np.float32)
+    weight[targets] = 1 / (count + 1e-6)
+    return AnchorTargets(label, _offset(anchors, box), weight, overlap)
+
+
+def _cells_from_middle(position, search_side):
+    """Cells from the middle one to a position, one too many: PySOT adds a half before it rounds up."""
+    return math.ceil((position - search_side // 2) / STRIDE + 0.5)
+
+
+def _pick(mask, count, random):
+    """Indices of the true places of a mask, at most `count` of them, drawn by a shuffle."""
+    places = np.nonzero(mask)
+    if len(places[0]) <= count:
+        return places
+    order = np.arange(len(places[0]))
+    random.shuffle(order)
+    return tuple(axis[order[:count]] for axis in places)
+
+
+def _offset(anchors_cxcywh, box_xyxy):
+    """How anchors (4, ...) become a box: what the network is to say."""
+    x1, y1, x2, y2 = box_xyxy
+    cx, cy, w, h = anchors_cxcywh
+    width, height = x2 - x1, y2 - y1
+    parts = ((x1 + x2) * 0.5 - cx) / w, ((y1 + y2) * 0.5 - cy) / h, np.log(width / w), np.log(height / h)
+    return np.stack(parts).astype(np.float32)
+
+
+def _iou(first_xyxy, box_xyxy):
+    """IoU of boxes (..., 4) with one box in the precision of the boxes, for labels that turn on its last bit."""
+    x1, y1, x2, y2 = np.moveaxis(first_xyxy, -1, 0)
+    left, top, right, bottom = box_xyxy
+    width = np.maximum(0, np.minimum(right, x2) - np.maximum(left, x1))
+    height = np.maximum(0, np.minimum(bottom, y2) - np.maximum(top, y1))
+    shared = width * height
+    return shared / ((x2 - x1) * (y2 - y1) + (right - left) * (bottom - top) - shared)

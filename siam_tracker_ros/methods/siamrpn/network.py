@@ -1,0 +1,112 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The networks of SiamRPN++ (Li et al. 2019), with three backbones."""
+
+from torch import nn
+
+from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.layers.alexnet import CHANNELS as ALEXNET_CHANNELS
+from siam_tracker_ros.layers.alexnet import AlexNet, alexnet_keys
+from siam_tracker_ros.layers.blocks import ConvNorm
+from siam_tracker_ros.layers.mobilenet_v2 import WideMobileNetV2, wide_mobilenet_keys
+from siam_tracker_ros.layers.resnet import ResNet50, backbone_keys
+from siam_tracker_ros.methods.siamrpn.rpn import HEAD_KEYS, RegionProposals, rpn_keys
+
+TEMPLATE_SIDE = 127
+SEARCH_SIDE = 255
+TEMPLATE_CELLS = 7  # of a template's features, those that the target fills
+
+
+def neck_keys(official, own="neck"):
+    """Renaming rules for the neck, of one level or several, that checkpoints call `official`."""
+    levels = tuple((rf"^{official}\.downsample{level + 2}\.downsample\.", f"{own}.{level}.") for level in range(3))
+    return (*levels, (rf"^{official}\.downsample\.downsample\.", f"{own}.0."))
+
+
+def make_neck(channels, widths):
+    """A convolution 1x1 for each level, without ReLU."""
+    return [ConvNorm(level, width, relu=None) for level, width in zip(channels, widths, strict=True)]
+
+
+def crop_template(features):
+    """The central 7 x 7 cells of template features (B, C, H, W), or all where there are fewer.
+
+    What lies further out saw the padding of the layers before it.
+    """
+    top, left = (max(0, size - TEMPLATE_CELLS) // 2 for size in features.shape[2:])
+    return features[:, :, top : top + TEMPLATE_CELLS, left : left + TEMPLATE_CELLS]
+
+
+class SiamRPN(Network):
+    """A backbone, a neck that narrows each level's features, and region proposals.
+
+    `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255.
+    """
+
+    def __init__(self, backbone, levels, neck, rpn):
+        super().__init__()
+        self.backbone = backbone
+        self.levels = levels
+        self.neck = nn.ModuleList(neck)
+        self.rpn = rpn
+
+    def features(self, image_bgr):
+        """One map for each level, (B, its width, H / 8, W / 8)."""
+        features = self.backbone(image_bgr)
+        return [narrow(features[level]) for narrow, level in zip(self.neck, self.levels, strict=True)]
+
+    def encode_template(self, image_bgr):
+        """Kernels of the proposals from template crops (B, 3, 127, 127)."""
+        return self.rpn.encode_template([crop_template(feature) for feature in self.features(image_bgr)])
+
+    def forward(self, image_bgr, kernels):
+        """Return logits (B, 10, S, S) and offsets (B, 20, S, S) of search crops (B, 3, side, side); see `rpn`."""
+        return self.rpn(self.features(image_bgr), kernels)
+
+
+class SiamRPNAlex(SiamRPN):
+    """With AlexNet, one level and no neck; a search region of 287 pixels gives S = 21."""
+
+    KEY_RULES = (*alexnet_keys("backbone"), *rpn_keys("rpn_head"), *HEAD_KEYS)
+
+    def __init__(self):
+        super().__init__(AlexNet(), (0,), [nn.Identity()], RegionProposals([ALEXNET_CHANNELS], False))
+
+
+class MultiLevelSiamRPN(SiamRPN):
+    """With three levels; a checkpoint says how wide each is and whether their average has learned weights."""
+
+    def __init__(self, backbone, levels, channels, widths, weighted):
+        super().__init__(backbone, levels, make_neck(channels, widths), RegionProposals(widths, weighted))
+
+    @classmethod
+    def for_state(cls, state):
+        narrowed = [f"neck.{level}.0.weight" for level in range(3)]
+        if not all(name in state for name in narrowed):
+            return cls()
+        return cls(tuple(state[name].shape[0] for name in narrowed), "rpn.classification_weight" in state)
+
+
+class SiamRPNMobileNetV2(MultiLevelSiamRPN):
+    """With the wide MobileNetV2; a search region of 255 pixels gives S = 25, one of 831 gives 97."""
+
+    KEY_RULES = (*wide_mobilenet_keys("backbone"), *neck_keys("neck"), *rpn_keys("rpn_head"), *HEAD_KEYS)
+
+    def __init__(self, widths=(256, 256, 256), weighted=False):
+        super().__init__(WideMobileNetV2(), (3, 5, 7), (44, 134, 448), widths, weighted)
+
+
+class SiamRPNResNet50(MultiLevelSiamRPN):
+    """With ResNet-50; a search region of 255 pixels gives S = 25, one of 831 gives 97."""
+
+    KEY_RULES = (*backbone_keys("backbone"), *neck_keys("neck"), *rpn_keys("rpn_head"), *HEAD_KEYS)
+
+    def __init__(self, widths=(256, 256, 256), weighted=True):
+        super().__init__(ResNet50(), (2, 3, 4), (512, 1024, 2048), widths, weighted)
+
+
+class SiamRPNResNet50LongTerm(SiamRPNResNet50):
+    """The same with the widths of the authors' long-term checkpoint."""
+
+    def __init__(self, widths=(128, 256, 512), weighted=True):
+        super().__init__(widths, weighted)

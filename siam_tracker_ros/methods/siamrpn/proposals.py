@@ -1,0 +1,77 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How SiamRPN++ and SiamMask pick one region proposal of the response."""
+
+import typing
+
+import numpy as np
+import torch
+
+from siam_tracker_ros.core.response import hann_window, peak_ratio, size_change
+from siam_tracker_ros.methods.siamrpn.anchors import anchor_grid
+
+MAX_EXPONENT = 88.0  # single precision knows no larger power of e; it keeps sizes finite, whatever a network says
+
+
+class Proposal(typing.NamedTuple):
+    """The best anchor of a response.
+
+    Attributes:
+        row, column: its cell.
+        box_cxcywh: float64 (4,), its box in pixels of the search crop, from the crop's middle.
+        score: 0..1, its confidence before penalty and window.
+        penalty: 0..1, for its change of size and shape; 1 where there is none.
+        peak_ratio: 0..1, highest score away from its cell over its own.
+    """
+
+    row: int
+    column: int
+    box_cxcywh: np.ndarray
+    score: float
+    penalty: float
+    peak_ratio: float
+
+
+def decode_proposals(logits, offsets):
+    """Scores and boxes of all anchors.
+
+    Args:
+        logits: tensor (1, 10, S, S), five of the background, then five of the target.
+        offsets: tensor (1, 20, S, S), five of each of x, y, width and height, in units of the anchor.
+
+    Returns:
+        float64 (5, S, S), 0..1, and float64 (4, 5, S, S) as cxcywh in pixels of the search crop, from its middle.
+    """
+    packed = torch.cat([logits, offsets], 1)[0].cpu().double().unflatten(0, (6, -1))  # (6, 5, S, S)
+    score = torch.softmax(packed[:2], 0)[1].numpy()
+    offset = packed[2:].numpy()
+    anchors = anchor_grid(score.shape[-1])
+    centers = anchors[:2] + anchors[2:] * offset[:2]
+    sizes = anchors[2:] * np.exp(np.clip(offset[2:], -MAX_EXPONENT, MAX_EXPONENT))
+    return score, np.concatenate([centers, sizes])
+
+
+def best_proposal(score, boxes, size_wh, penalty_k, window_influence):
+    """Pick the Proposal with the highest score after penalty and window.
+
+    Args:
+        score: (5, S, S) of `decode_proposals`.
+        boxes: (4, 5, S, S) of `decode_proposals`.
+        size_wh: last size of the target in pixels of the search crop.
+        penalty_k: strength of the penalty on changes of size and shape.
+        window_influence: 0..1, share of the Hann window.
+    """
+    penalty = np.exp(-penalty_k * (size_change(size_wh, boxes[2:]) - 1))
+    response = penalty * score * (1 - window_influence) + hann_window(score.shape[-1]) * window_influence
+    best = np.unravel_index(response.argmax(), response.shape)
+    _, row, column = best
+    peaks = score.max(0)
+    peaks[row, column] = score[best]
+    return Proposal(
+        int(row),
+        int(column),
+        boxes[(slice(None), *best)],
+        float(score[best]),
+        float(penalty[best]),
+        peak_ratio(peaks, row, column),
+    )

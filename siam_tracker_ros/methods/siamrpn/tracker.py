@@ -1,0 +1,219 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""SiamRPN++ (Li et al. 2019) as PySOT released it, short-term and long-term."""
+
+import dataclasses
+import typing
+
+import numpy as np
+import torch
+
+from siam_tracker_ros.core.crop import crop_context, crops_to_tensor, mean_bgr
+from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.response import clip_to_frame, context_side
+from siam_tracker_ros.core.tracker import Tracker, TrackResult
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
+from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
+from siam_tracker_ros.methods.siamrpn.network import (
+    TEMPLATE_SIDE,
+    SiamRPNAlex,
+    SiamRPNMobileNetV2,
+    SiamRPNResNet50,
+    SiamRPNResNet50LongTerm,
+)
+from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
+
+LOST_WINDOW_INFLUENCE = 0.001  # a lost target may be anywhere
+FARTHEST = 1e6  # pixels; no frame is so large, and no crop can be
+THINNEST = 1e-3  # pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class SiamRPNSettings:
+    """How the response becomes a box.
+
+    Attributes:
+        penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
+        window_influence: 0..1, share of the Hann window in what picks the best anchor.
+        lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
+        search_side: side of the search crop in pixels of the network's input: that of the template, 127, and a
+            multiple of 8 more.
+        long_term: whether a target can be lost: its box then stays, and it is searched for in a larger region.
+        confidence_low: 0..1, a target whose score is below is lost.
+        confidence_high: 0..1, a lost target whose score is above is found again.
+        lost_search_side: as `search_side`, for a lost target.
+    """
+
+    RANGES: typing.ClassVar = {
+        "penalty_k": (0.0, 1.0),
+        "window_influence": (0.0, 1.0),
+        "lr": (0.0, 1.0),
+        "search_side": (191, 1023),
+        "long_term": (False, True),
+        "confidence_low": (0.0, 1.0),
+        "confidence_high": (0.0, 1.0),
+        "lost_search_side": (191, 1023),
+    }
+
+    penalty_k: float = 0.05
+    window_influence: float = 0.42
+    lr: float = 0.38
+    search_side: int = 255
+    long_term: bool = False
+    confidence_low: float = 0.8
+    confidence_high: float = 0.998
+    lost_search_side: int = 831
+
+    def __post_init__(self):
+        for name in ("search_side", "lost_search_side"):
+            side = getattr(self, name)
+            rest = (side - TEMPLATE_SIDE) % STRIDE
+            if rest:
+                raise InvalidSettingError(
+                    f"setting {name} is {side:g}, expected {TEMPLATE_SIDE} and a multiple of {STRIDE} more, "
+                    f"such as {side - rest:g}"
+                )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SiamRPNTarget:
+    """A target's state.
+
+    Attributes:
+        kernels: what the network keeps of the template.
+        fill_bgr: mean colour of the first frame, which fills what lies outside of any frame.
+        box_cxcywh: float64 (4,), its last box.
+        lost: whether a long-term tracker has lost it. PySOT keeps this in the tracker, where it outlives the target.
+    """
+
+    kernels: list
+    fill_bgr: np.ndarray
+    box_cxcywh: np.ndarray
+    lost: bool = False
+
+
+class SiamRPNTracker(Tracker):
+    """Runs a SiamRPN that is ready for inference; see `create_tracker`."""
+
+    settings_class = SiamRPNSettings
+
+    def __init__(self, network, settings):
+        super().__init__()
+        self.network = network
+        self.settings = settings
+
+    def _start(self, image_bgr, box_xywh):
+        box, fill_bgr = xywh_to_cxcywh(box_xywh), mean_bgr(image_bgr)
+        side = round(context_side(*box[2:]))
+        crop, _ = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, fill_bgr)
+        with torch.inference_mode():
+            kernels = self.network.encode_template(crops_to_tensor(crop[None], self.network))
+        return SiamRPNTarget(kernels, fill_bgr, box)
+
+    def _step(self, image_bgr, target):
+        settings = self.settings
+        center_xy, size_wh = target.box_cxcywh[:2], target.box_cxcywh[2:]
+        search_side = int(settings.lost_search_side if target.lost else settings.search_side)
+        influence = LOST_WINDOW_INFLUENCE if target.lost else settings.window_influence
+        context = context_side(*size_wh)
+        scale = TEMPLATE_SIDE / context  # pixels of the crop to one of the frame
+        side = max(1, round(context * (search_side / TEMPLATE_SIDE)))
+        crop, _ = crop_context(image_bgr, center_xy, side, search_side, target.fill_bgr)
+        with torch.inference_mode():
+            score, boxes = decode_proposals(*self.network(crops_to_tensor(crop[None], self.network), target.kernels))
+        best = best_proposal(score, boxes, size_wh * scale, settings.penalty_k, influence)
+
+        box, lost = target.box_cxcywh, False
+        if not settings.long_term or best.score >= settings.confidence_low:
+            found = best.box_cxcywh / scale
+            rate = best.penalty * best.score * settings.lr
+            box = np.concatenate([center_xy + found[:2], size_wh * (1 - rate) + found[2:] * rate])
+        clipped = clip_to_frame(box, image_bgr)
+        if settings.long_term:
+            lost = best.score < settings.confidence_low or (target.lost and best.score <= settings.confidence_high)
+            next_box = np.concatenate([box[:2].clip(-FARTHEST, FARTHEST), box[2:].clip(THINNEST, FARTHEST)])
+        else:
+            next_box = clipped
+        result = TrackResult(cxcywh_to_xywh(clipped), best.score, peak_ratio=best.peak_ratio)
+        return dataclasses.replace(target, box_cxcywh=next_box, lost=lost), result
+
+
+def _preset(penalty_k, window_influence, lr, **others):
+    return {"penalty_k": penalty_k, "window_influence": window_influence, "lr": lr, **others}
+
+
+ALEX = _preset(0.16, 0.40, 0.30, search_side=287)
+MOBILENET = _preset(0.04, 0.40, 0.50)
+RESNET = _preset(0.05, 0.42, 0.38, long_term=False)
+RESNET_OTB = _preset(0.24, 0.50, 0.25, long_term=False)
+LONG_TERM = _preset(0.05, 0.28, 0.22, long_term=True, confidence_low=0.8, confidence_high=0.998)
+RESNET_PRESETS = {
+    "vot2016": RESNET,
+    "vot2018": RESNET,
+    "vot2019": RESNET,
+    "otb": RESNET_OTB,
+    "otb2015": RESNET_OTB,
+    "lt": LONG_TERM,
+    "vot2018_lt": LONG_TERM,
+    # Of the configurations that PySOT trains with.
+    "16gpu": _preset(0.01, 0.40, 0.38, long_term=False),
+    "8gpu": _preset(0.04, 0.44, 0.33, long_term=False),
+    "otb_8gpu": RESNET_OTB,
+}
+MODEL_ZOO = "https://github.com/STVIR/pysot/blob/master/MODEL_ZOO.md"
+
+METHODS = (
+    Method(
+        name="siamrpn_alex",
+        description="SiamRPN++ with AlexNet, the fastest of the family",
+        tracker_class=SiamRPNTracker,
+        network_class=SiamRPNAlex,
+        template_side=TEMPLATE_SIDE,
+        search_side=287,
+        frame_gmacs=6.45,
+        defaults=ALEX,
+        presets={name: ALEX for name in ("vot2016", "vot2018", "vot2019", "otb", "otb2015", "16gpu")},
+        checkpoint="PySOT's siamrpn_alex_dwxcorr or siamrpn_alex_dwxcorr_otb",
+        published=MODEL_ZOO,
+    ),
+    Method(
+        name="siamrpn_mobilev2",
+        description="SiamRPN++ with MobileNetV2 of width 1.4 and three levels",
+        tracker_class=SiamRPNTracker,
+        network_class=SiamRPNMobileNetV2,
+        template_side=TEMPLATE_SIDE,
+        search_side=255,
+        frame_gmacs=6.91,
+        defaults=MOBILENET,
+        presets={name: MOBILENET for name in ("vot2016", "vot2018", "vot2019")},
+        checkpoint="PySOT's siamrpn_mobilev2_l234_dwxcorr",
+        published=MODEL_ZOO,
+    ),
+    Method(
+        name="siamrpn_r50",
+        description="SiamRPN++ with ResNet-50 and three levels",
+        tracker_class=SiamRPNTracker,
+        network_class=SiamRPNResNet50,
+        template_side=TEMPLATE_SIDE,
+        search_side=255,
+        frame_gmacs=48.7,
+        defaults=RESNET,
+        presets=RESNET_PRESETS,
+        checkpoint="PySOT's siamrpn_r50_l234_dwxcorr, with _otb or _lt",
+        published=MODEL_ZOO,
+    ),
+    Method(
+        name="siamrpn_r50_lt",
+        description="SiamRPN++ with ResNet-50 that searches for a lost target in a larger region",
+        tracker_class=SiamRPNTracker,
+        network_class=SiamRPNResNet50LongTerm,
+        template_side=TEMPLATE_SIDE,
+        search_side=255,
+        frame_gmacs=51.6,
+        defaults=LONG_TERM,
+        presets=RESNET_PRESETS,
+        checkpoint="PySOT's siamrpn_r50_l234_dwxcorr_lt",
+        published=MODEL_ZOO,
+    ),
+)
