@@ -7,6 +7,7 @@ from torch import nn
 
 from siam_tracker_ros.data import DatasetSettings, read_dataset
 from siam_tracker_ros.layers.blocks import ConvNorm
+from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
 from siam_tracker_ros.methods.ocean.network import OceanNetwork
 from siam_tracker_ros.methods.ocean_online.network import OceanOnlineNetwork
 from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase
@@ -14,7 +15,6 @@ from siam_tracker_ros.methods.siamrcr.network import SiamRCRNetwork
 from siam_tracker_ros.methods.siamrpn.network import SiamRPN, SiamRPNAlex, SiamRPNResNet50
 from siam_tracker_ros.methods.siamrpn.rpn import RegionProposals
 from siam_tracker_ros.training.batches import PublishedPairs
-from siam_tracker_ros.training.methods import METHODS
 
 WIDTH = 16  # channels of the heads here, of which the published networks have 256
 SEARCH_SIDE = 191  # pixels of the search regions here, of which the published ones have 255
@@ -65,13 +65,12 @@ QUICK = {
     "siamrpn_alex": quick_alex,
     "siamrpn_r50": lambda: quick(SiamRPNResNet50, 4, widths=(WIDTH,) * 3),
     "siamrpn_r50_otb": lambda: quick(SiamRPNResNet50, 4, widths=(WIDTH,) * 3, weighted=False),
-    "siamrpn_r50_16gpu": lambda: quick(SiamRPNResNet50, 4, widths=(WIDTH,) * 3),
     "siammask_base": lambda: quick(SiamMaskBase, width=WIDTH),
     "siammask_sharp": lambda: quick(SiamMask, width=WIDTH),
     "ocean": lambda: quick(OceanNetwork, channels=WIDTH),
     "ocean_online": quick_online,
     "siamrcr": lambda: quick(SiamRCRNetwork, channels=WIDTH),
-    "gradnet": METHODS["gradnet"].make_network,
+    "gradnet": GradNetNetwork,
 }
 
 

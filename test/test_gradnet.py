@@ -14,7 +14,7 @@ from siam_tracker_ros.core.crop import crop_context, mean_bgr
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.methods.gradnet.network import GradNetNetwork, correlate, tracking_loss
-from siam_tracker_ros.methods.gradnet.tracker import MODELS, GradNetSettings, GradNetTracker, _crop_pyramid, _normalize
+from siam_tracker_ros.methods.gradnet.tracker import METHODS, GradNetSettings, GradNetTracker, _crop_pyramid, _normalize
 from siam_tracker_ros.weights.checkpoint import load_weights
 
 BASE = "base_256/model_epoch45"
@@ -272,7 +272,7 @@ def random_tracker():
 
 
 def test_the_model_tells_of_itself():
-    (info,) = MODELS
+    (info,) = METHODS
     assert info.name == "gradnet"
     assert not info.half_precision
     fields = {field.name for field in dataclasses.fields(GradNetSettings)}

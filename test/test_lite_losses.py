@@ -7,7 +7,7 @@ import torch
 
 from siam_tracker_ros.methods.lite.losses import LossSettings, gaussian_map, lite_losses, mask_loss, quality_focal_loss
 from siam_tracker_ros.methods.lite.network import LiteNetwork, Response, box_cover
-from siam_tracker_ros.training.overlap import iou_and_giou
+from siam_tracker_ros.training.losses import iou_and_giou
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -8,7 +8,7 @@ from siam_tracker_ros import create_tracker
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
 from siam_tracker_ros.methods.ocean.network import OceanNetwork, Response, alignment_offset, cell_pixels, response_cells
-from siam_tracker_ros.methods.ocean.tracker import MODELS, PRESETS, OceanSettings, OceanTracker
+from siam_tracker_ros.methods.ocean.tracker import METHODS, PRESETS, OceanSettings, OceanTracker
 
 PLAIN = {"penalty_k": 0.0, "window_influence": 0.0}
 
@@ -160,7 +160,7 @@ def test_a_benchmark_has_many_names(name):
 
 
 def test_presets_are_settings_in_range():
-    (info,) = MODELS
+    (info,) = METHODS
     assert info.presets is PRESETS
     for preset in PRESETS.values():
         assert preset.keys() == OceanSettings.RANGES.keys()

@@ -18,7 +18,7 @@ from siam_tracker_ros.methods.ocean.tracker import OceanTracker
 from siam_tracker_ros.methods.ocean_online import tracker as ocean_online
 from siam_tracker_ros.methods.ocean_online.network import OceanOnlineNetwork
 from siam_tracker_ros.methods.ocean_online.samples import Draws
-from siam_tracker_ros.methods.ocean_online.tracker import MODELS, OceanOnlineSettings, OceanOnlineTracker
+from siam_tracker_ros.methods.ocean_online.tracker import METHODS, OceanOnlineSettings, OceanOnlineTracker
 from siam_tracker_ros.weights.checkpoint import load_weights
 
 
@@ -50,7 +50,7 @@ def first_target(double):
 
 def start(preset, double):
     frames, boxes = ocean_video()
-    tracker = OceanOnlineTracker(network(double), OceanOnlineSettings(**MODELS[0].presets[preset]))
+    tracker = OceanOnlineTracker(network(double), OceanOnlineSettings(**METHODS[0].presets[preset]))
     first = first_target(double)
     features, boxes_in_patch, _ = first.memory.samples()
     siamese = OceanTracker._start(tracker, frames[0], cxcywh_to_xywh(np.float64(boxes[0])))

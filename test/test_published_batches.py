@@ -14,24 +14,20 @@ from published_recipes import RECIPES
 from quick_networks import QUICK, tiny_pairs
 from torch import nn
 
+from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.registry import find_trained
 from siam_tracker_ros.data import DatasetSettings, read_dataset
 from siam_tracker_ros.data.shards import ShardTrack
 from siam_tracker_ros.errors import DatasetError, InvalidSettingError, WeightsError
 from siam_tracker_ros.layers.mobilenet_v2 import MobileNetV2Backbone
 from siam_tracker_ros.layers.resnet import ResNet50
+from siam_tracker_ros.methods.gradnet.training import color_directions
 from siam_tracker_ros.methods.ocean_online.network import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from siam_tracker_ros.settings import make_settings, to_values
 from siam_tracker_ros.training import starting_weights
 from siam_tracker_ros.training.augmentation import prepare_crop, prepared_box
-from siam_tracker_ros.training.batches import (
-    PublishedBatches,
-    PublishedPairs,
-    color_directions,
-    fill_color,
-    preparation,
-    prepare,
-)
-from siam_tracker_ros.training.methods import METHODS
+from siam_tracker_ros.training.batches import PublishedBatches, PublishedPairs, fill_color, prepare
+from siam_tracker_ros.training.pairs import usual_preparation
 from siam_tracker_ros.training.published import PublishedCurriculum, PublishedLearner
 from siam_tracker_ros.training.recipe import start_stage
 from siam_tracker_ros.weights.checkpoint import save_weights
@@ -56,7 +52,7 @@ def same(first, second):
 
 def test_a_prepared_crop_has_the_target_in_its_middle(shards):
     for track in read_dataset(DatasetSettings("shards", str(shards))):
-        crop = prepare(track, 1)
+        crop = prepare(track, 1, usual_preparation("shards"))
         rows, columns = np.nonzero(crop.mask)
         found = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
         np.testing.assert_allclose(found, crop.box_xyxy, atol=2)
@@ -77,7 +73,7 @@ def test_a_prepared_crop_has_the_target_in_its_middle(shards):
 def test_crops_are_cut_at_the_corners_that_the_authors_take(shards, method, format_name, box_xyxy, inclusive):
     track = next(iter(read_dataset(DatasetSettings("shards", str(shards)))))
     track = dataclasses.replace(track, boxes_xywh=np.array([(30.0, 40, 80, 60)]))
-    crop = prepare(track, 0, preparation(method, format_name))
+    crop = prepare(track, 0, find_trained(method).load_training().preparation(format_name))
     image = track.image_bgr(0)
     expected = prepare_crop(image, box_xyxy, inclusive, fill_color(image, track.valid_xywh(0)))
     np.testing.assert_array_equal(crop.image_bgr, expected)
@@ -87,7 +83,7 @@ def test_crops_are_cut_at_the_corners_that_the_authors_take(shards, method, form
 def test_a_target_of_one_pixel_keeps_it(shards):
     track = next(iter(read_dataset(DatasetSettings("shards", str(shards)))))
     track = dataclasses.replace(track, boxes_xywh=np.array([(30.0, 40, 1, 1)]))
-    crops = [prepare(track, 0, preparation("siamrpn_r50", name)) for name in ("imagenet_vid", "coco")]
+    crops = [prepare(track, 0, usual_preparation(name)) for name in ("imagenet_vid", "coco")]
     np.testing.assert_array_equal(crops[0].image_bgr, crops[1].image_bgr)
     assert (np.diff(crops[0].box_xyxy.reshape(2, 2), axis=0) > 0).all()
 
@@ -141,7 +137,7 @@ def test_weights_that_learn_have_gradients_where_nothing_else_is_told(shards, na
     PublishedLearner(network, recipe)(PublishedBatches(tiny_pairs(recipe, shards), 2).draw(0))["total"].backward()
     weights = dict(network.named_parameters())
     idle = [name for name, weight in weights.items() if weight.requires_grad and weight.grad is None]
-    assert bool(idle) == METHODS[recipe.method].has_unused_parameters
+    assert bool(idle) == recipe.training.has_unused_parameters
 
 
 def test_devices_share_the_pairs_of_a_step(shards):
@@ -277,7 +273,7 @@ def torchvision_resnet():
     return state
 
 
-class Backboneed(nn.Module):
+class Backboned(Network):
     def __init__(self, backbone):
         super().__init__()
         self.backbone = backbone.eval()
@@ -289,7 +285,7 @@ def test_a_backbone_of_torchvision_answers_to_raw_bgr_as_it_did_to_normalized_rg
     fake = types.SimpleNamespace(get_weight=lambda name: weights if name == "ResNet50_Weights.IMAGENET1K_V1" else None)
     monkeypatch.setitem(sys.modules, "torchvision", types.SimpleNamespace(models=fake))
     monkeypatch.setitem(sys.modules, "torchvision.models", fake)
-    network = Backboneed(ResNet50(stages=3))
+    network = Backboned(ResNet50(stages=3))
     starting_weights.start_backbone(network, "torchvision")
     image_bgr = torch.rand(1, 3, 31, 31) * 255
     rgb = image_bgr.flip(1) / 255
@@ -308,14 +304,14 @@ def test_a_backbone_of_the_authors_is_taken_as_it_is(tmp_path):
     for name in [name for name in state if name.endswith("downsample.0.weight") and "layer1" not in name]:
         state[name] = torch.randn(*state[name].shape[:2], 3, 3)
     torch.save(state, tmp_path / "resnet50.model")
-    network = Backboneed(ResNet50(stages=3))
+    network = Backboned(ResNet50(stages=3))
     starting_weights.start_backbone(network, tmp_path / "resnet50.model")
     assert (network.backbone.stem[0].weight == state["conv1.weight"]).all()
     assert (network.backbone.layer3[0].shortcut[0].weight == state["layer3.0.downsample.0.weight"]).all()
 
 
 def test_mobilenets_norms_are_folded_in(tmp_path):
-    network = Backboneed(MobileNetV2Backbone())
+    network = Backboned(MobileNetV2Backbone())
     generator = torch.Generator().manual_seed(0)
     state, layers = {}, [module for module in network.backbone.modules() if isinstance(module, nn.Conv2d)]
     for number, layer in enumerate(layers):
@@ -338,13 +334,13 @@ def test_mobilenets_norms_are_folded_in(tmp_path):
 def test_without_torchvision_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
     with pytest.raises(InvalidSettingError, match=r"\.\[train\]"):
-        starting_weights.start_backbone(Backboneed(ResNet50(stages=1)), "torchvision")
+        starting_weights.start_backbone(Backboned(ResNet50(stages=1)), "torchvision")
 
 
 def test_a_start_that_is_no_backbone_is_refused(tmp_path):
     torch.save({"a.weight": torch.zeros(3)}, tmp_path / "a.pth")
     with pytest.raises(WeightsError, match="ImageNet start"):
-        starting_weights.start_backbone(Backboneed(ResNet50(stages=1)), tmp_path / "a.pth")
+        starting_weights.start_backbone(Backboned(ResNet50(stages=1)), tmp_path / "a.pth")
 
 
 class Stage(Small):

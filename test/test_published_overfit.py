@@ -19,20 +19,27 @@ from siam_tracker_ros.core.response import hann_window
 from siam_tracker_ros.geometry import cxcywh_to_xywh, iou_xywh, ltrb_to_cxcywh
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.layers.filter_optimizer import correlate as filter_response
+from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
 from siam_tracker_ros.methods.gradnet.tracker import UPSAMPLING, GradNetSettings
+from siam_tracker_ros.methods.gradnet.training import adapted_scores
 from siam_tracker_ros.methods.ocean.network import OceanNetwork, cell_pixels
 from siam_tracker_ros.methods.ocean_online.network import PATCH_STRIDE, OceanOnlineNetwork, TargetClassifier
-from siam_tracker_ros.methods.ocean_online.training import score_target
+from siam_tracker_ros.methods.ocean_online.training import FILTER_STEPS, score_target
 from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase
 from siam_tracker_ros.methods.siammask.tracker import FIRST_CELL
+from siam_tracker_ros.methods.siammask.training import (
+    MASK_PADDING,
+    MASK_SIDE,
+    mask_agreement,
+    mask_cells,
+    mask_windows,
+    refined_masks,
+)
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.proposals import decode_proposals
 from siam_tracker_ros.training.augmentation import TEMPLATE_SIDE, Augmentation
 from siam_tracker_ros.training.batches import PublishedBatches
-from siam_tracker_ros.training.methods import METHODS
-from siam_tracker_ros.training.objectives import FILTER_STEPS, MASK_PADDING, adapted_scores, refined_masks
 from siam_tracker_ros.training.published import PublishedCurriculum, PublishedLearner
-from siam_tracker_ros.training.rpn_losses import MASK_SIDE, mask_agreement, mask_cells, mask_windows
 from siam_tracker_ros.training.schedules import Schedule
 
 
@@ -255,7 +262,7 @@ def gradnet_iou(network, batch):
 def test_gradnet_learns_eight_videos_with_one_template(ellipses, one_thread):
     """It has no boxes: all cells within two of the target's centre have one label, and a size is found by scales."""
     recipe, channels = RECIPES["gradnet"], 64
-    network = METHODS["gradnet"].make_network()
+    network = GradNetNetwork()
     network.search_backbone, network.template_backbone = QuickGradBackbone(channels), QuickGradBackbone(channels)
     network.gradient_stage = nn.Sequential(ConvNorm(channels, channels, relu=None), nn.Tanh())
     settle(network.search_backbone, network.search_backbone, recipe.search_side)

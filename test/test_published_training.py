@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The published recipes at work, as the command runs them: what they start from, what they leave, how they go on."""
 
-import dataclasses
 import json
 
 import pytest
@@ -11,7 +10,7 @@ from published_recipes import FOLDER, RECIPES
 from quick_networks import QUICK
 
 from siam_tracker_ros.cli import main
-from siam_tracker_ros.training.methods import METHODS
+from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.weights.checkpoint import load_weights, read_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -29,8 +28,7 @@ def run_epoch(shards, tmp_path, monkeypatch):
     """Run one epoch of a recipe on a quick network, as a user does; returns the weights' path."""
 
     def run(name, *settings, resume=False):
-        method = dataclasses.replace(METHODS[RECIPES[name].method], make_network=QUICK[name])
-        monkeypatch.setitem(METHODS, RECIPES[name].method, method)
+        monkeypatch.setattr(Method, "make_network", lambda method, trained_name: QUICK[name]())
         given = {
             "output": tmp_path / name,
             "datasets": f"[{{format: shards, path: {shards}}}]",
@@ -58,7 +56,7 @@ def test_an_epoch_of_each_recipe(name, run_epoch, capsys):
     network = QUICK[name]()
     load_weights(network, state, name)
     (record,) = [json.loads(line) for line in (path.parent / "log.jsonl").read_text().splitlines()]
-    assert record["step"] == 1 and {*METHODS[RECIPES[name].method].losses, "total"} <= record.keys()
+    assert record["step"] == 1 and {*RECIPES[name].training.losses, "total"} <= record.keys()
 
 
 @pytest.mark.parametrize(
@@ -83,8 +81,7 @@ def test_an_epoch_of_each_recipe(name, run_epoch, capsys):
     ],
 )
 def test_what_cannot_be_is_refused_before_the_first_step(name, setting, words, tmp_path, monkeypatch, capsys):
-    method = dataclasses.replace(METHODS[RECIPES[name].method], make_network=QUICK[name])
-    monkeypatch.setitem(METHODS, RECIPES[name].method, method)
+    monkeypatch.setattr(Method, "make_network", lambda method, trained_name: QUICK[name]())
     given = f"output={tmp_path / 'run'}", "backbone=none", "start=null", "device=cpu", setting
     arguments = [part for each in given for part in ("--set", each)]
     assert main(["train", str(FOLDER / f"{name}.yaml"), *arguments]) == 2

@@ -13,14 +13,19 @@ from published_recipes import RECIPES
 from torch import nn
 
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
+from siam_tracker_ros.methods.gradnet import training as gradnet_training
 from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
+from siam_tracker_ros.methods.ocean import training as ocean_losses
 from siam_tracker_ros.methods.ocean.network import OceanNetwork, Response
+from siam_tracker_ros.methods.siammask import training as siammask_training
 from siam_tracker_ros.methods.siammask.network import SiamMask
+from siam_tracker_ros.methods.siammask.training import siammask_pair
 from siam_tracker_ros.methods.siamrpn.anchor_targets import PYSOT_RULES, SIAMMASK_RULES, anchor_targets, search_anchors
-from siam_tracker_ros.training import augmentation, objectives, ocean_losses, recipes, rpn_losses
+from siam_tracker_ros.methods.siamrpn.training import classification_loss
+from siam_tracker_ros.training import augmentation
+from siam_tracker_ros.training import recipe as recipes
 from siam_tracker_ros.training.augmentation import Augmentation
-from siam_tracker_ros.training.methods import METHODS, Drawn
-from siam_tracker_ros.training.pairs import PreparedCrop, draw_frames, draw_round, siammask_pair
+from siam_tracker_ros.training.pairs import Drawn, PreparedCrop, draw_frames, draw_round
 from siam_tracker_ros.training.schedules import Schedule, WarmUp
 
 BOTH_RULES = pytest.mark.parametrize("rules", [PYSOT_RULES, SIAMMASK_RULES], ids=["pysot", "siammask"])
@@ -115,7 +120,7 @@ def test_a_class_without_members_gives_no_loss(targets, background, count_single
     label.flatten()[:targets] = 1
     label.flatten()[20 : 20 + background] = 0
     logits = torch.zeros(1, 10, 4, 4, requires_grad=True)
-    loss = rpn_losses.classification_loss(logits, label, count_singletons)
+    loss = classification_loss(logits, label, count_singletons)
     loss.backward()
     assert loss.item() == pytest.approx(expected, abs=1e-6)
     assert torch.isfinite(logits.grad).all() and bool(logits.grad.any()) == (expected > 0)
@@ -126,7 +131,7 @@ def test_confidence_in_the_right_class_costs_nothing():
     label[0, 2, 1, :], label[0, 4, 3, :] = 1, 0
     logits = torch.zeros(1, 10, 4, 4)
     logits[:, 5 + 2, 1], logits[:, 4, 3] = 30, 30
-    assert rpn_losses.classification_loss(logits, label).item() == pytest.approx(0, abs=1e-6)
+    assert classification_loss(logits, label).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_masks_and_windows_come_in_the_same_order():
@@ -134,25 +139,27 @@ def test_masks_and_windows_come_in_the_same_order():
     cells[0, 3, 20] = cells[0, 20, 3] = cells[1, 12, 12] = True
     rows, columns = torch.meshgrid(torch.arange(25.0), torch.arange(25.0), indexing="ij")
     logits = (100 * rows + columns).expand(2, 9, 25, 25) + torch.tensor([0.0, 1000.0])[:, None, None, None]
-    columns_found = rpn_losses.mask_columns(logits, cells, side=3)
+    columns_found = siammask_training.mask_columns(logits, cells, side=3)
     assert columns_found.shape == (3, 3, 3)
     assert columns_found[:, 0, 0].tolist() == [320, 2003, 2212]
     x = torch.arange(255.0).expand(2, 255, 255)  # a window starts 32 pixels before 8 * column
-    windows = rpn_losses.mask_windows(x, cells, 32)
+    windows = siammask_training.mask_windows(x, cells, 32)
     assert windows.shape == (3, 127, 127)
     assert windows[:, 63, 63].tolist() == [8 * column - 32 + 63 for column in (20, 3, 12)]
 
 
 def test_no_mask_no_loss_and_no_gradient_from_outside():
     logits = torch.randn(2, 63, 63, requires_grad=True)
-    nothing = rpn_losses.mask_loss(logits[:0], torch.zeros(0, 127, 127))
+    nothing = siammask_training.mask_loss(logits[:0], torch.zeros(0, 127, 127))
     assert nothing.item() == 0
-    assert [value.item() for value in rpn_losses.mask_agreement(logits[:0], torch.zeros(0, 127, 127)).values()] == [
+    assert [
+        value.item() for value in siammask_training.mask_agreement(logits[:0], torch.zeros(0, 127, 127)).values()
+    ] == [
         0,
         0,
         0,
     ]
-    outside = rpn_losses.mask_loss(logits, torch.zeros(2, 127, 127))
+    outside = siammask_training.mask_loss(logits, torch.zeros(2, 127, 127))
     (nothing + outside).backward()
     assert outside.item() == pytest.approx(math.log(2), abs=1e-6)
     assert not logits.grad.any()
@@ -163,7 +170,7 @@ def test_negative_and_maskless_pairs_teach_no_mask():
     label[0, 2, 12, 12] = 1
     label[1, :, 9:16, 9:16] = 0
     label[2, 0, 3, 4] = 1
-    cells = rpn_losses.mask_cells(label)
+    cells = siammask_training.mask_cells(label)
     assert torch.nonzero(cells).tolist() == [[0, 12, 12], [2, 3, 4]]
 
 
@@ -223,9 +230,9 @@ def test_ocean_has_its_third_loss_with_the_object_aware_head_alone(align):
     distance, inside = ocean_losses.distance_target((90, 80, 170, 150))
     parts = {"class_target": ocean_losses.class_target((0, 0)), "distance": distance, "inside": inside}
     batch = {name: torch.from_numpy(part)[None].expand(2, *part.shape) for name, part in parts.items()}
-    losses = objectives.ocean_objective(ocean_answer(align), {"template": None, "search": None, **batch})
+    losses = ocean_losses.ocean_objective(ocean_answer(align), {"template": None, "search": None, **batch})
     assert set(losses) == {"classification", "box", *(["aligned"] if align else [])}
-    assert torch.isfinite(rpn_losses.weighted_total(losses, RECIPES["ocean"].loss_weights))
+    assert torch.isfinite(recipes.weighted_total(losses, RECIPES["ocean"].loss_weights))
     assert losses["classification"].item() == pytest.approx(math.log(2), abs=1e-6)
 
 
@@ -234,7 +241,7 @@ def test_gradnet_learns_through_its_step_but_not_in_the_search_backbone():
     optimizer = recipes.start_stage(network, RECIPES["gradnet"], 0)
     batch = {"template": torch.rand(2, 3, 127, 127) * 255, "search": torch.rand(2, 3, 239, 239) * 255}
     losses = RECIPES["gradnet"].objective(network, batch)
-    norm = recipes.take_step(network, optimizer, rpn_losses.weighted_total(losses, RECIPES["gradnet"].loss_weights))
+    norm = recipes.take_step(network, optimizer, recipes.weighted_total(losses, RECIPES["gradnet"].loss_weights))
     assert norm > 0
     assert all(weight.grad is None for weight in network.search_backbone.parameters())
     assert all(weight.grad.any() for weight in network.gradient_stage.conv.parameters() if weight.ndim > 1)
@@ -402,12 +409,12 @@ def test_views_show_the_target_where_their_box_says(kind):
         if kind == "pysot":
             view, found = augmentation.augment_pysot(image, box, 255, varied, draw(number))
         elif kind == "siammask":
-            view, found, mask = augmentation.augment_siammask(
+            view, found, mask = siammask_training.augment_siammask(
                 image, box, 255, varied, random.Random(number), draw(number), image[..., 0] > 0
             )
             assert (mask == (view[..., 0] > 127)).mean() > 0.995
         else:
-            view, found, shift = augmentation.augment_ocean(image, box, 255, varied, draw(number))
+            view, found, shift = ocean_losses.augment_ocean(image, box, 255, varied, draw(number))
             assert np.abs(shift).max() <= 64
         rows, columns = np.nonzero(view[..., 0] > 127)
         edges = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
@@ -426,7 +433,7 @@ def test_a_flipped_view_has_a_flipped_box():
 @pytest.mark.parametrize("most", [0.0, 0.05])
 def test_jittered_colours_stay_near(most):
     image = picture(64)
-    jittered = augmentation.jitter_color(image, draw(2), most)
+    jittered = ocean_losses.jitter_color(image, draw(2), most)
     assert jittered.dtype == np.uint8 and jittered.shape == image.shape
     difference = np.abs(jittered.astype(int) - image)
     assert difference.max() <= (5 if most == 0 else 80) and (difference.mean() > 1) == (most > 0)
@@ -444,14 +451,14 @@ def test_more_contrast_leaves_black_black():
 
     image = np.zeros((4, 8, 3), np.uint8)
     image[:, 4:] = 200
-    jittered = augmentation.jitter_color(image, OnlyContrast(), 0.05)
+    jittered = ocean_losses.jitter_color(image, OnlyContrast(), 0.05)
     assert (jittered[:, :4] == 0).all() and (jittered[:, 4:] == 205).all()
 
 
 @pytest.mark.parametrize("side", [127, 239, 255])
 def test_gradnets_view_is_of_the_middle(side):
     columns = np.broadcast_to(np.arange(255, dtype=np.float32)[None, :, None], (255, 255, 3))
-    views = [augmentation.augment_gradnet(columns, side, np.zeros((3, 3)), draw(number)) for number in range(5)]
+    views = [gradnet_training.augment_gradnet(columns, side, np.zeros((3, 3)), draw(number)) for number in range(5)]
     assert {view.shape for view in views} == {(side, side, 3)}
     middles = [view[0, side // 2, 0] for view in views]
     assert np.abs(np.array(middles) - 127).max() <= 5
@@ -494,7 +501,7 @@ def prepared(number, size_wh=(61, 42), mask=True):
 def make_pair(name, number, negative=False):
     recipe = RECIPES[name]
     crops = [[prepared(first + frame) for frame in range(recipe.frames)] for first in (1, 4)]
-    return METHODS[recipe.method].make_pair(recipe, Drawn(*crops, draw(number), negative, np.eye(3)))
+    return recipe.training.make_pair(recipe, Drawn(*crops, draw(number), negative, np.eye(3)))
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -529,7 +536,7 @@ def test_masks_follow_the_view_and_may_be_missing():
     pair = make_pair("siammask_sharp", 3)
     assert set(np.unique(pair["mask"])) == {-1, 1} and pair["has_mask"]
     recipe = RECIPES["siammask_sharp"]
-    without = siammask_pair(prepared(1), prepared(4, mask=False), recipe, draw(3))
+    without = siammask_pair(recipe, Drawn([prepared(1)], [prepared(4, mask=False)], draw(3), False))
     np.testing.assert_array_equal(without["search"], pair["search"])
     assert not without["has_mask"]
 

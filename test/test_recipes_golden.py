@@ -12,26 +12,16 @@ from golden_data import golden, pysot_state
 from published_recipes import RECIPES
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
+from siam_tracker_ros.methods.ocean import training as ocean_losses
+from siam_tracker_ros.methods.ocean.training import augment_ocean
 from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase
+from siam_tracker_ros.methods.siammask.training import augment_siammask, mask_agreement, mask_cells, mask_windows
 from siam_tracker_ros.methods.siamrpn.anchor_targets import PYSOT_RULES, SIAMMASK_RULES, anchor_targets, search_anchors
 from siam_tracker_ros.methods.siamrpn.network import SiamRPNAlex, SiamRPNResNet50
-from siam_tracker_ros.training import ocean_losses, recipes
-from siam_tracker_ros.training.augmentation import (
-    Augmentation,
-    augment_ocean,
-    augment_pysot,
-    augment_siammask,
-    prepared_box,
-    to_grey,
-)
-from siam_tracker_ros.training.rpn_losses import (
-    classification_loss,
-    mask_agreement,
-    mask_cells,
-    mask_windows,
-    offset_loss,
-    weighted_total,
-)
+from siam_tracker_ros.methods.siamrpn.training import classification_loss, offset_loss
+from siam_tracker_ros.training import recipe as recipes
+from siam_tracker_ros.training.augmentation import Augmentation, augment_pysot, prepared_box, to_grey
+from siam_tracker_ros.training.recipe import weighted_total
 
 UTILS = golden("pysot/utils_pysot")
 MASK_BASE = golden("pysot/train_siammask_base")

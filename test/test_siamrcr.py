@@ -9,7 +9,7 @@ from torch.nn import functional
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.methods.siamrcr.network import Response, SiamRCRNetwork, decode_box, encode_box
-from siam_tracker_ros.methods.siamrcr.tracker import MODELS, SiamRCRSettings, SiamRCRTracker
+from siam_tracker_ros.methods.siamrcr.tracker import METHODS, SiamRCRSettings, SiamRCRTracker
 from siam_tracker_ros.methods.siamrcr.training import (
     box_loss,
     classification_loss,
@@ -17,7 +17,7 @@ from siam_tracker_ros.methods.siamrcr.training import (
     localization_loss,
     siamrcr_losses,
 )
-from siam_tracker_ros.training.overlap import iou_and_giou
+from siam_tracker_ros.training.losses import iou_and_giou
 
 CELLS = 25
 BOX = torch.tensor([[5.0, -3.0, 60.0, 40.0], [0.0, 0.0, 9.0, 14.0]], dtype=torch.float64)
@@ -224,7 +224,7 @@ def test_shapes_of_the_response(random_network):
 
 
 def test_model_info():
-    (info,) = MODELS
+    (info,) = METHODS
     assert info.name == "siamrcr"
     assert info.count_parameters() == 21_148_742
     with torch.device("meta"):

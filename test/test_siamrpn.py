@@ -23,7 +23,7 @@ from siam_tracker_ros.methods.siamrpn.network import SiamRPNAlex, SiamRPNMobileN
 from siam_tracker_ros.methods.siamrpn.rpn import RegionProposals
 from siam_tracker_ros.methods.siamrpn.tracker import SiamRPNSettings, SiamRPNTracker
 
-MODELS = (*siamrpn.MODELS, *siammask.MODELS)
+MODELS = (*siamrpn.METHODS, *siammask.METHODS)
 SQUARE = 2  # number of the anchor of 64 x 64 pixels
 
 

@@ -45,7 +45,7 @@ LEVELS = {  # of the backbone's features, those that are recorded
     # SiamMask lists the third stage twice where it ends there, for the fourth that it leaves out.
     "siammask_base": (2, 3, 3),
 }
-INFOS = {info.name: info for info in (*siamrpn.MODELS, *siammask.MODELS)}
+INFOS = {info.name: info for info in (*siamrpn.METHODS, *siammask.METHODS)}
 
 
 @pytest.fixture(scope="module", params=NETWORKS)

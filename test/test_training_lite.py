@@ -11,10 +11,10 @@ import yaml
 from siam_tracker_ros import cli, create_tracker
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.methods.lite import training as lite
 from siam_tracker_ros.methods.lite.losses import LossSettings
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.settings import make_settings, read_settings, read_values
-from siam_tracker_ros.training import lite
 from siam_tracker_ros.training.checkpoints import Checkpoints, load_checkpoint
 from siam_tracker_ros.training.log import read_log
 from siam_tracker_ros.training.loop import Trainer, start_fabric

@@ -38,6 +38,10 @@ class Network(nn.Module):
             name = re.sub(pattern, replacement, name)
         return name
 
+    def imagenet_states(self, state):
+        """Return what a network takes of ImageNet weights (name to tensor): pairs of a module and a state for it."""
+        return [(self.backbone, self.backbone.imagenet_state(state))]
+
     @classmethod
     def for_state(cls, state):
         """Make the variant of this network that a state in our schema was saved from; for {} the usual one."""

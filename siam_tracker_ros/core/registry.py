@@ -37,6 +37,19 @@ def find_model(name):
     raise InvalidSettingError(f'model is "{name}", expected one of {", ".join(info.name for info in METHODS)}')
 
 
+def find_trained(name):
+    """Return the Method that a training run asks for by its own name or that of one of its variants.
+
+    Raises:
+        InvalidSettingError: no method is trained by this name; the message lists those that are.
+    """
+    for method in METHODS:
+        if name in method.trained_names:
+            return method
+    known = ", ".join(known for method in METHODS for known in method.trained_names)
+    raise InvalidSettingError(f"method is {name!r}, expected one of {known}")
+
+
 @torch.inference_mode(False)  # GradNet takes gradients through its weights, which tensors of that mode forbid
 def create_tracker(
     model="lite", weights=None, preset=None, device="auto", precision="auto", runtime="auto", **settings

@@ -4,6 +4,8 @@
 
 from torch import nn
 
+from siam_tracker_ros.layers.imagenet import rename_imagenet
+
 STAGES = (  # channels, kernel, stride, pooled, rectified
     (96, 11, 2, True, True),
     (256, 5, 1, True, True),
@@ -45,3 +47,7 @@ class AlexNet(nn.Module):
         for stage in self.children():
             x = stage(x)
         return [x]
+
+    def imagenet_state(self, state):
+        """Return the authors' ImageNet weights in the names here."""
+        return rename_imagenet(state, alexnet_keys)

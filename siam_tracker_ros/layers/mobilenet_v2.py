@@ -10,6 +10,7 @@ where it strides.
 from torch import nn
 
 from siam_tracker_ros.layers.blocks import ConvNorm, DepthwiseConv
+from siam_tracker_ros.layers.imagenet import rename_imagenet
 
 CHANNELS = 96
 MIDDLE_CHANNELS = 32
@@ -22,6 +23,8 @@ STAGES = (  # expansion, channels, blocks, stride of the first block
     (6, 64, 4, 2),
     (6, 96, 3, 1),
 )
+
+NORM_EPS = 1e-5
 
 WIDE_STEM = 44
 WIDE_STAGES = (  # expansion, channels, blocks, stride and dilation of the first block, dilation of the others
@@ -88,6 +91,7 @@ class WideInvertedResidual(Residual):
 class MobileNetV2Backbone(nn.Sequential):
     """Image (B, 3, H, W) to features (B, 96, H / 16, W / 16); sides must be multiples of 16."""
 
+    TORCHVISION_WEIGHTS = "MobileNet_V2_Weights.IMAGENET1K_V1"
     FINE_BLOCKS, MIDDLE_BLOCKS = 4, 7  # blocks after which the stride is 4 and 8
 
     def __init__(self):
@@ -107,6 +111,26 @@ class MobileNetV2Backbone(nn.Sequential):
             if number in (self.FINE_BLOCKS, self.MIDDLE_BLOCKS):
                 on_the_way.append(x)
         return *on_the_way, x
+
+    def imagenet_state(self, state):
+        """Return torchvision's weights in the names here: convolutions for BGR, with their norms folded in."""
+        norms = {}
+        for name in sorted(state, key=_by_number):  # files do not keep the layers' order
+            folder, _, number = name.removesuffix(".weight").rpartition(".")
+            norm = f"{folder}.{int(number) + 1}" if name.endswith(".weight") and number.isdecimal() else None
+            if state[name].ndim == 4 and f"{norm}.running_var" in state:
+                norms[name] = norm
+        layers = [name for name, module in self.named_modules() if isinstance(module, nn.Conv2d)]
+        folded = {}
+        for index, (name, norm, layer) in enumerate(zip(norms, norms.values(), layers)):
+            weight, bias, mean, variance = (
+                state[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+            )
+            gain = weight / (variance + NORM_EPS).sqrt()
+            kernel = state[name] * gain[:, None, None, None]
+            folded[f"{layer}.weight"] = kernel.flip(1) if index == 0 else kernel
+            folded[f"{layer}.bias"] = bias - mean * gain
+        return folded
 
 
 class WideMobileNetV2(nn.Module):
@@ -131,3 +155,11 @@ class WideMobileNetV2(nn.Module):
         for stage in self.children():
             features.append(stage(features[-1]))
         return features[1:]
+
+    def imagenet_state(self, state):
+        """Return the authors' ImageNet weights in the names here."""
+        return rename_imagenet(state, wide_mobilenet_keys)
+
+
+def _by_number(name):
+    return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in name.split(".")]

@@ -6,9 +6,11 @@ It differs from the usual one in that the first convolution and every strided 3x
 later stages are 3x3, and the first block of a dilated stage has half the dilation of the others.
 """
 
+import torch
 from torch import nn
 
 from siam_tracker_ros.layers.blocks import ConvNorm
+from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB, rename_imagenet
 
 STAGES = (  # channels inside a block, blocks, stride of the first block, dilation
     (64, 3, 1, 1),
@@ -80,6 +82,8 @@ class ResNet50(nn.Module):
     15, 15 and 15 cells, one of 255 pixels 125, 63, 31, 31 and 31.
     """
 
+    TORCHVISION_WEIGHTS = "ResNet50_Weights.IMAGENET1K_V1"
+
     def __init__(self, stages=4):
         super().__init__()
         self.stem = ConvNorm(3, 64, 7, 2)
@@ -97,3 +101,30 @@ class ResNet50(nn.Module):
             x = getattr(self, f"layer{number}")(x)
             features.append(x)
         return features
+
+    def imagenet_state(self, state):
+        """Return ImageNet weights, in torchvision's or the authors' names, in the names here.
+
+        Torchvision's network takes other inputs. Its first layer is put right: the same image gives the same features
+        as far as padding and dilation are the same.
+        """
+        if _is_torchvisions(state):
+            state = {**state, **_for_raw_bgr(state)}
+        return rename_imagenet(state, backbone_keys)
+
+
+def _is_torchvisions(state):
+    """The authors' files have 3 x 3 shortcuts and are fed as the trackers are; torchvision's have 1 x 1 ones."""
+    shortcut = state.get("layer2.0.downsample.0.weight")
+    return shortcut is not None and shortcut.shape[2:] == (1, 1)
+
+
+def _for_raw_bgr(state):
+    """The first layer for BGR in 0..255, exactly as it answers to normalized RGB; it is not padded."""
+    kernel, mean, std = state["conv1.weight"], torch.tensor(IMAGENET_MEAN_RGB), torch.tensor(IMAGENET_STD_RGB)
+    kernel = kernel / std[:, None, None]
+    constant = (kernel * mean[:, None, None]).sum((1, 2, 3))
+    return {
+        "conv1.weight": (kernel / 255).flip(1),
+        "bn1.running_mean": state["bn1.running_mean"] + constant,
+    }

@@ -21,7 +21,6 @@ from siam_tracker_ros.geometry import cxcywh_to_xyxy
 PREPARED_SIDE = 511
 TEMPLATE_SIDE = 127
 BLUR_SIDES = np.arange(5, 46, 2)
-MAX_BLUR_SIDE = 45
 
 # Principal colour directions of ImageNet in 0..255, red, green and blue by row; AlexNet's authors made them known.
 COLOR_DIRECTIONS = np.float32(
@@ -144,8 +143,8 @@ def augment_pysot(image_bgr, box_xyxy, side, augmentation, random):
     Returns:
         The view, float32 (side, side, 3), about 0..255, and the target's box in it.
     """
-    scale = 1 + _both_signs(random, 2) * augmentation.scale if augmentation.scale else np.ones(2)
-    shift = _both_signs(random, 2) * augmentation.shift if augmentation.shift else np.zeros(2)
+    scale = 1 + both_signs(random, 2) * augmentation.scale if augmentation.scale else np.ones(2)
+    shift = both_signs(random, 2) * augmentation.shift if augmentation.shift else np.zeros(2)
     window, scale = varied_window(len(image_bgr), side - 1, shift, scale)
     box = box_in_window(box_xyxy, window, scale)
     image = warp_window(image_bgr, window, side).astype(np.float32)
@@ -159,94 +158,7 @@ def augment_pysot(image_bgr, box_xyxy, side, augmentation, random):
     return image, box
 
 
-def augment_siammask(image_bgr, box_xyxy, side, augmentation, random, normal, mask=None):
-    """Vary a prepared crop, and its mask (H, W), as SiamMask does.
-
-    Args:
-        image_bgr, box_xyxy, side, augmentation: as for `augment_pysot`; colour always varies and nothing is flipped.
-        random: random.Random for uniform numbers.
-        normal: numpy.random.RandomState for normal ones.
-
-    Returns:
-        The view, the target's box in it, and the mask, bool (side, side), or None.
-    """
-    shift = _both_signs(random, 2) * augmentation.shift if augmentation.shift else np.zeros(2)
-    scale = 1 + _both_signs(random, 2) * augmentation.scale if augmentation.scale else np.ones(2)
-    window, scale = varied_window(len(image_bgr), side - 1, shift, scale)
-    image = shift_color(warp_window(image_bgr, window, side).astype(np.float32), normal.randn(3, 1))
-    if augmentation.blur > random.random():
-        kernel_side = 2 * int(np.round(normal.randn(1))[0]) + 1
-        if kernel_side > 0 and random.random() >= 0.5:
-            kernel_side = min(kernel_side, MAX_BLUR_SIDE)
-            image = cv2.filter2D(image, -1, cross_kernel(kernel_side, random.random()))
-    mask = None if mask is None else warp_window(mask.astype(np.float32), window, side) > 0.5
-    return image, box_in_window(box_xyxy, window, scale), mask
-
-
-def augment_ocean(image_bgr, box_xyxy, side, augmentation, random):
-    """Vary a prepared crop as Ocean does.
-
-    The view is a pixel wider than the others' and is shown in as many pixels; the box is not told.
-
-    Returns:
-        The view, uint8 (side, side, 3), the target's box in it, and the shift (2,) that was drawn: the class target's.
-    """
-    shift = _both_signs(random, 2) * augmentation.shift
-    scale = 1 + _both_signs(random, 2) * augmentation.scale
-    window, scale = varied_window(len(image_bgr), side, shift, scale)
-    image = warp_window(image_bgr, window, side)
-    if augmentation.color > random.random():
-        image = jitter_color(image, random)
-    return image, box_in_window(box_xyxy, window, scale), shift
-
-
-def jitter_color(image, random, most=0.05):
-    """Vary brightness, contrast, saturation and hue of a uint8 image by up to `most`, in random order.
-
-    Ocean takes blue for red here.
-    """
-    brightness, contrast, saturation = 1 + _both_signs(random, 3) * most
-    turn = round(float(_both_signs(random, 1)[0]) * most * 180)  # half degrees
-    for change in random.permutation(4):
-        if change == 0:
-            image = cv2.convertScaleAbs(image, alpha=brightness)
-        elif change == 1:
-            grey = round(float(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean()))
-            image = cv2.addWeighted(image, contrast, image, 0, (1 - contrast) * grey)
-        elif change == 2:
-            grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-            image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
-        else:
-            hue, *rest = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
-            hue = ((hue.astype(np.int16) + turn) % 180).astype(np.uint8)
-            image = cv2.cvtColor(cv2.merge([hue, *rest]), cv2.COLOR_HSV2RGB)
-    return image
-
-
-def augment_gradnet(image, side, color_directions, random, stretch=0.05, shift=4):
-    """Vary a prepared crop as GradNet does: single pixels are picked, the target stays in the middle.
-
-    Args:
-        image: (H, W, 3).
-        side: of the view and of the result.
-        color_directions: (3, 3), a tenth of the square root of the training images' colour covariance.
-        random: numpy.random.RandomState.
-        stretch, shift: as Augmentation's scale and shift; the shift is in whole pixels.
-
-    Returns:
-        The view, float32 (side, side, 3).
-    """
-    limit = np.array(image.shape[:2])
-    size = np.around(np.minimum(side * (1 + stretch * (2 * random.random_sample(2) - 1)), limit))  # rows, columns
-    reach = np.minimum(shift, np.floor((limit - size) / 2)).astype(int)
-    moved = [random.randint(-reach[axis], reach[axis] + 1) for axis in (1, 0)][::-1]  # columns are drawn first
-    start = (limit - size) / 2 + moved
-    rows = np.around(np.linspace(start[0], start[0] + size[0] - 1, side)).astype(int)
-    view = image[rows][:, rows].astype(np.float32)  # GradNet picks columns where it picks rows
-    return view - (color_directions @ random.randn(3)).astype(np.float32)
-
-
-def _both_signs(random, count):
+def both_signs(random, count):
     """Uniform numbers from -1 to 1, drawn one after the other."""
     return np.array([random.random() * 2 - 1 for _ in range(count)])
 

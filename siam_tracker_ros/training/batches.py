@@ -6,8 +6,6 @@ The published data sets do not fit a machine's memory, and their crops are varie
 a pair needs them, in processes beside the one that learns.
 """
 
-import dataclasses
-
 import numpy as np
 from torch.utils.data import default_collate
 
@@ -15,42 +13,13 @@ from siam_tracker_ros.core.crop import mean_bgr
 from siam_tracker_ros.errors import DatasetError, InvalidInputError
 from siam_tracker_ros.geometry import xywh_to_xyxy
 from siam_tracker_ros.training.augmentation import prepare_crop, prepare_mask
-from siam_tracker_ros.training.methods import METHODS, Drawn
-from siam_tracker_ros.training.pairs import PreparedCrop, draw_frames, draw_round
+from siam_tracker_ros.training.pairs import Drawn, Preparation, PreparedCrop, draw_frames, draw_round
 
-MASK_THRESHOLD = 0.5
-YOUTUBE_VOS_MASK_THRESHOLD = 0.2  # its pictures are smaller
 MIN_SIDE = 1  # pixels of a box
 MAX_REDRAWN = 20  # pairs in place of one whose frames are broken
-COLOR_SAMPLES = 200  # pictures that the colour directions are taken from
-COLOR_SHARE = 0.1  # of the spread of colours that a picture is shifted by
 
 
-@dataclasses.dataclass(frozen=True)
-class Preparation:
-    """How the authors prepare the pictures of a data set.
-
-    Attributes:
-        mask_threshold: 0..1, of the warped mask.
-        outermost: they take the middle of a box's outermost pixels for its corners, by which it is a pixel smaller.
-        inclusive: all the same they count the last pixel in when they cut the crop.
-    """
-
-    mask_threshold: float = MASK_THRESHOLD
-    outermost: bool = False
-    inclusive: bool = False
-
-
-def preparation(method, format_name):
-    """The Preparation of a data set's format by a method, both by name."""
-    if format_name == "coco" and method.startswith("siammask"):
-        return Preparation(outermost=True, inclusive=True)
-    if format_name == "youtube_vos":
-        return Preparation(YOUTUBE_VOS_MASK_THRESHOLD)
-    return Preparation(outermost=format_name in ("imagenet_vid", "imagenet_det"))
-
-
-def prepare(track, row, how=Preparation()):
+def prepare(track, row, how):
     """The PreparedCrop of a track's frame.
 
     What lies outside of the frame has the frame's mean colour, also where the data hold crops that are filled so.
@@ -83,26 +52,6 @@ def fill_color(image, valid_xywh=None):
     return mean_bgr(image)
 
 
-def color_directions(tracks, count=COLOR_SAMPLES):
-    """How far and which way GradNet shifts colours, (3, 3): a tenth of the square root of their covariance.
-
-    tracks: list of Track, `count` of which are looked at.
-
-    Raises:
-        DatasetError: none of their pictures can be read.
-    """
-    pixels = []
-    for number in np.unique(np.linspace(0, len(tracks) - 1, count).round().astype(int)):
-        try:
-            pixels.append(tracks[number].image_bgr(0)[::8, ::8].reshape(-1, 3))
-        except InvalidInputError:
-            continue
-    if not pixels:
-        raise DatasetError(f"none of {count} pictures could be read; check the data sets")
-    values, vectors = np.linalg.eigh(np.cov(np.concatenate(pixels), rowvar=False))
-    return COLOR_SHARE * vectors * np.sqrt(values.clip(0)) @ vectors.T
-
-
 def _has_masks(track):
     return any(track.has_mask(row) for row in np.flatnonzero(track.present))
 
@@ -133,20 +82,20 @@ class PublishedPairs:
 
     def __init__(self, recipe, datasets, tracks, seed=0):
         self.recipe, self.datasets, self.seed = recipe, datasets, seed
-        method = METHODS[recipe.method]
-        self._make_pair = method.make_pair
+        self._training = recipe.training
         shown = [[track for track in own if track.present.any()] for own in tracks]
         for settings, own in zip(datasets, shown, strict=True):
             if not own:
                 raise DatasetError(f"{settings.path} has no track that shows a target; check path and split")
         self.scenes = [_by_scene(own) for own in shown]
         all_tracks = [track for own in shown for track in own]
-        if "mask" in method.losses and not any(_has_masks(track) for track in all_tracks):
+        if "mask" in self._training.losses and not any(_has_masks(track) for track in all_tracks):
             raise DatasetError(
                 f"no target of the data sets has a mask, but {recipe.method} learns masks; add a set that has them: "
                 "coco, youtube_vos, davis, shards or sequences with masks"
             )
-        self._color_directions = color_directions(all_tracks) if method.shifts_colors else None
+        measure = self._training.measure
+        self._statistics = None if measure is None else measure(all_tracks)
         self._round = None, None
 
     def __getitem__(self, number):
@@ -189,14 +138,14 @@ class PublishedPairs:
         if grey:
             crops = [crop.without_color() for crop in crops]
         templates, searches = crops[: recipe.frames], crops[recipe.frames :]
-        return self._make_pair(recipe, Drawn(templates, searches, random, negative, self._color_directions))
+        return self._training.make_pair(recipe, Drawn(templates, searches, random, negative, self._statistics))
 
     def _crops(self, dataset, scene, count, random):
         settings, tracks = self.datasets[dataset], self.scenes[dataset][scene]
         track = tracks[random.randint(len(tracks))]
         rows = np.flatnonzero(track.present)
         places = draw_frames(track.numbers[rows], settings.frame_range, random, count)
-        how = preparation(self.recipe.method, settings.format)
+        how = self._training.preparation(settings.format)
         return [prepare(track, rows[place], how) for place in places]
 
 

@@ -1,33 +1,22 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From two prepared crops to what a network learns of them: the pairs of the published recipes.
+"""What the pairs of all published methods are made of. Each method makes its own in its `training.py`.
 
-Items are mappings of arrays whose names and shapes are those of `objectives` without the batch. Random numbers are
-drawn in the authors' order, see `augmentation`.
+An item is a mapping of arrays whose names and shapes are those of the method's objective without the batch. Random
+numbers are drawn in the authors' order, see `augmentation`.
 """
 
+import collections.abc
+import dataclasses
 import math
-import random as python_random
 import typing
 
 import numpy as np
 
-from siam_tracker_ros.geometry import xyxy_to_xywh
-from siam_tracker_ros.methods.ocean.training import class_target, distance_target
-from siam_tracker_ros.methods.ocean_online.tracker import SEARCH_FACTOR as ONLINE_SEARCH_FACTOR
-from siam_tracker_ros.methods.siamrpn.anchor_targets import anchor_targets
-from siam_tracker_ros.training.augmentation import (
-    TEMPLATE_SIDE,
-    augment_gradnet,
-    augment_ocean,
-    augment_pysot,
-    augment_siammask,
-    prepared_box,
-    to_grey,
-    warp_window,
-)
+from siam_tracker_ros.core.method import Training
+from siam_tracker_ros.training.augmentation import prepared_box, to_grey
 
-GRADNET_SEARCH_LIMIT = 255  # pixels of the pictures that GradNet takes its search regions from
+YOUTUBE_VOS_MASK_THRESHOLD = 0.2  # its images are smaller
 
 
 class PreparedCrop(typing.NamedTuple):
@@ -49,6 +38,79 @@ class PreparedCrop(typing.NamedTuple):
 
     def without_color(self):
         return self._replace(image_bgr=to_grey(self.image_bgr))
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """How the authors prepare the images of a data set.
+
+    Attributes:
+        mask_threshold: 0..1, of the warped mask.
+        outermost: they take the middle of a box's outermost pixels for its corners, by which it is a pixel smaller.
+        inclusive: all the same they count the last pixel in when they cut the crop.
+    """
+
+    mask_threshold: float = 0.5
+    outermost: bool = False
+    inclusive: bool = False
+
+
+def usual_preparation(format_name):
+    """Return the Preparation of a data set's format that the authors agree on."""
+    if format_name == "youtube_vos":
+        return Preparation(YOUTUBE_VOS_MASK_THRESHOLD)
+    return Preparation(outermost=format_name in ("imagenet_vid", "imagenet_det"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """What was drawn for one pair.
+
+    Attributes:
+        templates, searches: PreparedCrops, a recipe's `frames` of each.
+        random: numpy.random.RandomState for what is drawn from now on.
+        negative: the searches show another object than the templates.
+        statistics: of the training images, what `PairTraining.measure` returned; None where it needs none.
+    """
+
+    templates: list[PreparedCrop]
+    searches: list[PreparedCrop]
+    random: np.random.RandomState
+    negative: bool
+    statistics: typing.Any = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairTraining(Training):
+    """How a published method is trained: what its recipes have in common.
+
+    Attributes:
+        make_pair: function of Recipe and Drawn; returns an item.
+        objective: function of a network and a batch, items that are collated; returns losses by name, unweighted, and
+            figures for the log. A batch has `template` (B, 3, 127, 127) and `search` (B, 3, side, side), BGR, about
+            0..255.
+        losses: their names.
+        cells: function of the search region's side in pixels; returns that of the response in cells.
+        varies: the fields of an Augmentation that pairs are varied by.
+        preparation: function of a data set's format; returns its Preparation.
+        measure: function of all Tracks that returns what pairs need to know of the training images; None for nothing.
+        has_anchors: pairs are labelled by AnchorRules, and may show two objects.
+        has_unused_parameters: weights that learn, by the authors' groups, of which the losses know nothing.
+        loss_couples_batch: a pair's own loss depends on the others that its process sees in a step.
+        needs_float32: bfloat16 is too coarse for what it learns by.
+    """
+
+    make_pair: collections.abc.Callable
+    objective: collections.abc.Callable
+    losses: tuple[str, ...]
+    cells: collections.abc.Callable
+    varies: tuple[str, ...]
+    preparation: collections.abc.Callable = usual_preparation
+    measure: collections.abc.Callable | None = None
+    has_anchors: bool = False
+    has_unused_parameters: bool = False
+    loss_couples_batch: bool = False
+    needs_float32: bool = False
 
 
 def draw_round(counts, wanted, random):
@@ -83,99 +145,7 @@ def draw_frames(numbers, frame_range, random, count=2):
     return [first, *(int(random.choice(near)) for _ in range(count - 1))]
 
 
-def pysot_pair(template, search, recipe, random, negative=False):
-    """A pair as PySOT makes it of two PreparedCrops, for `siamrpn_objective`; negative: they show two objects."""
-    first, _ = augment_pysot(template.image_bgr, template.box_xyxy, TEMPLATE_SIDE, recipe.template, random)
-    second, box = augment_pysot(search.image_bgr, search.box_xyxy, recipe.search_side, recipe.search, random)
-    targets = anchor_targets(box, recipe.cells, recipe.anchors, random, recipe.search_side, negative)
-    return {**_images(first, second), "label": targets.label, "offset": targets.offset, "weight": targets.weight}
-
-
-def siammask_pair(template, search, recipe, random, negative=False):
-    """A pair as SiamMask makes it, for `siammask_objective` and `refinement_objective`."""
-    uniform = python_random.Random(int(random.randint(2**31 - 1)))
-    first, _, _ = augment_siammask(
-        template.image_bgr, template.box_xyxy, TEMPLATE_SIDE, recipe.template, uniform, random
-    )
-    second, box, mask = augment_siammask(
-        search.image_bgr, search.box_xyxy, recipe.search_side, recipe.search, uniform, random, search.mask
-    )
-    targets = anchor_targets(box, recipe.cells, recipe.anchors, random, recipe.search_side, negative)
-    has_mask = mask is not None and not negative
-    return {
-        **_images(first, second),
-        "label": targets.label,
-        "offset": targets.offset,
-        "weight": targets.weight,
-        "mask": np.where(mask if has_mask else np.zeros(second.shape[:2], bool), np.float32(1), np.float32(-1)),
-        "has_mask": np.array(has_mask),
-    }
-
-
-def ocean_pair(template, search, recipe, random):
-    """A pair as Ocean makes it, for `ocean_objective`."""
-    first, second, box, shift = _ocean_views(template, search, recipe, random)
-    distance, inside = distance_target(box, recipe.cells, recipe.search_side)
-    targets = {"class_target": class_target(shift, recipe.cells), "distance": distance, "inside": inside}
-    return {**_images(first, second), **targets}
-
-
-def siamrcr_pair(template, search, recipe, random):
-    """The same views, for `siamrcr_objective`."""
-    first, second, (x1, y1, x2, y2), _ = _ocean_views(template, search, recipe, random)
-    middle = recipe.search_side // 2
-    box = np.float32([(x1 + x2) / 2 - middle, (y1 + y2) / 2 - middle, x2 - x1, y2 - y1])
-    return {**_images(first, second), "box": box}
-
-
-def _ocean_views(template, search, recipe, random):
-    first, _, _ = augment_ocean(template.image_bgr, template.box_xyxy, TEMPLATE_SIDE, recipe.template, random)
-    views = augment_ocean(search.image_bgr, search.box_xyxy, recipe.search_side, recipe.search, random)
-    return first, *views
-
-
-def ocean_online_sequence(templates, searches, recipe, random):
-    """Patches of one target, some to learn a filter of and others to judge it by, for `ocean_online_objective`.
-
-    templates, searches: lists of PreparedCrop. The patches show as much of the surroundings as while tracking.
-    """
-    parts = {}
-    for name, crops, varied in (("template", templates, recipe.template), ("search", searches, recipe.search)):
-        views = [_patch(crop, recipe.search_side, varied, random) for crop in crops]
-        parts[name], parts[f"{name}_box"] = (np.stack(part) for part in zip(*views, strict=True))
-    return parts
-
-
-def _patch(crop, side, varied, random):
-    """A patch as Ocean's online branch takes it, float32 (3, side, side), RGB, and the target's box_xywh in it."""
-    box = crop.box_xyxy
-    last = len(crop.image_bgr) - 1
-    region = ONLINE_SEARCH_FACTOR * math.sqrt((box[2] - box[0]) * (box[3] - box[1]))
-    length = 2 * round(last / 2 * side / region) + 1  # of the crop, so that `side` of its pixels show the region
-    image = warp_window(crop.image_bgr, (0, 0, last, last), length)
-    image, box = augment_pysot(image, box * ((length - 1) / last), side, varied, random)
-    box_xywh = xyxy_to_xywh(box + 0.5)  # the views' boxes count from the middle of a pixel, the patches' from its edge
-    return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)), np.float32(box_xywh)
-
-
-def gradnet_pair(template, search, recipe, random, color_directions):
-    """A pair as GradNet makes it, for `gradnet_objective`; color_directions: see `augment_gradnet`."""
-    views = (
-        augment_gradnet(_middle(crop.image_bgr, limit), side, color_directions, random, varied.scale, varied.shift)
-        for crop, limit, side, varied in (
-            (template, TEMPLATE_SIDE, TEMPLATE_SIDE, recipe.template),
-            (search, GRADNET_SEARCH_LIMIT, recipe.search_side, recipe.search),
-        )
-    )
-    return _images(*views)
-
-
-def _middle(image, side):
-    start = (len(image) - side) // 2
-    return image[start : start + side, start : start + side]
-
-
-def _images(template, search):
-    """Pictures (H, W, 3) as a network takes them, float32 (3, H, W)."""
-    pictures = {"template": template, "search": search}
-    return {name: np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) for name, image in pictures.items()}
+def to_arrays(template, search):
+    """Images (H, W, 3) as a network takes them, float32 (3, H, W)."""
+    images = {"template": template, "search": search}
+    return {name: np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) for name, image in images.items()}

@@ -6,14 +6,22 @@ import dataclasses
 import logging
 import typing
 
+from siam_tracker_ros.core.registry import find_trained
 from siam_tracker_ros.data import DatasetSettings, check_datasets
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.training.ahead import AheadInProcesses
 from siam_tracker_ros.training.batches import PublishedBatches, PublishedPairs
 from siam_tracker_ros.training.loop import Curriculum, Learner, LoopSettings, Task
-from siam_tracker_ros.training.methods import METHODS
-from siam_tracker_ros.training.recipe import MAX_LOSS, Recipe, learned_weights, parts, set_rates, start_stage, take_step
-from siam_tracker_ros.training.rpn_losses import weighted_total
+from siam_tracker_ros.training.recipe import (
+    MAX_LOSS,
+    Recipe,
+    learned_weights,
+    parts,
+    set_rates,
+    start_stage,
+    take_step,
+    weighted_total,
+)
 from siam_tracker_ros.training.starting_weights import NONE, start_backbone, start_weights
 
 logger = logging.getLogger(__name__)
@@ -44,12 +52,12 @@ class PublishedTraining(LoopSettings):
     average_decay: float = 0.0
 
     def __post_init__(self):
-        if self.precision == "bf16" and METHODS[self.recipe.method].needs_float32:
+        if self.precision == "bf16" and self.recipe.training.needs_float32:
             raise InvalidSettingError(f"precision is bf16, expected fp32: {self.recipe.method} needs float32")
 
     @property
     def model(self):
-        return METHODS[self.recipe.method].model
+        return find_trained(self.recipe.method).name
 
     @property
     def process_batch(self):
@@ -57,11 +65,11 @@ class PublishedTraining(LoopSettings):
 
     @property
     def depends_on_world_size(self):
-        return self.recipe.sums_gradients or METHODS[self.recipe.method].loss_couples_batch
+        return self.recipe.sums_gradients or self.recipe.training.loss_couples_batch
 
     @property
     def has_unused_parameters(self):
-        return METHODS[self.recipe.method].has_unused_parameters
+        return self.recipe.training.has_unused_parameters
 
     def prepare(self, device, rank, processes):
         recipe = self.recipe
@@ -74,7 +82,7 @@ class PublishedTraining(LoopSettings):
                 processes * recipe.batch,
                 recipe.devices * recipe.batch,
             )
-        network = METHODS[recipe.method].make_network()
+        network = find_trained(recipe.method).make_network(recipe.method)
         start_backbone(network, self.backbone)
         learned = learned_weights(network, recipe)
         if self.start is not None:

@@ -16,10 +16,11 @@ import typing
 import torch
 from torch import nn
 
+from siam_tracker_ros.core.registry import find_trained
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.methods.siamrpn.anchor_targets import AnchorRules
 from siam_tracker_ros.training.augmentation import Augmentation
-from siam_tracker_ros.training.methods import METHODS
+from siam_tracker_ros.training.pairs import PairTraining
 from siam_tracker_ros.training.schedules import Schedule
 
 MAX_LOSS = 1e4  # a step with a loss above it is skipped
@@ -45,7 +46,7 @@ class Recipe:
     """A training run of a published method.
 
     Attributes:
-        method: a name in `methods.METHODS`: network, pairs and losses.
+        method: which network is trained: the name of a Method, or of one of its variants.
         loss_weights: by the names of the method's losses.
         schedule: learning rates.
         groups: what learns. All else stays as it is.
@@ -102,42 +103,45 @@ class Recipe:
     stale_gradient_modules: tuple[str, ...] = ()
 
     def __post_init__(self):
-        if self.method not in METHODS:
-            raise InvalidSettingError(f"method is {self.method!r}, expected one of {', '.join(METHODS)}")
-        method = METHODS[self.method]
-        if sorted(self.loss_weights) != sorted(method.losses):
+        training = self.training
+        if sorted(self.loss_weights) != sorted(training.losses):
             raise InvalidSettingError(
                 f"loss_weights has {', '.join(self.loss_weights) or 'nothing'}, expected a weight for each of "
-                f"{', '.join(method.losses)}"
+                f"{', '.join(training.losses)}"
             )
-        if method.has_anchors != (self.anchors is not None):
+        if training.has_anchors != (self.anchors is not None):
             raise InvalidSettingError(
-                f"anchors {'must be set for' if method.has_anchors else 'mean nothing to'} the method {self.method}"
+                f"anchors {'must be set for' if training.has_anchors else 'mean nothing to'} the method {self.method}"
             )
-        if self.negative and not method.has_anchors:
+        if self.negative and not training.has_anchors:
             raise InvalidSettingError(f"negative is {self.negative}, expected 0: {self.method} learns of one object")
         if all(group.from_epoch > 0 for group in self.groups):
             raise InvalidSettingError("groups has none that learns from epoch 0 on, expected one at least")
-        if self.cells != method.cells(self.search_side):
+        if self.cells != training.cells(self.search_side):
             raise InvalidSettingError(
-                f"cells is {self.cells}, expected {method.cells(self.search_side)}: what {self.method} answers to a "
+                f"cells is {self.cells}, expected {training.cells(self.search_side)}: what {self.method} answers to a "
                 f"search_side of {self.search_side}"
             )
         for name, varied in (("template", self.template), ("search", self.search)):
-            self._check_variation(name, varied, method)
+            self._check_variation(name, varied, training)
 
-    def _check_variation(self, name, varied, method):
+    def _check_variation(self, name, varied, training):
         for field in dataclasses.fields(varied):
             value = getattr(varied, field.name)
-            if field.name not in method.varies and value != field.default:
+            if field.name not in training.varies and value != field.default:
                 raise InvalidSettingError(
-                    f"{name}.{field.name} is {value}, expected nothing: {self.method} varies {', '.join(method.varies)}"
+                    f"{name}.{field.name} is {value}, expected nothing: {self.method} varies {', '.join(training.varies)}"
                 )
 
     @property
+    def training(self) -> PairTraining:
+        """How its method is trained."""
+        return find_trained(self.method).load_training()
+
+    @property
     def objective(self):
-        """Function of a network and a batch, see `objectives`."""
-        return METHODS[self.method].objective
+        """Function of a network and a batch, see PairTraining."""
+        return self.training.objective
 
     def changes_at(self, epoch):
         """Whether `start_stage` is due before an epoch, which counts from 0."""
@@ -241,3 +245,8 @@ def _optimizer_groups(weights, group, recipe):
         for part, decay in split
         if part
     ]
+
+
+def weighted_total(losses, weights):
+    """Sum of losses by name, each times its weight; what has no weight does not count."""
+    return sum(weights[name] * loss for name, loss in losses.items() if name in weights)

@@ -5,10 +5,9 @@
 import logging
 import os
 
-from siam_tracker_ros.methods.lite.training import LiteTraining
+from siam_tracker_ros.core.registry import find_trained
 from siam_tracker_ros.settings import make_settings, read_values
 from siam_tracker_ros.training.loop import train
-from siam_tracker_ros.training.published import PublishedTraining
 
 
 def is_rank_zero():
@@ -35,12 +34,13 @@ def read_training(config, overrides=None):
     """Read the settings of a run, LoopSettings.
 
     Args:
-        config: path of a YAML file; one with a section `recipe` trains a published method, any other trains `lite`.
+        config: path of a YAML file. Its `recipe.method`, or its `method`, says what is trained; without either, `lite`.
         overrides: mapping of dotted names to values that replace those of the file.
 
     Raises:
         InvalidSettingError: see `read_values` and `make_settings`.
     """
     values = read_values(config, overrides)
-    settings_class = PublishedTraining if "recipe" in values else LiteTraining
-    return make_settings(settings_class, values, str(config))
+    section = values.get("recipe", values)
+    name = section.get("method", "lite" if section is values else None) if isinstance(section, dict) else None
+    return make_settings(find_trained(name).load_training().settings_class, values, str(config))

@@ -228,7 +228,7 @@ def load_backbone_onnx(backbone, path):
     given = [[arrays[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
     convolutions = [module for module in backbone.modules() if isinstance(module, torch.nn.Conv2d)]
     shapes = [[tuple(array.shape) for array in arrays] for arrays in given]
-    expected = [[tuple(conv.weight.shape), tuple(conv.bias.shape)] for conv in convolutions]
+    expected = [[tuple(weight.shape) for weight in conv.parameters()] for conv in convolutions]
     if shapes != expected:
         raise WeightsError(
             f"{path} has {len(shapes)} convolutions that are not the {len(expected)} of the MobileNetV2 backbone"

@@ -95,10 +95,10 @@ class GradNetNetwork(Network):
                 own[cls._translate_key(name)] = value
         return own
 
-    @classmethod
-    def search_backbone_state(cls, state):
-        """The search backbone's own state out of a SiamFC checkpoint in TensorFlow's names, from which training starts."""
-        return {name.removeprefix("search_backbone."): value for name, value in cls.translate_state_dict(state).items()}
+    def imagenet_states(self, state):
+        """Return the search backbone with its state out of a SiamFC checkpoint in TensorFlow's names."""
+        own = self.translate_state_dict(state)
+        return [(self.search_backbone, {name.removeprefix("search_backbone."): own[name] for name in own})]
 
     def encode_search(self, image):
         """Features (B, 256, 22, 22) of search regions of 255 pixels, or (B, 256, 6, 6) of templates of 127."""

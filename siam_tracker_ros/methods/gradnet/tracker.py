@@ -319,5 +319,6 @@ METHODS = (
         checkpoint="base_l5_1t_49/model_epoch49.ckpt.index, .data-00000-of-00001 beside it",
         published="https://github.com/LPXTT/GradNet-Tensorflow",
         half_precision=False,
+        training="siam_tracker_ros.methods.gradnet.training:TRAINING",
     ),
 )

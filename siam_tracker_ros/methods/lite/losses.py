@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, box_cover
-from siam_tracker_ros.training.overlap import iou_and_giou
+from siam_tracker_ros.training.losses import iou_and_giou
 
 POSITIVE_WEIGHT = 0.3  # cells whose Gaussian weight is above it learn a box
 

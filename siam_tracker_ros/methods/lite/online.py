@@ -147,5 +147,6 @@ METHODS = (
         checkpoint="lite's weights, which come with the package",
         weights="lite",
         half_precision=False,  # the optimizer needs float32
+        has_masks=True,
     ),
 )

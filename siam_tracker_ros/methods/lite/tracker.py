@@ -177,5 +177,7 @@ METHODS = (
         SEARCH_SIDE,
         frame_gmacs=0.38,
         checkpoint="its own weights, which come with the package",
+        has_masks=True,
+        training="siam_tracker_ros.methods.lite.training:TRAINING",
     ),
 )

@@ -9,6 +9,7 @@ import typing
 
 import torch
 
+from siam_tracker_ros.core.method import Training
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.methods.lite.batches import LiteBatches, PairSettings
 from siam_tracker_ros.methods.lite.losses import LossSettings, lite_losses
@@ -54,6 +55,7 @@ class LiteTraining(LoopSettings):
     """A training run of `lite`.
 
     Attributes:
+        method: the name of the method.
         data: see BankSettings.
         init: weights of `lite` to go on from, or None to start anew.
         init_backbone: ImageNet start of the backbone, see `starting_weights.start_backbone`, or None for random weights; not
@@ -72,6 +74,7 @@ class LiteTraining(LoopSettings):
     RANGES: typing.ClassVar = {**LoopSettings.RANGES, "batch": (1, math.inf)}
     model = "lite"
 
+    method: typing.Literal["lite"] = "lite"
     data: BankSettings
     init: str | None = None
     init_backbone: str | None = None
@@ -147,3 +150,6 @@ class LiteCurriculum(Curriculum):
         head, backbone = (min(1.0, max(0, since + 1) / schedule.warmup) for since in (step, since_release))
         for group, rate in zip(optimizer.param_groups, (schedule.head_rate * head, schedule.backbone_rate * backbone)):
             group["lr"] = rate * fall
+
+
+TRAINING = Training(settings_class=LiteTraining)

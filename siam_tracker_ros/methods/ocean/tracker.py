@@ -214,5 +214,6 @@ METHODS = (
         checkpoint="TracKit's OceanV.pth or OceanNoOA.pth, or SOTS's Ocean.pth",
         published="https://github.com/researchmm/TracKit or https://github.com/JudasDie/SOTS",
         half_precision=False,
+        training="siam_tracker_ros.methods.ocean.training:TRAINING",
     ),
 )

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, FilterOptimizer
+from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from siam_tracker_ros.layers.prroi_pooling import prroi_pool
 from siam_tracker_ros.layers.resnet import make_stage
 from siam_tracker_ros.methods.ocean.network import OceanNetwork
@@ -19,8 +20,6 @@ PATCH_STRIDE = 16  # pixels of a patch to a feature cell
 PATCH_CELLS = 13
 STAGE_CHANNELS = 1024
 CLASSIFIER_CHANNELS = 512
-IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)
-IMAGENET_STD_RGB = (0.229, 0.224, 0.225)
 MIN_ENERGY = 1e-5
 
 
@@ -77,6 +76,11 @@ class OceanOnlineNetwork(OceanNetwork):
     @classmethod
     def for_state(cls, state):
         return cls()
+
+    def imagenet_states(self, state):
+        own = self.backbone.imagenet_state(state)
+        stage = {name.removeprefix("layer3."): value for name, value in own.items() if name.startswith("layer3.")}
+        return [(self.backbone, own), (self.online_backbone, stage)]
 
     def encode_patch(self, patch_rgb):
         """Classifier features (N, 512, 13, 13) of patches (N, 3, 224, 224), RGB, 0..255."""

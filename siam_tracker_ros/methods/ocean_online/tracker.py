@@ -230,5 +230,6 @@ METHODS = (
         checkpoint="TracKit's OceanV19on.pth",
         published="https://github.com/researchmm/TracKit",
         half_precision=False,  # the optimizer needs float32
+        training="siam_tracker_ros.methods.ocean_online.training:TRAINING",
     ),
 )

@@ -182,6 +182,7 @@ METHODS = (
         presets=PYSOT_PRESETS,
         checkpoint="PySOT's siammask_r50_l3; takes SiamMask's files as well",
         published="https://github.com/STVIR/pysot/blob/master/MODEL_ZOO.md",
+        has_masks=True,
     ),
     Method(
         name="siammask_base",
@@ -195,6 +196,8 @@ METHODS = (
         presets=PRESETS,
         checkpoint="what SiamMask's siammask_base trains; takes the refined files as well",
         published="https://github.com/foolwood/SiamMask",
+        has_masks=True,
+        training="siam_tracker_ros.methods.siammask.training:BASE",
     ),
     Method(
         name="siammask_sharp",
@@ -208,5 +211,7 @@ METHODS = (
         presets=PRESETS,
         checkpoint="SiamMask_DAVIS.pth, SiamMask_VOT.pth or SiamMask_VOT_LD.pth",
         published="https://github.com/foolwood/SiamMask",
+        has_masks=True,
+        training="siam_tracker_ros.methods.siammask.training:REFINEMENT",
     ),
 )

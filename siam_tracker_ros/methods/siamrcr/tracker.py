@@ -71,5 +71,6 @@ METHODS = (
         frame_gmacs=18.3,
         checkpoint="weights in our own schema; the authors published none",
         half_precision=False,
+        training="siam_tracker_ros.methods.siamrcr.training:TRAINING",
     ),
 )

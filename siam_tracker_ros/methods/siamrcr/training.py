@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Targets and losses of SiamRCR (Peng et al., IJCAI 2021).
+"""How SiamRCR (Peng et al., IJCAI 2021) is trained: pairs, targets, losses, the objective.
 
 From the paper: the cells within a radius of the target's centre are positive; at each the IoU of its box weights the
 classification's loss, and the class confidence weights the regression's; a localization branch learns the IoU. Our
@@ -8,14 +8,34 @@ choices: the radius, and that the box's other cells teach nothing; a weighted me
 keeps each loss's scale whatever the weights are; target and background counted alike; generalized IoU for the boxes.
 """
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.methods.ocean.network import STRIDE, cell_pixels
-from siam_tracker_ros.training.overlap import iou_and_giou
+from siam_tracker_ros.methods.ocean.network import STRIDE, cell_pixels, response_cells
+from siam_tracker_ros.methods.ocean.training import ocean_views
+from siam_tracker_ros.training.losses import iou_and_giou
+from siam_tracker_ros.training.pairs import PairTraining, to_arrays
+from siam_tracker_ros.training.published import PublishedTraining
 
 POSITIVE_RADIUS = 2.0  # cells around the target's centre
+
+
+def siamrcr_pair(recipe, drawn):
+    """Return a pair of Ocean's views of what was Drawn, for `siamrcr_objective`."""
+    first, second, (x1, y1, x2, y2), _ = ocean_views(recipe, drawn)
+    middle = recipe.search_side // 2
+    box = np.float32([(x1 + x2) / 2 - middle, (y1 + y2) / 2 - middle, x2 - x1, y2 - y1])
+    return {**to_arrays(first, second), "box": box}
+
+
+def siamrcr_objective(network, batch):
+    """SiamRCR: `classification`, `box` and `localization`, see `siamrcr_losses`.
+
+    batch: `box` (B, 4), cx, cy, w, h in pixels of the search region from its middle one.
+    """
+    return siamrcr_losses(network(batch["search"], network.encode_template(batch["template"])), batch["box"])
 
 
 def label_cells(box_cxcywh, cells):
@@ -60,7 +80,7 @@ def siamrcr_losses(response, box_cxcywh):
     """Losses `classification`, `box` and `localization`, scalars that count alike in the sum.
 
     Args:
-        response: models.siamrcr.Response.
+        response: `network.Response`.
         box_cxcywh: (B, 4), the true boxes in pixels of the search crop from its middle one.
     """
     classification, localization = response.classification[:, 0], response.localization[:, 0]  # (B, S, S)
@@ -72,3 +92,13 @@ def siamrcr_losses(response, box_cxcywh):
         "box": box_loss(giou, positive, torch.sigmoid(classification)),
         "localization": localization_loss(localization, positive, iou),
     }
+
+
+TRAINING = PairTraining(
+    settings_class=PublishedTraining,
+    make_pair=siamrcr_pair,
+    objective=siamrcr_objective,
+    losses=("classification", "box", "localization"),
+    cells=response_cells,
+    varies=("shift", "scale", "color"),
+)

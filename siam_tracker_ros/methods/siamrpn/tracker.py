@@ -3,6 +3,7 @@
 """SiamRPN++ (Li et al. 2019) as PySOT released it, short-term and long-term."""
 
 import dataclasses
+import functools
 import typing
 
 import numpy as np
@@ -176,6 +177,7 @@ METHODS = (
         presets={name: ALEX for name in ("vot2016", "vot2018", "vot2019", "otb", "otb2015", "16gpu")},
         checkpoint="PySOT's siamrpn_alex_dwxcorr or siamrpn_alex_dwxcorr_otb",
         published=MODEL_ZOO,
+        training="siam_tracker_ros.methods.siamrpn.training:ALEXNET",
     ),
     Method(
         name="siamrpn_mobilev2",
@@ -202,6 +204,8 @@ METHODS = (
         presets=RESNET_PRESETS,
         checkpoint="PySOT's siamrpn_r50_l234_dwxcorr, with _otb or _lt",
         published=MODEL_ZOO,
+        training="siam_tracker_ros.methods.siamrpn.training:RESNET",
+        variants={"siamrpn_r50_otb": functools.partial(SiamRPNResNet50, weighted=False)},
     ),
     Method(
         name="siamrpn_r50_lt",

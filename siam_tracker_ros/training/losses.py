@@ -1,8 +1,25 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far boxes cover each other, in a form that gradients flow through."""
+"""Parts of losses that several methods share."""
 
 import torch
+
+
+def balanced_mean(losses, first, second, count_singletons=True):
+    """Half the mean of some losses and half the mean of others; a group without members gives 0.
+
+    Args:
+        losses: tensor of any shape.
+        first, second: masks of that shape.
+        count_singletons: a group with one member counts. The code of PySOT and of Ocean drops it by oversight, which the
+            parity of their numbers needs; SiamMask's counts it.
+    """
+    total = losses.sum() * 0
+    for group in (first, second):
+        members = losses[group]
+        if len(members) > (0 if count_singletons else 1):
+            total = total + 0.5 * members.mean()
+    return total
 
 
 def iou_and_giou(first_xyxy, second_xyxy):

@@ -1,0 +1,219 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How SiamMask (Wang et al. 2019) is trained, as its authors do it: pairs, losses of masks, the objectives of its stages."""
+
+import dataclasses
+import random as python_random
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional
+
+from siam_tracker_ros.methods.siamrpn.anchor_targets import TARGET, anchor_targets
+from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
+from siam_tracker_ros.methods.siamrpn.training import classification_loss, cropped_cells, offset_loss, unpadded_cells
+from siam_tracker_ros.training.augmentation import (
+    TEMPLATE_SIDE,
+    both_signs,
+    box_in_window,
+    cross_kernel,
+    shift_color,
+    varied_window,
+    warp_window,
+)
+from siam_tracker_ros.training.pairs import PairTraining, Preparation, to_arrays, usual_preparation
+from siam_tracker_ros.training.published import PublishedTraining
+
+MAX_BLUR_SIDE = 45
+MASK_PADDING = 32  # pixels around a search region of 255, so that each of its 25 x 25 cells has a whole mask
+NECK_MARGIN = 4  # cells that the neck cuts off each side of the 17 x 17 of a search region of 143 pixels
+MASK_SIDE = 127  # pixels of the search region that one cell's mask covers, and of the mask
+
+
+def siammask_pair(recipe, drawn):
+    """Return a pair, as SiamMask makes it of what was Drawn, for `siammask_objective` and `refinement_objective`."""
+    (template,), (search,), random = drawn.templates, drawn.searches, drawn.random
+    uniform = python_random.Random(int(random.randint(2**31 - 1)))
+    first, _, _ = augment_siammask(
+        template.image_bgr, template.box_xyxy, TEMPLATE_SIDE, recipe.template, uniform, random
+    )
+    second, box, mask = augment_siammask(
+        search.image_bgr, search.box_xyxy, recipe.search_side, recipe.search, uniform, random, search.mask
+    )
+    targets = anchor_targets(box, recipe.cells, recipe.anchors, random, recipe.search_side, drawn.negative)
+    has_mask = mask is not None and not drawn.negative
+    return {
+        **to_arrays(first, second),
+        "label": targets.label,
+        "offset": targets.offset,
+        "weight": targets.weight,
+        "mask": np.where(mask if has_mask else np.zeros(second.shape[:2], bool), np.float32(1), np.float32(-1)),
+        "has_mask": np.array(has_mask),
+    }
+
+
+def augment_siammask(image_bgr, box_xyxy, side, augmentation, random, normal, mask=None):
+    """Vary a prepared crop, and its mask (H, W), as SiamMask does.
+
+    Args:
+        image_bgr, box_xyxy, side, augmentation: as for `augment_pysot`; colour always varies and nothing is flipped.
+        random: random.Random for uniform numbers.
+        normal: numpy.random.RandomState for normal ones.
+
+    Returns:
+        The view, the target's box in it, and the mask, bool (side, side), or None.
+    """
+    shift = both_signs(random, 2) * augmentation.shift if augmentation.shift else np.zeros(2)
+    scale = 1 + both_signs(random, 2) * augmentation.scale if augmentation.scale else np.ones(2)
+    window, scale = varied_window(len(image_bgr), side - 1, shift, scale)
+    image = shift_color(warp_window(image_bgr, window, side).astype(np.float32), normal.randn(3, 1))
+    if augmentation.blur > random.random():
+        kernel_side = 2 * int(np.round(normal.randn(1))[0]) + 1
+        if kernel_side > 0 and random.random() >= 0.5:
+            kernel_side = min(kernel_side, MAX_BLUR_SIDE)
+            image = cv2.filter2D(image, -1, cross_kernel(kernel_side, random.random()))
+    mask = None if mask is None else warp_window(mask.astype(np.float32), window, side) > 0.5
+    return image, box_in_window(box_xyxy, window, scale), mask
+
+
+def siammask_objective(network, batch):
+    """SiamMask without refinement: `classification`, `offset` and `mask`.
+
+    batch: as for `siamrpn_objective`, `mask` (B, 255, 255), 1 on the object and -1 elsewhere, and `has_mask`, bool
+        (B,), False for a pair that teaches no mask: its data set has none, or it is a negative one.
+    """
+    template = network.encode_template(batch["template"])
+    response = network(batch["search"], template)
+    cells = mask_cells(batch["label"]) & batch["has_mask"][:, None, None]
+    logits = mask_columns(network.coarse(response.features[-1], template.mask), cells)
+    windows = mask_windows(batch["mask"], cells, MASK_PADDING)
+    return {
+        "classification": classification_loss(response.logits, batch["label"]),
+        "offset": offset_loss(response.offsets, batch["offset"], batch["weight"]),
+        "mask": mask_loss(logits, windows),
+        **mask_agreement(logits, windows),
+    }
+
+
+def refinement_objective(network, batch):
+    """SiamMask's refinement, which is trained last and alone: `mask`.
+
+    batch: `label` (B, 5, 3, 3), `mask` (B, 143, 143) and `has_mask`, as for `siammask_objective`; the search region's
+        143 pixels hold the whole window of each of its cells.
+    """
+    logits, windows = refined_masks(network, batch)
+    return {"mask": mask_loss(logits, windows), **mask_agreement(logits, windows)}
+
+
+def refined_masks(network, batch):
+    """Logits (N, 127, 127) of the masks of all cells that learn one, and what they should be, see `mask_windows`."""
+    template = network.encode_template(batch["template"])
+    *fine, last = network.features(batch["search"])
+    inside = slice(NECK_MARGIN, -NECK_MARGIN)
+    correlation = network.coarse.correlate(last[..., inside, inside], template.mask)  # (B, 256, 3, 3)
+    cells = mask_cells(batch["label"]) & batch["has_mask"][:, None, None]
+    logits = torch.stack([torch.stack(row, 1) for row in _refine_all(network.refinement, fine, correlation)], 1)
+    return logits[cells], mask_windows(batch["mask"], cells, padding=0)
+
+
+def _refine_all(refinement, fine, correlation):
+    """Masks (B, 127, 127) of all cells, by row and column.
+
+    While tracking, a cell's patch starts a margin before it; here the first one starts at the first pixel.
+    """
+    rows, columns = correlation.shape[2:]
+    return [
+        [
+            refinement(fine, correlation[:, :, row, column, None, None], row + NECK_MARGIN, column + NECK_MARGIN)[:, 0]
+            for column in range(columns)
+        ]
+        for row in range(rows)
+    ]
+
+
+def mask_cells(label):
+    """Where (B, S, S) a mask is learned: cells any anchor of which is a target. label: (B, A, S, S)."""
+    return label.amax(1) == TARGET
+
+
+def mask_windows(mask, cells, padding):
+    """What the mask of each chosen cell should be.
+
+    Args:
+        mask: (B, H, W), 1 on the object and -1 elsewhere.
+        cells: bool (B, S, S), the chosen ones.
+        padding: pixels around the search region, of which nothing is learned; 32 of 255 pixels and 25 cells, 0 of 143
+            and 3.
+
+    Returns:
+        (N, 127, 127) in the order of the cells, 0 where a window leaves the search region.
+    """
+    padded = functional.pad(mask, [padding] * 4)
+    windows = padded.unfold(1, MASK_SIDE, STRIDE).unfold(2, MASK_SIDE, STRIDE)  # a view, (B, S, S, 127, 127)
+    return windows[cells]
+
+
+def mask_columns(logits, cells, side=63):
+    """Masks (N, 63, 63) of the chosen cells (B, S, S) from a network's answer (B, 3969, S, S)."""
+    return logits.movedim(1, -1)[cells].reshape(-1, side, side)
+
+
+def mask_loss(logits, windows):
+    """Logistic loss, mean over all pixels of all masks; 0 when there is no mask.
+
+    Pixels outside the search region count log 2 each, with no gradient.
+
+    Args:
+        logits: (N, h, w); masks of other than 127 pixels are resized, corner to corner.
+        windows: (N, 127, 127), see `mask_windows`.
+    """
+    if not len(logits):
+        return logits.sum() * 0
+    return functional.soft_margin_loss(_to_mask_side(logits), windows)
+
+
+def _to_mask_side(logits):
+    if logits.shape[-1] == MASK_SIDE:
+        return logits
+    return functional.interpolate(logits[:, None], (MASK_SIDE, MASK_SIDE), mode="bilinear", align_corners=True)[:, 0]
+
+
+@torch.no_grad()
+def mask_agreement(logits, windows):
+    """How masks agree with what they should be: figures for the log.
+
+    Args:
+        logits: (N, h, w), cut at 0.
+        windows: (N, 127, 127), 1 on the object and -1 elsewhere.
+
+    Returns:
+        Scalars by name: `mask_iou`, the mean IoU, and `mask_iou_above_50` and `mask_iou_above_70`, the shares of masks
+        with one above 0.5 and 0.7; all 0 where there is no mask.
+    """
+    iou = logits.new_zeros(0)
+    if len(logits):
+        found, expected = _to_mask_side(logits) >= 0, windows == 1
+        iou = (found & expected).sum((1, 2)) / (found | expected).sum((1, 2)).clamp(min=1)  # (N,)
+    shares = {"mask_iou": iou, "mask_iou_above_50": (iou > 0.5).to(iou), "mask_iou_above_70": (iou > 0.7).to(iou)}
+    return {name: share.sum() / max(1, len(iou)) for name, share in shares.items()}
+
+
+def preparation(format_name):
+    """Return the Preparation of a data set's format."""
+    return Preparation(outermost=True, inclusive=True) if format_name == "coco" else usual_preparation(format_name)
+
+
+BASE = PairTraining(
+    settings_class=PublishedTraining,
+    make_pair=siammask_pair,
+    objective=siammask_objective,
+    losses=("classification", "offset", "mask"),
+    cells=cropped_cells,
+    varies=("shift", "scale", "blur"),
+    preparation=preparation,
+    has_anchors=True,
+)
+REFINEMENT = dataclasses.replace(
+    BASE, objective=refinement_objective, losses=("mask",), cells=unpadded_cells, has_unused_parameters=True
+)
