@@ -5,6 +5,7 @@
 import cv2
 import numpy as np
 
+from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import check_image_bgr, xywh_to_corners
 
@@ -12,6 +13,12 @@ GREEN = (80, 220, 60)  # BGR
 AMBER = (0, 190, 255)
 RED = (60, 60, 235)
 GREY = (190, 190, 190)
+STATE_COLORS_BGR = {
+    TargetState.IDLE: GREY,
+    TargetState.TRACKING: GREEN,
+    TargetState.UNCERTAIN: AMBER,
+    TargetState.LOST: RED,
+}
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SUBPIXEL_BITS = 3  # OpenCV draws lines at fractions of 1/8 pixel
 FAR = 30000.0  # corners further out are moved in: OpenCV's drawing overflows beyond about 2 ** 15 pixels
@@ -52,6 +59,20 @@ def draw_target(image_bgr, box_xywh, text="", color_bgr=GREEN, mask=None, polygo
 def mask_image(mask):
     """Return a mask, bool (H, W), as an image of it: uint8 (H, W), 255 on the target and 0 elsewhere."""
     return mask.view(np.uint8) * np.uint8(255)
+
+
+def write_mask(path, mask):
+    """Write a mask, bool (H, W), as its image in a PNG file; the file's folder is made where needed.
+
+    Args:
+        path: pathlib.Path that ends in .png.
+
+    Raises:
+        InvalidInputError: the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), mask_image(mask)):
+        raise InvalidInputError(f"{path} cannot be written; check the folder's rights and the space on the disk")
 
 
 def _line_width(image_bgr):

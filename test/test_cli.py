@@ -336,7 +336,7 @@ def toys(monkeypatch):
     asked = []
     monkeypatch.setattr(cli, "list_models", lambda: models)
     monkeypatch.setattr(cli, "find_model", lambda name: next(model for model in models if model.name == name))
-    monkeypatch.setattr(cli, "_set_threads", lambda count: None)
+    monkeypatch.setattr(cli, "set_threads", lambda count: None)
     monkeypatch.setattr(cli, "BENCH_SIZE_WH", (160, 120))
     monkeypatch.setattr(cli, "create_tracker", lambda name, **given: asked.append((name, given)) or ToyTracker())
     return asked

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 import yaml
 from tqdm import tqdm
 
@@ -28,17 +27,17 @@ from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.demo.scene import Scene
-from siam_tracker_ros.drawing import AMBER, GREEN, RED, draw_target, mask_image
+from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, write_mask
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.evaluation.bench import OpenCvTracker, time_in_turns
 from siam_tracker_ros.evaluation.metrics import mean_scores
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
 from siam_tracker_ros.evaluation.sequences import load_sequences, result_line
 from siam_tracker_ros.evaluation.stages import STAGES, stage_shares
+from siam_tracker_ros.executors.device import set_threads
 from siam_tracker_ros.frames import VideoSink, open_frames
 from siam_tracker_ros.weights.convert import convert_weights
 
-STATE_COLORS = {TargetState.TRACKING: GREEN, TargetState.UNCERTAIN: AMBER, TargetState.LOST: RED}
 NO_BOX = (math.nan,) * 4
 CAMERA_FPS = 30.0  # of the written video, where the source does not state its own rate
 BENCH_SIZE_WH = (640, 480)
@@ -149,18 +148,13 @@ def _setting(text):
 
 def _create_tracker(args, model, weights=None, preset=None, settings=()):
     if args.threads is not None:
-        _set_threads(args.threads)
+        set_threads(args.threads)
     how = {"device": args.device, "precision": args.precision, "runtime": args.runtime}
     options = {"weights": weights, "preset": preset, **how}
     for name, _ in settings:
         if name in options or name == "model":
             raise InvalidSettingError(f"--set {name} is not for settings of the model; use --{name}")
     return create_tracker(model, **options, **dict(settings))
-
-
-def _set_threads(count):
-    cv2.setNumThreads(count)
-    torch.set_num_threads(count)
 
 
 def _add_track(commands):
@@ -216,21 +210,16 @@ def _track(args):
             results = sys.stdout
         for image_bgr, seen in steps:
             if args.masks is not None and seen.mask is not None:
-                _write_mask(args.masks / f"{count:05d}.png", seen.mask)
+                write_mask(args.masks / f"{count:05d}.png", seen.mask)
             count += 1
             lost += seen.state == TargetState.LOST
             if results is not None:
                 results.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
             if sink is not None:
                 caption = f"{seen.state.name.lower()} {seen.confidence:.2f}"
-                draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS[seen.state], seen.mask, seen.polygon)
+                draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
                 sink.write(image_bgr)
     print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
-
-
-def _write_mask(path, mask):
-    if not cv2.imwrite(str(path), mask_image(mask)):
-        raise InvalidInputError(f"{path} cannot be written; check the folder's rights and the space on the disk")
 
 
 def _follow(tracker, frames, box_xywh):

@@ -7,18 +7,10 @@ import dataclasses
 import numpy as np
 
 from siam_tracker_ros.core.monitor import TargetState
-from siam_tracker_ros.drawing import AMBER, GREEN, GREY, RED, draw_target
+from siam_tracker_ros.drawing import GREY, STATE_COLORS_BGR, draw_target
 from siam_tracker_ros.geometry import iou_xywh
 
 WHITE = (255, 255, 255)  # BGR
-
-
-_COLORS_BGR = {
-    TargetState.IDLE: GREY,
-    TargetState.TRACKING: GREEN,
-    TargetState.UNCERTAIN: AMBER,
-    TargetState.LOST: RED,
-}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -172,7 +164,7 @@ def annotate(image_bgr, run, index, truth_xywh):
     text = state.name.lower()
     if np.isfinite(run.confidences[index]):
         text += f" {run.confidences[index]:.2f}"
-    draw_target(image_bgr, box_xywh, text, _COLORS_BGR[state])
+    draw_target(image_bgr, box_xywh, text, STATE_COLORS_BGR[state])
 
 
 def write_plot(path, run, truth):
@@ -193,7 +185,7 @@ def write_plot(path, run, truth):
     for state in TargetState:
         of_state = run.processed & (run.states == state)
         if of_state.any():
-            color = tuple(channel / 255 for channel in reversed(_COLORS_BGR[state]))
+            color = tuple(channel / 255 for channel in reversed(STATE_COLORS_BGR[state]))
             heights = np.nan_to_num(run.confidences[of_state])
             bottom.scatter(seconds[of_state], heights, s=9, color=color, label=state.name.lower(), zorder=2)
     bottom.set_ylabel("confidence")

@@ -6,10 +6,10 @@ import dataclasses
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
+from siam_tracker_ros.drawing import write_mask
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, score_boxes
 from siam_tracker_ros.evaluation.sequences import write_results
@@ -93,10 +93,3 @@ def run_one_pass(tracker, sequences, results_folder=None):
                 write_results(Path(results_folder) / f"{sequence.name}.txt", run.boxes_xywh, run.confidences)
             runs.append(run)
     return runs
-
-
-def write_mask(path, mask):
-    """Write a bool (H, W) mask as a 0/255 PNG; the folder is made where needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), mask.astype(np.uint8) * 255):
-        raise OSError(f"{path} cannot be written; check the folder and the space on the disk")

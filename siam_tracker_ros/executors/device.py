@@ -4,6 +4,7 @@
 
 import importlib
 
+import cv2
 import torch
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -88,6 +89,12 @@ def _onnx_fault():
         except ImportError as error:
             return f"{name} cannot be imported ({error})"
     return None
+
+
+def set_threads(count):
+    """Let torch and OpenCV use so many CPU threads."""
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
 
 
 def prepare_for_inference(network, device, dtype):

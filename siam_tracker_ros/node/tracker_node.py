@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 
-import cv2
 import rclpy
 import rclpy.exceptions
 from diagnostic_msgs.msg import DiagnosticArray
@@ -30,9 +29,9 @@ from vision_msgs.msg import Detection2D, Detection2DArray
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.session import TargetSession
-from siam_tracker_ros.drawing import AMBER, GREEN, GREY, RED, draw_target, mask_image
+from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError, SiamTrackerError
-from siam_tracker_ros.executors.device import select_device
+from siam_tracker_ros.executors.device import select_device, set_threads
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
@@ -54,13 +53,6 @@ try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
-
-_STATE_COLORS = {
-    TargetState.IDLE: GREY,
-    TargetState.TRACKING: GREEN,
-    TargetState.UNCERTAIN: AMBER,
-    TargetState.LOST: RED,
-}
 
 _LOG_PERIOD = 5.0  # seconds between two warnings of one kind
 
@@ -339,7 +331,7 @@ class TrackerNode(LifecycleNode):
 
     def _load(self, parameters):
         if parameters.threads:
-            _set_threads(parameters.threads)
+            set_threads(parameters.threads)
         tracker = self._tracker_factory(parameters.model, **parameters.tracker_arguments())
         session = TargetSession(tracker, parameters.monitor_settings())
         session.warm_up()
@@ -467,7 +459,7 @@ class TrackerNode(LifecycleNode):
             image_bgr,
             observation.box_xywh,
             text=text,
-            color_bgr=_STATE_COLORS[observation.state],
+            color_bgr=STATE_COLORS_BGR[observation.state],
             mask=observation.mask,
             polygon=observation.polygon,
         )
@@ -484,13 +476,6 @@ class TrackerNode(LifecycleNode):
 
 def _qos(depth, reliability):
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
-
-
-def _set_threads(threads):
-    import torch
-
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
 
 
 def _describe(msg, image_bgr):

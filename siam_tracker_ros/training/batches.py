@@ -13,7 +13,7 @@ from siam_tracker_ros.core.crop import mean_bgr
 from siam_tracker_ros.errors import DatasetError, InvalidInputError
 from siam_tracker_ros.geometry import xywh_to_xyxy
 from siam_tracker_ros.training.augmentation import prepare_crop, prepare_mask
-from siam_tracker_ros.training.pairs import Drawn, Preparation, PreparedCrop, draw_frames, draw_round
+from siam_tracker_ros.training.pairs import Drawn, PreparedCrop, draw_frames, draw_round
 
 MIN_SIDE = 1  # pixels of a box
 MAX_REDRAWN = 20  # pairs in place of one whose frames are broken

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.layers.blocks import DepthwiseConv
+from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from siam_tracker_ros.layers.mobilenet_v2 import CHANNELS, FINE_CHANNELS, MIDDLE_CHANNELS, STRIDE, MobileNetV2Backbone
 
 TEMPLATE_SIDE = 128  # pixels of the template crop: twice the root of the target's area
@@ -27,8 +28,9 @@ TEMPLATE_CELLS = TEMPLATE_SIDE // STRIDE
 SEARCH_CELLS = SEARCH_SIDE // STRIDE
 FUSED_CHANNELS = 128
 MASK_SIDE = SEARCH_SIDE // 2  # cells of a mask of the search region
-BGR_MEAN = (0.406 * 255, 0.456 * 255, 0.485 * 255)
-BGR_STD = (0.225 * 255, 0.224 * 255, 0.229 * 255)
+BGR_MEAN, BGR_STD = (
+    tuple(255 * value for value in reversed(values)) for values in (IMAGENET_MEAN_RGB, IMAGENET_STD_RGB)
+)
 
 
 @dataclasses.dataclass(frozen=True)

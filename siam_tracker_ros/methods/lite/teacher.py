@@ -11,11 +11,12 @@ import torch
 
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.extras import require
+from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, SEARCH_SIDE, TEMPLATE_SIDE
 
 MAP_SHAPES = [(channels, SEARCH_CELLS, SEARCH_CELLS) for channels in (1, 2, 2)]  # of score, size and offset
-RGB_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
-RGB_STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
+RGB_MEAN = np.float32(IMAGENET_MEAN_RGB) * 255
+RGB_STD = np.float32(IMAGENET_STD_RGB) * 255
 
 
 class LightFcTeacher:
