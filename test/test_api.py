@@ -25,19 +25,19 @@ def answer(tracker):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"model": "siamfoo"}, 'model is "siamfoo", expected one of lite'),
-        ({"preset": "vot1999"}, 'preset of lite is "vot1999"'),
-        ({"device": "tpu"}, 'device is "tpu"'),
-        ({"device": "cpu:1"}, 'device is "cpu:1"'),
+        ({"model": "siamfoo"}, "model is 'siamfoo', expected one of lite"),
+        ({"preset": "vot1999"}, "preset of lite is 'vot1999'"),
+        ({"device": "tpu"}, "device is 'tpu'"),
+        ({"device": "cpu:1"}, "device is 'cpu:1'"),
         ({"device": "cuda:99"}, "CUDA devices"),
-        ({"precision": "int8"}, 'precision is "int8"'),
+        ({"precision": "int8"}, "precision is 'int8'"),
         ({"precision": "fp16", "device": "cpu"}, "needs CUDA"),
-        ({"runtime": "tensorrt"}, 'runtime is "tensorrt", expected "auto", "torch" or "onnx"'),
-        ({"window": 0.3}, 'setting "window" is unknown to lite, known are penalty_k, window_influence, lr'),
-        ({"lr": "fast"}, "setting lr is 'fast'"),
-        ({"lr": float("nan")}, "setting lr is nan"),
-        ({"lr": True}, "setting lr is True"),
-        ({"window_influence": 1.5}, "setting window_influence is 1.5, expected 0 to 1"),
+        ({"runtime": "tensorrt"}, "runtime is 'tensorrt', expected one of auto, torch, onnx"),
+        ({"window": 0.3}, "lite: unknown setting window; known are penalty_k, window_influence, lr"),
+        ({"lr": "fast"}, "lite: lr is 'fast', expected a number"),
+        ({"lr": float("nan")}, "lite: lr is nan, expected 0 to 1"),
+        ({"lr": True}, "lite: lr is True, expected a number"),
+        ({"window_influence": 1.5}, "lite: window_influence is 1.5, expected 0 to 1"),
     ],
 )
 def test_unknown_settings_are_refused_with_what_is_known(arguments, words):
@@ -159,7 +159,7 @@ def test_making_a_tracker_needs_no_ros_and_no_torchvision(other):
     assert not imports("siam_tracker_ros.core.registry", other)
 
 
-@pytest.mark.parametrize("module", ["evaluation.scene", "node.demo", "node.video_publisher", "target_session"])
+@pytest.mark.parametrize("module", ["demo.scene", "node.demo", "node.video_publisher", "core.session"])
 def test_what_makes_no_tracker_needs_no_torch(module):
     if module.startswith("node."):
         pytest.importorskip("rclpy")

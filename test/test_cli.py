@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from siam_tracker_ros import cli, list_models
-from siam_tracker_ros.cli.model_tables import setting_meanings
 from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
@@ -21,6 +20,7 @@ from siam_tracker_ros.evaluation.bench import TURN_FRAMES, OpenCvTracker, time_i
 from siam_tracker_ros.evaluation.sequences import read_results
 from siam_tracker_ros.frames import VideoSink, open_frames
 from siam_tracker_ros.geometry import check_box_xywh, cxcywht_to_corners
+from siam_tracker_ros.settings import settings_of
 
 COMMANDS = ("track", "eval", "bench", "train", "models")
 BOX = (10.0, 8.0, 20.0, 16.0)
@@ -110,9 +110,9 @@ def run(*arguments):
         (["train", "missing.yaml", "--set", "steps"], "'steps' is not a setting, expected NAME=VALUE"),
         (["train", "missing.yaml", "--set", "pairs={"], "is not a YAML value"),
         (["bench", "--baselines", "yolo"], "baseline is 'yolo', expected one of csrt, kcf, mil"),
-        (["bench", "--models", "siamfoo"], 'model is "siamfoo", expected one of lite'),
+        (["bench", "--models", "siamfoo"], "model is 'siamfoo', expected one of lite"),
         (["bench", "--seconds", "0"], "'0' is not a whole number above 0"),
-        (["models", "siamfoo"], 'model is "siamfoo", expected one of lite'),
+        (["models", "siamfoo"], "model is 'siamfoo', expected one of lite"),
         (["bench", "--frames", "-3"], "'-3' is not a whole number above 0"),
     ],
 )
@@ -136,7 +136,7 @@ def test_an_error_is_one_line_on_standard_error_and_status_2(arguments, words, c
         (["--box", "10,8,20,16", "--output", "clip.avi"], "both read and written"),
         (["--box", "10,8,20,16", "--results", "clip.avi"], "both read and written"),
         (["--box", "10,8,20,16", "--masks", "masks", "--model", "ocean"], "model ocean has no masks to write"),
-        (["--box", "10,8,20,16", "--masks", "masks", "--model", "siamfoo"], 'model is "siamfoo", expected one of'),
+        (["--box", "10,8,20,16", "--masks", "masks", "--model", "siamfoo"], "model is 'siamfoo', expected one of"),
         (["--box", "10,8,20,16", "--set", "lr"], "'lr' is not a setting, expected NAME=VALUE"),
         (["--box", "10,8,20,16", "--set", "device=cpu"], "--set device is not for settings of the model; use --device"),
     ],
@@ -436,10 +436,9 @@ def test_models_are_listed(capsys):
 def test_all_that_is_known_of_a_model_is_told(model, capsys):
     assert run("models", model.name) == 0
     out = capsys.readouterr().out
-    meanings = setting_meanings(model.tracker_class.settings_class)
-    for name in model.tracker_class.settings_class.RANGES:
+    for name, setting in settings_of(model.tracker_class.settings_class).items():
         assert f"\n  {name} = " in out
-        assert meanings[name], "a setting is explained in its class's docstring"
+        assert setting.rule.meaning, "a setting is explained in its field"
     for name in model.presets:
         assert f"\n  {name}: " in out
     assert max(map(len, out.splitlines())) <= 200

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """GradNet against the numbers of the authors' released code, and where that says nothing."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -15,6 +13,7 @@ from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.methods.gradnet.network import GradNetNetwork, correlate, tracking_loss
 from siam_tracker_ros.methods.gradnet.tracker import METHODS, GradNetSettings, GradNetTracker, _crop_pyramid, _normalize
+from siam_tracker_ros.settings import settings_of
 from siam_tracker_ros.weights.checkpoint import load_weights
 
 BASE = "base_256/model_epoch45"
@@ -275,7 +274,5 @@ def test_the_model_tells_of_itself():
     (info,) = METHODS
     assert info.name == "gradnet"
     assert not info.half_precision
-    fields = {field.name for field in dataclasses.fields(GradNetSettings)}
-    assert fields == GradNetSettings.RANGES.keys()
-    assert {"penalty_k", "window_influence", "lr"} <= fields
+    assert {"penalty_k", "window_influence", "lr"} <= settings_of(GradNetSettings).keys()
     assert info.count_parameters() == sum(parameter.numel() for parameter in GradNetNetwork().parameters())

@@ -124,13 +124,13 @@ def broken_files(tmp_path, monkeypatch):
     "parameters, words",
     [
         (dict(model="siamfoo"), "model is 'siamfoo', expected one of lite"),
-        (dict(device="tpu"), '"tpu"'),
+        (dict(device="tpu"), "'tpu'"),
         (dict(device="cuda:99"), "cuda:99"),
-        (dict(precision="fp8"), '"fp8"'),
-        (dict(runtime="abacus"), '"abacus"'),
+        (dict(precision="fp8"), "'fp8'"),
+        (dict(runtime="abacus"), "'abacus'"),
         (dict(preset="vot1066"), "vot1066"),
         (dict(image_transport="theora"), "image_transport is 'theora'"),
-        (dict(penalty_k=7.0), "penalty_k is 7, expected 0 to 1 or NaN"),
+        (dict(settings=["penalty_k=7.0"]), "lite: penalty_k is 7, expected 0 to 1"),
         (dict(lost_score=0.9), "lost_score 0.9, uncertain_score 0.3"),
         (dict(weights="no_such_file.safetensors"), "no weights file no_such_file.safetensors"),
         (dict(weights="corrupt.safetensors"), "corrupt.safetensors is damaged"),
@@ -145,7 +145,7 @@ def test_what_cannot_be_used_refuses_to_configure_and_can_be_put_right(graph, br
     response = operator.init(CENTER)
     assert not response.success and words in response.message
     right = {"model": "lite", "weights": "random", "device": "cpu", "precision": "auto", "runtime": "torch"}
-    right |= {"preset": "", "image_transport": "raw", "penalty_k": math.nan, "lost_score": 0.2}
+    right |= {"preset": "", "image_transport": "raw", "settings": [""], "lost_score": 0.2}
     assert operator.set_parameters(**right).successful
     assert operator.change_state("configure") and operator.change_state("activate")
     operator.wait_for_camera_link()

@@ -9,6 +9,7 @@ from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
 from siam_tracker_ros.methods.ocean.network import OceanNetwork, Response, alignment_offset, cell_pixels, response_cells
 from siam_tracker_ros.methods.ocean.tracker import METHODS, PRESETS, OceanSettings, OceanTracker
+from siam_tracker_ros.settings import settings_of
 
 PLAIN = {"penalty_k": 0.0, "window_influence": 0.0}
 
@@ -163,10 +164,10 @@ def test_presets_are_settings_in_range():
     (info,) = METHODS
     assert info.presets is PRESETS
     for preset in PRESETS.values():
-        assert preset.keys() == OceanSettings.RANGES.keys()
+        assert preset.keys() == settings_of(OceanSettings).keys()
         for name, value in vars(OceanSettings(**preset)).items():
-            low, high = OceanSettings.RANGES[name]
-            assert low <= value <= high
+            rule = settings_of(OceanSettings)[name].rule
+            assert rule.low <= value <= rule.high
             assert isinstance(value, (int, float))
     assert info.count_parameters() == 26_459_217
 

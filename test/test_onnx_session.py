@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_ros import InvalidSettingError, create_tracker, list_models
+from siam_tracker_ros import InvalidSettingError, create_tracker
 from siam_tracker_ros.demo.scene import Scene
-from siam_tracker_ros.executors.device import select_runtime
+from siam_tracker_ros.executors import EXECUTORS, TorchExecutor, select_executor
 from siam_tracker_ros.executors.onnx_runtime import OnnxFunction
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -67,7 +67,7 @@ def test_a_track_is_that_of_torch(onnx_runtime, model):
 def test_a_size_that_varies_may_be_any(onnx_runtime, shape, layout):
     sums = Sums().eval()
     image = torch.rand(shape).to(memory_format=layout)
-    total = OnnxFunction(sums, "total", ((None, 3, None, None),))
+    total = OnnxFunction(sums.total, ((None, 3, None, None),))
     with torch.inference_mode():
         torch.testing.assert_close(total(image), sums.total(image))
 
@@ -85,7 +85,7 @@ def test_threads_spin_where_it_can_be_bounded(onnx_runtime, monkeypatch, version
         taken(self, key, value)
 
     monkeypatch.setattr(onnx_runtime.SessionOptions, "add_session_config_entry", note)
-    OnnxFunction(Sums().eval(), "total", ((1, 3, 4, 4),))
+    OnnxFunction(Sums().eval().total, ((1, 3, 4, 4),))
     assert entries["session.intra_op.allow_spinning"] == may_spin
     assert 0 < int(entries["session.intra_op.spin_duration_us"]) <= 100
 
@@ -93,7 +93,7 @@ def test_threads_spin_where_it_can_be_bounded(onnx_runtime, monkeypatch, version
 def test_several_answers_are_a_tuple(onnx_runtime):
     sums = Sums().eval()
     image, offset = torch.rand(1, 3, 4, 4), torch.rand(1, 1, 1, 1)
-    parts = OnnxFunction(sums, "parts", ((1, 3, 4, 4), (1, 1, 1, 1)))
+    parts = OnnxFunction(sums.parts, ((1, 3, 4, 4), (1, 1, 1, 1)))
     torch.testing.assert_close(parts(image, offset), sums.parts(image, offset))
 
 
@@ -107,24 +107,24 @@ def test_several_answers_are_a_tuple(onnx_runtime):
     ],
 )
 def test_what_does_not_fit_the_graph_is_refused(onnx_runtime, arguments, words):
-    total = OnnxFunction(Sums().eval(), "total", ((1, 3, 4, 4),))
+    total = OnnxFunction(Sums().eval().total, ((1, 3, 4, 4),))
     with pytest.raises(Exception, match=words):
         total(*arguments)
 
 
 @pytest.mark.parametrize(
-    "runtime, device, allowed, expected",
+    "runtime, device, preferred, expected",
     [
-        ("auto", CPU, True, "onnx"),
-        ("auto", CPU, False, "torch"),
-        ("auto", CUDA, True, "torch"),
-        ("torch", CPU, True, "torch"),
-        ("torch", CUDA, True, "torch"),
-        ("onnx", CPU, True, "onnx"),
+        ("auto", CPU, ("onnx",), "onnx"),
+        ("auto", CPU, (), "torch"),
+        ("auto", CUDA, ("onnx",), "torch"),
+        ("torch", CPU, ("onnx",), "torch"),
+        ("torch", CUDA, ("onnx",), "torch"),
+        ("onnx", CPU, (), "onnx"),
     ],
 )
-def test_the_runtime_that_is_chosen(onnx_runtime, runtime, device, allowed, expected):
-    assert select_runtime(runtime, device, allowed) == expected
+def test_the_runtime_that_is_chosen(onnx_runtime, runtime, device, preferred, expected):
+    assert select_executor(runtime, device, preferred).name == expected
 
 
 def test_auto_is_torch_where_onnx_runtime_is_missing(without_onnx_runtime):
@@ -134,17 +134,63 @@ def test_auto_is_torch_where_onnx_runtime_is_missing(without_onnx_runtime):
 @pytest.mark.parametrize(
     "runtime, device, words",
     [
-        ("ONNX", CPU, 'runtime is "ONNX", expected "auto", "torch" or "onnx"'),
-        ("onnx", CUDA, 'runtime is "onnx" on device "cuda:0", but it is for the CPU; use device "cpu"'),
-        ("onnx", CPU, 'onnxruntime cannot be imported .*; run "pip install onnx onnxruntime"'),
+        ("ONNX", CPU, "runtime is 'ONNX', expected one of auto, torch, onnx"),
+        ("onnx", CUDA, "runtime is 'onnx', but it is for the CPU and the device is 'cuda:0'; use device 'cpu'"),
+        ("onnx", CPU, "onnxruntime cannot be imported .*; run `pip install onnx onnxruntime`"),
     ],
 )
 def test_a_runtime_that_cannot_be_is_refused(without_onnx_runtime, runtime, device, words):
     with pytest.raises(InvalidSettingError, match=words):
-        select_runtime(runtime, device, onnx_allowed=True)
+        select_executor(runtime, device, ("onnx",))
 
 
-@pytest.mark.parametrize("model", [model.name for model in list_models() if "onnx" not in model.runtimes])
-def test_a_model_without_it_names_those_that_have_it(model):
-    with pytest.raises(InvalidSettingError, match=f"which lite and lite_online have, but not {model}; use"):
-        create_tracker(model, weights="random", device="cpu", runtime="onnx")
+@pytest.mark.parametrize(
+    "model, search_side",
+    [
+        ("siamrpn_alex", 287),
+        ("siamrpn_mobilev2", 255),
+        ("siamrpn_r50", 271),
+        ("siammask_sharp", None),
+        ("ocean", 287),
+        ("ocean_online", 255),
+        ("siamrcr", 255),
+        ("gradnet", None),
+    ],
+)
+def test_every_network_is_run_by_onnx_runtime_too(onnx_runtime, model, search_side):
+    """Sizes that vary are other than those that the graphs were made with."""
+    scene = Scene(size_wh=(320, 240), frames=3)
+    settings = {"search_side": search_side} if search_side else {}
+    trackers = [
+        create_tracker(model, weights="random", device="cpu", runtime=runtime, **settings)
+        for runtime in ("torch", "onnx")
+    ]
+    assert trackers[0].network.compiled.keys() == trackers[1].network.compiled.keys() != set()
+    targets = [tracker.start(scene[0].image_bgr, scene[0].box_xywh) for tracker in trackers]
+    for frame in list(scene)[1:]:
+        steps = [tracker.step(frame.image_bgr, target) for tracker, target in zip(trackers, targets)]
+        targets = [target for target, _ in steps]
+        expected, result = (result for _, result in steps)
+        np.testing.assert_allclose(result.box_xywh, expected.box_xywh, rtol=0, atol=1e-2)
+        assert result.score == pytest.approx(expected.score, abs=1e-4)
+
+
+class Doubling(TorchExecutor):
+    """An executor that another package might bring: it counts what it runs."""
+
+    name = "doubling"
+
+    def __init__(self):
+        self.ran = []
+
+    def compile(self, function, shapes):
+        return lambda *tensors: self.ran.append(function) or function(*tensors)
+
+
+def test_a_new_executor_is_one_class_and_one_line(monkeypatch):
+    monkeypatch.setattr("siam_tracker_ros.executors.EXECUTORS", (*EXECUTORS, Doubling))
+    tracker = create_tracker("siamrpn_alex", weights="random", device="cpu", runtime="doubling")
+    scene = Scene(size_wh=(160, 120), frames=2)
+    tracker.init(scene[0].image_bgr, scene[0].box_xywh)
+    tracker.track(scene[1].image_bgr)
+    assert tracker.runtime == "doubling" and len(tracker.network.executor.ran) == 3

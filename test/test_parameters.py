@@ -9,8 +9,10 @@ import yaml
 
 from siam_tracker_ros import list_models
 from siam_tracker_ros.core.monitor import MonitorSettings
+from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.node.parameters import NodeParameters, change_parameters, parameter_names
+from siam_tracker_ros.node.parameters import NodeParameters, change_parameters, parameter_names, with_values
+from siam_tracker_ros.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NAN = math.nan
@@ -34,13 +36,14 @@ def test_the_parameter_file_says_every_default():
     assert list(sorted(values)) == sorted(parameter_names())
     for field in dataclasses.fields(NodeParameters):
         value = values[field.name]
+        value = tuple(value) if isinstance(value, list) else value
         assert type(value) is type(field.default), field.name
-        assert value == field.default or (math.isnan(value) and math.isnan(field.default)), field.name
+        assert value == field.default, field.name
 
 
 def test_every_parameter_has_a_description_that_is_a_sentence():
     for field in dataclasses.fields(NodeParameters):
-        description = field.metadata["rule"].description
+        description = field.metadata["rule"].meaning
         assert description.endswith(".") and len(description) > 20, field.name
 
 
@@ -52,13 +55,17 @@ def test_every_parameter_has_a_description_that_is_a_sentence():
         (dict(image_transport="theora"), "image_transport is 'theora', expected one of raw, compressed"),
         (dict(threads=-1), "threads is -1, expected 0 to 256"),
         (dict(frame_buffer=0), "frame_buffer is 0, expected 1 to 1000"),
-        (dict(penalty_k=-0.1), "penalty_k is -0.1, expected 0 to 1 or NaN"),
-        (dict(lr=1.5), "lr is 1.5, expected 0 to 1 or NaN"),
-        (dict(window_influence=math.inf), "window_influence is inf, expected 0 to 1 or NaN"),
-        (dict(mask_threshold=2.0), "mask_threshold is 2, expected 0 to 1 or NaN"),
+        (dict(settings=["penalty_k=-0.1"]), "lite: penalty_k is -0.1, expected 0 to 1"),
+        (dict(settings=["lr=0.5", "lr=1.5"]), "lite: lr is 1.5, expected 0 to 1"),
+        (dict(settings=["window_influence=.inf"]), "lite: window_influence is inf, expected 0 to 1"),
+        (dict(settings=["mask_threshold=high"]), "lite: mask_threshold is 'high', expected a number"),
+        (dict(settings=["lr"]), "'lr' is not a setting, expected NAME=VALUE"),
+        (dict(settings=["lr=[1"]), "'lr=\\[1': '\\[1' is not a YAML value"),
+        (dict(settings=["online_ratio=0.5"]), "lite: unknown setting online_ratio; known are penalty_k"),
+        (dict(model="ocean", settings=["mask_threshold=0.4"]), "ocean: unknown setting mask_threshold; known are"),
         (
-            dict(model="ocean", mask_threshold=0.4),
-            "mask_threshold is 0.4, but model ocean has no such setting, expected NaN",
+            dict(model="siamrpn_r50", settings=["search_side=256"]),
+            "search_side is 256, expected 127 and a multiple of 8",
         ),
         (dict(lost_score=NAN), "lost_score is nan, expected 0 to 1"),
         (dict(lost_score=0.55), "lost_score 0.55, uncertain_score 0.3.*set them together"),
@@ -90,14 +97,30 @@ def test_every_model_is_accepted(model):
     assert change_parameters(NodeParameters(), dict(model=model), configured=False).model == model
 
 
-@pytest.mark.parametrize("model", [model.name for model in list_models() if model.has_masks])
-def test_a_model_with_masks_takes_their_threshold(model):
-    changed = change_parameters(NodeParameters(), dict(model=model, mask_threshold=0.4), configured=False)
-    assert changed.tracker_arguments()["mask_threshold"] == 0.4
+@pytest.mark.parametrize(
+    "model, name",
+    [
+        (model.name, name)
+        for model in list_models()
+        for name in settings_of(type(make_tracker_settings(model, None, {})))
+    ],
+)
+def test_every_setting_of_every_model_is_reached(model, name):
+    default = getattr(make_tracker_settings(find_model(model), None, {}), name)
+    text = f"{name}={str(default).lower() if isinstance(default, bool) else default}"
+    changed = change_parameters(NodeParameters(), dict(model=model, settings=[text]), configured=False)
+    assert changed.tracker_arguments()[name] == default
+
+
+@pytest.mark.parametrize("empty", [None, [], [""]])
+def test_no_settings_are_the_models_own(empty):
+    assert (
+        with_values(NodeParameters(), {"settings": empty}).tracker_arguments() == NodeParameters().tracker_arguments()
+    )
 
 
 def test_settings_that_are_given_reach_the_tracker():
-    parameters = NodeParameters(weights="w.pth", preset="vot2019", penalty_k=0.0, lr=0.5)
+    parameters = NodeParameters(weights="w.pth", preset="vot2019", settings=("penalty_k=0.0", "lr=0.5"))
     arguments = parameters.tracker_arguments()
     assert (arguments["weights"], arguments["preset"]) == ("w.pth", "vot2019")
     assert (arguments["penalty_k"], arguments["lr"]) == (0.0, 0.5) and "window_influence" not in arguments

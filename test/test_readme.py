@@ -13,6 +13,7 @@ import pytest
 from siam_tracker_ros import cli, list_models
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.frames import VideoSink
+from siam_tracker_ros.settings import settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -85,7 +86,7 @@ def test_presets_and_settings_that_are_shown_exist():
     assert shown_calls and in_python
     for name, preset, *settings in (*shown_calls, *in_python):
         model = find_model(name)
-        assert preset in model.presets and set(settings) <= model.tracker_class.settings_class.RANGES.keys()
+        assert preset in model.presets and set(settings) <= settings_of(model.tracker_class.settings_class).keys()
 
 
 @pytest.mark.parametrize("line", re.findall(r"^siam-tracker .*$", README, flags=re.MULTILINE))

@@ -22,6 +22,7 @@ from siam_tracker_ros.methods.siamrpn import tracker as siamrpn
 from siam_tracker_ros.methods.siamrpn.network import SiamRPNAlex, SiamRPNMobileNetV2, SiamRPNResNet50LongTerm
 from siam_tracker_ros.methods.siamrpn.rpn import RegionProposals
 from siam_tracker_ros.methods.siamrpn.tracker import SiamRPNSettings, SiamRPNTracker
+from siam_tracker_ros.settings import settings_of
 
 MODELS = (*siamrpn.METHODS, *siammask.METHODS)
 SQUARE = 2  # number of the anchor of 64 x 64 pixels
@@ -331,7 +332,7 @@ def test_weights_of_another_network_pick_the_usual_variant(network_class):
 
 @pytest.mark.parametrize("info", MODELS, ids=lambda info: info.name)
 def test_presets_are_settings_in_range(info):
-    ranges = info.tracker_class.settings_class.RANGES
+    ranges = settings_of(info.tracker_class.settings_class)
     for preset in (info.defaults, *info.presets.values()):
         assert preset.keys() <= ranges.keys()
         settings = info.tracker_class.settings_class(**{**info.defaults, **preset})

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import yaml
 from tqdm import tqdm
 
 from siam_tracker_ros import create_tracker, list_models
@@ -36,6 +35,7 @@ from siam_tracker_ros.evaluation.sequences import load_sequences, result_line
 from siam_tracker_ros.evaluation.stages import STAGES, stage_shares
 from siam_tracker_ros.executors.device import set_threads
 from siam_tracker_ros.frames import VideoSink, open_frames
+from siam_tracker_ros.settings import parse_setting
 from siam_tracker_ros.weights.convert import convert_weights
 
 NO_BOX = (math.nan,) * 4
@@ -133,17 +133,10 @@ def _positive_int(text):
 
 
 def _setting(text):
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a setting, expected NAME=VALUE")
     try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise argparse.ArgumentTypeError(f"{text!r}: {value!r} is not a YAML value") from None
-    if isinstance(parsed, str):
-        with contextlib.suppress(ValueError):
-            parsed = float(parsed)  # YAML takes 1e-3, without a point, for a word
-    return name, parsed
+        return parse_setting(text)
+    except InvalidSettingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _create_tracker(args, model, weights=None, preset=None, settings=()):

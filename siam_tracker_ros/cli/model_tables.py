@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of the models, as text for a terminal."""
 
-import dataclasses
-import inspect
-import re
 import textwrap
 
 from siam_tracker_ros.cli.tables import format_table
+from siam_tracker_ros.core.registry import make_tracker_settings
+from siam_tracker_ros.settings import settings_of
 
 LINE = 100  # characters
 
@@ -51,47 +50,16 @@ def model_details(model):
     parts = [f"{model.name}: {model.description}", ""]
     parts += [f"{name:<13} {text}" for name, text in facts.items()]
     parts += ["", "settings (--set NAME=VALUE), with the values for general video:"]
-    settings = _settings(model)
-    for name, (value, allowed, meaning) in settings.items():
-        parts.append(f"  {name} = {_shown(value)}   {allowed}")
-        parts += textwrap.wrap(meaning, LINE, initial_indent="      ", subsequent_indent="      ")
+    defaults = make_tracker_settings(model, None, {})
+    for name, setting in settings_of(type(defaults)).items():
+        parts.append(f"  {name} = {_shown(getattr(defaults, name))}   {setting.allowed}")
+        parts += textwrap.wrap(setting.rule.meaning, LINE, initial_indent="      ", subsequent_indent="      ")
     parts += ["", "presets (--preset NAME), with what they change:" if model.presets else "presets: none"]
     for name, preset in model.presets.items():
-        changes = [f"{key}={_shown(value)}" for key, value in preset.items() if value != settings[key][0]]
+        changes = [f"{key}={_shown(value)}" for key, value in preset.items() if value != getattr(defaults, key)]
         text = " ".join(changes) or "as for general video"
         parts += textwrap.wrap(f"{name}: {text}", LINE, initial_indent="  ", subsequent_indent="      ")
     return "\n".join(parts)
-
-
-def setting_meanings(settings_class):
-    """Return what the docstrings of a settings class and its bases say of each setting, by name, without its range."""
-    meanings = {}
-    for base in reversed(settings_class.__mro__):
-        section = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")[2]
-        for names, text in re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE):
-            for name in names.split(", "):
-                meanings[name] = " ".join(text.split()).removeprefix("0..1, ")
-    return meanings
-
-
-def _settings(model):
-    """Return value, allowed values and meaning of each of a model's settings."""
-    settings_class = model.tracker_class.settings_class
-    settings = settings_class(**model.defaults)
-    meanings = setting_meanings(settings_class)
-    types = {field.name: field.type for field in dataclasses.fields(settings_class)}
-    return {
-        name: (getattr(settings, name), _allowed(types[name], values), meanings[name])
-        for name, values in settings_class.RANGES.items()
-    }
-
-
-def _allowed(kind, values):
-    if kind in (bool, "bool"):
-        return "true or false"
-    if kind in (str, "str"):
-        return f"one of {', '.join(values)}"
-    return f"{values[0]:g} to {values[1]:g}"
 
 
 def _shown(value):

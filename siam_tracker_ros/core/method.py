@@ -46,6 +46,7 @@ class Method:
         published: where the authors publish them.
         weights: the method whose weights it takes, where that is another one.
         half_precision: whether it may run in half precision.
+        preferred_runtimes: executors that runtime "auto" tries before PyTorch, the best one first.
         has_masks: whether its tracker says which pixels are the target's.
         training: where its Training is, as "module:NAME", which is imported when it is asked for; None for a method
             that is not trained here.
@@ -65,6 +66,7 @@ class Method:
     published: str = ""
     weights: str = ""
     half_precision: bool = True
+    preferred_runtimes: tuple[str, ...] = ()
     has_masks: bool = False
     training: str | None = None
     variants: Mapping[str, Callable[[], Network]] = dataclasses.field(default_factory=dict)
@@ -74,11 +76,6 @@ class Method:
         """Path of the weights that come with the package, or None."""
         path = WEIGHTS_FOLDER / f"{self.weights or self.name}.safetensors"
         return path if path.is_file() else None
-
-    @property
-    def runtimes(self) -> tuple[str, ...]:
-        """What can execute its network: "torch", and "onnx" for ONNX Runtime."""
-        return ("torch", "onnx") if self.network_class.ONNX_INPUTS else ("torch",)
 
     @property
     def trained_names(self) -> tuple[str, ...]:

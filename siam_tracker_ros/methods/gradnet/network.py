@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.network import Network, graph
 
 TEMPLATE_SIDE = 127  # pixels
 SEARCH_SIDE = 255  # pixels
@@ -100,6 +100,7 @@ class GradNetNetwork(Network):
         own = self.translate_state_dict(state)
         return [(self.search_backbone, {name.removeprefix("search_backbone."): own[name] for name in own})]
 
+    @graph(lambda network: ((None, 3, None, None),))
     def encode_search(self, image):
         """Features (B, 256, 22, 22) of search regions of 255 pixels, or (B, 256, 6, 6) of templates of 127."""
         return self.search_backbone(image)

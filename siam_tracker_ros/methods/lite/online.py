@@ -8,7 +8,6 @@ as in Ocean (Zhang et al. 2020): what lite takes for the target must also look l
 """
 
 import dataclasses
-import typing
 
 import cv2
 import numpy as np
@@ -24,6 +23,7 @@ from siam_tracker_ros.layers.sample_memory import SampleMemory
 from siam_tracker_ros.layers.whitening import Whitening
 from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, SEARCH_FACTOR, SEARCH_SIDE, TEMPLATE_SIDE, LiteNetwork
 from siam_tracker_ros.methods.lite.tracker import BLACK, LiteSettings, LiteTarget, LiteTracker
+from siam_tracker_ros.settings import setting
 
 BLUR_SIGMA_XY = (3.0, 1.0)  # pixels of the crop
 MEMORY_SAMPLES = 40
@@ -38,17 +38,9 @@ LEARN_SCORE = 0.35  # which lite and the filter must both give a cell before a f
 
 @dataclasses.dataclass(frozen=True)
 class LiteOnlineSettings(LiteSettings):
-    """How the response becomes a box.
+    """How the response becomes a box."""
 
-    Attributes:
-        online_ratio: 0..1, share of the filter's scores in the confidence of each cell.
-
-    The others are LiteSettings'.
-    """
-
-    RANGES: typing.ClassVar = {**LiteSettings.RANGES, "online_ratio": (0.0, 1.0)}
-
-    online_ratio: float = 0.5
+    online_ratio: float = setting(0.5, "Share of the filter's scores in the confidence of each cell.", 0, 1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,6 +66,7 @@ class LiteOnlineTracker(LiteTracker):
     """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
 
     settings_class = LiteOnlineSettings
+    target_class = LiteOnlineTarget
 
     def __init__(self, network, settings):
         super().__init__(network, settings)
@@ -148,5 +141,6 @@ METHODS = (
         weights="lite",
         half_precision=False,  # the optimizer needs float32
         has_masks=True,
+        preferred_runtimes=("onnx",),
     ),
 )

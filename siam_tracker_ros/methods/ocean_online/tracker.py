@@ -8,7 +8,6 @@ response; the boxes are the Siamese network's.
 
 import dataclasses
 import enum
-import typing
 
 import cv2
 import numpy as np
@@ -34,6 +33,7 @@ from siam_tracker_ros.methods.ocean_online.samples import (
     draw,
     first_patches,
 )
+from siam_tracker_ros.settings import setting, with_default
 
 SEED = 1234  # of a target's first samples, the same for each target, so that runs repeat
 SEARCH_FACTOR = 4  # sides of the patch's region in mean sides of the target in the first frame
@@ -50,22 +50,13 @@ NEIGHBORHOOD = 2.2  # sides of the target within which all scores belong to one 
 
 @dataclasses.dataclass(frozen=True)
 class OceanOnlineSettings(OceanSettings):
-    """How the response becomes a box.
+    """How the response becomes a box."""
 
-    Attributes:
-        online_ratio: 0..1, share of the online classifier's scores in what picks the best cell.
-        ratio: without effect, since there is no alignment head.
-
-    The others are OceanSettings'.
-    """
-
-    RANGES: typing.ClassVar = {**OceanSettings.RANGES, "online_ratio": (0.0, 1.0)}
-
-    penalty_k: float = 0.06
-    window_influence: float = 0.484
-    lr: float = 0.644
-    small_target_side: int = 287
-    online_ratio: float = 0.7
+    penalty_k: float = with_default(OceanSettings, "penalty_k", 0.06)
+    window_influence: float = with_default(OceanSettings, "window_influence", 0.484)
+    lr: float = with_default(OceanSettings, "lr", 0.644)
+    small_target_side: int = with_default(OceanSettings, "small_target_side", 287)
+    online_ratio: float = setting(0.7, "Share of the online classifier's scores in what picks the best cell.", 0, 1)
 
 
 class Verdict(enum.Enum):
@@ -104,6 +95,7 @@ class OceanOnlineTracker(OceanTracker):
     """Runs an OceanOnlineNetwork that is ready for inference; see `create_tracker`."""
 
     settings_class = OceanOnlineSettings
+    target_class = OceanOnlineTarget
 
     def _start(self, image_bgr, box_xywh):
         return self._start_with(image_bgr, box_xywh, draw(np.random.default_rng(SEED), PATCH_SIDE, CLASSIFIER_CHANNELS))
