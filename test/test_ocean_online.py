@@ -274,10 +274,10 @@ def test_draws_repeat_and_stay_in_reach():
 
 
 def test_the_memory_weighs_new_samples_more_and_drops_what_weighs_least():
-    memory = SampleMemory(torch.zeros(2, 1, 3, 3), torch.zeros(2, 4), capacity=4)
+    memory = SampleMemory.of(torch.zeros(2, 1, 3, 3), torch.zeros(2, 4), capacity=4)
     weights = np.array([0.5, 0.5])
     for number in range(1, 7):
-        memory.insert(torch.full((1, 1, 3, 3), float(number)), torch.full((4,), float(number)), 0.25)
+        memory = memory.insert(torch.full((1, 1, 3, 3), float(number)), torch.full((4,), float(number)), 0.25)
         if number == 1:
             weights = np.append(weights / 0.75, 0.25)
         elif number == 2:

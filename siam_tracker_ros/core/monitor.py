@@ -65,7 +65,7 @@ class MonitorSettings:
 class TargetMonitor:
     """Follows the state of one target: IDLE until `start`, then judged by `update`."""
 
-    def __init__(self, settings=MonitorSettings()):
+    def __init__(self, settings: MonitorSettings = MonitorSettings()) -> None:
         self.settings = settings
         self.stop()
 

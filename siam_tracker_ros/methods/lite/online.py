@@ -51,7 +51,7 @@ class LiteOnlineTarget:
         siamese: what LiteTracker keeps of it.
         whitening: of its features, taken from the first frame.
         kernel: (1, 96, 4, 4), the filter.
-        memory: SampleMemory that the filter is learned from; it belongs to this target alone.
+        memory: samples that the filter is learned from.
         frames: tracked so far.
     """
 
@@ -82,7 +82,7 @@ class LiteOnlineTracker(LiteTracker):
             features = whitening(features)
             nothing = features.new_zeros(1, features.shape[1], FILTER_CELLS, FILTER_CELLS)
             kernel, _ = self._optimizer(nothing, features, boxes_xywh, FIRST_ITERATIONS)
-            memory = SampleMemory(features, boxes_xywh, MEMORY_SAMPLES)
+            memory = SampleMemory.of(features, boxes_xywh, MEMORY_SAMPLES)
         return LiteOnlineTarget(siamese, whitening, kernel, memory)
 
     def _first_samples(self, image_bgr, box_cxcywh):
@@ -114,11 +114,12 @@ class LiteOnlineTracker(LiteTracker):
         is_due = is_hard or target.frames % UPDATE_INTERVAL == 0
         with torch.inference_mode():
             box_xywh = torch.from_numpy(cxcywh_to_xywh(view.boxes_cxcywh[:, cell[0], cell[1]])).to(feature)
-            target.memory.insert(feature, box_xywh, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
+            rate = HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE
+            memory, kernel = target.memory.insert(feature, box_xywh, rate), target.kernel
             if is_due:
-                features, boxes_xywh, weights = target.memory.samples()
-                kernel, _ = self._optimizer(target.kernel, features, boxes_xywh, LATER_ITERATIONS, weights)
-                target = dataclasses.replace(target, kernel=kernel)
+                features, boxes_xywh, weights = memory.samples()
+                kernel, _ = self._optimizer(kernel, features, boxes_xywh, LATER_ITERATIONS, weights)
+        target = dataclasses.replace(target, memory=memory, kernel=kernel)
         return target, dataclasses.replace(result, updated=is_due)
 
 

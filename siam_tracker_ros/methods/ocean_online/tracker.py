@@ -74,7 +74,7 @@ class OceanOnlineTarget:
     Attributes:
         siamese: what OceanTracker keeps of it.
         kernel: (1, 512, 4, 4), the classifier's filter.
-        memory: SampleMemory that the filter is learned from; it belongs to this target alone.
+        memory: samples that the filter is learned from.
         center_xy, size_wh: the target where the classifier last found it, in pixels of the frame.
         scale: pixels of the frame to one of a patch. It follows the patches really cut, not the target's size.
         scale_range: lowest and highest scale.
@@ -116,7 +116,7 @@ class OceanOnlineTracker(OceanTracker):
             classifier = self.network.target_classifier
             kernel = classifier.initial_filter(features, boxes)
             kernel, _ = classifier.optimizer(kernel, features, boxes, FIRST_ITERATIONS)
-            memory = SampleMemory(features, boxes, MEMORY_SAMPLES)
+            memory = SampleMemory.of(features, boxes, MEMORY_SAMPLES)
         return OceanOnlineTarget(siamese, kernel, memory, center_xy, size_wh, scale, scale_range)
 
     def _first_samples(self, image_bgr, center_xy, scale, draws):
@@ -157,14 +157,15 @@ class OceanOnlineTracker(OceanTracker):
         kernel = target.kernel
         with torch.inference_mode():
             box = torch.from_numpy(_box_in_patch(center_xy, size_wh, patch_center_xy, scale)).to(feature)
-            target.memory.insert(feature, box, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
+            memory = target.memory.insert(feature, box, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
             if is_due:
-                features, boxes, weights = target.memory.samples()
+                features, boxes, weights = memory.samples()
                 kernel, _ = self.network.target_classifier.optimizer(kernel, features, boxes, LATER_ITERATIONS, weights)
         target = dataclasses.replace(
             target,
             siamese=siamese,
             kernel=kernel,
+            memory=memory,
             center_xy=center_xy,
             size_wh=size_wh,
             scale=float(np.clip(scale, *target.scale_range)),
