@@ -48,7 +48,8 @@ def test_files_of_the_architecture_exist():
     paths = re.findall(r"`([a-z_]+/(?:[\w/]+\.\w+)?|[a-z_]+\.py)`", PAGES[page])
     assert len(paths) > 50
     for path in paths:
-        assert exists(f"siam_tracker_ros/{path}") or (re.match(FOLDERS, path) and exists(path)), path
+        inside = f"siam_tracker_ros/{path if '/' in path else f'**/{path}'}"
+        assert exists(inside) or (re.match(FOLDERS, path) and exists(path)), path
 
 
 def test_the_architecture_has_every_folder_of_the_package():
