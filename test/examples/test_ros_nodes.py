@@ -251,14 +251,10 @@ def test_the_pause_between_two_requests_is_kept(graph):
     assert len(detecting.logged("")) == 1
 
 
-@pytest.mark.parametrize(
-    "name, node", [("follow_with_velocity", "Follower"), ("init_from_detector", "DetectorStarter")]
-)
-def test_the_node_ends_on_ctrl_c(monkeypatch, name, node):
-    module = load_example(name)
-    made = []
+def interrupted(node_class, made):
+    """A kind of node that is interrupted, as by Ctrl-C, as soon as it spins; instances go into a list."""
 
-    class Interrupted(getattr(module, node)):
+    class Interrupted(node_class):
         def __init__(self, **arguments):
             super().__init__(**arguments)
             made.append(self)
@@ -268,6 +264,30 @@ def test_the_node_ends_on_ctrl_c(monkeypatch, name, node):
         def _interrupt():
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, node, Interrupted)
+    return Interrupted
+
+
+@pytest.mark.parametrize(
+    "name, node", [("follow_with_velocity", "Follower"), ("init_from_detector", "DetectorStarter")]
+)
+def test_the_node_ends_on_ctrl_c(monkeypatch, name, node):
+    module, made = load_example(name), []
+    monkeypatch.setattr(module, node, interrupted(getattr(module, node), made))
     module.main([])
     assert len(made) == 1 and isinstance(made[0], Node)
+
+
+def test_the_robot_is_stopped_when_the_follower_ends(monkeypatch):
+    module, sent = load_example("follow_with_velocity"), []
+
+    class Recorded(interrupted(module.Follower, [])):
+        def __init__(self, **arguments):
+            super().__init__(**arguments)
+            monkeypatch.setattr(self._publisher, "publish", sent.append)
+
+        def _on_timer(self):
+            """Publishes nothing, so that the only command is the last one."""
+
+    monkeypatch.setattr(module, "Follower", Recorded)
+    module.main([])
+    assert sent == [Twist()]
