@@ -15,6 +15,7 @@ include_patterns = [
     "CHANGELOG.rst",
     "CONTRIBUTING.md",
     "README.md",
+    "SECURITY.md",
     "benchmarks/README.md",
     "docs/**.md",
     "examples/README.md",
