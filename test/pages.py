@@ -38,12 +38,10 @@ def section(page, heading):
     return text
 
 
-def table(page, heading, number=0):
-    """Return the rows of a table under a heading, without its header, each a list of cells."""
-    tables = re.findall(r"(?:^\|.*\n?)+", section(page, heading), flags=re.MULTILINE)
-    return [
-        [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in tables[number].strip().splitlines()[2:]
-    ]
+def table(page, heading):
+    """Return the rows of the first table under a heading, without its header, each a list of cells."""
+    first = re.search(r"(?:^\|.*\n?)+", section(page, heading), flags=re.MULTILINE)[0]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in first.strip().splitlines()[2:]]
 
 
 def anchors(page):
