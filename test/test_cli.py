@@ -1,6 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
+import inspect
 import os
 import subprocess
 import sys
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_ros import cli, list_models
-from siam_tracker_ros.cli.model_tables import setting_meanings
+from siam_tracker_ros import cli, create_tracker, list_models
+from siam_tracker_ros.cli.arguments import DEFAULT_MODEL
+from siam_tracker_ros.cli.models import setting_meanings
 from siam_tracker_ros.cli.tables import format_table
+from siam_tracker_ros.core import registry
 from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
 from siam_tracker_ros.evaluation.bench import TURN_FRAMES, OpenCvTracker, time_in_turns
@@ -59,7 +62,7 @@ def created(monkeypatch):
         asked.append({"name": name, **options})
         return BoxThatStays()
 
-    monkeypatch.setattr(cli, "create_tracker", create_tracker)
+    monkeypatch.setattr(registry, "create_tracker", create_tracker)
     return asked
 
 
@@ -154,7 +157,7 @@ def test_what_create_tracker_refuses_is_reported(error, video, capsys, monkeypat
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr(cli, "create_tracker", refuse)
+    monkeypatch.setattr(registry, "create_tracker", refuse)
     assert run("track", video, "--box", "10,8,20,16") == 2
     assert capsys.readouterr().err == f"siam-tracker: error: {error}\n"
 
@@ -185,7 +188,7 @@ def test_track_writes_results_and_video(created, video, tmp_path, capsys):
 
 
 def test_track_gives_no_box_while_the_target_is_lost(video, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "create_tracker", lambda *_, **__: BoxThatStays(lost_from=5))
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: BoxThatStays(lost_from=5))
     results = tmp_path / "out.txt"
     assert run("track", video, "--box", "10,8,20,16", "--results", results, "--output", tmp_path / "out.avi") == 0
     boxes, scores = read_results(results)
@@ -216,8 +219,8 @@ def test_track_passes_the_options_on(created, video):
 def masked(monkeypatch):
     """Put a double with masks, whose target is lost from frame 20 on, in place of every model."""
     info = types.SimpleNamespace(name="masked", has_masks=True)
-    monkeypatch.setattr(cli, "create_tracker", lambda *_, **__: BoxThatStays(lost_from=20, masked=True))
-    monkeypatch.setattr(cli, "find_model", lambda name: info)
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: BoxThatStays(lost_from=20, masked=True))
+    monkeypatch.setattr(registry, "find_model", lambda name: info)
 
 
 def test_track_writes_a_mask_for_every_frame_that_has_one(masked, video, tmp_path):
@@ -282,7 +285,7 @@ def test_ctrl_c_keeps_what_was_written(video, tmp_path, monkeypatch, capsys):
                 raise KeyboardInterrupt
             return super().track(image_bgr)
 
-    monkeypatch.setattr(cli, "create_tracker", lambda *_, **__: Interrupted())
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: Interrupted())
     results, output = tmp_path / "out.txt", tmp_path / "out.avi"
     assert run("track", video, "--box", "10,8,20,16", "--results", results, "--output", output) == 130
     assert "Traceback" not in capsys.readouterr().err
@@ -327,18 +330,21 @@ class ToyTracker(BoxThatStays):
 @pytest.fixture
 def toys(monkeypatch):
     """Put two models in place of all; the list collects what create_tracker was asked for."""
-    settings_class = types.SimpleNamespace(RANGES={"lr": (0.0, 1.0), "confidence_low": (0.0, 1.0)})
-    tracker_class = types.SimpleNamespace(settings_class=settings_class)
     models = [
-        types.SimpleNamespace(name=name, shipped_weights=weights, tracker_class=tracker_class)
+        types.SimpleNamespace(name=name, shipped_weights=weights, untrained_settings={"confidence_low": 0.0})
         for name, weights in (("one", None), ("two", "w"))
     ]
     asked = []
-    monkeypatch.setattr(cli, "list_models", lambda: models)
-    monkeypatch.setattr(cli, "find_model", lambda name: next(model for model in models if model.name == name))
-    monkeypatch.setattr(cli, "set_threads", lambda count: None)
-    monkeypatch.setattr(cli, "BENCH_SIZE_WH", (160, 120))
-    monkeypatch.setattr(cli, "create_tracker", lambda name, **given: asked.append((name, given)) or ToyTracker())
+    monkeypatch.setattr(registry, "list_models", lambda: models)
+    monkeypatch.setattr(registry, "find_model", lambda name: next(model for model in models if model.name == name))
+    monkeypatch.setattr("siam_tracker_ros.executors.device.set_threads", lambda count: None)
+    monkeypatch.setattr("siam_tracker_ros.cli.bench.DEFAULT_MODEL", "one")
+    monkeypatch.setattr("siam_tracker_ros.cli.bench.SIZE_WH", (160, 120))
+    monkeypatch.setattr(
+        registry,
+        "create_tracker",
+        lambda name, **given: asked.append((name, given)) or ToyTracker(),
+    )
     return asked
 
 
@@ -427,7 +433,7 @@ def test_train_passes_overrides_on(monkeypatch, capsys, speaks):
 def test_models_are_listed(capsys):
     assert run("models") == 0
     out = capsys.readouterr().out
-    for model in cli.list_models():
+    for model in list_models():
         for word in (model.name, model.description, model.checkpoint, model.published):
             assert word in out
 
@@ -452,6 +458,10 @@ def test_every_help_has_an_example(arguments, capsys):
     assert "example: siam-tracker " in capsys.readouterr().out
 
 
+def test_the_default_is_the_first_model():
+    assert DEFAULT_MODEL == list_models()[0].name == inspect.signature(create_tracker).parameters["model"].default
+
+
 @pytest.mark.parametrize(
     "rows, expected",
     [
@@ -463,22 +473,40 @@ def test_table(rows, expected):
     assert format_table(["name", "n"], rows) == expected
 
 
-def in_a_process(*arguments, **options):
-    """Run the command in a process of its own, without ROS or anything else on the path."""
+def in_a_process(*arguments):
+    """Run Python in a process of its own, without ROS or anything else on the path."""
     root = Path(__file__).resolve().parent.parent
-    command = [sys.executable, "-m", "siam_tracker_ros", *map(str, arguments)]
+    command = [sys.executable, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+
+
+HELPS = """
+import contextlib, sys
+from siam_tracker_ros.cli import COMMANDS, main
+
+for command in ([], *([name] for name in COMMANDS)):
+    with contextlib.suppress(SystemExit):
+        main([*command, "--help"])
+    print(command, {"cv2", "torch"} & sys.modules.keys(), file=sys.stderr)
+"""
+
+
+def test_help_does_not_wait_for_torch_or_opencv():
+    done = in_a_process("-c", HELPS)
+    assert done.returncode == 0
+    assert done.stdout.count("example: siam-tracker ") == 1 + len(cli.COMMANDS)
+    assert done.stderr == "".join(f"{command} set()\n" for command in ([], *([name] for name in cli.COMMANDS)))
 
 
 def test_the_module_runs_as_a_command(tmp_path):
     (tmp_path / "clip.mp4").write_text("not a video")
-    done = in_a_process("track", tmp_path / "clip.mp4", "--box", "1,2,3,4")
+    done = in_a_process("-m", "siam_tracker_ros", "track", tmp_path / "clip.mp4", "--box", "1,2,3,4")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and "cannot be read as a video" in done.stderr
 
 
 def test_a_camera_that_is_not_there_is_one_sentence():
-    done = in_a_process("track", "97", "--box", "1,2,3,4")
+    done = in_a_process("-m", "siam_tracker_ros", "track", "97", "--box", "1,2,3,4")
     assert done.returncode == 2
     assert done.stderr.startswith("siam-tracker: error: camera 97 gives no picture") and done.stderr.count("\n") == 1

@@ -35,8 +35,8 @@ def rows(page, heading):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_can_be_run_as_far_as_their_settings_go(command):
-    args = cli._parser().parse_args(shlex.split(command))
-    if args.run is cli._train:
+    args = cli.make_parser().parse_args(shlex.split(command))
+    if args.run is cli.train.run:
         read_training(ROOT / args.config, dict(args.overrides))
 
 

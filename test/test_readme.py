@@ -90,7 +90,7 @@ def test_presets_and_settings_that_are_shown_exist():
 
 @pytest.mark.parametrize("line", re.findall(r"^siam-tracker .*$", README, flags=re.MULTILINE))
 def test_command_lines_can_be_parsed(line):
-    cli._parser().parse_args(shlex.split(line)[1:])
+    cli.make_parser().parse_args(shlex.split(line)[1:])
 
 
 def test_the_python_example_runs(tmp_path, monkeypatch, capsys):

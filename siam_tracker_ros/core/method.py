@@ -47,6 +47,8 @@ class Method:
         weights: the method whose weights it takes, where that is another one.
         half_precision: whether it may run in half precision.
         has_masks: whether its tracker says which pixels are the target's.
+        untrained_settings: settings with which its time per frame does not depend on the weights, so that random ones
+            can be timed; empty where it never does.
         training: where its Training is, as "module:NAME", which is imported when it is asked for; None for a method
             that is not trained here.
         variants: networks that training makes in place of `network_class`, by the name that a recipe gives them.
@@ -66,6 +68,7 @@ class Method:
     weights: str = ""
     half_precision: bool = True
     has_masks: bool = False
+    untrained_settings: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
     training: str | None = None
     variants: Mapping[str, Callable[[], Network]] = dataclasses.field(default_factory=dict)
 

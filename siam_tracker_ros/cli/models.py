@@ -1,19 +1,39 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of the models, as text for a terminal."""
+"""`siam-tracker models`: the models, or all that is known of one."""
 
+import argparse
 import dataclasses
 import inspect
 import re
 import textwrap
+import typing
+from collections.abc import Sequence
 
 from siam_tracker_ros.cli.tables import format_table
 
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.core.method import Method
+
+SUMMARY = "List the models, or all that is known of one: its weights, settings and presets."
+EXAMPLE = "siam-tracker models siammask_sharp"
 LINE = 100  # characters
 
 
-def models_table(models):
-    """Return two tables of a sequence of Method: what each model is, and where its weights come from."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's argument."""
+    parser.add_argument("model", nargs="?", metavar="NAME", help="the model to tell of (default: list all)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the tables of all models, or the details of one."""
+    from siam_tracker_ros.core.registry import find_model, list_models
+
+    print(models_table(list_models()) if args.model is None else model_details(find_model(args.model)))
+
+
+def models_table(models: Sequence["Method"]) -> str:
+    """Return two tables of models: what each is, and where its weights come from."""
     what = [
         [
             model.name,
@@ -35,8 +55,8 @@ def models_table(models):
     )
 
 
-def model_details(model):
-    """Return all that is known of one Method: its size, its weights, its settings and its presets."""
+def model_details(model: "Method") -> str:
+    """Return all that is known of a model: its size, its weights, its settings and its presets."""
     facts = {
         "parameters": _parameters(model),
         "work": f"{model.frame_gmacs:#.3g} billion multiplications and additions (GMACs) a frame",
@@ -63,7 +83,7 @@ def model_details(model):
     return "\n".join(parts)
 
 
-def setting_meanings(settings_class):
+def setting_meanings(settings_class: type) -> dict[str, str]:
     """Return what the docstrings of a settings class and its bases say of each setting, by name, without its range."""
     meanings = {}
     for base in reversed(settings_class.__mro__):
@@ -74,7 +94,7 @@ def setting_meanings(settings_class):
     return meanings
 
 
-def _settings(model):
+def _settings(model: "Method") -> dict[str, tuple[typing.Any, str, str]]:
     """Return value, allowed values and meaning of each of a model's settings."""
     settings_class = model.tracker_class.settings_class
     settings = settings_class(**model.defaults)
@@ -86,7 +106,7 @@ def _settings(model):
     }
 
 
-def _allowed(kind, values):
+def _allowed(kind: type | str, values: Sequence[typing.Any]) -> str:
     if kind in (bool, "bool"):
         return "true or false"
     if kind in (str, "str"):
@@ -94,9 +114,9 @@ def _allowed(kind, values):
     return f"{values[0]:g} to {values[1]:g}"
 
 
-def _shown(value):
+def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
-def _parameters(model):
+def _parameters(model: "Method") -> str:
     return f"{model.count_parameters() / 1e6:.2f} M"
