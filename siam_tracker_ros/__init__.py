@@ -55,11 +55,11 @@ _PLACES = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> typing.Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_PLACES[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
     count = lost = 0
     with contextlib.ExitStack() as stack:
         frames = stack.enter_context(open_frames(args.source))
-        sink = results = None
+        sink: VideoSink | None = None
+        results: typing.TextIO | None = None
         if args.output is not None:
             sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
         tracker = make_tracker(args)
