@@ -48,6 +48,8 @@ class Method:
         half_precision: whether it may run in half precision.
         preferred_runtimes: executors that runtime "auto" tries before PyTorch, the best one first.
         has_masks: whether its tracker says which pixels are the target's.
+        untrained_settings: settings with which its time per frame does not depend on the weights, so that random ones
+            can be timed; empty where it never does.
         training: where its Training is, as "module:NAME", which is imported when it is asked for; None for a method
             that is not trained here.
         variants: networks that training makes in place of `network_class`, by the name that a recipe gives them.
@@ -68,6 +70,7 @@ class Method:
     half_precision: bool = True
     preferred_runtimes: tuple[str, ...] = ()
     has_masks: bool = False
+    untrained_settings: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
     training: str | None = None
     variants: Mapping[str, Callable[[], Network]] = dataclasses.field(default_factory=dict)
 

@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 import pages
 import pytest
-from pages import PAGES
-from pages import ROOT
+from pages import PAGES, ROOT
 
 OUTSIDE = re.compile(r"[a-z]+:")
 FOLDERS = r"benchmarks|config|docs|examples|launch|msg|siam_tracker_ros|srv|test|tools"

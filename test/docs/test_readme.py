@@ -9,11 +9,10 @@ import numpy as np
 import pages
 import pytest
 from pages import PAGES
-
-from siam_tracker_ros import cli
-from siam_tracker_ros import list_models
-from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.trackers.registry import find_model
+
+from siam_tracker_ros import cli, list_models
+from siam_tracker_ros.frames import VideoSink
 
 EXAMPLES = [(page, example) for page in PAGES for example in pages.code_blocks(page, "python")]
 

@@ -14,14 +14,18 @@ pytest.importorskip("rclpy")
 
 from node_doubles import SquareTracker  # noqa: E402
 from rclpy.lifecycle import LifecycleNode  # noqa: E402
-from ros_testing import Operator  # noqa: E402
-from ros_testing import graph_fixture  # noqa: E402, F401
-from ros_testing import parameter_overrides  # noqa: E402
-
-from siam_tracker_ros.node.parameters import NodeParameters  # noqa: E402
-from siam_tracker_ros.node.parameters import parameter_names  # noqa: E402
-from siam_tracker_ros.node.tracker_node import TrackerNode  # noqa: E402
+from ros_testing import (
+    Operator,  # noqa: E402
+    graph_fixture,  # noqa: E402, F401
+    parameter_overrides,  # noqa: E402
+)
 from siam_tracker_ros.target_monitor import TargetState  # noqa: E402
+
+from siam_tracker_ros.node.parameters import (
+    NodeParameters,  # noqa: E402
+    parameter_names,  # noqa: E402
+)
+from siam_tracker_ros.node.tracker_node import TrackerNode  # noqa: E402
 
 PAGE = "docs/ros.md"
 

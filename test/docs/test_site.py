@@ -7,8 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from pages import PAGES
-from pages import ROOT
+from pages import PAGES, ROOT
 
 import siam_tracker_ros
 

@@ -7,17 +7,23 @@ pytest.importorskip("rclpy")
 from builtin_interfaces.msg import Duration  # noqa: E402
 from example_modules import load_example  # noqa: E402
 from geometry_msgs.msg import Twist  # noqa: E402
-from node_doubles import SquareTracker  # noqa: E402
-from node_doubles import scene  # noqa: E402
+from node_doubles import (
+    SquareTracker,  # noqa: E402
+    scene,  # noqa: E402
+)
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
-from ros_testing import Operator  # noqa: E402
-from ros_testing import graph_fixture  # noqa: E402, F401
-from ros_testing import parameter_overrides  # noqa: E402
+from ros_testing import (
+    Operator,  # noqa: E402
+    graph_fixture,  # noqa: E402, F401
+    parameter_overrides,  # noqa: E402
+)
 from siam_tracker_ros.msg import TrackerStatus  # noqa: E402
-from vision_msgs.msg import Detection2D  # noqa: E402
-from vision_msgs.msg import Detection2DArray  # noqa: E402
-from vision_msgs.msg import ObjectHypothesisWithPose  # noqa: E402
+from vision_msgs.msg import (
+    Detection2D,  # noqa: E402
+    Detection2DArray,  # noqa: E402
+    ObjectHypothesisWithPose,  # noqa: E402
+)
 
 from siam_tracker_ros.node.tracker_node import TrackerNode  # noqa: E402
 

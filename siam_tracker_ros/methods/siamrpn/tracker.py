@@ -203,5 +203,6 @@ METHODS = (
         presets=RESNET_PRESETS,
         checkpoint="PySOT's siamrpn_r50_l234_dwxcorr_lt",
         published=MODEL_ZOO,
+        untrained_settings={"confidence_low": 0.0},  # never lost, so never searched for in the larger region
     ),
 )

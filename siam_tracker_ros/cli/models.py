@@ -1,18 +1,37 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of the models, as text for a terminal."""
+"""`siam-tracker models`: the models, or all that is known of one."""
 
+import argparse
 import textwrap
+import typing
+from collections.abc import Sequence
 
 from siam_tracker_ros.cli.tables import format_table
-from siam_tracker_ros.core.registry import make_tracker_settings
 from siam_tracker_ros.settings import settings_of
 
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.core.method import Method
+
+SUMMARY = "List the models, or all that is known of one: its weights, settings and presets."
+EXAMPLE = "siam-tracker models siammask_sharp"
 LINE = 100  # characters
 
 
-def models_table(models):
-    """Return two tables of a sequence of Method: what each model is, and where its weights come from."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's argument."""
+    parser.add_argument("model", nargs="?", metavar="NAME", help="the model to tell of (default: list all)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the tables of all models, or the details of one."""
+    from siam_tracker_ros.core.registry import find_model, list_models
+
+    print(models_table(list_models()) if args.model is None else model_details(find_model(args.model)))
+
+
+def models_table(models: Sequence["Method"]) -> str:
+    """Return two tables of models: what each is, and where its weights come from."""
     what = [
         [
             model.name,
@@ -34,8 +53,10 @@ def models_table(models):
     )
 
 
-def model_details(model):
-    """Return all that is known of one Method: its size, its weights, its settings and its presets."""
+def model_details(model: "Method") -> str:
+    """Return all that is known of a model: its size, its weights, its settings and its presets."""
+    from siam_tracker_ros.core.registry import make_tracker_settings
+
     facts = {
         "parameters": _parameters(model),
         "work": f"{model.frame_gmacs:#.3g} billion multiplications and additions (GMACs) a frame",
@@ -62,9 +83,9 @@ def model_details(model):
     return "\n".join(parts)
 
 
-def _shown(value):
+def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
-def _parameters(model):
+def _parameters(model: "Method") -> str:
     return f"{model.count_parameters() / 1e6:.2f} M"
