@@ -87,7 +87,7 @@ def _parser():
         epilog="example: siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_track, _add_eval, _add_bench, _add_train, _add_label, _add_convert, _add_models):
+    for add in (_add_track, _add_eval, _add_bench, _add_train, _add_convert, _add_models):
         add(commands)
     return parser
 
@@ -411,61 +411,6 @@ def _train(args):
     weights = train_from_config(args.config, resume=args.resume, overrides=dict(args.overrides))
     if is_rank_zero():
         print(weights)
-
-
-def _add_label(commands):
-    parser = _add_command(
-        commands,
-        "label",
-        _label,
-        "Make training shards out of clips without labels: targets that a teacher follows forward and backward alike.",
-        "siam-tracker label clips shards --teacher lightfc --held-out data/sequences",
-    )
-    parser.add_argument("clips", type=Path, metavar="CLIPS", help="folder of videos, gifs and folders of images")
-    parser.add_argument("output", type=Path, metavar="OUT", help="folder to write tracks-CLIPS-*.tar to")
-    parser.add_argument("--teacher", required=True, metavar="DIR", help="folder of LightFC's two ONNX files")
-    parser.add_argument("--second", metavar="DIR", help="folder of NanoTrack v3's two ONNX files: it must agree")
-    parser.add_argument(
-        "--boxes",
-        type=Path,
-        metavar="FILE",
-        help="where the targets are, one clip,frame,x,y,w,h line each (default: look for what moves)",
-    )
-    parser.add_argument(
-        "--held-out",
-        type=Path,
-        metavar="DIR",
-        help="folder of test sequences: clips that show one of them are left out",
-    )
-    _add_set(parser, "overrides", "a setting of the labelling, as reach=60; may be repeated")
-
-
-def _label(args):
-    from siam_tracker_ros.methods.lite.teacher import LightFcTeacher
-    from siam_tracker_ros.settings import make_settings
-    from siam_tracker_ros.training import pseudo_labels
-    from siam_tracker_ros.training.second_opinion import NanoTracker
-
-    settings = make_settings(pseudo_labels.LabelSettings, dict(args.overrides), "--set")
-    report = pseudo_labels.label_folder(
-        args.clips,
-        args.output,
-        LightFcTeacher(args.teacher),
-        settings,
-        second=None if args.second is None else NanoTracker(args.second),
-        held_out=None if args.held_out is None else pseudo_labels.fingerprints(args.held_out),
-        boxes=None if args.boxes is None else pseudo_labels.read_start_boxes(args.boxes),
-    )
-    reasons = {
-        "cannot be read": report.unreadable,
-        "is held out": report.held_out,
-        "lies behind the last frame that is looked at (see clip_frames)": report.not_reached,
-    }
-    for reason, names in reasons.items():
-        for name in names:
-            print(f"left out, because it {reason}: {name}", file=sys.stderr)
-    shards = ", ".join(str(path) for path in report.shards)
-    print(f"{shards}: {report.tracks} tracks, {report.frames} frames from {report.clips} clips")
 
 
 def _add_convert(commands):
