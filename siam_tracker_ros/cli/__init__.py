@@ -33,7 +33,7 @@ from siam_tracker_ros.evaluation.bench import OpenCvTracker, time_in_turns
 from siam_tracker_ros.evaluation.metrics import mean_scores
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
 from siam_tracker_ros.evaluation.sequences import load_sequences, result_line
-from siam_tracker_ros.evaluation.stages import STAGES, stage_shares
+from siam_tracker_ros.evaluation.profile import STAGES, stage_shares
 from siam_tracker_ros.executors.device import set_threads
 from siam_tracker_ros.frames import VideoSink, open_frames
 from siam_tracker_ros.weights.convert import convert_weights

@@ -93,7 +93,8 @@ def own_flow(grey: np.ndarray, next_grey: np.ndarray) -> tuple[np.ndarray, np.nd
 
     The camera's motion is an affine map (2, 3) of the first image's pixels to the second's.
     """
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey, next_grey, None)  # type: ignore[call-overload]
+    optical_flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = optical_flow.calc(grey, next_grey, None)  # type: ignore[call-overload]
     height, width = grey.shape
     points = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)  # (H, W, 2)
     some = (slice(4, None, 8), slice(4, None, 8))

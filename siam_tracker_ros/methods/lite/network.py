@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.blocks import DepthwiseConv
 from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from siam_tracker_ros.layers.mobilenet_v2 import CHANNELS, FINE_CHANNELS, MIDDLE_CHANNELS, STRIDE, MobileNetV2Backbone
@@ -211,9 +212,11 @@ class LiteNetwork(Network):
         mean = (features * box_cover).sum((2, 3)) / box_cover.sum((2, 3)).clamp(min=1e-3)  # (B, 96)
         return Template(kernels / CHANNELS**0.5, 2 * torch.sigmoid(self.gate(mean))[..., None, None])
 
+    @stage("head")
     def forward(self, image_bgr, template):
         """Return the Response of search crops (B, 3, 256, 256) to a Template of the same batch size."""
-        fine, middle, features = self.backbone_features(image_bgr)
+        with stage("backbone"):
+            fine, middle, features = self.backbone_features(image_bgr)
         classification, localization, box_cxcywh, fused = self.head(features, template.kernels, template.gate)
         return Response(classification, localization, box_cxcywh, features, fused, middle, fine)
 
@@ -233,6 +236,7 @@ class LiteNetwork(Network):
         scores = scores + self.aligned(fused, box_cxcywh).float()
         return scores[:, :1], scores[:, 1:], box_cxcywh, fused
 
+    @stage("head")
     def mask(self, response, box_cxcywh):
         """Logits (B, 1, 128, 128) of "this belongs to the target", cells of the search region of a Response.
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.layers.correlation import depthwise_correlation
 from siam_tracker_ros.layers.deformable import DeformableConv3x3
@@ -197,12 +198,15 @@ class OceanNetwork(Network):
             self.classification_encoder.encode_template(features), self.regression_encoder.encode_template(features)
         )
 
+    @stage("head")
     def forward(self, image_bgr, template, align=True):
         """Return the Response of search crops (B, 3, side, side) to a Template of batch size B or 1.
 
         align: whether to run the alignment head, where there is one.
         """
-        return self.respond(self.backbone(image_bgr)[-1], template, image_bgr.shape[-1], align)
+        with stage("backbone"):
+            features = self.backbone(image_bgr)[-1]
+        return self.respond(features, template, image_bgr.shape[-1], align)
 
     def respond(self, backbone_features, template, search_side, align=True):
         """Return the Response for the backbone's last features (B, 1024, H, W) of search crops of that side."""

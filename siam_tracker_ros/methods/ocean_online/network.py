@@ -9,6 +9,7 @@ patches as ImageNet classifiers do. The branch replaces the alignment head.
 import torch
 from torch import nn
 
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, FilterOptimizer
 from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from siam_tracker_ros.layers.prroi_pooling import prroi_pool
@@ -82,9 +83,12 @@ class OceanOnlineNetwork(OceanNetwork):
         stage = {name.removeprefix("layer3."): value for name, value in own.items() if name.startswith("layer3.")}
         return [(self.backbone, own), (self.online_backbone, stage)]
 
+    @stage("head")
     def encode_patch(self, patch_rgb):
         """Classifier features (N, 512, 13, 13) of patches (N, 3, 224, 224), RGB, 0..255."""
-        return self.target_classifier(self.encode_stage(patch_rgb))
+        with stage("backbone"):
+            features = self.encode_stage(patch_rgb)
+        return self.target_classifier(features)
 
     def encode_stage(self, patch_rgb):
         """The online stage's features (N, 1024, 13, 13) of patches (N, 3, 224, 224), RGB, 0..255."""

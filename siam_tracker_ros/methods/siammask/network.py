@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.resnet import ResNet50, backbone_keys
 from siam_tracker_ros.methods.siamrpn.network import TEMPLATE_CELLS, crop_template, make_neck, neck_keys
 from siam_tracker_ros.methods.siamrpn.rpn import HEAD_KEYS, CorrelationHead, RegionProposals, rpn_keys
@@ -139,7 +140,8 @@ class SiamMask(Network):
 
     def features(self, image_bgr):
         """Maps of 64, 256 and 512 channels from the backbone, and of 256 from the neck."""
-        *fine, last = self.backbone(image_bgr)
+        with stage("backbone"):
+            *fine, last = self.backbone(image_bgr)
         return (*fine, self.neck[0](last))
 
     def encode_template(self, image_bgr):
@@ -147,11 +149,13 @@ class SiamMask(Network):
         features = crop_template(self.features(image_bgr)[-1])  # (B, 256, 7, 7)
         return Template(self.rpn.encode_template([features]), self.coarse.encode_template(features))
 
+    @stage("head")
     def forward(self, image_bgr, template):
         """Return the Response of search crops (B, 3, 255, 255) to a Template."""
         features = self.features(image_bgr)
         return Response(*self.rpn(features[-1:], template.proposals), features)
 
+    @stage("head")
     def mask(self, response, template, row, column):
         """Logits (B, side, side) of the mask for the window of 127 pixels at one cell.
 

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.layers.correlation import depthwise_correlation
 from siam_tracker_ros.layers.resnet import ResNet50
@@ -118,9 +119,12 @@ class SiamRCRNetwork(Network):
         features = self.neck(self.backbone(image_bgr)[-1])[..., inside, inside]  # (B, 256, 7, 7)
         return Template(self.classification_branch.template(features), self.regression_branch.template(features))
 
+    @stage("head")
     def forward(self, image_bgr, template):
         """Return the Response of search crops (B, 3, side, side) to a Template of batch size B or 1."""
-        features = self.neck(self.backbone(image_bgr)[-1])
+        with stage("backbone"):
+            features = self.backbone(image_bgr)[-1]
+        features = self.neck(features)
         classification = self.classification_branch(features, template.classification)
         regression = self.regression_branch(features, template.regression)
         return Response(

@@ -5,6 +5,7 @@
 from torch import nn
 
 from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.alexnet import CHANNELS as ALEXNET_CHANNELS
 from siam_tracker_ros.layers.alexnet import AlexNet, alexnet_keys
 from siam_tracker_ros.layers.blocks import ConvNorm
@@ -52,13 +53,15 @@ class SiamRPN(Network):
 
     def features(self, image_bgr):
         """One map for each level, (B, its width, H / 8, W / 8)."""
-        features = self.backbone(image_bgr)
+        with stage("backbone"):
+            features = self.backbone(image_bgr)
         return [narrow(features[level]) for narrow, level in zip(self.neck, self.levels, strict=True)]
 
     def encode_template(self, image_bgr):
         """Kernels of the proposals from template crops (B, 3, 127, 127)."""
         return self.rpn.encode_template([crop_template(feature) for feature in self.features(image_bgr)])
 
+    @stage("head")
     def forward(self, image_bgr, kernels):
         """Return logits (B, 10, S, S) and offsets (B, 20, S, S) of search crops (B, 3, side, side); see `rpn`."""
         return self.rpn(self.features(image_bgr), kernels)
