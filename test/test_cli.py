@@ -318,6 +318,7 @@ class ToyTracker(BoxThatStays):
     def __init__(self):
         super().__init__()
         self.network = ToyNetwork()
+        self.call = lambda function: function()
 
     def track(self, image_bgr):
         self.network(torch.zeros(1, 3, 9, 9))
