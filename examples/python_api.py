@@ -7,10 +7,11 @@ python3 examples/python_api.py clip.mp4 313,88,342,194
 
 import argparse
 
-from siam_tracker_ros import create_tracker
-from siam_tracker_ros.frames import open_frames
 from siam_tracker_ros.target_monitor import MonitorSettings
 from siam_tracker_ros.target_session import TargetSession
+
+from siam_tracker_ros import create_tracker
+from siam_tracker_ros.frames import open_frames
 
 
 def follow(frames, box_xywh, tracker):

@@ -182,7 +182,7 @@ def test_scores(truth, predicted, expected):
 
 @pytest.mark.parametrize("shape", [(3, 4), (2, 5), (8,), (0, 4)])
 def test_predictions_of_another_shape_are_refused(shape):
-    with pytest.raises(InvalidInputError, match="one box a frame"):
+    with pytest.raises(InvalidInputError, match="one box per frame"):
         score_boxes(np.ones((2, 4)), np.ones(shape))
 
 

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     from siam_tracker_ros.core.registry import find_model
     from siam_tracker_ros.demo.scene import Scene
     from siam_tracker_ros.evaluation.bench import OpenCvTracker, time_in_turns
-    from siam_tracker_ros.evaluation.stages import STAGES, stage_shares
+    from siam_tracker_ros.evaluation.profile import STAGES, stage_shares
 
     models = [find_model(name) for name in _expand_all(args.models)]
     unshipped = [model.name for model in models if model.shipped_weights is None]

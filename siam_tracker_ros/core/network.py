@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
+from siam_tracker_ros.core.stage import Stage, stage
 from siam_tracker_ros.executors.executor import Executor, Shape, TensorFunction, TorchExecutor
 
 # Files that this package wrote before backbones were called that, the shipped weights among them, are read as well.
@@ -18,12 +19,15 @@ FORMER_BACKBONE_NAMES = (r"^((?:online_|search_|template_)?)trunk\.", r"\1backbo
 State = Mapping[str, torch.Tensor]
 
 
-def graph(shapes: Callable[[typing.Any], Sequence[Shape]]) -> Callable[[TensorFunction], TensorFunction]:
+def graph(
+    stage_name: Stage, shapes: Callable[[typing.Any], Sequence[Shape]]
+) -> Callable[[TensorFunction], TensorFunction]:
     """Mark a method of a Network as one that an executor may run in place of torch.
 
     The method takes and returns float32 tensors and nothing else.
 
     Args:
+        stage_name: what the time in it is charged to, see `core.stage`.
         shapes: function of the network that returns the shapes of the method's arguments, None for sizes that vary.
     """
 
@@ -31,7 +35,8 @@ def graph(shapes: Callable[[typing.Any], Sequence[Shape]]) -> Callable[[TensorFu
         @functools.wraps(method)
         def run(self: "Network", *tensors: torch.Tensor) -> typing.Any:
             compiled = self.compiled.get(method.__name__)
-            return method(self, *tensors) if compiled is None else compiled(*tensors)
+            with stage(stage_name):
+                return method(self, *tensors) if compiled is None else compiled(*tensors)
 
         run.graph_shapes = shapes  # type: ignore[attr-defined]
         return run

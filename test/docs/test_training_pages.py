@@ -11,10 +11,10 @@ import pytest
 import yaml
 from pages import ROOT
 from siam_tracker_ros.training.datasets import FORMATS, DatasetSettings
+from siam_tracker_ros.training.pseudo_labels import LabelSettings
 from siam_tracker_ros.training.settings import make_settings
 
 from siam_tracker_ros import cli
-from siam_tracker_ros.training.pseudo_labels import LabelSettings
 from siam_tracker_ros.training.train import read_training
 from siam_tracker_ros.training.validation import ValidationSettings
 

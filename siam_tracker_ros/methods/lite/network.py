@@ -170,7 +170,7 @@ class LiteNetwork(Network):
         centers = torch.stack([axis.expand(SEARCH_CELLS, -1), axis[:, None].expand(-1, SEARCH_CELLS)])
         self.register_buffer("cell_centers", centers[None], persistent=False)  # (1, 2, 16, 16)
 
-    @graph(lambda network: ((None, 3, None, None),))
+    @graph("backbone", lambda network: ((None, 3, None, None),))
     def backbone_features(self, image_bgr):
         """Backbone features of images (B, 3, H, W) at strides 4, 8 and 16, see `MobileNetV2Backbone.pyramid`."""
         return self.backbone.pyramid((image_bgr - self.mean) / self.std)
@@ -192,11 +192,12 @@ class LiteNetwork(Network):
         return Response(classification, localization, box_cxcywh, features, fused, middle, fine)
 
     @graph(
+        "head",
         lambda network: (
             (1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
             (1, TEMPLATE_CELLS**2, CHANNELS),
             (1, CHANNELS, 1, 1),
-        )
+        ),
     )
     def head(self, features, kernels, gate):
         """Return a Response's classification, localization, box_cxcywh and fused.
@@ -222,12 +223,13 @@ class LiteNetwork(Network):
         return self.draw_mask(response.fused, response.middle, response.fine, box_cxcywh)
 
     @graph(
+        "head",
         lambda network: (
             (1, FUSED_CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
             (1, MIDDLE_CHANNELS, 2 * SEARCH_CELLS, 2 * SEARCH_CELLS),
             (1, FINE_CHANNELS, 4 * SEARCH_CELLS, 4 * SEARCH_CELLS),
             (1, 4),
-        )
+        ),
     )
     def draw_mask(self, fused, middle, fine, box_cxcywh):
         """The same of the parts of a Response that it takes."""

@@ -17,6 +17,7 @@ from torch.nn import functional
 from siam_tracker_ros.core.crop import crop_context, crops_to_tensor
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.response import peak_ratio
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, FilterOptimizer, correlate
 from siam_tracker_ros.layers.sample_memory import SampleMemory
@@ -118,11 +119,13 @@ class LiteOnlineTracker(LiteTracker):
             memory, kernel = target.memory.insert(feature, box_xywh, rate), target.kernel
             if is_due:
                 features, boxes_xywh, weights = memory.samples()
-                kernel, _ = self._optimizer(kernel, features, boxes_xywh, LATER_ITERATIONS, weights)
+                with stage("head"):
+                    kernel, _ = self._optimizer(kernel, features, boxes_xywh, LATER_ITERATIONS, weights)
         target = dataclasses.replace(target, memory=memory, kernel=kernel)
         return target, dataclasses.replace(result, updated=is_due)
 
 
+@stage("head")
 def online_score(feature, kernel):
     """What a filter (1, C, 4, 4) gives the cells of a region with features (1, C, H, W): float64 (H, W), 0..1."""
     corners = correlate(feature, kernel)  # a filter of even size answers on the corners of the cells

@@ -205,7 +205,7 @@ class OceanNetwork(Network):
         """
         return self.respond(self.backbone_features(image_bgr), template, image_bgr.shape[-1], align)
 
-    @graph(lambda network: ((1, 3, None, None),))
+    @graph("backbone", lambda network: ((1, 3, None, None),))
     def backbone_features(self, image_bgr):
         """The backbone's last features (B, 1024, H, W)."""
         return self.backbone(image_bgr)[-1]
@@ -220,7 +220,7 @@ class OceanNetwork(Network):
             alignment = at_least_float32(self.alignment(regression, box_ltrb, search_side))
         return Response(classification, box_ltrb, alignment)
 
-    @graph(lambda network: ((1, 1024, None, None), *(2 * network.kernel_shapes())))
+    @graph("head", lambda network: ((1, 1024, None, None), *(2 * network.kernel_shapes())))
     def head(self, backbone_features, *kernels):
         """Return classification and box_ltrb of a Response, and the regression tower's features (B, 256, S, S).
 

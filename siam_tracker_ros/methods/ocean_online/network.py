@@ -83,7 +83,7 @@ class OceanOnlineNetwork(OceanNetwork):
         stage = {name.removeprefix("layer3."): value for name, value in own.items() if name.startswith("layer3.")}
         return [(self.backbone, own), (self.online_backbone, stage)]
 
-    @graph(lambda network: ((None, 3, PATCH_SIDE, PATCH_SIDE),))
+    @graph("backbone", lambda network: ((None, 3, PATCH_SIDE, PATCH_SIDE),))
     def encode_patch(self, patch_rgb):
         """Classifier features (N, 512, 13, 13) of patches (N, 3, 224, 224), RGB, 0..255."""
         return self.target_classifier(self.encode_stage(patch_rgb))

@@ -15,6 +15,7 @@ import torch
 
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.response import MIN_SIDE
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, correlate
 from siam_tracker_ros.layers.sample_memory import SampleMemory
 from siam_tracker_ros.methods.ocean.network import SEARCH_SIDE, TEMPLATE_SIDE
@@ -138,7 +139,8 @@ class OceanOnlineTracker(OceanTracker):
                 image_bgr, target.center_xy + half_cell, target.scale * PATCH_SIDE, PATCH_SIDE, self.network.patch_mean
             )
             feature = self._encode(patch)
-            score = correlate(feature, target.kernel)[0, 0].cpu().numpy()  # (14, 14)
+            with stage("head"):
+                score = correlate(feature, target.kernel)[0, 0].cpu().numpy()  # (14, 14)
         verdict = judge(score, NEIGHBORHOOD * target.size_wh / scale * PATCH_CELLS / PATCH_SIDE)
 
         def blend(response):
@@ -160,7 +162,9 @@ class OceanOnlineTracker(OceanTracker):
             memory = target.memory.insert(feature, box, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
             if is_due:
                 features, boxes, weights = memory.samples()
-                kernel, _ = self.network.target_classifier.optimizer(kernel, features, boxes, LATER_ITERATIONS, weights)
+                with stage("head"):
+                    optimizer = self.network.target_classifier.optimizer
+                    kernel, _ = optimizer(kernel, features, boxes, LATER_ITERATIONS, weights)
         target = dataclasses.replace(
             target,
             siamese=siamese,

@@ -123,12 +123,12 @@ class SiamRCRNetwork(Network):
         features = self.backbone_features(image_bgr)
         return Response(*self.head(features, template.classification, template.regression))
 
-    @graph(lambda network: ((1, 3, None, None),))
+    @graph("backbone", lambda network: ((1, 3, None, None),))
     def backbone_features(self, image_bgr):
         """The backbone's last features (B, 1024, H, W)."""
         return self.backbone(image_bgr)[-1]
 
-    @graph(lambda network: ((1, 1024, None, None), *[(1, network.box.in_channels, 5, 5)] * 2))
+    @graph("head", lambda network: ((1, 1024, None, None), *[(1, network.box.in_channels, 5, 5)] * 2))
     def head(self, backbone_features, classification_kernel, regression_kernel):
         """Return the parts of a Response."""
         features = self.neck(backbone_features)

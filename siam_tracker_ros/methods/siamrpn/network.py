@@ -52,7 +52,7 @@ class SiamRPN(Network):
         self.neck = nn.ModuleList(neck)
         self.rpn = rpn
 
-    @graph(lambda network: ((1, 3, None, None),))
+    @graph("backbone", lambda network: ((1, 3, None, None),))
     def features(self, image_bgr):
         """One map for each level, (B, its width, H / 8, W / 8)."""
         features = self.backbone(image_bgr)
@@ -66,7 +66,7 @@ class SiamRPN(Network):
         """Return logits (B, 10, S, S) and offsets (B, 20, S, S) of search crops (B, 3, side, side); see `rpn`."""
         return self.respond(*self.features(image_bgr), *(kernel for pair in kernels for kernel in pair))
 
-    @graph(lambda network: network.respond_shapes())
+    @graph("head", lambda network: network.respond_shapes())
     def respond(self, *tensors):
         """The same for one map of features a level, followed by two kernels a level."""
         count = len(self.levels)

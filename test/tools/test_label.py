@@ -2,34 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import json
+import pathlib
 import tarfile
 
 import cv2
 import numpy as np
 import pytest
 
-from siam_tracker_ros.cli import main
 from siam_tracker_ros.data import DatasetSettings, read_dataset
-from siam_tracker_ros.errors import InvalidInputError, WeightsError
+from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.geometry import iou_xywh
-from siam_tracker_ros.training.pseudo_labels import (
-    LabelSettings,
-    find_clips,
-    fingerprints,
-    label_clip,
-    label_folder,
-    label_target,
-    looks_held_out,
-    pick_different,
-    read_clip,
-    read_start_boxes,
-    split_scenes,
-)
-from siam_tracker_ros.training.second_opinion import NanoTracker
-from siam_tracker_ros.training.shard_writer import ShardWriter, context_crop
-from siam_tracker_ros.training.target_proposals import is_target_box, propose_boxes
+from tools.label.__main__ import main
+from tools.label.clips import find_clips, fingerprints, looks_held_out, read_clip, read_start_boxes, split_scenes
+from tools.label.folder import label_folder
+from tools.label.pseudo_labels import label_clip, label_target, pick_different
+from tools.label.settings import LabelSettings
+from tools.label.shard_writer import ShardWriter, context_crop
+from tools.label.target_proposals import is_target_box, propose_boxes
 
+CONFIG = pathlib.Path(__file__).parents[2] / "config" / "train"
 SIZE_WH = (240, 160)
 SETTINGS = LabelSettings(hop=30, reach=20)
 
@@ -81,20 +73,20 @@ def write_clip(path, images):
 @pytest.mark.parametrize("pan", [0, 2])
 def test_what_moves_is_proposed_whatever_the_camera_does(pan):
     images, boxes = draw_clip(pan=pan)
-    found = propose_boxes(images[5], images[7], most=3)
+    found = propose_boxes(images[5], images[7], max_boxes=3)
     assert iou_xywh(found[0], boxes[5]) > 0.7
-    assert len(propose_boxes(images[5], images[7], most=1)) == 1
+    assert len(propose_boxes(images[5], images[7], max_boxes=1)) == 1
 
 
 @pytest.mark.parametrize("pan", [0, 2])
 def test_nothing_is_proposed_where_nothing_moves_by_itself(pan):
     images, _ = draw_clip(pan=pan, vanish=0)
-    assert propose_boxes(images[5], images[7], most=3).shape == (0, 4)
+    assert propose_boxes(images[5], images[7], max_boxes=3).shape == (0, 4)
 
 
 def test_even_pictures_and_odd_sizes_are_no_error():
     for shape in [(8, 8, 3), (300, 11, 3), (11, 300, 3)]:
-        assert len(propose_boxes(np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), most=3)) == 0
+        assert len(propose_boxes(np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), max_boxes=3)) == 0
 
 
 @pytest.mark.parametrize(
@@ -155,25 +147,6 @@ def test_a_way_that_is_not_the_same_back_is_not_believed():
 
     images, boxes = draw_clip(speed_xy=(2, 1))
     assert label_target(images, boxes[0], Astray(), SETTINGS) is None
-
-
-def test_a_second_opinion_must_agree():
-    class Opinion:
-        def __init__(self, until):
-            self.until = until
-
-        def init(self, image_bgr, box_xywh):
-            self.number = 0
-
-        def track(self, image_bgr):
-            self.number += 1
-            shift = 0 if self.number < self.until else 40
-            return boxes[self.number] + (shift, 0, 0, 0), 1.0
-
-    images, boxes = draw_clip()
-    track = label_target(images, boxes[0], MatchingTeacher(), SETTINGS, Opinion(until=12))
-    assert (track.start, len(track.boxes_xywh)) == (0, 12)
-    assert label_target(images, boxes[0], MatchingTeacher(), SETTINGS, Opinion(until=5)) is None
 
 
 def test_scenes_are_cut_where_the_colours_change():
@@ -279,6 +252,11 @@ def test_start_boxes_are_read_by_line(tmp_path):
     assert [(frame, box.tolist()) for frame, box in boxes["a, b.mp4"]] == [(3, [1, 2, 30, 40]), (9, [1, 2, 30, 40.5])]
 
 
+def test_the_listed_targets_of_lite_can_be_read():
+    boxes = read_start_boxes(CONFIG / "lite_clips.csv")
+    assert len(boxes) == 83 and sum(len(starts) for starts in boxes.values()) == 117
+
+
 @pytest.mark.parametrize("line", ["", "a.mp4", "a.mp4,x,1,2,3,4", "a.mp4,0,1,2,0,4", "a.mp4,0,nan,2,3,4", ",0,1,2,3,4"])
 def test_start_boxes_that_are_none_are_refused(tmp_path, line):
     path = tmp_path / "boxes.txt"
@@ -334,30 +312,8 @@ def test_a_shard_that_an_error_interrupts_is_not_left(tmp_path):
 
 def test_the_command_names_what_is_missing(tmp_path, capsys):
     write_clip(tmp_path / "clips" / "a", draw_clip(frames=2)[0])
-    arguments = ["label", str(tmp_path / "clips"), str(tmp_path / "out"), "--teacher", str(tmp_path)]
+    arguments = [str(tmp_path / "clips"), str(tmp_path / "out"), "--teacher", str(tmp_path)]
     assert main(arguments) == 2
     assert "no backbone.onnx" in capsys.readouterr().err
     assert main([*arguments, "--set", "agreement=1.5"]) == 2
     assert "agreement is 1.5" in capsys.readouterr().err
-
-
-def test_files_that_are_not_nanotracks_are_refused(tmp_path):
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
-    with pytest.raises(WeightsError, match="no nanotrack_backbone.onnx"):
-        NanoTracker(tmp_path)
-    for name in ("nanotrack_backbone.onnx", "nanotrack_head.onnx"):
-        (tmp_path / name).write_bytes(b"no graph")
-    with pytest.raises(WeightsError, match="cannot be used .*expected NanoTrack v3's"):
-        NanoTracker(tmp_path)
-
-
-def test_nanotrack_follows(shared_data):
-    pytest.importorskip("onnxruntime")
-    sequence = shared_data / "sequences" / "walking2"
-    boxes = np.genfromtxt(sequence / "groundtruth.txt", delimiter=",")
-    frames = [cv2.imread(str(path)) for path in sorted((sequence / "img").iterdir())[:12]]
-    tracker = NanoTracker(shared_data / "weights" / "nanotrackv3")
-    tracker.init(frames[0], boxes[0])
-    followed = [tracker.track(frame)[0] for frame in frames[1:]]
-    assert iou_xywh(np.array(followed), boxes[1:12]).min() > 0.5

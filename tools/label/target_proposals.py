@@ -1,11 +1,12 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what could be followed in a frame of an unlabelled clip: what moves by itself.
+"""Proposes targets in a frame of an unlabelled clip: what moves by itself.
 
-Regions come from the optical flow that the camera's motion does not explain; each is given the outline that GrabCut
-(Rother et al. 2004) finds. Regions that only stand out by their colours were tried as well: most were no things at
-all, but patches of ground between things.
+Regions come from the optical flow that the camera's motion does not explain. GrabCut (Rother et al. 2004) finds the
+outline of each. Regions that only stand out by their colours are not proposed: most of them were patches of ground.
 """
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -14,14 +15,14 @@ from siam_tracker_ros.geometry import iou_xywh, xywh_to_xyxy
 
 MAX_SHARE = 0.7  # of the frame that a box may cover
 MIN_SIDE = 12  # of a box, in pixels of the frame
-FLOW_WIDTH = 320  # pixels, of the pictures that motion is looked for in
+FLOW_WIDTH = 320  # pixels of the images that optical flow is computed of
 MAX_ELONGATION = 8  # sides of the frame, one over the other
-MIN_MOTION = 0.7  # pixels of those, beyond the camera's motion
+MIN_MOTION = 0.7  # pixels of those images, beyond the camera's motion
 MIN_CHANGE = 12  # grey levels of a point that moves
 MIN_FILLED = 0.35  # of a moving region's box
-MIN_COHERENCE = 0.5  # of a moving region, 0 each point its own way .. 1 all alike; water and smoke stay below
+MIN_COHERENCE = 0.5  # of a moving region: 0 random directions .. 1 one direction; water and smoke stay below
 MAX_SHARED = 0.5  # of the smaller of two boxes
-OUTLINE_SIDE = 128  # pixels, of the picture that an outline is looked for in
+OUTLINE_SIDE = 128  # pixels of the image that an outline is searched in
 OUTLINE_STEPS = 3
 MIN_WITHIN = 0.7  # of an outline, within the rough region
 MIN_COVERED = 0.25  # of the rough region, by its outline
@@ -29,20 +30,20 @@ COLORS = 12
 MIN_CONTRAST = 0.3  # between the colours within an outline and around it, 0..1
 
 
-def propose_boxes(image_bgr, next_bgr, most):
+def propose_boxes(image_bgr: np.ndarray, next_bgr: np.ndarray, max_boxes: int) -> np.ndarray:
     """Return boxes around what moves by itself in a frame, the largest first.
 
     Args:
         image_bgr: uint8 (H, W, 3).
         next_bgr: the frame a fraction of a second later, uint8 (H, W, 3).
-        most: how many boxes at most.
+        max_boxes: maximum number of boxes.
 
     Returns:
         float64 (N, 4) as x, y, w, h in pixels of the frame; none covers much of another, and all are `is_target_box`.
     """
-    boxes = []
+    boxes: list[np.ndarray] = []
     for box, region in moving_regions(image_bgr, next_bgr):
-        if len(boxes) == most:
+        if len(boxes) == max_boxes:
             break
         outline = outline_box(image_bgr, box, region)
         if outline is not None and (not boxes or shared_part(outline, np.array(boxes)).max() <= MAX_SHARED):
@@ -50,19 +51,19 @@ def propose_boxes(image_bgr, next_bgr, most):
     return np.array(boxes).reshape(-1, 4)
 
 
-def is_target_box(box_xywh, size_wh):
+def is_target_box(box_xywh: np.ndarray, size_wh: Sequence[int]) -> bool:
     """Whether a box (4,) in an image of size (width, height) can be a target: not tiny, not huge, not in a corner."""
     x1, y1, x2, y2 = xywh_to_xyxy(np.asarray(box_xywh))
     width, height = size_wh
     touched = int(x1 <= 1) + int(y1 <= 1) + int(x2 >= width - 1) + int(y2 >= height - 1)
     w, h = box_xywh[2:]
-    return touched < 2 and min(w, h) >= MIN_SIDE and w * h <= MAX_SHARE * width * height
+    return bool(touched < 2 and min(w, h) >= MIN_SIDE and w * h <= MAX_SHARE * width * height)
 
 
-def moving_regions(image_bgr, next_bgr):
+def moving_regions(image_bgr: np.ndarray, next_bgr: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return what moves by itself, the largest first: tuples of box_xywh (4,) and the region in it, uint8 0/1."""
     if min(image_bgr.shape[:2]) * MAX_ELONGATION < max(image_bgr.shape[:2]):
-        return []  # optical flow needs some width and height
+        return []  # optical flow needs a minimum width and height
     small, later = (_to_width(image, FLOW_WIDTH) for image in (image_bgr, next_bgr))
     flow, camera = own_flow(*(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) for image in (small, later)))
     speed = np.linalg.norm(flow, axis=-1)
@@ -87,12 +88,13 @@ def moving_regions(image_bgr, next_bgr):
     return found
 
 
-def own_flow(grey, next_grey):
-    """Return the optical flow between two grey pictures less the camera's, float32 (H, W, 2), and the camera's.
+def own_flow(grey: np.ndarray, next_grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the optical flow between two grey images minus the camera's, float32 (H, W, 2), and the camera's.
 
-    The camera's motion is an affine map (2, 3) of the first picture's pixels to the second's.
+    The camera's motion is an affine map (2, 3) of the first image's pixels to the second's.
     """
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey, next_grey, None)
+    optical_flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = optical_flow.calc(grey, next_grey, None)  # type: ignore[call-overload]
     height, width = grey.shape
     points = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)  # (H, W, 2)
     some = (slice(4, None, 8), slice(4, None, 8))
@@ -103,10 +105,10 @@ def own_flow(grey, next_grey):
     return flow - cv2.transform(points, camera) + points, camera
 
 
-def outline_box(image_bgr, box_xywh, region):
-    """Return the bounds (4,) of the thing that a rough region shows, or None where nothing stands out from around it.
+def outline_box(image_bgr: np.ndarray, box_xywh: np.ndarray, region: np.ndarray) -> np.ndarray | None:
+    """Return the bounds (4,) of the object in a rough region, or None where nothing stands out from its surroundings.
 
-    region: uint8 0/1 of any size, stretched over the box. Where GrabCut finds something else, the region is believed.
+    region: uint8 0/1 of any size, stretched over the box. It is the outline where GrabCut finds something else.
     """
     size_wh = image_bgr.shape[1::-1]
     if not is_target_box(box_xywh, size_wh):
@@ -130,7 +132,7 @@ def outline_box(image_bgr, box_xywh, region):
     return box if is_target_box(box, size_wh) else None
 
 
-def shared_part(box_xywh, others_xywh):
+def shared_part(box_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
     """Intersection of a box (4,) with others (N, 4) over the area of the smaller of the two, (N,), 0..1."""
     first, second = np.asarray(box_xywh, np.float64), np.asarray(others_xywh, np.float64)
     areas = first[2:].prod(), second[:, 2:].prod(-1)
@@ -138,12 +140,12 @@ def shared_part(box_xywh, others_xywh):
     return iou * (areas[0] + areas[1]) / (1 + iou) / np.minimum(*areas)
 
 
-def _to_width(image, width):
+def _to_width(image: np.ndarray, width: int) -> np.ndarray:
     height = round(width * image.shape[0] / image.shape[1])
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _paint(region, box_xywh, shape):
+def _paint(region: np.ndarray, box_xywh: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A region stretched over a box within an image of shape (height, width): bool of that shape."""
     x1, y1, x2, y2 = xywh_to_xyxy(box_xywh).round().astype(int).clip(0, (*shape[::-1], *shape[::-1])).tolist()
     painted = np.zeros(shape, bool)
@@ -152,8 +154,8 @@ def _paint(region, box_xywh, shape):
     return painted
 
 
-def _grab(image_bgr, rough):
-    """The largest part that GrabCut tells from its surroundings, bool (H, W), given roughly where it is."""
+def _grab(image_bgr: np.ndarray, rough: np.ndarray) -> np.ndarray:
+    """The largest part that GrabCut separates from its surroundings, bool (H, W), given its rough place."""
     height, width = rough.shape
     reach = np.ones((height // 6 * 2 + 1, width // 6 * 2 + 1), np.uint8)
     near = cv2.dilate(rough.astype(np.uint8), reach) > 0
@@ -161,13 +163,14 @@ def _grab(image_bgr, rough):
         return np.zeros_like(rough)
     labels = np.where(rough, cv2.GC_PR_FGD, np.where(near, cv2.GC_PR_BGD, cv2.GC_BGD)).astype(np.uint8)
     cv2.setRNGSeed(0)  # its colour models start at random
-    cv2.grabCut(image_bgr, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), OUTLINE_STEPS, cv2.GC_INIT_WITH_MASK)
+    background, foreground, unused = np.zeros((1, 65)), np.zeros((1, 65)), (0, 0, 0, 0)
+    cv2.grabCut(image_bgr, labels, unused, background, foreground, OUTLINE_STEPS, cv2.GC_INIT_WITH_MASK)
     outline = cv2.morphologyEx((labels == cv2.GC_PR_FGD).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(outline)
     return numbers == 1 + stats[1:, cv2.CC_STAT_AREA].argmax() if count > 1 else np.zeros_like(rough)
 
 
-def _color_contrast(image_bgr, part):
+def _color_contrast(image_bgr: np.ndarray, part: np.ndarray) -> float:
     """How much the colours of a part, bool (H, W), differ from those around it: 0 the same .. 1 none in common."""
     lab = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2LAB).reshape(-1, 3).astype(np.float32)
     start = np.empty((len(lab), 1), np.int32)
@@ -177,4 +180,4 @@ def _color_contrast(image_bgr, part):
     colors = colors.reshape(part.shape)
     ring = (cv2.dilate(part.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0) & ~part
     inside, outside = (np.bincount(colors[of], minlength=COLORS) / max(1, of.sum()) for of in (part, ring))
-    return np.abs(inside - outside).sum() / 2
+    return float(np.abs(inside - outside).sum() / 2)
