@@ -413,9 +413,14 @@ def turned(graph):
     return setup
 
 
+def count_mask_subscribers(setup):
+    (publisher,) = (publisher for publisher in setup.node.publishers if publisher.topic_name == "/tracker/mask")
+    return publisher.get_subscription_count()
+
+
 def listen_to_masks(setup):
     subscription = setup.operator.listen("mask", Image, "tracker/mask")
-    setup.operator.wait(setup.node._mask_publisher.get_subscription_count, "the node to know of the subscription")
+    setup.operator.wait(lambda: count_mask_subscribers(setup), "the node to know of the subscription")
     return subscription
 
 
@@ -459,9 +464,7 @@ def test_only_frames_with_a_mask_publish_one(turned):
 
 def test_a_mask_is_made_only_while_somebody_subscribes(turned, monkeypatch):
     made = []
-    monkeypatch.setattr(
-        "siam_tracker_ros.node.tracker_node.mask_image", lambda mask: made.append(1) or mask_image(mask)
-    )
+    monkeypatch.setattr("siam_tracker_ros.node.pipeline.mask_image", lambda mask: made.append(1) or mask_image(mask))
     operator = turned.operator
 
     def count():
@@ -473,7 +476,7 @@ def test_a_mask_is_made_only_while_somebody_subscribes(turned, monkeypatch):
     subscription = listen_to_masks(turned)
     assert count() == 1
     operator.destroy_subscription(subscription)
-    operator.wait(lambda: not turned.node._mask_publisher.get_subscription_count(), "the subscription to go")
+    operator.wait(lambda: not count_mask_subscribers(turned), "the subscription to go")
     assert count() == 1
 
 
