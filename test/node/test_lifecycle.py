@@ -253,7 +253,7 @@ def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
         assert status.confidence == pytest.approx(result.score, abs=1e-6)
 
 
-NODE = [sys.executable, Path(__file__).resolve().parents[1] / "scripts" / "tracker_node", "--ros-args"]
+NODE = [sys.executable, Path(__file__).resolve().parents[2] / "scripts" / "tracker_node", "--ros-args"]
 SIGNALS = {"interrupt": [signal.SIGINT], "terminate": [signal.SIGTERM], "interrupt twice": [signal.SIGINT] * 2}
 
 

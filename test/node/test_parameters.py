@@ -12,7 +12,7 @@ from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.node.parameters import NodeParameters, change_parameters, parameter_names
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAN = math.nan
 
 
