@@ -11,19 +11,12 @@ from siam_tracker_ros.node.pipeline_worker import PipelineWorker
 
 
 class ThreadNotes:
-    """A stand-in for a Pipeline that notes in which threads it is made, called and freed."""
-
-    freed_in = None
+    """A stand-in for a Pipeline that notes in which threads it is made and called."""
 
     def __init__(self, frames):
         self.frames = frames
         self.threads = [threading.get_ident()]
         self.processed = threading.Event()
-        weakref.finalize(self, ThreadNotes.note_end)
-
-    @classmethod
-    def note_end(cls):
-        cls.freed_in = threading.get_ident()
 
     def process(self, frame, skipped):
         self.threads.append(threading.get_ident())
@@ -46,15 +39,24 @@ def worker():
     worker.close()
 
 
-def test_the_pipeline_is_made_called_and_freed_in_one_thread(worker):
+def test_the_pipeline_is_made_and_called_in_one_thread(worker):
     processed = worker.call(lambda pipeline: pipeline.processed).result(10)
     worker.offer(frame(1))
     assert processed.wait(10)
     thread = worker.submit(threading.get_ident).result(10)
     threads = worker.call(ThreadNotes.note).result(10)
     assert threads == [thread] * 3 and thread != threading.get_ident()
+
+
+def test_the_pipeline_is_freed_in_its_thread_before_the_cache_of_the_device(worker, monkeypatch):
+    events = []
+    pipeline = worker.call(weakref.ref).result(10)
+    weakref.finalize(pipeline(), lambda: events.append(("pipeline", threading.get_ident())))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: events.append(("cache", threading.get_ident())))
+    thread = worker.submit(threading.get_ident).result(10)
     worker.close()
-    assert ThreadNotes.freed_in == thread
+    assert events == [("pipeline", thread), ("cache", thread)] and pipeline() is None
 
 
 def test_another_thread_cannot_reach_the_pipeline(worker):
