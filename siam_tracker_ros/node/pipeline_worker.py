@@ -8,7 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Concatenate
 
+import rclpy.task
 import torch
+from rclpy.node import Node
 
 from siam_tracker_ros.node.frame_buffer import Frame, FrameBuffer
 from siam_tracker_ros.node.pipeline import Frames, Pipeline
@@ -79,3 +81,21 @@ class PipelineWorker(Worker):
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def awaitable(job: Future[Result], node: Node) -> rclpy.task.Future:
+    """Return a future of a job's result that a service callback of the node can await."""
+    answer = rclpy.task.Future()
+
+    def pass_on(job: Future[Result]) -> None:  # in the worker's thread
+        error = job.exception()
+        if error is None:
+            answer.set_result(job.result())
+        else:
+            answer.set_exception(error)
+        executor = node.executor
+        if executor is not None:
+            executor.wake()  # an executor that waits for messages does not notice the answer
+
+    job.add_done_callback(pass_on)
+    return answer

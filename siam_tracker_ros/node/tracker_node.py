@@ -8,7 +8,6 @@ Images are tracked in by a Pipeline in a thread of its own. Everything in this f
 import functools
 import signal
 import time
-from concurrent.futures import Future as Job
 from typing import Any
 
 import rclpy
@@ -23,7 +22,6 @@ from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2D, Detection2DArray
@@ -37,7 +35,7 @@ from siam_tracker_ros.node.frame_buffer import Frame
 from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
-from siam_tracker_ros.node.pipeline_worker import PipelineWorker
+from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names
 from siam_tracker_ros.srv import InitTracker
 
@@ -192,7 +190,7 @@ class TrackerNode(LifecycleNode):
         try:
             worker = self._active_worker()
             target_id = request.target_id or f"target_{self._targets_named + 1}"
-            response.stamp = await self._result(worker.call(Pipeline.start_target, request, target_id))
+            response.stamp = await awaitable(worker.call(Pipeline.start_target, request, target_id), self)
             self._targets_named += not request.target_id
             response.success, response.target_id = True, target_id
             response.message = f"target '{target_id}' is held"
@@ -209,7 +207,7 @@ class TrackerNode(LifecycleNode):
         try:
             target_id = ""
             if self._worker is not None:
-                target_id = await self._result(self._worker.call(Pipeline.drop_target))
+                target_id = await awaitable(self._worker.call(Pipeline.drop_target), self)
             response.success = True
             response.message = f"target '{target_id}' is dropped" if target_id else "no target was held"
         except RuntimeError as error:  # the node was cleaned up meanwhile, and the target with it
@@ -252,23 +250,6 @@ class TrackerNode(LifecycleNode):
             failure=self._failure,
         )
         self._diagnostics_publisher.publish(self._diagnostics.report(self.get_clock().now().to_msg(), health))
-
-    def _result(self, job: Job) -> Future:
-        """Return an awaitable of what the pipeline answers."""
-        answer = Future()
-
-        def pass_on(job: Job) -> None:  # in the pipeline's thread
-            error = job.exception()
-            if error is None:
-                answer.set_result(job.result())
-            else:
-                answer.set_exception(error)
-            executor = self.executor
-            if executor is not None:
-                executor.wake()  # an executor that waits for messages does not see the answer
-
-        job.add_done_callback(pass_on)
-        return answer
 
     def _active_worker(self) -> PipelineWorker:
         state = lifecycle_label(self)

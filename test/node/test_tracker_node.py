@@ -348,6 +348,28 @@ def test_another_image_size_in_mid_stream_loses_the_target_until_init(operator):
     assert status.state == TrackerStatus.TRACKING and center_of(detection) == (200, 150)
 
 
+def test_diagnostics_name_the_target_and_its_state(operator):
+    def wait_for(*expected):
+        def holds():
+            statuses = [status for array in operator.received("diagnostics") for status in array.status]
+            targets = [values(status) for status in statuses if status.name == "tracker: tracker"]
+            return targets and (targets[-1]["state"], targets[-1]["target_id"]) == expected
+
+        operator.wait(holds, f"{expected} in the newest diagnostics")
+
+    follow(operator)
+    wait_for("TRACKING", "target_1")
+    while operator.frame(scene(None))[0].state != TrackerStatus.LOST:
+        pass
+    wait_for("LOST", "target_1")
+    operator.reset()
+    wait_for("IDLE", "")
+    assert operator.init(CENTER, target_id="mine").success
+    wait_for("TRACKING", "mine")
+    assert operator.change_state("deactivate") and operator.change_state("cleanup")
+    wait_for("IDLE", "")
+
+
 def test_a_fault_in_the_tracker_is_reported_and_the_node_goes_on(setup, operator):
     follow(operator)
     setup.tracker.failure = RuntimeError("CUDA error: out of memory")
