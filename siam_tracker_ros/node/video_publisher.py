@@ -74,7 +74,7 @@ class _Settings:
             )
         rate = self.rate
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1000:  # nor NaN
-            raise InvalidSettingError(f"rate is {rate!r}, expected 0 to 1000 frames a second, 0 for the source's")
+            raise InvalidSettingError(f"rate is {rate!r}, expected 0 to 1000 frames per second, 0 for the source's")
 
     @property
     def size_wh(self) -> tuple[int, int] | None:
