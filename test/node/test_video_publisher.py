@@ -8,40 +8,22 @@ import time
 import cv2
 import numpy as np
 import pytest
-
-rclpy = pytest.importorskip("rclpy")
-
-from rclpy.node import Node  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import (
-    DurabilityPolicy,  # noqa: E402
-    QoSProfile,  # noqa: E402
-    ReliabilityPolicy,  # noqa: E402
-)
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_testing import (
-    DEADLINE,  # noqa: E402
-    graph_fixture,  # noqa: E402, F401
-    started_together,  # noqa: E402
+    DEADLINE,
+    graph_fixture,  # noqa: F401
+    started_together,
 )
-from sensor_msgs.msg import (
-    CompressedImage,  # noqa: E402
-    Image,  # noqa: E402
-)
-from std_msgs.msg import Header  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
-from siam_tracker_ros.demo.scene import Scene  # noqa: E402
-from siam_tracker_ros.errors import (
-    InvalidInputError,  # noqa: E402
-    InvalidSettingError,  # noqa: E402
-)
-from siam_tracker_ros.node.image_conversion import (
-    compressed_to_bgr,  # noqa: E402
-    image_to_bgr,  # noqa: E402
-)
-from siam_tracker_ros.node.video_publisher import (
-    VideoPublisher,  # noqa: E402
-    main,  # noqa: E402
-)
+from siam_tracker_ros.demo.scene import Scene
+from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
+from siam_tracker_ros.node.image_conversion import compressed_to_bgr, image_to_bgr
+from siam_tracker_ros.node.video_publisher import VideoPublisher, main
 
 KEPT = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -178,9 +160,9 @@ def test_nothing_is_published_before_the_subscribers_are_there(graph, listener, 
         ({"reliability": "yes"}, InvalidSettingError, "reliability is 'yes'"),
         ({"width": 64}, InvalidSettingError, "width is 64, height 0"),
         ({"width": 10, "height": 10}, InvalidInputError, "10 x 10"),
-        ({"frames": -1}, rclpy.exceptions.InvalidParameterValueException, "frames"),
-        ({"jpeg_quality": 101}, rclpy.exceptions.InvalidParameterValueException, "jpeg_quality"),
-        ({"loop": "yes"}, rclpy.exceptions.InvalidParameterTypeException, "loop"),
+        ({"frames": -1}, InvalidParameterValueException, "frames"),
+        ({"jpeg_quality": 101}, InvalidParameterValueException, "jpeg_quality"),
+        ({"loop": "yes"}, InvalidParameterTypeException, "loop"),
     ],
 )
 def test_refuses_what_cannot_work(graph, parameters, error, said):

@@ -14,7 +14,7 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.node.parameters import NodeParameters, change_parameters, parameter_names, with_values
 from siam_tracker_ros.settings import settings_of
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAN = math.nan
 
 

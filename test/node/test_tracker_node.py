@@ -348,6 +348,28 @@ def test_another_image_size_in_mid_stream_loses_the_target_until_init(operator):
     assert status.state == TrackerStatus.TRACKING and center_of(detection) == (200, 150)
 
 
+def test_diagnostics_name_the_target_and_its_state(operator):
+    def wait_for(*expected):
+        def holds():
+            statuses = [status for array in operator.received("diagnostics") for status in array.status]
+            targets = [values(status) for status in statuses if status.name == "tracker: tracker"]
+            return targets and (targets[-1]["state"], targets[-1]["target_id"]) == expected
+
+        operator.wait(holds, f"{expected} in the newest diagnostics")
+
+    follow(operator)
+    wait_for("TRACKING", "target_1")
+    while operator.frame(scene(None))[0].state != TrackerStatus.LOST:
+        pass
+    wait_for("LOST", "target_1")
+    operator.reset()
+    wait_for("IDLE", "")
+    assert operator.init(CENTER, target_id="mine").success
+    wait_for("TRACKING", "mine")
+    assert operator.change_state("deactivate") and operator.change_state("cleanup")
+    wait_for("IDLE", "")
+
+
 def test_a_fault_in_the_tracker_is_reported_and_the_node_goes_on(setup, operator):
     follow(operator)
     setup.tracker.failure = RuntimeError("CUDA error: out of memory")
@@ -413,9 +435,14 @@ def turned(graph):
     return setup
 
 
+def count_mask_subscribers(setup):
+    (publisher,) = (publisher for publisher in setup.node.publishers if publisher.topic_name == "/tracker/mask")
+    return publisher.get_subscription_count()
+
+
 def listen_to_masks(setup):
     subscription = setup.operator.listen("mask", Image, "tracker/mask")
-    setup.operator.wait(setup.node._mask_publisher.get_subscription_count, "the node to know of the subscription")
+    setup.operator.wait(lambda: count_mask_subscribers(setup), "the node to know of the subscription")
     return subscription
 
 
@@ -459,9 +486,7 @@ def test_only_frames_with_a_mask_publish_one(turned):
 
 def test_a_mask_is_made_only_while_somebody_subscribes(turned, monkeypatch):
     made = []
-    monkeypatch.setattr(
-        "siam_tracker_ros.node.tracker_node.mask_image", lambda mask: made.append(1) or mask_image(mask)
-    )
+    monkeypatch.setattr("siam_tracker_ros.node.pipeline.mask_image", lambda mask: made.append(1) or mask_image(mask))
     operator = turned.operator
 
     def count():
@@ -473,7 +498,7 @@ def test_a_mask_is_made_only_while_somebody_subscribes(turned, monkeypatch):
     subscription = listen_to_masks(turned)
     assert count() == 1
     operator.destroy_subscription(subscription)
-    operator.wait(lambda: not turned.node._mask_publisher.get_subscription_count(), "the subscription to go")
+    operator.wait(lambda: not count_mask_subscribers(turned), "the subscription to go")
     assert count() == 1
 
 

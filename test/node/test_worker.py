@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from siam_tracker_ros.node.worker import Frame, FrameBuffer, Worker, catch_up_frames
+from siam_tracker_ros.node.frame_buffer import Frame, FrameBuffer, catch_up_frames
+from siam_tracker_ros.node.worker import Worker
 
 
 def frame(number=0, size=10):

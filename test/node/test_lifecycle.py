@@ -38,6 +38,11 @@ def start(graph, tracker_factory=SquareTracker, **parameters):
     return graph.add(node), operator
 
 
+def session_of(node):
+    """The session of a configured node; only the thread that owns it can reach it."""
+    return node._worker.call(lambda pipeline: pipeline.session).result(DEADLINE)
+
+
 def track_one(operator, **init):
     operator.wait_for_camera_link()
     operator.frame(scene(CENTER))
@@ -91,7 +96,7 @@ def test_the_whole_life_by_a_manager(graph):
 def test_the_network_is_made_and_used_in_one_thread_that_is_not_the_executors(graph):
     node, operator = start(graph)
     track_one(operator)
-    threads = node._session.tracker.threads
+    threads = session_of(node).tracker.threads
     assert len(threads) == 1 and threads == {node._worker._thread.ident}
 
 
@@ -99,7 +104,7 @@ def test_the_network_is_made_and_used_in_one_thread_that_is_not_the_executors(gr
 def test_an_init_that_waits_is_answered_when_the_node_stops(graph, label):
     node, operator = start(graph)
     track_one(operator)
-    tracker = node._session.tracker
+    tracker = session_of(node).tracker
     tracker.gate.clear()
     tracker.entered.clear()
     operator.send(scene(CENTER))
@@ -180,7 +185,7 @@ def test_a_change_that_cannot_be_made_is_refused_as_a_whole(graph, change, words
     track_one(operator)
     result = operator.set_parameters(**change)
     assert not result.successful and words in result.reason and result.reason
-    assert node.get_parameter("lost_score").value == 0.2 and node._session._monitor.settings.lost_score == 0.2
+    assert node.get_parameter("lost_score").value == 0.2 and session_of(node)._monitor.settings.lost_score == 0.2
     assert operator.frame(scene(CENTER))[1]
 
 
@@ -219,7 +224,7 @@ def test_a_value_of_the_wrong_type_or_range_at_the_start(graph, parameters, erro
 def test_the_tracker_gets_the_parameters(graph):
     node, operator = start(graph, weights="w.pth", preset="p", lr=0.25, threads=1)
     operator.wait_for_camera_link()
-    assert node._session.tracker.arguments == {
+    assert session_of(node).tracker.arguments == {
         "weights": "w.pth",
         "preset": "p",
         "device": "cpu",
@@ -248,7 +253,7 @@ def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
         assert status.confidence == pytest.approx(result.score, abs=1e-6)
 
 
-NODE = [sys.executable, Path(__file__).resolve().parents[1] / "scripts" / "tracker_node", "--ros-args"]
+NODE = [sys.executable, Path(__file__).resolve().parents[2] / "scripts" / "tracker_node", "--ros-args"]
 SIGNALS = {"interrupt": [signal.SIGINT], "terminate": [signal.SIGTERM], "interrupt twice": [signal.SIGINT] * 2}
 
 
