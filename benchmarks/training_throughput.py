@@ -25,7 +25,8 @@ from siam_tracker_ros.methods.lite.training import LiteCurriculum, LiteLearner, 
 from siam_tracker_ros.settings import read_settings
 from siam_tracker_ros.training.ahead import draw_ahead
 from siam_tracker_ros.training.bank import ImageBank
-from siam_tracker_ros.training.loop import Stopwatch, start_fabric
+from siam_tracker_ros.training.fabric import start_fabric
+from siam_tracker_ros.training.trainer import Stopwatch
 
 WARM_UP = 3  # steps that are not timed
 

@@ -16,10 +16,11 @@ from siam_tracker_ros.methods.lite.losses import LossSettings
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.settings import make_settings, read_settings, read_values
 from siam_tracker_ros.training.checkpoints import Checkpoints, load_checkpoint
+from siam_tracker_ros.training.fabric import start_fabric
 from siam_tracker_ros.training.log import read_log
-from siam_tracker_ros.training.loop import Trainer, start_fabric
 from siam_tracker_ros.training.pseudo_labels import read_start_boxes
 from siam_tracker_ros.training.train import train_from_config
+from siam_tracker_ros.training.trainer import Trainer
 from siam_tracker_ros.weights.checkpoint import read_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")

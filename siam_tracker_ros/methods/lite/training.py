@@ -17,8 +17,8 @@ from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.methods.lite.teacher import LightFcTeacher, TaughtBatches
 from siam_tracker_ros.training.ahead import draw_ahead
 from siam_tracker_ros.training.bank import BankSettings, ImageBank
-from siam_tracker_ros.training.loop import Curriculum, Learner, LoopSettings, Task
 from siam_tracker_ros.training.starting_weights import start_backbone
+from siam_tracker_ros.training.task import Curriculum, Learner, LoopSettings, Task
 from siam_tracker_ros.weights.checkpoint import load_weights, read_weights
 
 
