@@ -57,7 +57,7 @@ def fill_color(image: np.ndarray, valid_xywh: np.ndarray | None = None) -> np.nd
 
 
 def _has_masks(track: Track) -> bool:
-    return any(track.has_mask(row) for row in np.flatnonzero(track.present))
+    return any(track.has_mask(row) for row in np.flatnonzero(track.present).tolist())
 
 
 def _by_scene(tracks: list[Track]) -> list[list[Track]]:

@@ -136,7 +136,8 @@ class Recipe:
             value = getattr(varied, field.name)
             if field.name not in training.varies and value != field.default:
                 raise InvalidSettingError(
-                    f"{name}.{field.name} is {value}, expected it unset: {self.method} uses {', '.join(training.varies)}"
+                    f"{name}.{field.name} is {value}, which {self.method} does not use; it uses "
+                    f"{', '.join(training.varies)}"
                 )
 
     @property
