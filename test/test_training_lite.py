@@ -154,7 +154,7 @@ def test_a_run_starts_from_the_weights_of_another(config):
     shipped = find_model("lite").shipped_weights
     settings = make_settings(lite.LiteTraining, {**read_values(config), "init": str(shipped)}, "test")
     network = settings.prepare(torch.device("cpu"), 0, 1).learner.network
-    given = read_weights(shipped)
+    given = LiteNetwork.translate_state_dict(read_weights(shipped))
     for name, value in network.named_parameters():
         torch.testing.assert_close(value.float(), given[name].float(), rtol=0, atol=0)
 
@@ -179,7 +179,7 @@ def test_the_shipped_boxes_can_be_read():
         ({"device": "foo"}, 'device is "foo"'),
         ({"pairs.flip": 1.5}, "pairs.flip is 1.5, expected 0 to 1"),
         ({"init": "a.safetensors", "init_backbone": "b.onnx"}, "expected one of the two"),
-        ({"recipe.method": "no"}, "unknown setting"),
+        ({"recipe.method": "no"}, "method is 'no', expected one of lite, siamrpn_alex"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_data_are_read(config, overrides, words):

@@ -40,14 +40,20 @@ def read_training(config: str | os.PathLike, overrides: Mapping[str, typing.Any]
     """Read the settings of a run.
 
     Args:
-        config: path of a YAML file. Its `recipe.method`, or else its `method`, names what is trained; the default is
-            `lite`.
+        config: path of a YAML file. Its `method`, or else its `recipe.method`, names what is trained.
         overrides: values by dotted name that replace those of the file.
 
     Raises:
         InvalidSettingError: see `read_values` and `make_settings`.
     """
     values = read_values(config, overrides)
-    section = values.get("recipe", values)
-    name = section.get("method", "lite" if section is values else None) if isinstance(section, dict) else None
-    return make_settings(find_trained(name).load_training().settings_class, values, str(config))
+    method = find_trained(_method_name(values))
+    return make_settings(method.load_training().settings_class, values, str(config))
+
+
+def _method_name(values: Mapping[str, typing.Any]) -> str | None:
+    """Return the method of a training file, `lite` without `method` and `recipe`."""
+    if "method" in values or "recipe" not in values:
+        return values.get("method", "lite")
+    recipe = values["recipe"]
+    return recipe.get("method") if isinstance(recipe, dict) else None

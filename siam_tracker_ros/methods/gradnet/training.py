@@ -74,9 +74,7 @@ def augment_gradnet(
     moved = [random.randint(-reach[axis], reach[axis] + 1) for axis in (1, 0)][::-1]  # columns are drawn first
     start = (limit - size) / 2 + moved
     rows = np.around(np.linspace(start[0], start[0] + size[0] - 1, side)).astype(int)
-    view = image[rows][:, rows].astype(
-        np.float32
-    )  # the same indices for rows and columns: a quirk of the authors' code
+    view = image[rows][:, rows].astype(np.float32)  # the same for columns: a quirk of the authors' code
     return view - (color_directions @ random.randn(3)).astype(np.float32)
 
 

@@ -95,7 +95,7 @@ class LightFcTeacher:
             ) from error
         if found != MAP_SHAPES:
             raise WeightsError(
-                f"the teacher in {self.folder} returns maps of shapes {found}, expected {MAP_SHAPES} of score, size "
+                f"the teacher in {self.folder} returns maps {found}, expected {MAP_SHAPES} of score, size "
                 "and offset; give LightFC's backbone.onnx and tracking.onnx"
             )
         self._sessions.clear()
