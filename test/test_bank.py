@@ -167,11 +167,11 @@ def test_broken_pictures_are_skipped_and_counted(caplog):
     gone = drawn([[40, 40, 20, 20]], name="1", broken=(0,))
     bank = bank_of(gone, good)
     assert len(bank) == 4 and bank.length.tolist() == [4]
-    assert "3 of 7 pictures of drawn are broken, among them 1/0.png" in caplog.text
+    assert "3 of 7 images of drawn are broken, among them 1/0.png" in caplog.text
 
 
 def test_too_many_broken_pictures_are_refused():
-    with pytest.raises(DatasetError, match=r"4 of 5 pictures of drawn .*0/1.png"):
+    with pytest.raises(DatasetError, match=r"4 of 5 images of drawn .*0/1.png"):
         bank_of(drawn([[40, 40, 20, 20]] * 5, broken=(1, 2, 3, 4)))
 
 
