@@ -27,7 +27,7 @@ from siam_tracker_ros.training.log import TrainingLog, read_log
 from siam_tracker_ros.training.trainer import Average, Trainer, check_settings, train
 from siam_tracker_ros.training.validation import Validation, ValidationSettings
 
-PROGRAM = pathlib.Path(__file__).parent / "tiny_training.py"
+PROGRAM = pathlib.Path(__file__).parents[1] / "tiny_training.py"
 SEQUENCES = {"sequences": "none", "every": 2}
 
 pytest.importorskip("lightning_fabric", reason="lightning-fabric is not installed")

@@ -25,7 +25,7 @@ from siam_tracker_ros.weights.checkpoint import read_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-CONFIG = pathlib.Path(__file__).parents[1] / "config" / "train" / "lite.yaml"
+CONFIG = pathlib.Path(__file__).parents[2] / "config" / "train" / "lite.yaml"
 CALM = {name: 0.0 for name in (
     "rotation", "aspect", "negative", "grey", "color", "blur", "motion_blur", "low_resolution", "noise", "distractor",
     "occluder", "photo_fill", "new_background",
@@ -106,7 +106,8 @@ def test_lite_learns_eight_pairs_by_heart(data, tmp_path):
             "output": str(tmp_path), "device": "cpu", "batch": 8, "log_every": 1, "pairs": CALM, "workers": 0,
             "data": {"datasets": [{"format": "otb", "path": str(data)}]},
             "schedule": {
-                "steps": 28, "frozen_steps": 25, "head_rate": 6e-3, "backbone_rate": 1e-3, "warmup": 5, "decay_share": 0.5,
+                "steps": 28, "frozen_steps": 25, "head_rate": 6e-3, "backbone_rate": 1e-3, "warmup": 5,
+                "decay_share": 0.5,
             },
         },
         "test",

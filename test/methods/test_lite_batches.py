@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from test_bank import Photo, bank_of, drawn
+from drawn_bank import Photo, bank_of, drawn
 
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, cxcywh_to_xyxy, xywh_to_xyxy
@@ -180,7 +180,7 @@ def test_a_bank_of_one_kind_is_enough(frames):
 
 def test_sets_that_are_not_there_are_told(bank, caplog):
     LiteBatches(bank, settings_of(set_weights={"vidoe": 3.0}), 0, 2)
-    assert "set_weights names vidoe, of which there are no data; the sets are drawn, video" in caplog.text
+    assert "set_weights names vidoe, for which there is no data; the data sets are drawn, video" in caplog.text
 
 
 def test_sets_that_are_all_left_out_are_refused(bank):
