@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many pairs `lite` draws and learns a second, on the CPU and on a GPU where there is one, part by part.
+"""Training throughput of `lite` in pairs per second, part by part, on the CPU and, if there is one, on the GPU.
 
-Takes a training file as `siam-tracker train` does. The last line of each device is a training step as it is: batches
-are drawn ahead, and the share of time that the device waits for them is told.
+It takes a training file, like `siam-tracker train`. The last row of each device is a complete training step with
+prefetched batches, and the share of its time that the device waits for them.
 """
 
 import argparse
 import dataclasses
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
@@ -25,39 +27,46 @@ from siam_tracker_ros.methods.lite.training import LiteCurriculum, LiteLearner, 
 from siam_tracker_ros.settings import read_settings
 from siam_tracker_ros.training.ahead import draw_ahead
 from siam_tracker_ros.training.bank import ImageBank
-from siam_tracker_ros.training.loop import Stopwatch, start_fabric
+from siam_tracker_ros.training.fabric import start_fabric
+from siam_tracker_ros.training.task import Batch, Batches
+from siam_tracker_ros.training.trainer import Stopwatch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 WARM_UP = 3  # steps that are not timed
 
 
 class Same:
-    """One batch, over and over."""
+    """Batches that are all the same."""
 
-    def __init__(self, batch):
+    def __init__(self, batch: Batch) -> None:
         self._batch = batch
 
-    def draw(self, step):
+    def draw(self, step: int) -> Batch:
         return self._batch
 
 
 class Learning:
-    """Steps of a network that learns every layer of itself."""
+    """Training steps of all layers."""
 
-    def __init__(self, settings, fabric):
+    def __init__(self, settings: LiteTraining, fabric: "Fabric") -> None:
         schedule = dataclasses.replace(settings.schedule, frozen_steps=0)
         self._fabric, self._curriculum = fabric, LiteCurriculum(schedule)
         self._learner = LiteLearner(LiteNetwork(), settings.losses)
-        self._learner.to(fabric.device, memory_format=torch.channels_last)
+        self._learner.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimizer = self._curriculum.start_stage(self._learner, 0, None)
         self._forward = fabric.setup_module(self._learner)
 
-    def step(self, batch):
+    def step(self, batch: Batch) -> None:
         loss = self._forward(batch)["total"]
         self._curriculum.take_step(self._learner, self._optimizer, loss, self._fabric.backward)
 
 
-def time_steps(device, steps, batches, use=None):
-    """Return seconds a step and the share of them in which the batch is waited for."""
+def time_steps(
+    device: torch.device, steps: int, batches: Batches, use: Callable[[Batch], Any] | None = None
+) -> tuple[float, float]:
+    """Return seconds per step and the share of them that the batch takes."""
     watch = Stopwatch(device)
     for step in range(WARM_UP + steps):
         if step == WARM_UP:
@@ -71,21 +80,21 @@ def time_steps(device, steps, batches, use=None):
     return watch.read()
 
 
-def measure(settings, bank, steps):
-    """Rows of the table for the device of a bank."""
+def measure(settings: LiteTraining, bank: ImageBank, steps: int) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the table for the device of a bank."""
     fabric = start_fabric(settings)
     device, batch = fabric.device, settings.batch
     pairs = LiteBatches(bank, settings.pairs, settings.seed, batch)
     same = Same(pairs.draw(0))
-    parts = {"draw": (pairs,)}  # on a CPU each of the processes that draw has one thread
-    taught = pairs
+    parts: dict[str, tuple] = {"draw": (pairs,)}  # on a CPU each data worker has one thread
+    taught: Batches = pairs
     if settings.teacher is not None:
-        threads = 1 if device.type == "cpu" else os.cpu_count()
+        threads = 1 if device.type == "cpu" else os.cpu_count() or 1
         teacher = LightFcTeacher(settings.teacher)
         taught = TaughtBatches(pairs, teacher, threads)
         parts["teacher"] = (TaughtBatches(same, LightFcTeacher(settings.teacher), threads),)
     learning = Learning(settings, fabric)
-    parts["forward, backward, optimiser"] = (same, learning.step)
+    parts["forward, backward, optimizer"] = (same, learning.step)
     ahead = draw_ahead(taught, WARM_UP + steps, device, settings.workers)
     parts["whole step"] = (ahead, learning.step)
     all_threads = torch.get_num_threads()
@@ -97,23 +106,23 @@ def measure(settings, bank, steps):
         yield device.type, name, f"{seconds / batch * 1e3:.2f}", f"{batch / seconds:.1f}", waits
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml", help="of a training run of lite")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="overrides")
-    parser.add_argument("--steps", type=int, default=20, help="steps that are timed of each part")
+    parser.add_argument("--steps", type=int, default=20, help="timed steps of each part")
     args = parser.parse_args()
     pairs = (override.partition("=") for override in args.overrides)
     try:
         settings = read_settings(args.config, LiteTraining, {name: yaml.safe_load(value) for name, _, value in pairs})
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
             bank = ImageBank.read(settings.data, device)
             rows += measure(dataclasses.replace(settings, device=device), bank, args.steps)
             del bank
     except SiamTrackerError as error:
         sys.exit(f"training_throughput.py: {error}")
-    print(f"{settings.batch} pairs a step, {torch.get_num_threads()} threads, {settings.workers} workers")
+    print(f"{settings.batch} pairs per step, {torch.get_num_threads()} threads, {settings.workers} workers")
     print(format_table(("device", "part", "ms/pair", "pairs/s", "waits"), rows, left=(0, 1)))
 
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from siam_tracker_ros.errors import DatasetError
 from siam_tracker_ros.settings import make_settings
-from siam_tracker_ros.training import loop
+from siam_tracker_ros.training import task, trainer
 from siam_tracker_ros.training.ahead import AheadInProcesses
 
 
@@ -38,13 +38,13 @@ class TinyNetwork(nn.Module):
         return self.head(self.dropout(features).mean((2, 3)))[:, 0]
 
 
-class TinyLearner(loop.Learner):
+class TinyLearner(task.Learner):
     def forward(self, batch):
         error = (self.network(batch["image"]).float() - batch["level"]).abs().mean() * batch["factor"]
         return {"total": error, "iou": 1 / (1 + error.detach())}
 
 
-class TinyCurriculum(loop.Curriculum):
+class TinyCurriculum(task.Curriculum):
     max_grad_norm = 5.0
     max_skipped = 2
     change_at = 4
@@ -130,10 +130,10 @@ ACCIDENTS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TinyTraining(loop.LoopSettings):
+class TinyTraining(task.LoopSettings):
     """nan_at: steps with a loss that is no number, for the ranks nan_ranks; of ACCIDENTS: the step they happen at."""
 
-    MAY_CHANGE: typing.ClassVar = (*loop.LoopSettings.MAY_CHANGE, *ACCIDENTS, "nan_at", "processes", "workers")
+    MAY_CHANGE: typing.ClassVar = (*task.LoopSettings.MAY_CHANGE, *ACCIDENTS, "nan_at", "processes", "workers")
     model = "tiny"
 
     batch: int = 4
@@ -160,7 +160,7 @@ class TinyTraining(loop.LoopSettings):
     def prepare(self, device, rank, processes):
         curriculum = TinyCurriculum(self.steps, self.rate, self.max_loss)
         batches = AheadInProcesses(TinyBatches(self, rank), self.steps, self.workers, device)
-        return loop.Task(TinyLearner(TinyNetwork(self.dropout)), curriculum, batches)
+        return task.Task(TinyLearner(TinyNetwork(self.dropout)), curriculum, batches)
 
 
 def tiny_settings(output, **values):
@@ -172,4 +172,4 @@ if __name__ == "__main__":
     torch.set_num_threads(2)
     output, *given = sys.argv[1:]
     values = dict(pair.split("=") for pair in given)
-    loop.train(tiny_settings(output, **{name: yaml.safe_load(value) for name, value in values.items()}))
+    trainer.train(tiny_settings(output, **{name: yaml.safe_load(value) for name, value in values.items()}))

@@ -23,7 +23,7 @@ class Training:
     """How a method is trained.
 
     Attributes:
-        settings_class: settings of a run, a `training.loop.LoopSettings`: what a file of `config/train` holds.
+        settings_class: settings of a run, a `training.task.LoopSettings`: what a file of `config/train` holds.
     """
 
     settings_class: type

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Readers for the usual data sets, all behind one interface: lists of Track."""
+"""Readers of data sets; each returns a list of Track."""
 
 from siam_tracker_ros.data.check import check_datasets
 from siam_tracker_ros.data.formats import FORMATS, read_dataset

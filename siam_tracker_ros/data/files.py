@@ -1,105 +1,104 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files of data sets: their names by number, and text files of boxes and flags."""
+"""Files of data sets: file names by frame number, and text files of boxes and flags."""
 
 import abc
 import contextlib
 import dataclasses
 import json
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
+
+from siam_tracker_ros.data.problems import Problems
 
 
 @dataclasses.dataclass(frozen=True)
 class Files(abc.ABC):
-    """Files of one folder by number.
-
-    Attributes:
-        folder: Path.
-    """
+    """Files of one folder by number."""
 
     folder: pathlib.Path
 
     @abc.abstractmethod
-    def name(self, number):
-        """Name of the file with a number."""
+    def name(self, number: int) -> str:
+        """Return the name of the file with a number."""
 
-    def path(self, number):
-        """Path of the file with a number."""
+    def path(self, number: int) -> pathlib.Path:
+        """Return the path of the file with a number."""
         return self.folder / self.name(number)
 
 
 @dataclasses.dataclass(frozen=True)
 class NumberedFiles(Files):
-    """Files that are called by their numbers.
+    """Files with their number in the name.
 
     Attributes:
-        pattern: a name by the number, as for str.format.
+        pattern: of the name, for str.format.
     """
 
     pattern: str
 
-    def name(self, number):
+    def name(self, number: int) -> str:
         return self.pattern.format(number)
 
 
 @dataclasses.dataclass(frozen=True)
 class ListedFiles(Files):
-    """Files with names of any kind.
+    """Files with arbitrary names.
 
     Attributes:
-        names: the names in the order of the numbers, which count from 0.
+        names: by number, counted from 0.
     """
 
     names: tuple[str, ...]
 
-    def name(self, number):
+    def name(self, number: int) -> str:
         return self.names[number]
 
 
-def read_text(path, problems, what):
-    """Content of a text file; None, and a problem, where it is missing, unreadable or empty."""
+def read_text(path: pathlib.Path, problems: Problems, expected: str) -> str | None:
+    """Return the content of a text file; None, and note a problem, if it is missing, unreadable or empty."""
     try:
         text = path.read_text()
     except FileNotFoundError:
-        problems.add_missing(path, what)
+        problems.add_missing(path, expected)
     except (OSError, UnicodeDecodeError) as error:
-        problems.add(path, f"cannot be read ({error})", what)
+        problems.add(path, f"cannot be read ({error})", expected)
     else:
         if text.strip():
             return text
-        problems.add(path, "is empty", what)
+        problems.add(path, "is empty", expected)
     return None
 
 
 @contextlib.contextmanager
-def noting_faults(path, problems, what):
-    """Turn what goes wrong with the content of a JSON file into a problem."""
+def noting_faults(path: pathlib.Path, problems: Problems, expected: str) -> Iterator[None]:
+    """Turn errors from the content of a JSON file into a problem."""
     try:
         yield
     except json.JSONDecodeError as error:
-        problems.add(path, f"is not JSON ({error})", what)
+        problems.add(path, f"is not JSON ({error})", expected)
     except KeyError as error:
-        problems.add(path, f"has no {error} where one is needed", what)
+        problems.add(path, f"has no {error} where one is needed", expected)
     except (TypeError, ValueError, AttributeError) as error:
-        problems.add(path, f"cannot be understood ({error})", what)
+        problems.add(path, f"cannot be understood ({error})", expected)
 
 
-def read_names(path, problems):
-    """Lines of a list of sequences, without empty ones; none, and a problem, where it cannot be read."""
+def read_names(path: pathlib.Path, problems: Problems) -> list[str]:
+    """Return the lines of a list of sequences, without empty ones; [], and note a problem, if it cannot be read."""
     text = read_text(path, problems, "a list of sequences")
     return [] if text is None else [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def read_boxes(path, problems):
-    """Read boxes, one a line, four numbers apart by commas, tabs or spaces.
+def read_boxes(path: pathlib.Path, problems: Problems) -> np.ndarray | None:
+    """Read one box per line: four numbers, separated by commas, tabs or spaces.
 
     Returns:
-        float64 (N, 4), as they are written; None, and a problem, where they cannot be read.
+        float64 (N, 4), as written in the file; None, and note a problem, if they cannot be read.
     """
-    what = "a box of four numbers a line"
-    text = read_text(path, problems, what)
+    expected = "a box of four numbers per line"
+    text = read_text(path, problems, expected)
     if text is None:
         return None
     lines = text.rstrip().splitlines()
@@ -110,33 +109,33 @@ def read_boxes(path, problems):
     if boxes.shape == (len(lines), 4):
         return boxes
     number, line = next(((i, line) for i, line in enumerate(lines, 1) if not _is_box(line)), (1, lines[0]))
-    problems.add(path, f"line {number} is {line!r}", what)
+    problems.add(path, f"line {number} is {line!r}", expected)
     return None
 
 
-def _is_box(line):
+def _is_box(line: str) -> bool:
     try:
         return len([float(field) for field in line.replace(",", " ").split()]) == 4
     except ValueError:
         return False
 
 
-def read_flags(path, count, problems):
-    """Read whole numbers, one a frame, apart by commas or white space.
+def read_flags(path: pathlib.Path, count: int, problems: Problems) -> np.ndarray | None:
+    """Read one whole number per frame, separated by commas or white space.
 
     Returns:
-        int64 (count,); None, and a problem, where they cannot be read.
+        int64 (count,); None, and note a problem, if they cannot be read.
     """
-    what = f"{count} whole numbers, one a frame"
-    text = read_text(path, problems, what)
+    expected = f"{count} whole numbers, one per frame"
+    text = read_text(path, problems, expected)
     if text is None:
         return None
     try:
         flags = np.array(text.replace(",", " ").split()).astype(np.float64).astype(np.int64)
     except ValueError as error:
-        problems.add(path, f"cannot be read ({error})", what)
+        problems.add(path, f"cannot be read ({error})", expected)
         return None
     if len(flags) != count:
-        problems.add(path, f"has {len(flags)} numbers", what)
+        problems.add(path, f"has {len(flags)} numbers", expected)
         return None
     return flags

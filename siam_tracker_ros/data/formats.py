@@ -1,14 +1,31 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The formats of training data by name, and how a data set is read."""
+"""The formats of training data by name, and reading a data set."""
 
-import collections.abc
 import dataclasses
 import pathlib
+import typing
+from collections.abc import Mapping, Sequence
 
 from siam_tracker_ros.data import coco, davis, got10k, imagenet, lasot, otb, sequences, shards, trackingnet, youtube_vos
 from siam_tracker_ros.data.problems import Problems
+from siam_tracker_ros.data.settings import DatasetSettings
+from siam_tracker_ros.data.track import Track
 from siam_tracker_ros.errors import InvalidSettingError
+
+
+class Reader(typing.Protocol):
+    """Reads a data set of one format."""
+
+    def __call__(self, folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
+        """Return the tracks of a split, without decoding their images.
+
+        Args:
+            folder: of the data set.
+            split: a name in `Format.splits`.
+            name: of the data set; "" for the names in its files.
+            problems: to add to; a file that cannot be read is noted there and skipped.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,18 +33,17 @@ class Format:
     """A layout of files on disk.
 
     Attributes:
-        name: how its data sets are called where the settings do not say.
-        read: function of the folder (Path), the split, the name of the data set ("" for the format's own) and
-            Problems to add to; returns a list of Track. It decodes next to no picture.
-        splits: the parts that its data sets have, by name: what is in the right folder, as for Path.glob.
+        name: default name of its data sets.
+        read: its reader.
+        splits: names of the splits, each with a pattern for Path.glob that matches in the right folder.
     """
 
     name: str
-    read: collections.abc.Callable
-    splits: dict[str, str]
+    read: Reader
+    splits: Mapping[str, str]
 
 
-def _imagenet_splits(part):
+def _imagenet_splits(part: str) -> dict[str, str]:
     return {split: f"Annotations/{part}/{split}" for split in ("train", "val")}
 
 
@@ -46,27 +62,21 @@ FORMATS = {
 }
 
 
-def read_dataset(settings):
-    """Read one data set.
-
-    Args:
-        settings: DatasetSettings.
-
-    Returns:
-        list of Track, each with `max_frames` frames at most.
+def read_dataset(settings: DatasetSettings) -> list[Track]:
+    """Read one data set; each track has at most `settings.max_frames` frames.
 
     Raises:
         InvalidSettingError: an unknown format or split.
-        DatasetError: something is missing or cannot be read; lists every such file.
+        DatasetError: lists the files that are missing or cannot be read.
     """
     problems = Problems()
-    tracks = read_whole(settings, problems)
+    tracks = read_tracks(settings, problems)
     problems.raise_any()
     return thin(tracks, settings)
 
 
-def read_whole(settings, problems):
-    """Read all of a data set, adding to Problems what cannot be read."""
+def read_tracks(settings: DatasetSettings, problems: Problems) -> list[Track]:
+    """Read all frames of a data set; note what cannot be read."""
     if settings.format not in FORMATS:
         raise InvalidSettingError(f"data format is {settings.format!r}, expected one of {', '.join(sorted(FORMATS))}")
     known = FORMATS[settings.format]
@@ -85,15 +95,15 @@ def read_whole(settings, problems):
     return tracks
 
 
-def thin(tracks, settings):
-    """The tracks with as many frames as the settings ask for; those that are left without a frame are left out."""
+def thin(tracks: Sequence[Track], settings: DatasetSettings) -> list[Track]:
+    """Reduce tracks to `settings.max_frames` frames each; drop tracks without frames."""
     thinned = [track.spread(settings.max_frames) for track in tracks] if settings.max_frames else tracks
     return [track for track in thinned if len(track)]
 
 
-def _check_level(folder, pattern, kind, problems):
-    """Whether a folder holds what it should; where another level does, the problem says so."""
-    expected, advice = f"the top folder of a data set in the format {kind}", "unpack the data set, or mend path"
+def _check_level(folder: pathlib.Path, pattern: str, kind: str, problems: Problems) -> bool:
+    """Whether a folder is the top of a data set; if a folder above or below it is, the problem says so."""
+    expected, advice = f"the top folder of a data set in the format {kind}", "unpack the data set, or correct path"
     if not folder.is_dir():
         problems.add(folder, "is no folder" if folder.exists() else "is missing", expected, advice)
         return False
@@ -107,9 +117,9 @@ def _check_level(folder, pattern, kind, problems):
     return False
 
 
-def _holds(folder, pattern):
+def _holds(folder: pathlib.Path, pattern: str) -> bool:
     return next(folder.glob(pattern), None) is not None
 
 
-def _subfolders(folder, pattern):
+def _subfolders(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
     return sorted(place for place in folder.glob(pattern) if place.is_dir())

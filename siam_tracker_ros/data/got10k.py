@@ -1,21 +1,24 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads GOT-10k (Huang et al. 2019): a folder a sequence, named in list.txt.
+"""GOT-10k (Huang et al. 2019): one folder per sequence, listed in list.txt.
 
-A sequence holds 00000001.jpg and on, groundtruth.txt (left, top, width, height, counting pixels from 1), absence.label
-(1 where the target is absent) and cover.label (how much of it is seen, in eighths).
+A sequence has 00000001.jpg, ..., groundtruth.txt (left, top, width, height; pixels count from 1), absence.label (1 if
+the target is absent) and cover.label (its visible part, in eighths).
 """
+
+import pathlib
 
 import numpy as np
 
 from siam_tracker_ros.data.files import NumberedFiles, read_boxes, read_flags, read_names
-from siam_tracker_ros.data.track import FileTrack, known_boxes
+from siam_tracker_ros.data.problems import Problems
+from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.geometry import one_based_to_xywh
 
 
-def read(folder, split, name, problems):
-    """Read a split; see `formats.Format`."""
-    tracks = []
+def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
+    """Read a split; see `formats.Reader`."""
+    tracks: list[Track] = []
     for sequence in read_names(folder / split / "list.txt", problems):
         place = folder / split / sequence
         boxes = read_boxes(place / "groundtruth.txt", problems)

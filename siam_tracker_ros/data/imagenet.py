@@ -1,59 +1,63 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads ImageNet VID and DET (Russakovsky et al. 2015): an XML file a picture, in it the objects.
+"""ImageNet VID and DET (Russakovsky et al. 2015): one XML file per image, which lists the objects.
 
-In VID, Annotations/VID/SPLIT/.../SNIPPET/000000.xml goes with Data/VID/SPLIT/.../SNIPPET/000000.JPEG; a track is a
-trackid of a snippet, in the frames in which it is labelled. In DET, Annotations/DET/SPLIT/.../NAME.xml goes with
-Data/DET/SPLIT/.../NAME.JPEG; a track is one object in one picture. The corners of a box are its outermost pixels,
-counted from 0.
+In VID, Annotations/VID/SPLIT/.../SNIPPET/000000.xml belongs to Data/VID/SPLIT/.../SNIPPET/000000.JPEG; a track is a
+trackid of a snippet, in the frames that have it. In DET, Annotations/DET/SPLIT/.../NAME.xml belongs to
+Data/DET/SPLIT/.../NAME.JPEG; a track is one object in one image. The corners of a box are its outermost pixels, counted
+from 0.
 """
 
 import os
 import pathlib
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
 import numpy as np
 from tqdm import tqdm
 
 from siam_tracker_ros.data.files import ListedFiles, NumberedFiles
-from siam_tracker_ros.data.track import FileTrack, known_boxes
+from siam_tracker_ros.data.problems import Problems
+from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.geometry import pixels_to_xywh
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
-_STILL = np.zeros(1, np.int64)  # the numbers of a track of one picture
+_STILL = np.zeros(1, np.int64)  # frame numbers of a track of one image
 
 
-def read_vid(folder, split, name, problems):
-    """Read a split of VID; see `formats.Format`."""
-    tracks = []
-    for place, pictures, own, paths in _walk(folder, f"VID/{split}", name, problems):
-        files = NumberedFiles(pictures, "{:06d}.JPEG")
-        rows = {}
+def read_vid(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
+    """Read a split of VID; see `formats.Reader`."""
+    tracks: list[Track] = []
+    for place, images, own, paths in _walk(folder, f"VID/{split}", name, problems):
+        files = NumberedFiles(images, "{:06d}.JPEG")
+        rows: dict[str | None, list[tuple[str, list[float]]]] = {}
         for path in paths:
-            for track, corners in _read_objects(path, problems):
-                rows.setdefault(track, []).append((path.stem, corners))
+            for track, box in _read_objects(path, problems):
+                rows.setdefault(track, []).append((path.stem, box))
         for track, frames in rows.items():
             stems, corners = zip(*frames)
             if not all(stem.isdecimal() for stem in stems):
-                problems.add(place, f"has labels called {stems[0]}.xml", "000000.xml and on")
+                problems.add(place, f"has labels called {stems[0]}.xml", "000000.xml, 000001.xml, ...")
                 continue
             tracks.append(FileTrack(name, f"{own}/{track}", np.array(stems, np.int64), _boxes(corners), files))
     return tracks
 
 
-def read_det(folder, split, name, problems):
-    """Read a split of DET; see `formats.Format`."""
-    tracks = []
-    for _, pictures, own, paths in _walk(folder, f"DET/{split}", name, problems):
+def read_det(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
+    """Read a split of DET; see `formats.Reader`."""
+    tracks: list[Track] = []
+    for _, images, own, paths in _walk(folder, f"DET/{split}", name, problems):
         for path in paths:
-            files = ListedFiles(pictures, (f"{path.stem}.JPEG",))
+            files = ListedFiles(images, (f"{path.stem}.JPEG",))
             for number, (_, corners) in enumerate(_read_objects(path, problems)):
                 tracks.append(FileTrack(name, f"{own}/{path.stem}/{number}", _STILL, _boxes([corners]), files))
     return tracks
 
 
-def _walk(folder, part, name, problems):
-    """Yield each folder of labels: itself, that of its pictures, its name in the data set, its files in order."""
+def _walk(
+    folder: pathlib.Path, part: str, name: str, problems: Problems
+) -> Iterator[tuple[pathlib.Path, pathlib.Path, str, list[pathlib.Path]]]:
+    """Yield each folder of labels: its path, the folder of its images, its name in the data set, its sorted files."""
     top = folder / "Annotations" / part
     found = sorted((pathlib.Path(place), sorted(names)) for place, _, names in os.walk(top) if names)
     if not found:
@@ -63,11 +67,11 @@ def _walk(folder, part, name, problems):
         yield place, folder / "Data" / part / own, own.as_posix(), [place / file for file in names]
 
 
-def _read_objects(path, problems):
-    """(trackid or None, corners) of each object in a picture."""
+def _read_objects(path: pathlib.Path, problems: Problems) -> list[tuple[str | None, list[float]]]:
+    """Return trackid, or None, and corners of each object in an image."""
     try:
         return [
-            (thing.findtext("trackid"), [float(thing.find("bndbox").findtext(side)) for side in _SIDES])
+            (thing.findtext("trackid"), [float(thing.findtext(f"bndbox/{side}", "")) for side in _SIDES])
             for thing in ElementTree.parse(path).iterfind("object")
         ]
     except (ElementTree.ParseError, OSError, AttributeError, TypeError, ValueError) as error:
@@ -75,5 +79,5 @@ def _read_objects(path, problems):
         return []
 
 
-def _boxes(corners):
+def _boxes(corners: Sequence[list[float]]) -> np.ndarray:
     return known_boxes(pixels_to_xywh(np.array(corners)))

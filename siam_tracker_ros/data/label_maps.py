@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Masks of several objects in one picture: indexed PNG files."""
+"""Masks of several objects in one image: indexed PNG files."""
 
 import dataclasses
 import functools
@@ -17,47 +17,47 @@ _INDEXED = ("1", "L", "P")  # Pillow's modes of one channel
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LabelMaps:
-    """Pictures whose pixels are objects' labels, and 0 elsewhere.
+    """Images whose pixels are the labels of objects, 0 for none.
 
     Attributes:
-        files: Files, by the frames' numbers.
+        files: by frame number.
     """
 
     files: Files
 
-    def read(self, number):
-        """Labels, uint8 (H, W), of a frame; raises InvalidInputError where they cannot be read."""
+    def read(self, number: int) -> np.ndarray:
+        """Return the labels of a frame, uint8 (H, W); raises InvalidInputError if they cannot be read."""
         require("reading indexed masks", "PIL")
-        from PIL import Image  # OpenCV turns labels into the colours of their palette
+        from PIL import Image  # OpenCV returns the colours of the palette, not the labels
 
         path = self.files.path(number)
         try:
-            with Image.open(path) as picture:
-                mode, labels = picture.mode, np.asarray(picture).astype(np.uint8)
+            with Image.open(path) as image:
+                mode, labels = image.mode, np.asarray(image).astype(np.uint8)
         except (OSError, SyntaxError, ValueError) as error:
             raise InvalidInputError(
-                f"{path} cannot be read ({error}), expected a picture of labels; unpack it again"
+                f"{path} cannot be read ({error}), expected an image of labels; unpack it again"
             ) from error
         if mode not in _INDEXED:
             raise InvalidInputError(
-                f"{path} is a picture in mode {mode}, expected one channel of labels; check that path leads to masks"
+                f"{path} is an image in mode {mode}, expected one channel of labels; check that path leads to masks"
             )
         return labels
 
-    def mask(self, number, label=None):
-        """Mask of an object in a frame, uint8 (H, W) of 0 and 255; without label of all that is not 0."""
+    def mask(self, number: int, label: int | None = None) -> np.ndarray:
+        """Return the mask of a label in a frame, uint8 (H, W) of 0 and 255; None for all labels."""
         return _mask(self.read(number), label) * np.uint8(255)
 
-    def box_xywh(self, number, label=None):
-        """Bounds of an object in a frame, float64 (4,), NaN where it is absent; without label of all that is not 0."""
+    def box_xywh(self, number: int, label: int | None = None) -> np.ndarray:
+        """Return the bounding box of a label in a frame, float64 (4,), NaN if it is absent; None for all labels."""
         return self._boxes(int(number)).get(label, np.full(4, np.nan))
 
     @functools.cached_property
-    def _known(self):
+    def _known(self) -> dict[int, dict[int | None, np.ndarray]]:
         return {}
 
-    def _boxes(self, number):
-        """Bounds by label in a frame, and of all that is not 0 by None; decoded once for all objects."""
+    def _boxes(self, number: int) -> dict[int | None, np.ndarray]:
+        """Return the bounding boxes by label in a frame; each frame is decoded once."""
         if number not in self._known:
             labels = self.read(number)
             present = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1  # much faster than np.unique
@@ -65,9 +65,9 @@ class LabelMaps:
         return self._known[number]
 
 
-def _mask(labels, label):
+def _mask(labels: np.ndarray, label: int | None) -> np.ndarray:
     return (labels != 0 if label is None else labels == label).astype(np.uint8)
 
 
-def _bounds(labels, label):
+def _bounds(labels: np.ndarray, label: int | None) -> np.ndarray:
     return np.array(cv2.boundingRect(_mask(labels, label)), np.float64)

@@ -1,43 +1,45 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with training data, gathered so that it is told at once."""
+"""Problems of training data, collected to be reported together."""
+
+import pathlib
 
 from siam_tracker_ros.errors import DatasetError
 
 SHOWN = 20  # problems that a message lists
-BROKEN_SHARE = 0.03  # of a data set's frames that may be broken; they are left out
-BROKEN_COUNT = 3  # broken frames that a data set of any size may have
+BROKEN_SHARE = 0.03  # tolerated share of broken frames in a data set; they are ignored
+BROKEN_COUNT = 3  # broken frames that are tolerated in a data set of any size
 
 
-def too_many_broken(broken, frames):
-    """Whether so many broken frames out of so many speak against a data set."""
+def too_many_broken(broken: int, frames: int) -> bool:
+    """Whether a data set with `broken` out of `frames` frames broken is refused."""
     return broken > max(BROKEN_COUNT, BROKEN_SHARE * frames) or 0 < broken == frames
 
 
 class Problems:
-    """Problems by file, in the order in which they were found, each once."""
+    """Problems in the order in which they were found, without duplicates."""
 
-    def __init__(self):
-        self._found = {}
+    def __init__(self) -> None:
+        self._found: dict[str, None] = {}
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._found)
 
-    def add(self, path, fault, expected, advice="unpack it again"):
-        """Note what is wrong with a file or folder, what was expected and what helps."""
+    def add(self, path: pathlib.Path, fault: str, expected: str, advice: str = "unpack it again") -> None:
+        """Note what is wrong with a file or folder, what was expected and what to do."""
         self.add_error(f"{path}: {fault}, expected {expected}; {advice}")
 
-    def add_error(self, error):
-        """Note an error, or a sentence, that names the file itself."""
+    def add_error(self, error: Exception | str) -> None:
+        """Note an error or a message that names the file itself."""
         self._found[str(error)] = None
 
-    def add_missing(self, path, expected):
-        """Note that a file or folder is not there, and of the folders above it that are not there, the highest."""
-        *_, highest = [path, *(parent for parent in path.parents if not parent.exists())]
+    def add_missing(self, path: pathlib.Path, expected: str) -> None:
+        """Note that a file or folder is missing; names the topmost missing folder above it."""
+        highest = [path, *(parent for parent in path.parents if not parent.exists())][-1]
         self.add(highest, "is missing", expected if highest == path else "a folder of the data set")
 
-    def raise_any(self):
-        """Raise DatasetError that lists the first problems and counts the others; nothing where there are none."""
+    def raise_any(self) -> None:
+        """Raise a DatasetError that lists the first problems and counts the others, if there are any."""
         if not self._found:
             return
         found = list(self._found)

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which data sets a training run reads, and how much of each."""
+"""Settings of a data set."""
 
 import dataclasses
 import math
@@ -12,18 +12,15 @@ class DatasetSettings:
     """One data set.
 
     Attributes:
-        format: a name in `datasets.FORMATS`.
+        format: a name in `formats.FORMATS`.
         path: folder of the data set.
-        name: how it is called in the log and in messages; "" for the format's name, and of shards for the name of
-            the set that each sample is from.
-        split: the part of it to read, as the format calls it; see `datasets.FORMATS`.
-        share: how often its frames are drawn, next to those of other sets, in comparison with their number, by
-            `lite`.
-        max_frames: frames of a track, at most, evenly spread over those that show the target; 0 for all frames.
-        pairs: number of pairs that it adds to a round of all data sets, in the published recipes; None for one of
-            each of its pictures or videos.
-        frame_range: frames, at most, between template and search region, counted in the source, in the published
-            recipes; `lite` takes any two of a track.
+        name: for the log and messages; "" for the name of the format, or for shards the set that each sample names.
+        split: a name in the format's `splits`.
+        share: (`lite`) relative weight of its frames when frames of all data sets are drawn.
+        max_frames: maximum per track, evenly spread over the frames that show the target; 0 for all frames.
+        pairs: (published recipes) pairs that it adds to a round of all data sets; None for one per image or video.
+        frame_range: (published recipes) maximum distance of template and search frame, in frames of the source; `lite`
+            takes any two frames of a track.
     """
 
     RANGES: typing.ClassVar = {"pairs": (1, math.inf)}

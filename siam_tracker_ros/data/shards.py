@@ -1,26 +1,32 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a folder of WebDataset-style shards: `tracks-*.tar` with labelled crops, `photos-*.tar` with pictures.
+"""WebDataset-style shards in a folder: `tracks-*.tar` with labelled crops, `photos-*.tar` with unlabelled images.
 
 A sample of a track shard is `<key>.webp` (the crop), `<key>.json` (`set`, `track`, `frame`, `box_xywh`, `valid_xywh`)
-and, where there is a mask, `<key>.png`. Shards are uncompressed: where the members lie is noted, and a picture is read
-when it is asked for. An `index.json`, where there is one, says which shards there are and how large they are.
+and optionally `<key>.png` (the mask). Shards are uncompressed, so that the reader notes the position of each member and
+reads it on demand. An optional `index.json` lists the shards and their sizes.
 """
 
 import dataclasses
 import json
 import pathlib
 import tarfile
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
 
-from siam_tracker_ros.data.pictures import decode_picture
+from siam_tracker_ros.data.images import decode_image
+from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
 
 _END = bytes(tarfile.BLOCKSIZE)  # an empty header ends a tar file
 _AGAIN = "fetch the shard again"
+
+Members = Mapping[str, "Member"]  # of a sample by extension
+_Row = tuple[int, np.ndarray, np.ndarray, "Member", "Member | None"]  # frame, box, valid part, crop, mask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +34,9 @@ class Member:
     """A file in a shard.
 
     Attributes:
-        shard: Path of the shard.
+        shard: path of the shard.
         name: of the file.
-        offset, size: in bytes, where it lies in the shard.
+        offset, size: position in the shard, in bytes.
     """
 
     shard: pathlib.Path
@@ -38,11 +44,11 @@ class Member:
     offset: int
     size: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.shard}: {self.name}"
 
-    def read(self):
-        """Its content."""
+    def read(self) -> bytes:
+        """Return its content."""
         try:
             with self.shard.open("rb") as file:
                 file.seek(self.offset)
@@ -50,12 +56,12 @@ class Member:
         except OSError as error:
             raise InvalidInputError(f"{self} cannot be read: {error}; {_AGAIN}") from error
 
-    def decode(self, flags):
-        """Decode it as a picture by one of cv2's IMREAD flags."""
-        return decode_picture(self.read(), self, flags)
+    def decode(self, flags: int) -> np.ndarray:
+        """Decode it as an image with one of cv2's IMREAD flags."""
+        return decode_image(self.read(), self, flags)
 
-    def image_bgr(self):
-        """Decode it as a picture, uint8 (H, W, 3)."""
+    def image_bgr(self) -> np.ndarray:
+        """Decode it as an image, uint8 (H, W, 3)."""
         return self.decode(cv2.IMREAD_COLOR)
 
 
@@ -64,8 +70,8 @@ class ShardTrack(Track):
     """Labelled crops of one target.
 
     Attributes:
-        valid: int64 (N, 4), the part of each crop that is real picture, as left, top, width, height.
-        crops, masks: object (N,), a Member each; a mask is None where there is none.
+        valid: int64 (N, 4), the part of each crop that is not padding, as left, top, width, height.
+        crops, masks: object (N,), each a Member; a mask may be None.
     """
 
     dataset: str
@@ -76,26 +82,26 @@ class ShardTrack(Track):
     crops: np.ndarray
     masks: np.ndarray
 
-    def path(self, i):
+    def path(self, i: int) -> Member:
         return self.crops[i]
 
-    def image_bgr(self, i):
+    def image_bgr(self, i: int) -> np.ndarray:
         return self.crops[i].image_bgr()
 
-    def has_mask(self, i):
+    def has_mask(self, i: int) -> bool:
         return self.masks[i] is not None
 
-    def mask(self, i):
+    def mask(self, i: int) -> np.ndarray | None:
         return self.masks[i].decode(cv2.IMREAD_GRAYSCALE) if self.has_mask(i) else None
 
-    def valid_xywh(self, i):
+    def valid_xywh(self, i: int) -> np.ndarray:
         return self.valid[i]
 
 
-def read(path, split, name, problems):
-    """Read the tracks of every track shard; see `formats.Format`."""
-    samples = {}
-    for shard in _track_shards(path, problems):
+def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
+    """Read the tracks of all track shards; see `formats.Reader`."""
+    samples: dict[tuple[str, str], list[_Row]] = {}
+    for shard in _track_shards(folder, problems):
         for key, members in _read_samples(shard, problems):
             sample = _read_label(shard, key, members, problems)
             if sample is not None:
@@ -104,16 +110,16 @@ def read(path, split, name, problems):
     return [_track(name or own, f"{own}-{track}", rows) for (own, track), rows in samples.items()]
 
 
-def read_photos(path, problems):
-    """Note where the pictures of a folder's photo shards lie: a list of Member."""
-    photos = []
-    for shard in sorted(pathlib.Path(path).glob("photos-*.tar")):
+def read_photos(folder: str | pathlib.Path, problems: Problems) -> list[Member]:
+    """Return the images in a folder's photo shards, not decoded."""
+    photos: list[Member] = []
+    for shard in sorted(pathlib.Path(folder).glob("photos-*.tar")):
         photos += [members["webp"] for _, members in _read_samples(shard, problems) if "webp" in members]
     return photos
 
 
-def _track_shards(folder, problems):
-    """The track shards that are whole; those that index.json names and are missing or cut are problems."""
+def _track_shards(folder: pathlib.Path, problems: Problems) -> list[pathlib.Path]:
+    """Return the complete track shards; note those that are missing or truncated according to index.json."""
     sizes = _indexed_sizes(folder, problems)
     found = sorted(folder.glob("tracks-*.tar"))
     if not found and not sizes:
@@ -121,15 +127,15 @@ def _track_shards(folder, problems):
     cut = set()
     for shard, size in sizes.items():
         if not shard.is_file():
-            problems.add(shard, "is missing", "it, because index.json names it", _AGAIN)
+            problems.add(shard, "is missing", "it, since index.json lists it", _AGAIN)
         elif shard.stat().st_size != size:
             problems.add(shard, f"has {shard.stat().st_size} bytes", f"{size}, as index.json says", _AGAIN)
             cut.add(shard)
     return [shard for shard in found if shard not in cut]
 
 
-def _indexed_sizes(folder, problems):
-    """Bytes by shard as index.json says, where there is one."""
+def _indexed_sizes(folder: pathlib.Path, problems: Problems) -> dict[pathlib.Path, int]:
+    """Return the size in bytes of each shard in index.json; {} without index.json."""
     index = folder / "index.json"
     if not index.is_file():
         return {}
@@ -140,9 +146,10 @@ def _indexed_sizes(folder, problems):
         return {}
 
 
-def _read_samples(shard, problems):
-    """Yield (key, {extension: Member}) of a shard; a sample's members lie next to each other."""
-    key, members = None, {}
+def _read_samples(shard: pathlib.Path, problems: Problems) -> Iterator[tuple[str, Members]]:
+    """Yield key and members of each sample in a shard; the members of a sample are consecutive."""
+    key = ""
+    members: dict[str, Member] = {}
     try:
         with tarfile.open(shard, "r:") as archive, shard.open("rb") as file:
             for info in archive:
@@ -155,7 +162,7 @@ def _read_samples(shard, problems):
             file.seek(archive.offset)
             ended = file.read(tarfile.BLOCKSIZE) == _END
     except (tarfile.TarError, OSError) as error:
-        problems.add(shard, f"cannot be read ({error})", "a whole, uncompressed tar file", _AGAIN)
+        problems.add(shard, f"cannot be read ({error})", "a complete, uncompressed tar file", _AGAIN)
         return
     if members:
         yield key, members
@@ -163,8 +170,10 @@ def _read_samples(shard, problems):
         problems.add(shard, f"was cut after sample {key}", "the end of a tar file", _AGAIN)
 
 
-def _read_label(shard, key, members, problems):
-    """((set, track), row of arrays) of a sample, None where something of it is missing."""
+def _read_label(
+    shard: pathlib.Path, key: str, members: Members, problems: Problems
+) -> tuple[tuple[str, str], _Row] | None:
+    """Return (set, track) of a sample and its row; None if a part of it is missing."""
     missing = [f".{extension}" for extension in ("webp", "json") if extension not in members]
     if missing:
         problems.add(shard, f"sample {key} has no {' and no '.join(missing)}", "both", _AGAIN)
@@ -182,7 +191,7 @@ def _read_label(shard, key, members, problems):
     return None
 
 
-def _track(dataset, name, rows):
+def _track(dataset: str, name: str, rows: Sequence[_Row]) -> ShardTrack:
     rows = sorted(rows, key=lambda row: row[0])
     numbers, boxes, valid, crops, masks = zip(*rows)
     return ShardTrack(
@@ -196,7 +205,7 @@ def _track(dataset, name, rows):
     )
 
 
-def _objects(values):
+def _objects(values: Sequence[typing.Any]) -> np.ndarray:
     array = np.empty(len(values), object)
     array[:] = values
     return array

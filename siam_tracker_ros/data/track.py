@@ -1,30 +1,33 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every data set is read into: frames that show one target."""
+"""Tracks: the labelled frames of one target, whatever its data set."""
 
 import abc
 import concurrent.futures
 import dataclasses
 import functools
+import pathlib
+import typing
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from siam_tracker_ros.data.files import Files
+from siam_tracker_ros.data.images import read_image_bgr
 from siam_tracker_ros.data.label_maps import LabelMaps
-from siam_tracker_ros.data.pictures import read_picture_bgr
 from siam_tracker_ros.errors import InvalidInputError
 
 
 class Track(abc.ABC):
-    """Frames of one target; pictures are decoded when they are asked for.
+    """Frames of one target; images are decoded on demand.
 
-    A frozen dataclass whose arrays have one row a frame. Its methods may be called from several threads.
+    Subclasses are frozen dataclasses whose arrays have one row per frame. Their methods are thread-safe.
 
     Attributes:
         dataset: name of the data set.
         name: of the track, unique in its data set.
-        numbers: int64 (N,), the frames' numbers in their source, rising: what is left out leaves a gap.
-        boxes_xywh: float64 (N, 4) in pixels of the frame, NaN where the target is absent or its label unreadable.
+        numbers: int64 (N,), frame numbers in the source, rising, with gaps for missing frames.
+        boxes_xywh: float64 (N, 4) in pixels of the frame; NaN if the target is absent or its label unreadable.
     """
 
     dataset: str
@@ -32,73 +35,74 @@ class Track(abc.ABC):
     numbers: np.ndarray
     boxes_xywh: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.numbers)
 
     @property
-    def video(self):
+    def video(self) -> bool:
         """Whether there is more than one frame."""
         return len(self) > 1
 
     @functools.cached_property
-    def present(self):
-        """Bool (N,), False where there is no box."""
+    def present(self) -> np.ndarray:
+        """Bool (N,), False for a frame without box."""
         return np.isfinite(self.boxes_xywh).all(axis=1)
 
     @property
-    def unreadable(self):
-        """Number of frames without a box because their label cannot be read, where labels are files of their own."""
+    def unreadable(self) -> int:
+        """Number of frames without box because their label file cannot be read."""
         return 0
 
     @property
-    def sources(self):
-        """Tuple of Files: what frame i needs is `files.path(numbers[i])` of each; none where that is not by file."""
+    def sources(self) -> tuple[Files, ...]:
+        """The files that frame i needs are `files.path(numbers[i])` of each; () if frames are not files."""
         return ()
 
     @property
-    def scene(self):
-        """What tells the picture or video that the frames are from: all targets in it have the same."""
+    def scene(self) -> Hashable:
+        """Identity of the image or video; all targets in it share it."""
         return self.sources or self.name
 
     @abc.abstractmethod
-    def path(self, i):
-        """Where frame i lies, for messages."""
+    def path(self, i: int) -> object:
+        """Location of frame i, for messages."""
 
     @abc.abstractmethod
-    def image_bgr(self, i):
-        """Decode frame i, uint8 (H, W, 3); raises InvalidInputError where it is missing or broken."""
+    def image_bgr(self, i: int) -> np.ndarray:
+        """Decode frame i, uint8 (H, W, 3); raises InvalidInputError if it is missing or broken."""
 
-    def has_mask(self, i):
+    def has_mask(self, i: int) -> bool:
         """Whether frame i has a mask."""
         return False
 
-    def mask(self, i):
-        """Decode the target's mask in frame i, uint8 (H, W) of 0 and 255; None where it has none."""
-        return
+    def mask(self, i: int) -> np.ndarray | None:
+        """Decode the target's mask in frame i, uint8 (H, W) of 0 and 255; None if it has no mask."""
+        return None
 
-    def valid_xywh(self, i):
-        """Part of frame i that is real picture, int64 (4,); None for all of it."""
-        return
+    def valid_xywh(self, i: int) -> np.ndarray | None:
+        """Part of frame i that is not padding, int64 (4,); None for all of it."""
+        return None
 
-    def take(self, rows):
-        """The same track with some of its frames, by their places from 0 on."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+    def take(self, rows: np.ndarray | Sequence[int]) -> "Track":
+        """Return the track with some of its frames, by index."""
+        own = typing.cast(typing.Any, self)  # a dataclass, which this base is not
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(own)}
         arrays = {name: value[rows] for name, value in fields.items() if isinstance(value, np.ndarray)}
-        return dataclasses.replace(self, **arrays)
+        return dataclasses.replace(own, **arrays)
 
-    def spread(self, most):
-        """The same track with at most `most` frames that show the target, spread evenly."""
-        return self.take(_spread(np.flatnonzero(self.present), most))
+    def spread(self, max_frames: int) -> "Track":
+        """Return the track with at most `max_frames` evenly spread frames that show the target."""
+        return self.take(_spread(np.flatnonzero(self.present), max_frames))
 
 
-def known_boxes(boxes_xywh):
-    """Boxes (N, 4) with NaN in place of those that say that there is no target: not finite, or without area."""
+def known_boxes(boxes_xywh: np.ndarray) -> np.ndarray:
+    """Replace boxes (N, 4) that mean "no target", not finite or without area, by NaN."""
     known = np.isfinite(boxes_xywh).all(axis=1) & (boxes_xywh[:, 2:] > 0).all(axis=1)
     return np.where(known[:, None], boxes_xywh, np.nan)
 
 
-def _spread(rows, most):
-    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    return rows if len(rows) <= count else rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,8 +110,8 @@ class FileTrack(Track):
     """Frames that are files, with boxes.
 
     Attributes:
-        files: Files, the frames by their numbers.
-        masks: LabelMaps by the same numbers, or None.
+        files: frames by number.
+        masks: masks by the same numbers, or None.
     """
 
     dataset: str
@@ -118,30 +122,30 @@ class FileTrack(Track):
     masks: LabelMaps | None = None
 
     @property
-    def sources(self):
+    def sources(self) -> tuple[Files, ...]:
         return (self.files,) if self.masks is None else (self.files, self.masks.files)
 
-    def path(self, i):
+    def path(self, i: int) -> pathlib.Path:
         return self.files.path(self.numbers[i])
 
-    def image_bgr(self, i):
-        return read_picture_bgr(self.path(i))
+    def image_bgr(self, i: int) -> np.ndarray:
+        return read_image_bgr(self.path(i))
 
-    def has_mask(self, i):
+    def has_mask(self, i: int) -> bool:
         return self.masks is not None
 
-    def mask(self, i):
+    def mask(self, i: int) -> np.ndarray | None:
         return None if self.masks is None else self.masks.mask(self.numbers[i])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MaskTrack(Track):
-    """Frames that are files, with masks whose bounds are the boxes; the masks are decoded for them at first use.
+    """Frames that are files, with masks; the boxes are the bounds of the masks, which are decoded at first use.
 
     Attributes:
-        files: Files, the frames by their numbers.
-        masks: LabelMaps by the same numbers.
-        label: the target's in them; None for all that is not 0.
+        files: frames by number.
+        masks: masks by the same numbers.
+        label: of the target in the masks; None for all labels.
     """
 
     dataset: str
@@ -152,43 +156,43 @@ class MaskTrack(Track):
     label: int | None
 
     @functools.cached_property
-    def _label_boxes(self):
+    def _label_boxes(self) -> tuple[np.ndarray, int]:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             boxes = list(pool.map(self._read_box, self.numbers.tolist()))
         known = [np.full(4, np.nan) if box is None else box for box in boxes]
         return np.reshape(known, (-1, 4)), sum(box is None for box in boxes)
 
-    def _read_box(self, number):
-        """Bounds of the target, None where its label cannot be read."""
+    def _read_box(self, number: int) -> np.ndarray | None:
+        """Return the bounds of the target; None if its mask cannot be read."""
         try:
             return self.masks.box_xywh(number, self.label)
         except InvalidInputError:
             return None
 
     @property
-    def boxes_xywh(self):
+    def boxes_xywh(self) -> np.ndarray:  # type: ignore[override]
         return self._label_boxes[0]
 
     @property
-    def unreadable(self):
+    def unreadable(self) -> int:
         return self._label_boxes[1]
 
     @property
-    def sources(self):
+    def sources(self) -> tuple[Files, ...]:
         return self.files, self.masks.files
 
-    def path(self, i):
+    def path(self, i: int) -> pathlib.Path:
         return self.files.path(self.numbers[i])
 
-    def image_bgr(self, i):
-        return read_picture_bgr(self.path(i))
+    def image_bgr(self, i: int) -> np.ndarray:
+        return read_image_bgr(self.path(i))
 
-    def has_mask(self, i):
+    def has_mask(self, i: int) -> bool:
         return True
 
-    def mask(self, i):
+    def mask(self, i: int) -> np.ndarray:
         return self.masks.mask(self.numbers[i], self.label)
 
-    def spread(self, most):
-        """As `Track.spread`, but over all frames, so that no mask needs to be decoded for it."""
-        return self.take(_spread(np.arange(len(self)), most))
+    def spread(self, max_frames: int) -> "Track":
+        """As `Track.spread`, but over all frames, so that no mask has to be decoded."""
+        return self.take(_spread(np.arange(len(self)), max_frames))

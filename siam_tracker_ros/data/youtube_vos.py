@@ -1,27 +1,29 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads YouTube-VOS (Xu et al. 2018): meta.json says which objects there are, and in which frames.
+"""YouTube-VOS (Xu et al. 2018): meta.json lists the objects and their frames.
 
-The frame JPEGImages/VIDEO/00000.jpg has the labels Annotations/VIDEO/00000.png, an indexed picture; every fifth frame
-is labelled. Of the other splits only the first frames are.
+The labels of JPEGImages/VIDEO/00000.jpg are in Annotations/VIDEO/00000.png, an indexed image; every fifth frame is
+labelled. The other splits have labels of first frames only.
 """
 
 import json
+import pathlib
 
 import numpy as np
 
 from siam_tracker_ros.data.files import NumberedFiles, noting_faults, read_text
 from siam_tracker_ros.data.label_maps import LabelMaps
-from siam_tracker_ros.data.track import MaskTrack
+from siam_tracker_ros.data.problems import Problems
+from siam_tracker_ros.data.track import MaskTrack, Track
 
 _WHAT = "videos with their objects"
 
 
-def read(folder, split, name, problems):
-    """Read a split; see `formats.Format`."""
+def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
+    """Read a split; see `formats.Reader`."""
     path = folder / split / "meta.json"
     text = read_text(path, problems, _WHAT)
-    tracks = []
+    tracks: list[Track] = []
     with noting_faults(path, problems, _WHAT):
         for video, content in ({} if text is None else json.loads(text)["videos"]).items():
             files = NumberedFiles(folder / split / "JPEGImages" / video, "{:05d}.jpg")

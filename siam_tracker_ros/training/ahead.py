@@ -1,73 +1,73 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws batches while the network learns from those before them: in processes of the CPU, or in a stream of the GPU.
-
-Batches are anything with `draw(step)`, a mapping of tensors that depends on the step alone.
-"""
+"""Prefetching of batches while the network learns: in CPU processes, or in a CUDA stream of their own."""
 
 import abc
 import collections
 import concurrent.futures
 import itertools
+from collections.abc import Iterator
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from siam_tracker_ros.errors import SiamTrackerError
+from siam_tracker_ros.training.task import Batch, Batches
 
-READY = 2  # batches that each worker has drawn or draws beyond the one asked for
+READY = 2  # batches that each worker prefetches beyond the current one
 
 
-def draw_ahead(batches, steps, device, workers):
-    """Batches that the device that learns draws ahead: AheadInStream on CUDA, AheadInProcesses on a CPU."""
+def draw_ahead(batches: Batches, steps: int, device: torch.device | str, workers: int) -> Batches:
+    """Prefetch batches that are made on the device that trains: AheadInStream on CUDA, AheadInProcesses on a CPU."""
     if torch.device(device).type == "cuda":
         return AheadInStream(batches, steps, device)
     return AheadInProcesses(batches, steps, workers)
 
 
 class _Ahead(abc.ABC):
-    def __init__(self):
-        self._next_step, self._coming = None, None
+    def __init__(self) -> None:
+        self._next_step: int | None = None
+        self._coming: Iterator[Batch | SiamTrackerError] | None = None
 
-    def draw(self, step):
-        """The batch of a step; an error in the background is raised here. Steps are best asked for in their order."""
-        if step != self._next_step:
-            self._coming = None  # those who drew for it end before others begin
+    def draw(self, step: int) -> Batch:
+        """Return the batch of a step; raises what drawing it raised. Prefetching pays when steps come in order."""
+        if step != self._next_step or self._coming is None:
+            self._coming = None  # end the old workers before new ones start
             self._coming = self._start(step)
         self._next_step = step + 1
-        return next(self._coming)
-
-    @abc.abstractmethod
-    def _start(self, first):
-        """Iterate over the batches from a step on."""
-
-
-class AheadInProcesses(_Ahead):
-    """Batches that are drawn on the CPU, by processes of one thread each.
-
-    They start by fork, whatever Python's default: so they share what they draw from, gigabytes of pictures or lists of
-    millions of frames, where another way to start would give each a copy.
-
-    Args:
-        batches: draws on the CPU.
-        steps: length of the run; no batch is drawn beyond it.
-        workers: processes; 0 draws each batch when it is asked for.
-        device: torch device that the batches are put on.
-    """
-
-    def __init__(self, batches, steps, workers, device="cpu"):
-        super().__init__()
-        self._batches, self._steps, self._workers, self._device = batches, steps, workers, torch.device(device)
-
-    def draw(self, step):
-        drawn = super().draw(step)
+        drawn = next(self._coming)
         if isinstance(drawn, SiamTrackerError):
             self._next_step, self._coming = None, None
             raise drawn
-        return {name: value.to(self._device, non_blocking=True) for name, value in drawn.items()}
+        return drawn
 
-    def _start(self, first):
+    @abc.abstractmethod
+    def _start(self, first: int) -> Iterator[Batch | SiamTrackerError]:
+        """Iterate over the batches, or the errors in their place, from the step `first` on."""
+
+
+class AheadInProcesses(_Ahead):
+    """Batches that CPU processes of one thread each prefetch.
+
+    The processes start by fork, whatever Python's default. They therefore share the data, gigabytes of images or lists
+    of millions of frames, where another start method would copy it for each.
+
+    Args:
+        batches: drawn on the CPU.
+        steps: length of the run; no batch is drawn beyond it.
+        workers: number of processes; 0 to draw each batch when it is due.
+        device: that the batches are moved to.
+    """
+
+    def __init__(self, batches: Batches, steps: int, workers: int, device: torch.device | str = "cpu") -> None:
+        super().__init__()
+        self._batches, self._steps, self._workers, self._device = batches, steps, workers, torch.device(device)
+
+    def draw(self, step: int) -> Batch:
+        return {name: value.to(self._device, non_blocking=True) for name, value in super().draw(step).items()}
+
+    def _start(self, first: int) -> Iterator[Batch | SiamTrackerError]:
         loader = DataLoader(
             _BySteps(self._batches),
             batch_size=None,
@@ -78,29 +78,29 @@ class AheadInProcesses(_Ahead):
             pin_memory=self._device.type == "cuda",
         )
         threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # of OpenCV, for each process; more of them, here, would not survive the fork
+        cv2.setNumThreads(1)  # for each process; OpenCV's thread pool does not survive a fork
         coming = iter(loader)
         cv2.setNumThreads(threads)
         return coming
 
 
 class AheadInStream(_Ahead):
-    """Batches that are drawn on a GPU, in a stream of their own.
+    """Batches that are made on a GPU, prefetched in a CUDA stream of their own.
 
     Args:
-        batches: draws on the GPU.
+        batches: drawn on the GPU.
         steps: length of the run; no batch is drawn beyond it.
-        device: torch device of the GPU.
+        device: the GPU.
     """
 
-    def __init__(self, batches, steps, device):
+    def __init__(self, batches: Batches, steps: int, device: torch.device | str) -> None:
         super().__init__()
         self._batches, self._steps, self._device = batches, steps, device
 
-    def _start(self, first):
+    def _start(self, first: int) -> Iterator[Batch]:
         stream, steps = torch.cuda.Stream(self._device), iter(range(first, self._steps))
 
-        def make(step):
+        def make(step: int) -> tuple[Batch, torch.cuda.Event]:
             with torch.cuda.stream(stream):
                 return self._batches.draw(step), stream.record_event()
 
@@ -116,24 +116,24 @@ class AheadInStream(_Ahead):
                 yield batch
 
 
-def is_dead_worker_error(error):
-    """Whether an error says that a process that draws was killed.
+def is_dead_worker_error(error: Exception) -> bool:
+    """Whether an error says that a data worker was killed.
 
-    It is torch's, which comes wherever the program is, or that of a batch which the process did not live to hand over.
+    It is torch's own RuntimeError, raised anywhere in the main process, or a broken connection to the worker.
     """
     return isinstance(error, (ConnectionError, EOFError)) or str(error).startswith("DataLoader worker (pid")
 
 
 class _BySteps(Dataset):
-    """Batches as items of a data set.
+    """Batches as items of a Dataset.
 
-    An error that one sentence explains comes as an item: torch would make its traceback a part of the sentence.
+    This package's own errors are returned as items: torch would add a traceback to their message.
     """
 
-    def __init__(self, batches):
+    def __init__(self, batches: Batches) -> None:
         self._batches = batches
 
-    def __getitem__(self, step):
+    def __getitem__(self, step: int) -> Batch | SiamTrackerError:
         try:
             return self._batches.draw(step)
         except SiamTrackerError as error:

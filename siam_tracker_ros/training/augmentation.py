@@ -1,15 +1,16 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepared crops of 511 pixels, and how the published trackers vary them when they learn.
+"""Prepared crops of 511 pixels, and the augmentation of the published trackers.
 
-Each author draws in an order of their own, which is kept: with the generator in the same state, the same pictures come
-out. A generator is a numpy.random.RandomState, NumPy's legacy one, because that is what they used; SiamMask draws its
-uniform numbers from a random.Random. A shift of up to 64 pixels teaches that a target may be anywhere (spatial aware
-sampling, SiamRPN++, Li et al. 2019, section 3.1).
+The authors' order of random numbers is kept: the same state of the generator gives the same image. The generator is
+numpy.random.RandomState, NumPy's legacy generator, as in the authors' code; SiamMask draws uniform numbers from
+random.Random. A shift of up to 64 pixels avoids a bias to the centre (spatial aware sampling, SiamRPN++, Li et al.
+2019, section 3.1).
 """
 
 import dataclasses
 import typing
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -22,24 +23,25 @@ PREPARED_SIDE = 511
 TEMPLATE_SIDE = 127
 BLUR_SIDES = np.arange(5, 46, 2)
 
-# Principal colour directions of ImageNet in 0..255, red, green and blue by row; AlexNet's authors made them known.
-COLOR_DIRECTIONS = np.float32(
+# Principal components of ImageNet's colours in 0..255, rows are red, green and blue (Krizhevsky et al. 2012).
+COLOR_DIRECTIONS = np.array(
     [
         [-0.55919361, 0.98062831, -0.41940627],
         [1.72091413, 0.19879334, -1.82968581],
         [4.64467907, 4.73710203, 4.88324118],
-    ]
+    ],
+    np.float32,
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How far a crop is varied.
+    """Strength of the augmentation of a crop.
 
     Attributes:
-        shift: pixels, at most, in x and in y.
-        scale: width and height of the view are 1 +- scale of the usual, each for itself.
-        blur, flip, color: how often, 0..1; a method heeds some of them, see `methods.Method`.
+        shift: maximum in x and in y, in pixels.
+        scale: width and height of the view vary independently by a factor of 1 +- scale.
+        blur, flip, color: probabilities, 0..1; a method uses some of them, see `PairTraining.varies`.
     """
 
     RANGES: typing.ClassVar = {"scale": (0, 0.9), "blur": (0, 1), "flip": (0, 1), "color": (0, 1)}
@@ -51,10 +53,17 @@ class Augmentation:
     color: float = 1.0
 
 
-def prepared_window(box_xyxy, inclusive=False):
-    """The square (x1, y1, x2, y2) of an image that its prepared crop of 511 pixels shows.
+class Uniform(typing.Protocol):
+    """Generator of uniform random numbers: numpy.random.RandomState or random.Random."""
 
-    inclusive: the box's last pixel is at x2, not before it, and counts in its size, as in SiamMask's COCO.
+    def random(self) -> float:
+        """Return a number in 0..1."""
+
+
+def prepared_window(box_xyxy: np.ndarray, inclusive: bool = False) -> np.ndarray:
+    """Return the square (x1, y1, x2, y2) of an image that the prepared crop of 511 pixels shows.
+
+    inclusive: the box includes the pixel at x2 and y2, as in SiamMask's COCO.
     """
     box = np.asarray(box_xyxy, np.float64)
     center = (box[:2] + box[2:]) / 2
@@ -62,43 +71,48 @@ def prepared_window(box_xyxy, inclusive=False):
     return np.concatenate([center - half, center + half])
 
 
-def prepare_crop(image, box_xyxy, inclusive=False, fill=None):
+def prepare_crop(
+    image: np.ndarray, box_xyxy: np.ndarray, inclusive: bool = False, fill: np.ndarray | None = None
+) -> np.ndarray:
     """Cut the prepared crop (511, 511, 3) of a target.
 
-    fill: colour (3,) of what lies outside the image; None for the image's mean colour.
+    fill: padding colour (3,); None for the mean colour of the image.
     """
     fill = mean_bgr(image) if fill is None else fill
     return warp_window(image, prepared_window(box_xyxy, inclusive), PREPARED_SIDE, fill)
 
 
-def prepare_mask(mask, box_xyxy, threshold=0.5, inclusive=False):
-    """Cut the prepared mask, bool (511, 511), of a mask (H, W) of zeros and ones.
+def prepare_mask(mask: np.ndarray, box_xyxy: np.ndarray, threshold: float = 0.5, inclusive: bool = False) -> np.ndarray:
+    """Cut the prepared mask, bool (511, 511), out of a mask (H, W) of zeros and ones.
 
-    The threshold is 0.5 for COCO and 0.2 for the smaller pictures of YouTube-VOS.
+    The threshold is 0.5 for COCO and 0.2 for YouTube-VOS, whose images are smaller.
     """
     window = prepared_window(box_xyxy, inclusive)
     return warp_window(mask.astype(np.float32), window, PREPARED_SIDE) > threshold
 
 
-def prepared_box(size_wh, side=PREPARED_SIDE):
-    """The target's box in its prepared crop as x1, y1, x2, y2; size_wh: the target's in the image it was cut from."""
+def prepared_box(size_wh: Sequence[float], side: int = PREPARED_SIDE) -> np.ndarray:
+    """Return the target's box x1, y1, x2, y2 in its prepared crop; size_wh is its size in the source image."""
     size = np.asarray(size_wh, np.float64)
     return cxcywh_to_xyxy(np.concatenate([[side // 2] * 2, size * TEMPLATE_SIDE / context_side(*size)]))
 
 
-def warp_window(image, window_xyxy, side, fill=0):
-    """Show a window of an image in `side` pixels: corners of the window come to lie on the centres of corner pixels."""
+def warp_window(image: np.ndarray, window_xyxy: Iterable[float], side: int, fill: float | np.ndarray = 0) -> np.ndarray:
+    """Resample a window of an image to (side, side); its corners map to the centres of the corner pixels."""
     x1, y1, x2, y2 = (float(value) for value in window_xyxy)
     a, b = (side - 1) / (x2 - x1), (side - 1) / (y2 - y1)
     matrix = np.array([[a, 0, -a * x1], [0, b, -b * y1]])
-    fill = tuple(float(value) for value in np.broadcast_to(fill, 3))
-    return cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+    color = tuple(float(value) for value in np.broadcast_to(fill, 3))
+    return cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_CONSTANT, borderValue=color)
 
 
-def varied_window(image_side, side, shift_xy, scale_xy):
-    """The window (x1, y1, x2, y2) of `side` pixels in the middle of an image, scaled and shifted as far as it allows.
+def varied_window(
+    image_side: int, side: int, shift_xy: np.ndarray, scale_xy: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the central window of `side` pixels, scaled and shifted as far as the image allows.
 
-    Returns the window and the scale (2,) that it has.
+    Returns:
+        The window x1, y1, x2, y2 and its actual scale (2,).
     """
     scale = np.minimum(scale_xy, image_side / side)
     low = image_side // 2 - side * scale * 0.5
@@ -107,38 +121,40 @@ def varied_window(image_side, side, shift_xy, scale_xy):
     return np.concatenate([low + shift, high + shift]), scale
 
 
-def box_in_window(box_xyxy, window_xyxy, scale_xy):
-    """Where a box of the image lies in a window that has been scaled."""
+def box_in_window(box_xyxy: np.ndarray, window_xyxy: np.ndarray, scale_xy: np.ndarray) -> np.ndarray:
+    """Transform a box of the image to a window of the given scale."""
     return (np.asarray(box_xyxy, np.float64) - np.tile(window_xyxy[:2], 2)) / np.tile(scale_xy, 2)
 
 
-def cross_kernel(side, upright_share):
-    """Blur kernel (side, side) of one column, which has that share of the weight, and one row."""
+def cross_kernel(side: int, upright_share: float) -> np.ndarray:
+    """Return a blur kernel (side, side): a column with the given share of the weight, and a row with the rest."""
     kernel = np.zeros((side, side))
     kernel[:, side // 2] += upright_share / side
     kernel[side // 2] += (1 - upright_share) / side
     return kernel
 
 
-def shift_color(image, normal):
-    """Shift all pixels along ImageNet's colour directions by three normal numbers; float32, not clipped to 0..255."""
+def shift_color(image: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Shift the colours along ImageNet's principal components by three normal numbers; float32, not clipped."""
     return image - (COLOR_DIRECTIONS @ np.asarray(normal).reshape(3))[::-1].astype(np.float32)
 
 
-def to_grey(image_bgr):
-    """The image without colour, still of three channels."""
+def to_grey(image_bgr: np.ndarray) -> np.ndarray:
+    """Return the grey image, with three equal channels."""
     return cv2.cvtColor(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
 
 
-def augment_pysot(image_bgr, box_xyxy, side, augmentation, random):
-    """Vary a prepared crop as PySOT does.
+def augment_pysot(
+    image_bgr: np.ndarray, box_xyxy: np.ndarray, side: int, augmentation: Augmentation, random: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Augment a prepared crop as PySOT does.
 
     Args:
-        image_bgr: uint8, square.
-        box_xyxy: the target's in it.
-        side: of the view and of the result.
-        augmentation: Augmentation.
-        random: numpy.random.RandomState.
+        image_bgr: square.
+        box_xyxy: of the target in it.
+        side: of the view.
+        augmentation: its strength.
+        random: generator.
 
     Returns:
         The view, float32 (side, side, 3), about 0..255, and the target's box in it.
@@ -147,7 +163,7 @@ def augment_pysot(image_bgr, box_xyxy, side, augmentation, random):
     shift = both_signs(random, 2) * augmentation.shift if augmentation.shift else np.zeros(2)
     window, scale = varied_window(len(image_bgr), side - 1, shift, scale)
     box = box_in_window(box_xyxy, window, scale)
-    image = warp_window(image_bgr, window, side).astype(np.float32)
+    image: np.ndarray = warp_window(image_bgr, window, side).astype(np.float32)
     if augmentation.color > random.random_sample():
         image = shift_color(image, random.randn(3, 1))
     if augmentation.blur > random.random_sample():
@@ -158,11 +174,11 @@ def augment_pysot(image_bgr, box_xyxy, side, augmentation, random):
     return image, box
 
 
-def both_signs(random, count):
-    """Uniform numbers from -1 to 1, drawn one after the other."""
+def both_signs(random: Uniform, count: int) -> np.ndarray:
+    """Draw uniform numbers from -1 to 1, one by one."""
     return np.array([random.random() * 2 - 1 for _ in range(count)])
 
 
-def _mirror(box_xyxy, side):
+def _mirror(box_xyxy: np.ndarray, side: int) -> np.ndarray:
     x1, y1, x2, y2 = box_xyxy
     return np.array([side - 1 - x2, y1, side - 1 - x1, y2])

@@ -1,33 +1,37 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Batches of the published recipes, out of tracks of any data set.
+"""Batches of the published recipes, from the tracks of any data set.
 
-The published data sets do not fit a machine's memory, and their crops are varied one by one: frames are decoded where
-a pair needs them, in processes beside the one that learns.
+The published data sets do not fit into memory, so frames are decoded pair by pair, in data workers.
 """
+
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from torch.utils.data import default_collate
 
 from siam_tracker_ros.core.crop import mean_bgr
+from siam_tracker_ros.data import DatasetSettings, Track
 from siam_tracker_ros.errors import DatasetError, InvalidInputError
 from siam_tracker_ros.geometry import xywh_to_xyxy
 from siam_tracker_ros.training.augmentation import prepare_crop, prepare_mask
-from siam_tracker_ros.training.pairs import Drawn, PreparedCrop, draw_frames, draw_round
+from siam_tracker_ros.training.pairs import Drawn, Item, Preparation, PreparedCrop, draw_frames, draw_round
+from siam_tracker_ros.training.recipe import Recipe
+from siam_tracker_ros.training.task import Batch
 
-MIN_SIDE = 1  # pixels of a box
-MAX_REDRAWN = 20  # pairs in place of one whose frames are broken
+MIN_SIDE = 1  # of a box, in pixels
+MAX_REDRAWN = 20  # attempts to draw a pair whose frames are not broken
 
 
-def prepare(track, row, how):
-    """The PreparedCrop of a track's frame.
+def prepare(track: Track, row: int, how: Preparation) -> PreparedCrop:
+    """Cut the prepared crop out of a track's frame.
 
-    What lies outside of the frame has the frame's mean colour, also where the data hold crops that are filled so.
+    Outside of the frame it has the frame's mean colour. A data set of padded crops is padded with the same colour.
 
     Args:
-        track: Track.
-        row: of the frame in it.
-        how: Preparation.
+        track: of the target.
+        row: of the frame in the track.
+        how: the authors' preparation of the data set.
 
     Raises:
         InvalidInputError: the frame cannot be read.
@@ -41,8 +45,8 @@ def prepare(track, row, how):
     return PreparedCrop(crop, tuple(box[2:] - box[:2]), prepared_mask)
 
 
-def fill_color(image, valid_xywh=None):
-    """Mean colour (3,) of what a picture (H, W, 3) is filled with outside of its valid part; of all when it is not."""
+def fill_color(image: np.ndarray, valid_xywh: np.ndarray | None = None) -> np.ndarray:
+    """Return the padding colour (3,) of an image (H, W, 3): the mean outside of its valid part, or of all of it."""
     if valid_xywh is not None:
         x, y, w, h = valid_xywh
         outside = np.ones(image.shape[:2], bool)
@@ -52,35 +56,41 @@ def fill_color(image, valid_xywh=None):
     return mean_bgr(image)
 
 
-def _has_masks(track):
-    return any(track.has_mask(row) for row in np.flatnonzero(track.present))
+def _has_masks(track: Track) -> bool:
+    return any(track.has_mask(row) for row in np.flatnonzero(track.present).tolist())
 
 
-def _by_scene(tracks):
-    """Tracks in lists of those that are in one picture or video."""
-    scenes = {}
+def _by_scene(tracks: list[Track]) -> list[list[Track]]:
+    """Group tracks by image or video."""
+    scenes: dict[Hashable, list[Track]] = {}
     for track in tracks:
         scenes.setdefault(track.scene, []).append(track)
     return list(scenes.values())
 
 
 class PublishedPairs:
-    """All pairs of a run by number; each depends on the recipe, the data, the seed and its number alone.
+    """The pairs of a run by number; each depends on the recipe, the data, the seed and its number alone.
 
-    A pair shows one of the targets of a picture or video; the pictures and videos of a data set are as likely as each
-    other, however many targets they have.
+    A pair shows one target of an image or video. All images and videos of a data set are equally likely, however many
+    targets they show.
 
     Args:
-        recipe: Recipe.
-        datasets: list of DatasetSettings.
-        tracks: list of lists of Track, those of each data set.
-        seed: whole number.
+        recipe: of the run.
+        datasets: settings of the data sets.
+        tracks: of each data set.
+        seed: of the run.
 
     Raises:
-        DatasetError: a data set has no track that shows a target, or none of them has the masks that the method learns.
+        DatasetError: a data set has no track that shows a target, or the method needs masks and no data set has any.
     """
 
-    def __init__(self, recipe, datasets, tracks, seed=0):
+    def __init__(
+        self,
+        recipe: Recipe,
+        datasets: Sequence[DatasetSettings],
+        tracks: Sequence[Sequence[Track]],
+        seed: int = 0,
+    ) -> None:
         self.recipe, self.datasets, self.seed = recipe, datasets, seed
         self._training = recipe.training
         shown = [[track for track in own if track.present.any()] for own in tracks]
@@ -96,13 +106,13 @@ class PublishedPairs:
             )
         measure = self._training.measure
         self._statistics = None if measure is None else measure(all_tracks)
-        self._round = None, None
+        self._round: tuple[int, np.ndarray] | None = None  # number and content of the current round
 
-    def __getitem__(self, number):
-        """An item of `published_pairs`, and `redrawn`, how many pairs with broken frames were drawn before it.
+    def __getitem__(self, number: int) -> Item:
+        """Return an item, and in it `redrawn`, the number of pairs with broken frames that it replaces.
 
         Raises:
-            DatasetError: frame after frame is broken.
+            DatasetError: too many pairs in a row have broken frames.
         """
         random = np.random.RandomState([self.seed, 1, number % 2**32, number // 2**32])
         dataset, scene = self._pick(number)
@@ -112,23 +122,24 @@ class PublishedPairs:
             except InvalidInputError as broken:
                 error = broken
                 dataset, scene = self._any(random)
-        raise DatasetError(f"{MAX_REDRAWN} pairs in a row have broken frames, check the data sets; the last: {error}")
+        raise DatasetError(f"{MAX_REDRAWN} pairs in a row have broken frames; check the data sets; the last: {error}")
 
-    def _pick(self, number):
-        """Data set and scene of a pair, by number; rounds of all data sets follow each other, each in its own order."""
+    def _pick(self, number: int) -> tuple[int, int]:
+        """Return the numbers of a pair's data set and scene; each round of all data sets has its own order."""
         counts, wanted = [len(own) for own in self.scenes], [settings.pairs for settings in self.datasets]
         length = sum(count if pairs is None else pairs for count, pairs in zip(counts, wanted))
         index, place = divmod(number, length)
-        if self._round[0] != index:
+        if self._round is None or self._round[0] != index:
             self._round = index, draw_round(counts, wanted, np.random.RandomState([self.seed, 0, index]))
-        return (int(part) for part in self._round[1][place])
+        dataset, scene = self._round[1][place]
+        return int(dataset), int(scene)
 
-    def _any(self, random):
-        """Any scene of any data set, all of which are as likely."""
+    def _any(self, random: np.random.RandomState) -> tuple[int, int]:
+        """Draw a data set, all equally likely, and one of its scenes."""
         dataset = random.randint(len(self.scenes))
         return int(dataset), int(random.randint(len(self.scenes[dataset])))
 
-    def _make(self, dataset, scene, random):
+    def _make(self, dataset: int, scene: int, random: np.random.RandomState) -> Item:
         recipe = self.recipe
         grey = recipe.grey > 0 and random.random_sample() < recipe.grey
         negative = recipe.negative > 0 and random.random_sample() < recipe.negative
@@ -140,7 +151,7 @@ class PublishedPairs:
         templates, searches = crops[: recipe.frames], crops[recipe.frames :]
         return self._training.make_pair(recipe, Drawn(templates, searches, random, negative, self._statistics))
 
-    def _crops(self, dataset, scene, count, random):
+    def _crops(self, dataset: int, scene: int, count: int, random: np.random.RandomState) -> list[PreparedCrop]:
         settings, tracks = self.datasets[dataset], self.scenes[dataset][scene]
         track = tracks[random.randint(len(tracks))]
         rows = np.flatnonzero(track.present)
@@ -153,15 +164,15 @@ class PublishedBatches:
     """The batches of a run by step, on the CPU.
 
     Args:
-        pairs: PublishedPairs.
-        batch: pairs of a step.
-        rank, processes: number of this process of those that share the pairs of a step.
+        pairs: of the run.
+        batch: pairs per step and process.
+        rank, processes: number of this process, and of all processes, which share the pairs of a step.
     """
 
-    def __init__(self, pairs, batch, *, rank=0, processes=1):
+    def __init__(self, pairs: PublishedPairs, batch: int, *, rank: int = 0, processes: int = 1) -> None:
         self._pairs, self._batch, self._rank, self._processes = pairs, batch, rank, processes
 
-    def draw(self, step):
-        """The batch of a step, a mapping of tensors."""
+    def draw(self, step: int) -> Batch:
+        """Return the batch of a step."""
         first = (step * self._processes + self._rank) * self._batch
         return default_collate([self._pairs[number] for number in range(first, first + self._batch)])

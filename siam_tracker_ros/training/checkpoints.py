@@ -1,12 +1,13 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints of a training run, of which the newest is whole at any moment, whenever the run is killed."""
+"""Checkpoints of a training run. They are written atomically, so that one is valid whenever the run is killed."""
 
 import io
 import logging
 import os
 import pathlib
 import pickle
+import typing
 import zipfile
 import zlib
 
@@ -16,31 +17,29 @@ from siam_tracker_ros.weights.checkpoint import write_atomic
 
 logger = logging.getLogger(__name__)
 
+State = dict[str, typing.Any]  # nested; the leaves are tensors and plain values
+
 
 class Checkpoints:
     """The files `step-00001000.pt` of a folder.
 
     Args:
-        folder: need not be there before the first is saved.
-        keep: how many of the newest are kept.
+        folder: made with the first checkpoint.
+        keep: number of newest checkpoints that are kept.
     """
 
-    def __init__(self, folder, keep):
+    def __init__(self, folder: str | os.PathLike, keep: int) -> None:
         self.folder, self.keep = pathlib.Path(folder), keep
 
-    def paths(self):
-        """The files that are there, whole or not, oldest first."""
+    def paths(self) -> list[pathlib.Path]:
+        """Return the files, valid or not, oldest first."""
         return sorted(self.folder.glob("step-*.pt"))
 
-    def save(self, step, state):
-        """Write a checkpoint and remove those that are too old.
-
-        Args:
-            step: number of steps done.
-            state: of tensors and plain values.
+    def save(self, step: int, state: State) -> None:
+        """Write the checkpoint after `step` steps and remove the old ones.
 
         Raises:
-            OSError: it cannot be written; those from before are as they were.
+            OSError: it cannot be written; the earlier checkpoints are unchanged.
         """
         content = io.BytesIO()
         torch.save(state, content)
@@ -49,30 +48,30 @@ class Checkpoints:
         for path in self.paths()[: -self.keep]:
             path.unlink()
 
-    def newest_valid(self):
-        """Path of the newest checkpoint that is whole, None where there is none; newer ones are put aside."""
+    def newest_valid(self) -> pathlib.Path | None:
+        """Return the path of the newest valid checkpoint, None for none; damaged newer ones are renamed."""
         for path in reversed(self.paths()):
             reason = _damage(path)
             if reason is None:
                 return path
             aside = path.with_suffix(".damaged")
             os.replace(path, aside)
-            logger.warning("checkpoint %s is damaged (%s); it is now %s", path, reason, aside.name)
+            logger.warning("checkpoint %s is damaged (%s); renamed to %s", path, reason, aside.name)
         return None
 
 
-def load_checkpoint(path):
-    """The state that `Checkpoints.save` wrote, on the CPU."""
+def load_checkpoint(path: str | os.PathLike) -> State:
+    """Load onto the CPU the state that `Checkpoints.save` wrote."""
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _damage(path):
-    """What is wrong with a checkpoint, None when it is whole."""
+def _damage(path: pathlib.Path) -> str | None:
+    """Return what is wrong with a checkpoint; None if it is valid."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()  # torch itself does not compare the checksums
         if broken is not None:
-            return f"checksum of {broken}"
+            return f"wrong checksum of {broken}"
         load_checkpoint(path)
     except (
         OSError,

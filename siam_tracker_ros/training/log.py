@@ -1,28 +1,32 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run leaves to look at: a line of JSON for every few steps, the same for TensorBoard, and curves as PNG."""
+"""Log of a training run: a JSON record every few steps, the same for TensorBoard, and curves as PNG."""
 
 import json
+import os
 import pathlib
 import time
+import types
 
 from siam_tracker_ros.weights.checkpoint import write_atomic
 
 LINES = "log.jsonl"
 CURVES = "curves.png"
 DRAW_EVERY_S = 60
-OTHER_FIGURES = ("step", "pairs_per_s", "data_share", "skipped", "best_iou")  # of a record, and all that ends in _rate
+NOT_DRAWN = ("step", "pairs_per_s", "data_share", "skipped", "best_iou")  # nor names that end in _rate
+
+Record = dict[str, float]  # figures by name, with `step` among them
 
 
 class TrainingLog:
     """The log of a run, in its folder.
 
     Args:
-        folder: it is made where needed.
-        step: number of steps done before; what a run that was stopped has logged beyond it is forgotten.
+        folder: made if it does not exist.
+        step: number of steps already done; later records of a stopped run are dropped.
     """
 
-    def __init__(self, folder, step=0):
+    def __init__(self, folder: str | os.PathLike, step: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = pathlib.Path(folder)
@@ -34,17 +38,19 @@ class TrainingLog:
         self._drawn_at = time.monotonic()
         self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1 if step else None)
 
-    def __enter__(self):
+    def __enter__(self) -> "TrainingLog":
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
+    ) -> None:
         if kind is None:
             self.draw_curves(at_once=True)
         self._file.close()
         self._board.close()
 
-    def write(self, record):
-        """Add a record, a mapping of names to numbers with `step` among them."""
+    def write(self, record: Record) -> None:
+        """Append a record."""
         self.records.append(record)
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
@@ -53,15 +59,15 @@ class TrainingLog:
                 self._board.add_scalar(name, value, record["step"])
         self._board.flush()
 
-    def draw_curves(self, at_once=False):
-        """Draw losses and IoU over the steps into `curves.png`, where that was not done a moment ago."""
+    def draw_curves(self, at_once: bool = False) -> None:
+        """Draw losses and IoU over the steps into `curves.png`, at most once a minute unless `at_once`."""
         if self.records and (at_once or time.monotonic() - self._drawn_at > DRAW_EVERY_S):
             draw_curves(self.records, self.folder / CURVES)
             self._drawn_at = time.monotonic()
 
 
-def read_log(path):
-    """The records of a log; [] without one. A last line that was cut off is left out."""
+def read_log(path: str | os.PathLike) -> list[Record]:
+    """Return the records of a log, [] if there is none. A truncated last line is ignored."""
     path = pathlib.Path(path)
     if not path.is_file():
         return []
@@ -74,12 +80,12 @@ def read_log(path):
     return records
 
 
-def draw_curves(records, path):
+def draw_curves(records: list[Record], path: pathlib.Path) -> None:
     """Draw the records of a log as PNG: losses above on a logarithmic axis, IoU below."""
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(name for record in records for name in record))
-    names = [name for name in names if name not in OTHER_FIGURES and not name.endswith("_rate")]
+    names = [name for name in names if name not in NOT_DRAWN and not name.endswith("_rate")]
     figure = Figure(figsize=(9, 7), layout="constrained")
     above, below = figure.subplots(2, sharex=True)
     for name in names:

@@ -1,18 +1,20 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of losses that several methods share."""
+"""Parts of losses that methods share."""
 
 import torch
 
 
-def balanced_mean(losses, first, second, count_singletons=True):
-    """Half the mean of some losses and half the mean of others; a group without members gives 0.
+def balanced_mean(
+    losses: torch.Tensor, first: torch.Tensor, second: torch.Tensor, count_singletons: bool = True
+) -> torch.Tensor:
+    """Return half the mean of one group of losses plus half the mean of another; an empty group counts 0.
 
     Args:
         losses: tensor of any shape.
-        first, second: masks of that shape.
-        count_singletons: a group with one member counts. The code of PySOT and of Ocean drops it by oversight, which the
-            parity of their numbers needs; SiamMask's counts it.
+        first, second: masks of the groups, of that shape.
+        count_singletons: whether a group of one member counts. The code of PySOT and of Ocean ignores it (a quirk that
+            their numbers depend on); SiamMask's counts it.
     """
     total = losses.sum() * 0
     for group in (first, second):
@@ -22,8 +24,8 @@ def balanced_mean(losses, first, second, count_singletons=True):
     return total
 
 
-def iou_and_giou(first_xyxy, second_xyxy):
-    """IoU and generalized IoU (Rezatofighi et al. 2019) of boxes (..., 4), tensors."""
+def iou_and_giou(first_xyxy: torch.Tensor, second_xyxy: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return IoU and generalized IoU (Rezatofighi et al. 2019) of boxes (..., 4), each (...)."""
     area_first = (first_xyxy[..., 2:] - first_xyxy[..., :2]).clamp(min=0).prod(-1)
     area_second = (second_xyxy[..., 2:] - second_xyxy[..., :2]).clamp(min=0).prod(-1)
     low, high = (

@@ -1,20 +1,27 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the pairs of all published methods are made of. Each method makes its own in its `training.py`.
+"""Training pairs of the published methods: what a method gets and must return to make one.
 
-An item is a mapping of arrays whose names and shapes are those of the method's objective without the batch. Random
-numbers are drawn in the authors' order, see `augmentation`.
+Each method makes its pairs in its `training.py`. Random numbers are drawn in the authors' order, see `augmentation`.
 """
 
-import collections.abc
 import dataclasses
 import math
 import typing
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from siam_tracker_ros.core.method import Training
+from siam_tracker_ros.data import Track
 from siam_tracker_ros.training.augmentation import prepared_box, to_grey
+from siam_tracker_ros.training.task import Batch, Losses
+
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.training.recipe import Recipe
+
+Item = dict[str, np.ndarray]  # one pair: names and shapes of the objective's batch, without the batch dimension
+Objective = Callable[[typing.Any, Batch], Losses]  # of the method's own network
 
 YOUTUBE_VOS_MASK_THRESHOLD = 0.2  # its images are smaller
 
@@ -24,8 +31,8 @@ class PreparedCrop(typing.NamedTuple):
 
     Attributes:
         image_bgr: uint8 (511, 511, 3), see `augmentation.prepare_crop`.
-        size_wh: the target's in the frame that it was cut from.
-        mask: bool (511, 511), or None where the data set has no masks.
+        size_wh: size of the target in the source frame.
+        mask: bool (511, 511); None where the data set has no mask.
     """
 
     image_bgr: np.ndarray
@@ -33,10 +40,12 @@ class PreparedCrop(typing.NamedTuple):
     mask: np.ndarray | None = None
 
     @property
-    def box_xyxy(self):
+    def box_xyxy(self) -> np.ndarray:
+        """The target's box (4,) in the crop."""
         return prepared_box(self.size_wh, len(self.image_bgr))
 
-    def without_color(self):
+    def without_color(self) -> "PreparedCrop":
+        """Return it with a grey image."""
         return self._replace(image_bgr=to_grey(self.image_bgr))
 
 
@@ -45,9 +54,9 @@ class Preparation:
     """How the authors prepare the images of a data set.
 
     Attributes:
-        mask_threshold: 0..1, of the warped mask.
-        outermost: they take the middle of a box's outermost pixels for its corners, by which it is a pixel smaller.
-        inclusive: all the same they count the last pixel in when they cut the crop.
+        mask_threshold: of the warped mask, 0..1.
+        outermost: the corners of a box are the centres of its outermost pixels, which makes it a pixel smaller.
+        inclusive: the crop is cut as if the box included its last pixel, in addition.
     """
 
     mask_threshold: float = 0.5
@@ -55,8 +64,8 @@ class Preparation:
     inclusive: bool = False
 
 
-def usual_preparation(format_name):
-    """Return the Preparation of a data set's format that the authors agree on."""
+def usual_preparation(format_name: str) -> Preparation:
+    """Return the preparation that most authors use for a data set's format."""
     if format_name == "youtube_vos":
         return Preparation(YOUTUBE_VOS_MASK_THRESHOLD)
     return Preparation(outermost=format_name in ("imagenet_vid", "imagenet_det"))
@@ -64,62 +73,61 @@ def usual_preparation(format_name):
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """What was drawn for one pair.
+    """The frames that were drawn for one pair.
 
     Attributes:
-        templates, searches: PreparedCrops, a recipe's `frames` of each.
-        random: numpy.random.RandomState for what is drawn from now on.
-        negative: the searches show another object than the templates.
-        statistics: of the training images, what `PairTraining.measure` returned; None where it needs none.
+        templates, searches: `Recipe.frames` crops of each.
+        random: generator for the method's own random numbers.
+        negative: the search frames show another object than the template frames.
+        statistics: of the training images, as `PairTraining.measure` returned them; None if it is None.
     """
 
     templates: list[PreparedCrop]
     searches: list[PreparedCrop]
     random: np.random.RandomState
     negative: bool
-    statistics: typing.Any = None
+    statistics: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PairTraining(Training):
-    """How a published method is trained: what its recipes have in common.
+    """How a published method is trained: what all its recipes share.
 
     Attributes:
-        make_pair: function of Recipe and Drawn; returns an item.
-        objective: function of a network and a batch, items that are collated; returns losses by name, unweighted, and
-            figures for the log. A batch has `template` (B, 3, 127, 127) and `search` (B, 3, side, side), BGR, about
-            0..255.
-        losses: their names.
-        cells: function of the search region's side in pixels; returns that of the response in cells.
-        varies: the fields of an Augmentation that pairs are varied by.
-        preparation: function of a data set's format; returns its Preparation.
-        measure: function of all Tracks that returns what pairs need to know of the training images; None for nothing.
-        has_anchors: pairs are labelled by AnchorRules, and may show two objects.
-        has_unused_parameters: weights that learn, by the authors' groups, of which the losses know nothing.
-        loss_couples_batch: a pair's own loss depends on the others that its process sees in a step.
-        needs_float32: bfloat16 is too coarse for what it learns by.
+        make_pair: makes the item of a pair from its frames.
+        objective: computes losses by name, unweighted, and figures for the log. Its batch, collated items, has
+            `template` (B, 3, 127, 127) and `search` (B, 3, side, side), BGR, about 0..255.
+        losses: names of the losses.
+        cells: computes the side of the response in cells from that of the search region in pixels.
+        varies: fields of Augmentation that the method uses.
+        preparation: returns the preparation of a data set's format.
+        measure: computes statistics of the training images, see `Drawn.statistics`; None for none.
+        has_anchors: pairs are labelled by AnchorRules, and may be negative.
+        has_unused_parameters: some of the authors' parameter groups get no gradient from the losses.
+        loss_couples_batch: the loss of a pair depends on the other pairs of its process and step.
+        needs_float32: bfloat16 is not precise enough to train it.
     """
 
-    make_pair: collections.abc.Callable
-    objective: collections.abc.Callable
+    make_pair: "Callable[[Recipe, Drawn], Item]"
+    objective: Objective
     losses: tuple[str, ...]
-    cells: collections.abc.Callable
+    cells: Callable[[int], int]
     varies: tuple[str, ...]
-    preparation: collections.abc.Callable = usual_preparation
-    measure: collections.abc.Callable | None = None
+    preparation: Callable[[str], Preparation] = usual_preparation
+    measure: Callable[[Sequence[Track]], np.ndarray] | None = None
     has_anchors: bool = False
     has_unused_parameters: bool = False
     loss_couples_batch: bool = False
     needs_float32: bool = False
 
 
-def draw_round(counts, wanted, random):
-    """One round of all data sets: a shuffled int64 (M, 2) of data sets and of scenes in them, by number.
+def draw_round(counts: Sequence[int], wanted: Sequence[int | None], random: np.random.RandomState) -> np.ndarray:
+    """Draw one round of all data sets: shuffled pairs of data set and scene in it, by number, int64 (M, 2).
 
     Args:
-        counts: how many scenes, pictures or videos, each data set has.
-        wanted: how many pairs each adds; None for one of each of its scenes.
-        random: numpy.random.RandomState.
+        counts: number of scenes, images or videos, of each data set.
+        wanted: number of pairs from each; None for one per scene.
+        random: generator.
     """
     picks = []
     for number, (count, pairs) in enumerate(zip(counts, wanted, strict=True)):
@@ -127,25 +135,25 @@ def draw_round(counts, wanted, random):
         orders = [random.permutation(count) for _ in range(math.ceil(pairs / count))]
         scenes = np.concatenate([np.empty(0, np.int64), *orders])[:pairs].astype(np.int64)
         picks.append(np.stack([np.full(len(scenes), number), scenes], 1))
-    picks = np.concatenate(picks)
-    return picks[random.permutation(len(picks))]
+    table = np.concatenate(picks)
+    return table[random.permutation(len(table))]
 
 
-def draw_frames(numbers, frame_range, random, count=2):
-    """Places of some of a track's frames: anyone, and others at most `frame_range` from it.
+def draw_frames(numbers: np.ndarray, frame_range: int, random: np.random.RandomState, count: int = 2) -> list[int]:
+    """Draw the indices of one random frame and `count - 1` others at most `frame_range` away.
 
     Args:
-        numbers: (N,), the frames' numbers in their source, rising.
+        numbers: (N,), numbers of the frames in their source, rising.
         frame_range: in frames of the source.
-        random: numpy.random.RandomState.
-        count: how many, 2 for template and search region.
+        random: generator.
+        count: 2 for template and search region.
     """
     first = int(random.randint(0, len(numbers)))
     near = np.flatnonzero(np.abs(numbers - numbers[first]) <= frame_range)
     return [first, *(int(random.choice(near)) for _ in range(count - 1))]
 
 
-def to_arrays(template, search):
-    """Images (H, W, 3) as a network takes them, float32 (3, H, W)."""
+def to_arrays(template: np.ndarray, search: np.ndarray) -> Item:
+    """Convert two images (H, W, 3) to the network's layout, float32 (3, H, W)."""
     images = {"template": template, "search": search}
     return {name: np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) for name, image in images.items()}

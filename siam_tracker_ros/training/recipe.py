@@ -1,17 +1,18 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the authors trained the published trackers: what learns when, how fast, on what.
+"""Recipes of the published trackers: which parameters learn when, at what rate and on what.
 
-A recipe is data and stands in a file of `config/train`; the functions below act on a network by it. What an author's
-code does by oversight is done here, too, and said so where it is. A training loop calls, before an epoch, `start_stage`
-where `changes_at` says so, and `set_rates`; for each batch the objective, `weighted_total` of its losses, and
-`take_step`.
+A recipe is data in a file of `config/train`; the functions below apply it to a network. Quirks of the authors' code
+that change the result are kept, and marked as such. Before an epoch, a training loop calls `start_stage` if
+`changes_at` says so, then `set_rates`; for each batch it calls the objective, `weighted_total` and `take_step`.
 """
 
 import dataclasses
+import functools
 import math
 import operator
 import typing
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import nn
@@ -20,10 +21,13 @@ from siam_tracker_ros.core.registry import find_trained
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.methods.siamrpn.anchor_targets import AnchorRules
 from siam_tracker_ros.training.augmentation import Augmentation
-from siam_tracker_ros.training.pairs import PairTraining
+from siam_tracker_ros.training.pairs import Objective, PairTraining
 from siam_tracker_ros.training.schedules import Schedule
+from siam_tracker_ros.training.task import Losses
 
-MAX_LOSS = 1e4  # a step with a loss above it is skipped
+MAX_LOSS = 1e4  # a step with a higher loss is skipped
+
+OptimizerGroup = dict[str, typing.Any]  # as torch.optim takes it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +35,9 @@ class Group:
     """Modules that learn at the same rate.
 
     Attributes:
-        modules: names of a network's modules or parameters; one that is None there is left out.
+        modules: dotted names of modules or parameters of the network; those that are None there are ignored.
         multiplier: of the schedule's rate.
-        from_epoch: before it they stay as they are, batch norms included.
+        from_epoch: they are frozen before it, batch norms included.
     """
 
     modules: tuple[str, ...]
@@ -46,26 +50,28 @@ class Recipe:
     """A training run of a published method.
 
     Attributes:
-        method: which network is trained: the name of a Method, or of one of its variants.
-        loss_weights: by the names of the method's losses.
-        schedule: learning rates.
-        groups: what learns. All else stays as it is.
-        batch, devices: pairs of one device's step, and devices.
-        sums_gradients: the gradients of the devices are added up, not averaged.
-        max_grad_norm: the gradient of all parameters is cut to this norm; None for as it is.
-        optimizer: "sgd", stochastic gradient descent, or "adam".
-        momentum: of stochastic gradient descent.
-        weight_decay: of either.
-        decays_kernels_only: weight decay leaves biases and batch norms alone.
-        renews_optimizer: the momentum is forgotten before every epoch, not just where a group starts to learn.
-        all_norms_learn: batch norms gather statistics everywhere, where nothing else learns, too.
-        stale_gradient_modules: modules that do not learn, but whose gradients are computed, never cleared, and count in the norm.
-        search_side, cells: of the search region in pixels, and of the response.
-        template, search: Augmentation of each.
-        frames: of each, where a filter is learned of some and judged by others.
-        anchors: AnchorRules, for methods with anchors.
-        pairs: of an epoch, of all devices.
-        negative, grey: how often, 0..1, a pair shows two objects or is without colour.
+        method: name of a Method, or of one of its variants: the network that is trained.
+        loss_weights: by name of the method's losses.
+        schedule: of the learning rate.
+        groups: parameters that learn; all others are frozen.
+        batch, devices: pairs per step and device, and the authors' number of devices.
+        sums_gradients: the gradients of the devices are summed, not averaged.
+        max_grad_norm: norm that the gradient of all parameters is clipped to; None for no clipping.
+        optimizer: "sgd", stochastic gradient descent with momentum, or "adam".
+        momentum: of "sgd".
+        weight_decay: of both optimizers.
+        decays_kernels_only: no weight decay for biases and batch norms.
+        renews_optimizer: the momentum is reset before every epoch, not only where a group starts to learn.
+        all_norms_learn: batch norms update their statistics in frozen modules too.
+        stale_gradient_modules: frozen modules whose gradients accumulate and count in gradient clipping (a quirk of
+            the authors' code).
+        search_side, cells: side of the search region in pixels, and of the response in cells.
+        template, search: augmentation of each.
+        frames: number of template and of search frames, for a method that learns a filter on some frames and tests it
+            on others.
+        anchors: which anchors are labelled, for methods with anchors.
+        pairs: per epoch, over all devices.
+        negative, grey: probabilities, 0..1, that a pair shows two objects, or is grey.
     """
 
     RANGES: typing.ClassVar = {
@@ -102,7 +108,7 @@ class Recipe:
     all_norms_learn: bool = False
     stale_gradient_modules: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         training = self.training
         if sorted(self.loss_weights) != sorted(training.losses):
             raise InvalidSettingError(
@@ -114,68 +120,71 @@ class Recipe:
                 f"anchors {'must be set for' if training.has_anchors else 'mean nothing to'} the method {self.method}"
             )
         if self.negative and not training.has_anchors:
-            raise InvalidSettingError(f"negative is {self.negative}, expected 0: {self.method} learns of one object")
+            raise InvalidSettingError(f"negative is {self.negative}, expected 0: {self.method} has no negative pairs")
         if all(group.from_epoch > 0 for group in self.groups):
-            raise InvalidSettingError("groups has none that learns from epoch 0 on, expected one at least")
+            raise InvalidSettingError("groups has none that learns from epoch 0 on, expected at least one")
         if self.cells != training.cells(self.search_side):
             raise InvalidSettingError(
-                f"cells is {self.cells}, expected {training.cells(self.search_side)}: what {self.method} answers to a "
-                f"search_side of {self.search_side}"
+                f"cells is {self.cells}, expected {training.cells(self.search_side)}: the response of {self.method} to "
+                f"a search_side of {self.search_side}"
             )
         for name, varied in (("template", self.template), ("search", self.search)):
             self._check_variation(name, varied, training)
 
-    def _check_variation(self, name, varied, training):
+    def _check_variation(self, name: str, varied: Augmentation, training: PairTraining) -> None:
         for field in dataclasses.fields(varied):
             value = getattr(varied, field.name)
             if field.name not in training.varies and value != field.default:
                 raise InvalidSettingError(
-                    f"{name}.{field.name} is {value}, expected nothing: {self.method} varies {', '.join(training.varies)}"
+                    f"{name}.{field.name} is {value}, which {self.method} does not use; it uses "
+                    f"{', '.join(training.varies)}"
                 )
 
     @property
     def training(self) -> PairTraining:
         """How its method is trained."""
-        return find_trained(self.method).load_training()
+        training = find_trained(self.method).load_training()
+        assert isinstance(training, PairTraining), f"{self.method} is not trained by a recipe"
+        return training
 
     @property
-    def objective(self):
-        """Function of a network and a batch, see PairTraining."""
+    def objective(self) -> Objective:
+        """The losses of its method."""
         return self.training.objective
 
-    def changes_at(self, epoch):
-        """Whether `start_stage` is due before an epoch, which counts from 0."""
+    def changes_at(self, epoch: int) -> bool:
+        """Whether `start_stage` is due before an epoch, counted from 0."""
         return epoch == 0 or self.renews_optimizer or any(group.from_epoch == epoch for group in self.groups)
 
 
-def learned_weights(network, recipe):
-    """All weights of a network that learn at some time of a recipe: a set of parameters.
+def learned_weights(network: nn.Module, recipe: Recipe) -> set[nn.Parameter]:
+    """Return all parameters that learn in some epoch of a recipe.
 
     Raises:
-        InvalidSettingError: a group names what the network is without, or what another group learns as well.
+        InvalidSettingError: a group names a module that the network lacks, or that is in another group too.
     """
     names = {weight: name for name, weight in network.named_parameters()}
-    owners = {}
+    owners: dict[nn.Parameter, int] = {}
     for number, group in enumerate(recipe.groups):
-        for weight in (weight for part in parts(network, group.modules) for weight in _weights(part)):
+        for weight in weights_of(parts(network, group.modules)):
             if weight in owners:
                 raise InvalidSettingError(
-                    f"recipe.groups: {names[weight]} is in group {owners[weight]} and again in group {number}, "
-                    "expected it once"
+                    f"recipe.groups: {names[weight]} is in group {owners[weight]} and in group {number}, expected one "
+                    "group"
                 )
             owners[weight] = number
     return set(owners)
 
 
-def start_stage(network, recipe, epoch):
-    """Let those parts of a network learn that do from an epoch on; return a new optimiser for them.
+def start_stage(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
+    """Set `requires_grad` and train or eval mode as of an epoch; return a new optimizer of what learns.
 
-    Group g of the optimiser has the rate `recipe.schedule.rate(epoch, multiplier)`; see `set_rates`.
+    The rate of each group of the optimizer is `recipe.schedule.rate(epoch, multiplier)`; see `set_rates`.
     """
     network.requires_grad_(False).train(recipe.all_norms_learn)
     for part in parts(network, recipe.stale_gradient_modules):
         part.requires_grad_(True)
-    groups = []
+    groups: list[OptimizerGroup] = []
     for group in recipe.groups:
         if epoch < group.from_epoch:
             continue
@@ -184,7 +193,8 @@ def start_stage(network, recipe, epoch):
             part.requires_grad_(True)
             if isinstance(part, nn.Module):
                 part.train()
-        groups += _optimizer_groups([weight for part in learning for weight in _weights(part)], group, recipe)
+        groups += _optimizer_groups(weights_of(learning), group, recipe)
+    optimizer: torch.optim.Optimizer
     if recipe.optimizer == "adam":
         optimizer = torch.optim.Adam(groups, lr=0.0)
     else:
@@ -193,23 +203,30 @@ def start_stage(network, recipe, epoch):
     return optimizer
 
 
-def set_rates(optimizer, recipe, epoch):
-    """Give each group of an optimiser of `start_stage` its learning rate of an epoch."""
+def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: int) -> None:
+    """Set the learning rates of an epoch in an optimizer that `start_stage` returned."""
     for group in optimizer.param_groups:
         group["lr"] = recipe.schedule.rate(epoch, group["multiplier"])
 
 
-def take_step(network, optimizer, loss, max_grad_norm=None, backward=torch.Tensor.backward):
-    """Learn from one loss.
-
-    Only what the optimiser holds has its gradients cleared.
+def take_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: torch.Tensor,
+    max_grad_norm: float | None = None,
+    backward: Callable[[torch.Tensor], typing.Any] = torch.Tensor.backward,
+) -> float:
+    """Update the parameters that the optimizer holds; only their gradients are cleared.
 
     Args:
-        max_grad_norm: the gradient of all the network's parameters is scaled down to this norm; None for as it is.
-        backward: function of the loss that computes the gradients.
+        network: all its parameters count in the norm of the gradient.
+        optimizer: of `start_stage`.
+        loss: a scalar.
+        max_grad_norm: norm that the gradient is clipped to; None for no clipping.
+        backward: computes the gradients of a loss.
 
     Returns:
-        The norm before that.
+        The norm of the gradient before clipping.
     """
     optimizer.zero_grad()
     backward(loss)
@@ -218,11 +235,11 @@ def take_step(network, optimizer, loss, max_grad_norm=None, backward=torch.Tenso
     return norm.item()
 
 
-def parts(network, names):
-    """A network's modules and parameters by name; those that are None are left out.
+def parts(network: nn.Module, names: Iterable[str]) -> list[nn.Module | nn.Parameter]:
+    """Return a network's modules and parameters by dotted name, without those that are None.
 
     Raises:
-        InvalidSettingError: a name that the network does not have.
+        InvalidSettingError: the network has no such module or parameter.
     """
     try:
         found = [operator.attrgetter(name)(network) for name in names]
@@ -232,12 +249,13 @@ def parts(network, names):
     return [part for part in found if part is not None]
 
 
-def _weights(part):
-    return list(part.parameters()) if isinstance(part, nn.Module) else [part]
+def weights_of(modules: Iterable[nn.Module | nn.Parameter]) -> list[nn.Parameter]:
+    """Return the parameters in modules and parameters, in order."""
+    return [weight for part in modules for weight in (part.parameters() if isinstance(part, nn.Module) else [part])]
 
 
-def _optimizer_groups(weights, group, recipe):
-    """One group of the optimiser, or two where kernels alone decay; none without weights."""
+def _optimizer_groups(weights: list[nn.Parameter], group: Group, recipe: Recipe) -> list[OptimizerGroup]:
+    """Return one group of the optimizer, or two where only kernels decay; none without weights."""
     decays = [weight.ndim > 1 or not recipe.decays_kernels_only for weight in weights]
     split = (([weight for weight, own in zip(weights, decays) if own is choice], choice) for choice in (True, False))
     return [
@@ -247,6 +265,6 @@ def _optimizer_groups(weights, group, recipe):
     ]
 
 
-def weighted_total(losses, weights):
-    """Sum of losses by name, each times its weight; what has no weight does not count."""
-    return sum(weights[name] * loss for name, loss in losses.items() if name in weights)
+def weighted_total(losses: Losses, weights: Mapping[str, float]) -> torch.Tensor:
+    """Return the weighted sum of losses by name; those without a weight are ignored."""
+    return functools.reduce(operator.add, (weights[name] * loss for name, loss in losses.items() if name in weights))

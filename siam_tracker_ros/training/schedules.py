@@ -10,17 +10,17 @@ import numpy as np
 
 from siam_tracker_ros.errors import InvalidSettingError
 
-MIN_RATE = 1e-12  # rates are logarithmic
+MIN_RATE = 1e-12  # schedules take the logarithm
 
 
-def log_rates(first, last, epochs):
-    """Rates (epochs,) that fall or rise by the same factor from one epoch to the next."""
+def log_rates(first: float, last: float, epochs: int) -> np.ndarray:
+    """Return rates (epochs,) that change by a constant factor per epoch."""
     return np.logspace(math.log10(first), math.log10(last), epochs)
 
 
 @dataclasses.dataclass(frozen=True)
 class WarmUp:
-    """The first epochs, whose rates rise by the same factor each; the last one stays short of `end` by that factor."""
+    """The first epochs: rates rise from `start` by a constant factor per epoch; the next epoch would reach `end`."""
 
     RANGES: typing.ClassVar = {"start": (MIN_RATE, math.inf), "end": (MIN_RATE, math.inf), "epochs": (1, math.inf)}
 
@@ -28,7 +28,7 @@ class WarmUp:
     end: float
     epochs: int = 5
 
-    def rates(self):
+    def rates(self) -> np.ndarray:
         return self.start * (self.end / self.start) ** (np.arange(self.epochs) / self.epochs)
 
 
@@ -38,10 +38,10 @@ class Schedule:
 
     Attributes:
         epochs: length of the run, warm-up included.
-        first, last: rates of the first epoch after the warm-up and of the last one; logarithmic between.
-        warm_up: WarmUp or None.
-        base: rate that a group with multiplier 1 has in the first epoch after the warm-up; None for `first`. PySOT's
-            AlexNet has half of its table's.
+        first, last: rates of the first epoch after the warm-up and of the last epoch; logarithmic in between.
+        warm_up: None for no warm-up.
+        base: rate of a group with multiplier 1 in the first epoch after the warm-up; None for `first`. PySOT's AlexNet
+            has half the rate of its table.
     """
 
     RANGES: typing.ClassVar = {name: (MIN_RATE, math.inf) for name in ("first", "last")}
@@ -52,18 +52,18 @@ class Schedule:
     warm_up: WarmUp | None = None
     base: float | None = None
 
-    def __post_init__(self):
-        least = 1 if self.warm_up is None else 1 + self.warm_up.epochs
-        if self.epochs < least:
-            hint = "" if self.warm_up is None else "; the others are of warm_up, which may be null"
-            raise InvalidSettingError(f"epochs is {self.epochs}, expected {least} or more{hint}")
+    def __post_init__(self) -> None:
+        min_epochs = 1 if self.warm_up is None else 1 + self.warm_up.epochs
+        if self.epochs < min_epochs:
+            hint = "" if self.warm_up is None else "; they include those of warm_up, which may be null"
+            raise InvalidSettingError(f"epochs is {self.epochs}, expected {min_epochs} or more{hint}")
 
-    def table(self):
-        """The rates (epochs,) as the authors list them."""
+    def table(self) -> np.ndarray:
+        """Return the rates (epochs,) as the authors list them."""
         warm_up = self.warm_up.rates() if self.warm_up else np.empty(0)
         return np.concatenate([warm_up, log_rates(self.first, self.last, self.epochs - len(warm_up))])
 
-    def rate(self, epoch, multiplier=1.0):
-        """The rate of a group in an epoch, which counts from 0."""
+    def rate(self, epoch: int, multiplier: float = 1.0) -> float:
+        """Return the rate of a group in an epoch, counted from 0."""
         base = self.first if self.base is None else self.base
         return float(self.table()[epoch]) * base * multiplier / self.first

@@ -1,14 +1,19 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What training starts from: a backbone that learned ImageNet, the weights of a stage before.
+"""Initial weights of a training run: an ImageNet backbone, or the weights of the stage before.
 
-Backbones of torchvision learned with other inputs and have other shortcuts than those of the published trackers. Each
-backbone's `imagenet_state` puts the inputs right; the kernels of shortcuts are widened here.
+The backbones of torchvision expect other inputs and have other shortcuts than those of the published trackers. Each
+backbone's `imagenet_state` adapts the inputs; the shortcut kernels are padded here.
 """
+
+import os
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
+from torch import nn
 
+from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
 from siam_tracker_ros.weights.checkpoint import load_backbone_onnx, load_weights, read_weights
 
@@ -16,17 +21,17 @@ TORCHVISION = "torchvision"
 NONE = "none"
 
 
-def start_backbone(network, source):
-    """Put ImageNet weights into a network's backbone; of GradNet, SiamFC's into the search backbone.
+def start_backbone(network: Network, source: str) -> None:
+    """Load ImageNet weights into a network's backbone; for GradNet, SiamFC's weights into its search backbone.
 
     Args:
-        network: Network.
-        source: "torchvision", which fetches them; the path of a weights file in torchvision's or the authors' names,
-            or of an ONNX graph for a MobileNetV2Backbone; or "none" to leave the backbone as it is.
+        network: to load into.
+        source: "torchvision" to download them; the path of a weights file with the names of torchvision or of the
+            authors, or of an ONNX graph for a MobileNetV2Backbone; or "none" to keep the backbone as it is.
 
     Raises:
-        InvalidSettingError: torchvision is not installed, or it has no such backbone.
-        WeightsError: the weights are not the backbone's.
+        InvalidSettingError: torchvision is not installed, or has no such backbone.
+        WeightsError: the weights do not fit the backbone.
     """
     if source == NONE:
         return
@@ -38,63 +43,63 @@ def start_backbone(network, source):
         _load(module, own, source)
 
 
-def start_weights(network, path, learned):
-    """Put the weights of another run into a network; what they are without must be learned from nothing.
+def start_weights(network: Network, path: str | os.PathLike, learned: Iterable[str]) -> list[str]:
+    """Load the weights of another run into a network; weights that learn may be missing.
 
     Args:
-        network: Network.
+        network: to load into.
         path: of a weights file.
-        learned: names of modules and parameters that learn.
+        learned: dotted names of modules and parameters that learn.
 
     Returns:
-        Names of the weights that the network has no use for.
+        Names of weights in the file that the network lacks.
 
     Raises:
-        WeightsError: the file is without a weight that does not learn, or has one of another shape.
+        WeightsError: a frozen weight is missing from the file, or a weight has another shape.
     """
-    own = network.state_dict()
+    learned, own = list(learned), network.state_dict()
     given = network.translate_state_dict(read_weights(path))
-    lacking = [
+    missing = [
         name for name in own.keys() - given.keys() if not any(f"{name}.".startswith(f"{part}.") for part in learned)
     ]
-    lacking = sorted(name for name in lacking if not name.endswith("num_batches_tracked"))
-    if lacking:
+    missing = sorted(name for name in missing if not name.endswith("num_batches_tracked"))
+    if missing:
         raise WeightsError(
-            f"weights file {path} is without {len(lacking)} weights that this run does not learn (first: "
-            f"{lacking[0]}); give those of the stage before"
+            f"weights file {path} lacks {len(missing)} weights that this run does not learn (first: {missing[0]}); "
+            "give the weights of the stage before"
         )
     load_weights(network, {**own, **{name: value for name, value in given.items() if name in own}}, str(path))
     return sorted(given.keys() - own.keys())
 
 
-def _torchvision_state(network):
+def _torchvision_state(network: Network) -> Mapping[str, torch.Tensor]:
     backbone = getattr(network, "backbone", network)
     name = getattr(backbone, "TORCHVISION_WEIGHTS", None)
     if name is None:
         raise InvalidSettingError(
-            f'torchvision has no {type(backbone).__name__} of ours; give a weights file, or "none"'
+            f'torchvision has no weights for {type(backbone).__name__}; give a weights file, or "none"'
         )
     try:
         from torchvision.models import get_weight
-    except (ImportError, RuntimeError) as error:  # the latter of one that was built for another torch
+    except (ImportError, RuntimeError) as error:  # the latter if it was built for another torch
         raise InvalidSettingError(
             f'torchvision cannot be used ({error}); pip install ".[train]", or give a weights file'
         ) from error
     return get_weight(name).get_state_dict(progress=True)
 
 
-def _tensor(value):
+def _tensor(value: torch.Tensor | np.ndarray) -> torch.Tensor:
     return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value))
 
 
-def _load(module, state, what):
-    """Load what a module has of a state; 1 x 1 kernels go into the centre of its larger ones."""
+def _load(module: nn.Module, state: Mapping[str, torch.Tensor], what: str) -> None:
+    """Load the weights of a state that a module has; 1 x 1 kernels are padded to the module's size."""
     own = module.state_dict()
-    fitting = {name: _widened(value, own[name].shape) for name, value in state.items() if name in own}
+    fitting = {name: _padded(value, own[name].shape) for name, value in state.items() if name in own}
     load_weights(module, fitting, f"the ImageNet start {what}")
 
 
-def _widened(kernel, shape):
+def _padded(kernel: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     if kernel.ndim != 4 or kernel.shape[2:] != (1, 1) or shape[2:] == (1, 1):
         return kernel
     wide = kernel.new_zeros(*kernel.shape[:2], *shape[2:])

@@ -1,46 +1,59 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a file of `config/train` to trained weights."""
+"""Training from a file of `config/train`."""
 
 import logging
 import os
+import pathlib
+import typing
+from collections.abc import Mapping
 
 from siam_tracker_ros.core.registry import find_trained
 from siam_tracker_ros.settings import make_settings, read_values
-from siam_tracker_ros.training.loop import train
+from siam_tracker_ros.training.task import LoopSettings
+from siam_tracker_ros.training.trainer import train
 
 
-def is_rank_zero():
-    """Whether this is the process, of those that torchrun started, that tells what all of them find."""
+def is_rank_zero() -> bool:
+    """True on rank 0 of the processes that torchrun started, and where there is one process."""
     return int(os.environ.get("RANK", 0)) == 0
 
 
-def train_from_config(config, resume=False, overrides=None):
-    """Train as a YAML file says and return the path of the weights.
+def train_from_config(
+    config: str | os.PathLike, resume: bool = False, overrides: Mapping[str, typing.Any] | None = None
+) -> pathlib.Path:
+    """Run the training that a YAML file describes; return the path of the weights.
 
     Args:
         config, overrides: see `read_training`.
-        resume: go on from the newest checkpoint in the output folder.
+        resume: continue from the newest checkpoint in the output folder.
 
     Raises:
-        SiamTrackerError: see `read_training` and `loop.train`.
+        SiamTrackerError: see `read_training` and `trainer.train`.
     """
     if not is_rank_zero():
         logging.getLogger("siam_tracker_ros").setLevel(logging.ERROR)
     return train(read_training(config, overrides), resume)
 
 
-def read_training(config, overrides=None):
-    """Read the settings of a run, LoopSettings.
+def read_training(config: str | os.PathLike, overrides: Mapping[str, typing.Any] | None = None) -> LoopSettings:
+    """Read the settings of a run.
 
     Args:
-        config: path of a YAML file. Its `recipe.method`, or its `method`, says what is trained; without either, `lite`.
-        overrides: mapping of dotted names to values that replace those of the file.
+        config: path of a YAML file. Its `method`, or else its `recipe.method`, names what is trained.
+        overrides: values by dotted name that replace those of the file.
 
     Raises:
         InvalidSettingError: see `read_values` and `make_settings`.
     """
     values = read_values(config, overrides)
-    section = values.get("recipe", values)
-    name = section.get("method", "lite" if section is values else None) if isinstance(section, dict) else None
-    return make_settings(find_trained(name).load_training().settings_class, values, str(config))
+    method = find_trained(_method_name(values))
+    return make_settings(method.load_training().settings_class, values, str(config))
+
+
+def _method_name(values: Mapping[str, typing.Any]) -> str | None:
+    """Return the method of a training file, `lite` without `method` and `recipe`."""
+    if "method" in values or "recipe" not in values:
+        return values.get("method", "lite")
+    recipe = values["recipe"]
+    return recipe.get("method") if isinstance(recipe, dict) else None

@@ -1,22 +1,35 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How GradNet (Li et al. 2019) is trained: pairs, augmentation, the objective."""
+"""Training of GradNet (Li et al. 2019) as in the authors' code: pairs, colour statistics, the objective."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from siam_tracker_ros.data import Track
 from siam_tracker_ros.errors import DatasetError, InvalidInputError
-from siam_tracker_ros.methods.gradnet.network import GRADIENT_GAIN, STRIDE, TEMPLATE_SIDE, correlate, tracking_loss
-from siam_tracker_ros.training.pairs import PairTraining, to_arrays
+from siam_tracker_ros.methods.gradnet.network import (
+    GRADIENT_GAIN,
+    STRIDE,
+    TEMPLATE_SIDE,
+    GradNetNetwork,
+    correlate,
+    tracking_loss,
+)
+from siam_tracker_ros.training.pairs import Drawn, Item, PairTraining, to_arrays
 from siam_tracker_ros.training.published import PublishedTraining
+from siam_tracker_ros.training.recipe import Recipe
+from siam_tracker_ros.training.task import Batch, Losses
 
-SEARCH_LIMIT = 255  # pixels of the images that search regions are taken from
-COLOR_SAMPLES = 200  # pictures that the colour directions are taken from
-COLOR_SHARE = 0.1  # of the spread of colours that a picture is shifted by
+SEARCH_LIMIT = 255  # central pixels of a prepared crop that search regions are cut out of
+COLOR_SAMPLES = 200  # images that the colour directions are measured on
+COLOR_SHARE = 0.1  # of the standard deviation of colours, by which an image is shifted
 
 
-def gradnet_pair(recipe, drawn):
-    """Return a pair, as GradNet makes it of what was Drawn, for `gradnet_objective`; it needs `color_directions`."""
+def gradnet_pair(recipe: Recipe, drawn: Drawn) -> Item:
+    """Return the item of a pair for `gradnet_objective`; `drawn.statistics` are `color_directions`."""
+    assert drawn.statistics is not None, "PublishedPairs measures them, since TRAINING.measure is set"
     (template,), (search,) = drawn.templates, drawn.searches
     views = (
         augment_gradnet(
@@ -30,19 +43,26 @@ def gradnet_pair(recipe, drawn):
     return to_arrays(*views)
 
 
-def _middle(image, side):
+def _middle(image: np.ndarray, side: int) -> np.ndarray:
     start = (len(image) - side) // 2
     return image[start : start + side, start : start + side]
 
 
-def augment_gradnet(image, side, color_directions, random, stretch=0.05, shift=4):
-    """Vary a prepared crop as GradNet does: single pixels are picked, the target stays in the middle.
+def augment_gradnet(
+    image: np.ndarray,
+    side: int,
+    color_directions: np.ndarray,
+    random: np.random.RandomState,
+    stretch: float = 0.05,
+    shift: float = 4,
+) -> np.ndarray:
+    """Augment a prepared crop as GradNet does: it samples the nearest pixels, with the target near the centre.
 
     Args:
         image: (H, W, 3).
-        side: of the view and of the result.
-        color_directions: (3, 3), a tenth of the square root of the training images' colour covariance.
-        random: numpy.random.RandomState.
+        side: of the view.
+        color_directions: (3, 3), see `color_directions`.
+        random: generator.
         stretch, shift: as Augmentation's scale and shift; the shift is in whole pixels.
 
     Returns:
@@ -54,17 +74,19 @@ def augment_gradnet(image, side, color_directions, random, stretch=0.05, shift=4
     moved = [random.randint(-reach[axis], reach[axis] + 1) for axis in (1, 0)][::-1]  # columns are drawn first
     start = (limit - size) / 2 + moved
     rows = np.around(np.linspace(start[0], start[0] + size[0] - 1, side)).astype(int)
-    view = image[rows][:, rows].astype(np.float32)  # GradNet picks columns where it picks rows
+    view = image[rows][:, rows].astype(np.float32)  # the same for columns: a quirk of the authors' code
     return view - (color_directions @ random.randn(3)).astype(np.float32)
 
 
-def color_directions(tracks, count=COLOR_SAMPLES):
-    """How far and which way GradNet shifts colours, (3, 3): a tenth of the square root of their covariance.
+def color_directions(tracks: Sequence[Track], count: int = COLOR_SAMPLES) -> np.ndarray:
+    """Return the directions (3, 3) of GradNet's colour shifts: a tenth of the square root of the colours' covariance.
 
-    tracks: list of Track, `count` of which are looked at.
+    Args:
+        tracks: training data.
+        count: number of tracks whose first image is read.
 
     Raises:
-        DatasetError: none of their pictures can be read.
+        DatasetError: none of the images can be read.
     """
     pixels = []
     for number in np.unique(np.linspace(0, len(tracks) - 1, count).round().astype(int)):
@@ -73,21 +95,16 @@ def color_directions(tracks, count=COLOR_SAMPLES):
         except InvalidInputError:
             continue
     if not pixels:
-        raise DatasetError(f"none of {count} pictures could be read; check the data sets")
+        raise DatasetError(f"none of {count} images could be read; check the data sets")
     values, vectors = np.linalg.eigh(np.cov(np.concatenate(pixels), rowvar=False))
     return COLOR_SHARE * vectors * np.sqrt(values.clip(0)) @ vectors.T
 
 
-def gradnet_objective(network, batch):
-    """GradNet: `adapted`, the loss of `adapted_scores`."""
-    return {"adapted": tracking_loss(adapted_scores(network, batch))}
+def adapted_scores(network: GradNetNetwork, batch: Batch) -> torch.Tensor:
+    """Return the scores (B, 1, 15, 15) of all search regions for the first template, after one gradient step.
 
-
-def adapted_scores(network, batch):
-    """Scores (B, 1, 15, 15) that the template of the first pair gives all search regions after one gradient step.
-
-    The other templates take part in batch norms alone, so that the gradient comes from many videos (template
-    generalization). It flows through the step, too. Targets are in the middle of their search regions, of 239 pixels.
+    The gradient therefore comes from many videos (template generalization); the other templates only take part in batch
+    norms. The loss is differentiated through the step. Targets are at the centre of their search regions of 239 pixels.
     """
     with torch.no_grad():
         search = network.encode_search(batch["search"])  # (B, 256, 20, 20)
@@ -98,8 +115,13 @@ def adapted_scores(network, batch):
     return correlate(search, network.template_backbone.deepen(adapted)[:1])
 
 
-def response_cells(search_side):
-    """Cells of the response to a template of 127 pixels."""
+def gradnet_objective(network: GradNetNetwork, batch: Batch) -> Losses:
+    """Return the loss `adapted` of `adapted_scores`."""
+    return {"adapted": tracking_loss(adapted_scores(network, batch))}
+
+
+def response_cells(search_side: int) -> int:
+    """Return the cells of the response to a template of 127 pixels."""
     return (search_side - TEMPLATE_SIDE) // STRIDE + 1
 
 

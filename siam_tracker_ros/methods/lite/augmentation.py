@@ -1,44 +1,61 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Views of an ImageBank's pictures and what befalls them, in batches on the bank's device.
+"""Crops from an ImageBank and their augmentation, in batches on the bank's device.
 
-Matrices are affine maps (B, 2, 3) of pixel edges, float64 on the CPU, where they are small; what has pixels lies on the
-device.
+Matrices are affine maps (B, 2, 3) between coordinates that are measured from pixel edges, float64 on the CPU. Tensors
+of pixels are on the device.
 """
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import torch
 from torch.nn import functional
 
+from siam_tracker_ros.training.bank import ImageBank
+
 LUMA_BGR = (0.114, 0.587, 0.299)
-BLUR_MARGIN = 16  # pixels beyond the edge that a blur may look at
-COVER_POINTS = 16  # a target's box is looked at in 16 x 16 points to tell how much of it is covered
+BLUR_MARGIN = 16  # pixels of reflected padding for a blur
+COVER_POINTS = 16  # a target's box is sampled at 16 x 16 points to measure how much of it is covered
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Layer:
-    """Something that lies over a picture; None stands for ones everywhere.
+    """A layer that covers an image.
 
     Attributes:
-        image_bgr: float32 (B, 3, H, W), 0..255, multiplied by the weight.
-        weight: float32 (B, 1, H, W), 0..1, how much of a pixel the layer covers, or None.
-        mask: float32 (B, 1, H, W), 0..1, the target's mask multiplied by the picture's own weight, or None.
+        image_bgr: float32 (B, 3, H, W), 0..255, premultiplied by the weight.
+        weight: float32 (B, 1, H, W), 0..1, share of each pixel that the layer covers; None for 1 everywhere.
+        mask: float32 (B, 1, H, W), 0..1, the target's mask times the share of the stored image; None for no mask.
     """
 
     image_bgr: torch.Tensor
     weight: torch.Tensor | None
     mask: torch.Tensor | None
 
+    @property
+    def uncovered(self) -> torch.Tensor:
+        """1 - weight, of a layer that has one."""
+        assert self.weight is not None
+        return 1 - self.weight
 
-def view_matrix(center_xy, side, out_side, angle=None, stretch=None, flip=None):
-    """Affine maps (B, 2, 3) from pictures to crops of `out_side` pixels that show `side` pixels round a centre.
+
+def view_matrix(
+    center_xy: torch.Tensor,
+    side: torch.Tensor,
+    out_side: int,
+    angle: torch.Tensor | None = None,
+    stretch: torch.Tensor | None = None,
+    flip: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return affine maps (B, 2, 3) from images to crops of `out_side` pixels that show `side` pixels around a centre.
 
     Args:
-        center_xy: (B, 2); side: (B,), both in pixels of the picture.
+        center_xy, side: (B, 2) and (B,), in pixels of the image.
+        out_side: of the crops.
         angle: (B,) in radians.
-        stretch: (B,); above 1 makes things wider and flatter in the crop.
+        stretch: (B,); above 1 makes objects wider and lower in the crop.
         flip: bool (B,); mirrors left and right.
     """
     scale = out_side / side
@@ -51,31 +68,31 @@ def view_matrix(center_xy, side, out_side, angle=None, stretch=None, flip=None):
     return torch.cat([linear, out_side / 2 - linear @ center_xy[:, :, None]], 2)
 
 
-def map_points(matrix, points_xy):
-    """Points (B, K, 2) after affine maps (B, 2, 3)."""
+def map_points(matrix: torch.Tensor, points_xy: torch.Tensor) -> torch.Tensor:
+    """Map points (B, K, 2) by affine maps (B, 2, 3)."""
     return points_xy @ matrix[:, :, :2].mT + matrix[:, None, :, 2]
 
 
-def bounds_cxcywh(points_xy):
-    """Boxes (B, 4) that bound points (B, K, 2)."""
+def bounds_cxcywh(points_xy: torch.Tensor) -> torch.Tensor:
+    """Return the bounding boxes (B, 4) of points (B, K, 2)."""
     low, high = points_xy.amin(1), points_xy.amax(1)
     return torch.cat([(low + high) / 2, high - low], 1)
 
 
-def invert(matrix):
-    """The inverse affine maps."""
+def invert(matrix: torch.Tensor) -> torch.Tensor:
+    """Return the inverse affine maps (B, 2, 3)."""
     linear = torch.linalg.inv(matrix[:, :, :2])
     return torch.cat([linear, -linear @ matrix[:, :, 2:]], 2)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """The parts of pictures that crops are made of.
+    """The parts of images that crops are made of.
 
     Attributes:
-        low, high: int64 (B, 2), first column and row, and those behind the last, within the picture.
-        block: int64 (B,), side of the blocks of pixels that are averaged, because the picture shrinks.
-        leaves: bool (B,), whether the crop shows something beyond the picture.
+        low, high: int64 (B, 2), x and y of the first pixel and after the last, inside the image.
+        block: int64 (B,), side of the blocks of pixels that are averaged before the image is reduced.
+        leaves: bool (B,), whether the crop extends beyond the image.
     """
 
     low: torch.Tensor
@@ -84,8 +101,8 @@ class Source:
     leaves: torch.Tensor
 
 
-def find_source(matrix, size_wh, side):
-    """What crops (B,) of `side` pixels need of pictures of sizes (B, 2), a Source."""
+def find_source(matrix: torch.Tensor, size_wh: torch.Tensor, side: int) -> Source:
+    """Return the parts of images of sizes (B, 2) that crops of `side` pixels need."""
     inverse = invert(matrix)
     block = torch.linalg.det(inverse[:, :, :2]).abs().sqrt().round().long().clamp(min=1)
     corners = torch.tensor([[0, 0], [0, side], [side, 0], [side, side]], dtype=matrix.dtype)
@@ -97,29 +114,37 @@ def find_source(matrix, size_wh, side):
     return Source(low, torch.minimum(high, size_wh).maximum(low + 1), block, leaves)
 
 
-def warp(bank, picture, matrix, side, cut_out, weights=True, masks=False):
-    """Warp pictures of the bank into a Layer.
+def warp(
+    bank: ImageBank,
+    stored: torch.Tensor,
+    matrix: torch.Tensor,
+    side: int,
+    cut_out: torch.Tensor,
+    weights: bool = True,
+    masks: bool = False,
+) -> Layer:
+    """Warp images of the bank into a Layer.
 
-    A picture that shrinks to less than two thirds is averaged over blocks of pixels first.
+    An image that is reduced to less than two thirds is first averaged over blocks of pixels.
 
     Args:
-        bank: ImageBank.
-        picture: int64 (B,), numbers of pictures.
-        matrix: (B, 2, 3) from picture to layer.
+        bank: of the images.
+        stored: int64 (B,), numbers of stored images.
+        matrix: (B, 2, 3) from image to layer.
         side: of the layer.
-        cut_out: bool (B,), whether the layer holds the target alone and not the whole picture.
-        weights: whether the layer needs a weight, because something is cut out or ends within the layer.
-        masks: whether the layer has a mask.
+        cut_out: bool (B,), whether the layer contains the target alone or the whole image.
+        weights: whether the layer needs a weight, because a target is cut out or an image ends inside the layer.
+        masks: whether the layer needs a mask.
     """
-    source, inverse = find_source(matrix, bank.size_wh[picture], side), invert(matrix)
-    layers = torch.empty(len(picture), 3 + weights + masks, side, side, device=bank.device)
+    source, inverse = find_source(matrix, bank.size_wh[stored], side), invert(matrix)
+    layers = torch.empty(len(stored), 3 + weights + masks, side, side, device=bank.device)
     for block in source.block.unique().tolist():
         rows = torch.nonzero(source.block == block)[:, 0]
         low, high = source.low[rows], source.high[rows]
         width, height = ((high - low).amax(0).add(block - 1) // block * block).tolist()
         window = torch.zeros(len(rows), layers.shape[1], height, width, device=bank.device)
         for part, number, only_target, (x1, y1), (x2, y2) in zip(
-            window, picture[rows].tolist(), cut_out[rows].tolist(), low.tolist(), high.tolist()
+            window, stored[rows].tolist(), cut_out[rows].tolist(), low.tolist(), high.tolist()
         ):
             planes = bank.planes(number)[:, y1:y2, x1:x2]
             _fill(part[:, : y2 - y1, : x2 - x1], planes, only_target, weights, masks)
@@ -130,15 +155,15 @@ def warp(bank, picture, matrix, side, cut_out, weights=True, masks=False):
         theta[:, :, 2] -= low * to_unit + 1
         grid = _pixel_grid(theta.to(bank.device, torch.float32), side)
         sampled = functional.grid_sample(window, grid, align_corners=False)
-        if len(rows) == len(picture):
+        if len(rows) == len(stored):
             layers = sampled
         else:
             layers[rows.to(bank.device)] = sampled
     return Layer(layers[:, :3], layers[:, 3:4] if weights else None, layers[:, 3 + weights :] if masks else None)
 
 
-def _fill(part, planes, only_target, weights, masks):
-    """Write a piece of a picture (3 or 4, H, W) into one of a layer (3 to 5, H, W) of zeros."""
+def _fill(part: torch.Tensor, planes: torch.Tensor, only_target: bool, weights: bool, masks: bool) -> None:
+    """Write a part of an image (3 or 4, H, W) into a part of a layer (3 to 5, H, W) of zeros."""
     part[:3] = planes[:3]
     if masks and len(planes) == 4:
         torch.mul(planes[3], 1 / 255, out=part[-1])
@@ -149,8 +174,8 @@ def _fill(part, planes, only_target, weights, masks):
         part[3] = 1
 
 
-def _pixel_grid(theta, side):
-    """Where the pixel centres of squares come from, (B, side, side, 2)."""
+def _pixel_grid(theta: torch.Tensor, side: int) -> torch.Tensor:
+    """Return the source coordinates (B, side, side, 2) of the pixel centres of squares."""
     center = torch.arange(side, device=theta.device) + 0.5
     along_x = theta[:, :, 0, None] * center + theta[:, :, 2, None]  # (B, 2, side)
     along_y = theta[:, :, 1, None] * center
@@ -160,34 +185,38 @@ def _pixel_grid(theta, side):
     return grid
 
 
-def photo_background(bank, picture, start_wh, flip, side):
-    """Parts of photos, enlarged twice, (B, 3, side, side).
+def photo_background(
+    bank: ImageBank, stored: torch.Tensor, start_wh: torch.Tensor, flip: torch.Tensor, side: int
+) -> torch.Tensor:
+    """Return parts of photos, enlarged by 2, (B, 3, side, side).
 
     Args:
-        bank: ImageBank.
-        picture: int64 (B,), numbers of pictures.
-        start_wh: (B, 2), 0..1, where the part begins in what is left of the photo's width and height.
+        bank: of the photos.
+        stored: int64 (B,), numbers of stored images.
+        start_wh: (B, 2), 0..1, position of the part in the photo, from the left and top to the right and bottom edge.
         flip: bool (B,); mirrors left and right.
-        side: of the answer, at most twice a photo's.
+        side: of the parts, at most twice that of a photo.
     """
     half = side // 2
-    low = (start_wh * (bank.size_wh[picture] - half + 1)).long()
-    small = torch.empty(len(picture), 3, half, half, device=bank.device)
-    for part, number, (x, y), turned in zip(small, picture.tolist(), low.tolist(), flip.tolist()):
+    low = (start_wh * (bank.size_wh[stored] - half + 1)).long()
+    small = torch.empty(len(stored), 3, half, half, device=bank.device)
+    for part, number, (x, y), turned in zip(small, stored.tolist(), low.tolist(), flip.tolist()):
         planes = bank.planes(number)[:3, y : y + half, x : x + half]
         part.copy_(planes.flip(2) if turned else planes)
     return functional.interpolate(small, scale_factor=2, mode="bilinear")
 
 
-def covered_shares(bank, picture, inverse, box_xyxy, visible):
-    """How much of a target each of several places of a cut-out covers, (B, K), 0..1.
+def covered_shares(
+    bank: ImageBank, stored: torch.Tensor, inverse: torch.Tensor, box_xyxy: torch.Tensor, visible: torch.Tensor
+) -> torch.Tensor:
+    """Return the share (B, K), 0..1, of a target that a cut-out would cover at each of K positions.
 
     Args:
-        bank: ImageBank.
-        picture: int64 (B,), the cut-outs.
-        inverse: (B, K, 2, 3), from the crop to the cut-out's picture.
+        bank: of the images.
+        stored: int64 (B,), numbers of the cut-outs' images.
+        inverse: (B, K, 2, 3), from the crop to the cut-out's image.
         box_xyxy: (B, 4), the target in pixels of the crop.
-        visible: (B, 1, side, side), 0..1, how much of each pixel is the target, as far as that is known.
+        visible: (B, 1, side, side), share of each pixel that shows the target, 0..1, as far as it is known.
     """
     device, side = bank.device, visible.shape[-1]
     low, high = box_xyxy[:, :2].clamp(0, side), box_xyxy[:, 2:].clamp(0, side)
@@ -195,10 +224,10 @@ def covered_shares(bank, picture, inverse, box_xyxy, visible):
     axes = low[:, :, None] + (high - low)[:, :, None] * step  # (B, 2, 16)
     points = torch.stack(torch.broadcast_tensors(axes[:, 0, None, :], axes[:, 1, :, None]), -1).flatten(1, 2)
     source = points[:, None] @ inverse[..., :2].mT + inverse[..., None, :, 2]  # (B, K, 256, 2)
-    size_wh = bank.size_wh[picture][:, None, None]
+    size_wh = bank.size_wh[stored][:, None, None]
     inside = ((source >= 0) & (source < size_wh)).all(-1)
     cell = torch.minimum(source.long().clamp(min=0), size_wh - 1)
-    mask_start = bank.offset[picture] + 3 * bank.size_wh[picture].prod(1)
+    mask_start = bank.offset[stored] + 3 * bank.size_wh[stored].prod(1)
     index = mask_start[:, None, None] + cell[..., 1] * size_wh[..., 0] + cell[..., 0]
     alpha = bank.pixels.index_select(0, index.to(device).view(-1)).view(index.shape) > 127
     cell = points.long().clamp(max=side - 1)
@@ -207,15 +236,21 @@ def covered_shares(bank, picture, inverse, box_xyxy, visible):
     return covered / weight.sum(-1, keepdim=True).clamp(min=1e-6)
 
 
-def paste(image_bgr, visible, layer_bgr, uncovered, corner_xy):
-    """Lay a small layer over a picture, in place.
+def paste(
+    image_bgr: torch.Tensor,
+    visible: torch.Tensor,
+    layer_bgr: torch.Tensor,
+    uncovered: torch.Tensor,
+    corner_xy: Sequence[int],
+) -> None:
+    """Paste a small layer over an image, in place.
 
     Args:
         image_bgr: (3, H, W).
-        visible: (1, H, W), how much of a pixel is the target; less of it where something lies over it.
-        layer_bgr: (3, side, side), multiplied by the weight.
+        visible: (1, H, W), share of each pixel that shows the target; reduced where the layer covers it.
+        layer_bgr: (3, side, side), premultiplied by the weight.
         uncovered: (1, side, side), 1 - weight.
-        corner_xy: two whole numbers, where the layer's top left corner comes to lie, perhaps outside.
+        corner_xy: position of the layer's top left corner, which may lie outside of the image.
     """
     (height, width), side, (x, y) = image_bgr.shape[1:], uncovered.shape[-1], corner_xy
     x1, x2, y1, y2 = max(x, 0), min(x + side, width), max(y, 0), min(y + side, height)
@@ -225,36 +260,39 @@ def paste(image_bgr, visible, layer_bgr, uncovered, corner_xy):
         visible[..., y1:y2, x1:x2].mul_(uncovered[inner])
 
 
-def recoloring(contrast, brightness, casts, saturation):
-    """Affine maps (B, 3, 4) of colours: contrast round the middle, a cast (B, 3) each, brightness, then saturation."""
+def recoloring(
+    contrast: torch.Tensor, brightness: torch.Tensor, casts: torch.Tensor, saturation: torch.Tensor
+) -> torch.Tensor:
+    """Return affine maps (B, 3, 4) of colours: contrast around 128 and casts (B, 3), brightness, then saturation."""
     gain = contrast[:, None] * casts
     change = torch.cat([torch.diag_embed(gain), (128 * (1 - gain) + brightness[:, None])[:, :, None]], 2)
     return desaturating(saturation) @ change
 
 
-def desaturating(saturation):
-    """Linear maps (B, 3, 3) that mix colours with their grey; 0 leaves grey alone."""
+def desaturating(saturation: torch.Tensor) -> torch.Tensor:
+    """Return linear maps (B, 3, 3) that mix colours with their grey; 0 for grey only, 1 for no change."""
     grey = torch.tensor(LUMA_BGR, dtype=saturation.dtype).expand(3, 3)
     return saturation[:, None, None] * torch.eye(3, dtype=saturation.dtype) + (1 - saturation)[:, None, None] * grey
 
 
-def recolor(image_bgr, change):
-    """Pictures (B, 3, H, W) with affine maps of colours (B, 3, 4) done to them, 0..255."""
+def recolor(image_bgr: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+    """Apply affine maps of colours (B, 3, 4) to images (B, 3, H, W), clamped to 0..255."""
     change = change.to(image_bgr.device, image_bgr.dtype)
     changed = torch.baddbmm(change[:, :, 3:], change[:, :, :3], image_bgr.flatten(2))
     return changed.clamp_(0, 255).view_as(image_bgr)
 
 
-def recolor_layer(layer, change):
-    """The image of a Layer with the same done to it."""
+def recolor_layer(layer: Layer, change: torch.Tensor) -> torch.Tensor:
+    """Apply affine maps of colours to a Layer with weight; return its image."""
+    assert layer.weight is not None
     change = change.to(layer.weight.device, layer.weight.dtype)
     image = torch.matmul(change[:, :, :3], layer.image_bgr.flatten(2)).view_as(layer.image_bgr)
     image = torch.addcmul(image, change[:, :, 3, None, None], layer.weight).clamp_(min=0)
     return torch.minimum(image, 255 * layer.weight)
 
 
-def coarsen(image_bgr, sides):
-    """Pictures (B, 3, H, H) as if a camera had taken them with fewer pixels; sides: that many, a list."""
+def coarsen(image_bgr: torch.Tensor, sides: Sequence[int]) -> torch.Tensor:
+    """Reduce the resolution of images (B, 3, H, H) to a side each, at the same size."""
     coarse = torch.empty_like(image_bgr)
     for row, side in enumerate(sides):
         small = functional.interpolate(image_bgr[row : row + 1], size=(side, side), mode="bilinear", antialias=True)
@@ -262,13 +300,13 @@ def coarsen(image_bgr, sides):
     return coarse
 
 
-def blur(image_bgr, sigma, motion_xy):
-    """Pictures (B, 3, H, W) after a Gaussian and a motion, by their transfer functions.
+def blur(image_bgr: torch.Tensor, sigma: torch.Tensor, motion_xy: torch.Tensor) -> torch.Tensor:
+    """Apply Gaussian blur and motion blur to images (B, 3, H, W), by their transfer functions.
 
     Args:
         image_bgr: 0..255.
-        sigma: (B,), of the Gaussian, 0 for none, in pixels.
-        motion_xy: (B, 2), the way that everything moves while the picture is taken, in pixels.
+        sigma: (B,), of the Gaussian in pixels; 0 for none.
+        motion_xy: (B, 2), motion during the exposure in pixels.
     """
     device, size = image_bgr.device, [side + 2 * BLUR_MARGIN for side in image_bgr.shape[2:]]
     padded = functional.pad(image_bgr, (BLUR_MARGIN,) * 4, mode="reflect")

@@ -1,11 +1,10 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Batches of training pairs: template and search crop of one target, with everything that may befall them.
+"""Batches of `lite`: template and search crop of one target, with augmentation.
 
-The target lies uniformly off the centre of the search crop, so that padding and the centre teach nothing (spatial
-aware sampling, SiamRPN++, Li et al. 2019). Every batch is a function of (seed, step, rank) alone, so a run that is
-taken up again sees the pairs that it would have seen. What happens is drawn on the CPU; the pixels are made on the
-bank's device.
+The target's position in the search crop is uniform around the centre, so that the network learns no bias to the centre
+or from padding (spatial aware sampling, SiamRPN++, Li et al. 2019). A batch depends on seed, step and rank alone, so a
+resumed run sees the same pairs. Random numbers are drawn on the CPU, pixels are made on the bank's device.
 """
 
 import dataclasses
@@ -35,37 +34,41 @@ from siam_tracker_ros.methods.lite.augmentation import (
     warp,
 )
 from siam_tracker_ros.methods.lite.network import SEARCH_FACTOR, SEARCH_SIDE, TEMPLATE_FACTOR, TEMPLATE_SIDE
+from siam_tracker_ros.training.bank import ImageBank
+from siam_tracker_ros.training.task import Batch
 
-CPU_CHUNK = 4  # views that are made at once on a CPU: their pixels stay in its caches
-PASTE_SIDES = (64, 128, 256)  # of the squares that pasted things are made in
-PLACES = 5  # tried for each thing that is pasted
-DISTRACTOR_COVER = (0.0, 0.15)  # share of the target that it may hide
+CPU_CHUNK = 4  # views that a CPU makes at once: their pixels fit its caches
+PASTE_SIDES = (64, 128, 256)  # of the layers of pasted objects
+PLACES = 5  # random positions for each pasted object
+DISTRACTOR_COVER = (0.0, 0.15)  # share of the target that it may cover
 OCCLUDER_COVER = (0.1, 0.5)
 RATES = (  # of PairSettings, 0..1
     "video_share", "long_context", "negative", "flip", "grey", "color", "blur", "motion_blur", "low_resolution",
     "noise", "distractor", "occluder", "photo_fill", "new_background",
 )  # fmt: skip
-SAME_AGAIN = 0.3  # of the pasted things are the target once more: the hardest distractor
+SAME_AGAIN = 0.3  # share of pasted objects that are a copy of the target, the hardest distractor
 
 _LOG = logging.getLogger(__name__)
+
+Plan = dict[str, torch.Tensor]  # what was drawn for a batch, by name
 
 
 @dataclasses.dataclass(frozen=True)
 class PairSettings:
-    """How pairs are drawn; lengths in units of the root of the target's area, rates as probabilities 0..1.
+    """Sampling and augmentation of pairs. Lengths are in units of the square root of the target's area.
 
     Attributes:
-        shift: the target's centre lies uniformly within +-shift of the search crop's centre, in x and in y.
-        scale: the search crop's side is e^U(-scale, scale) times the one that tracking would use.
-        template_shift: standard deviation of the template's centre, for boxes drawn by a hasty hand.
+        shift: the target's centre is uniform within +-shift of the search crop's centre, in x and in y.
+        scale: the side of the search crop is e^U(-scale, scale) times that of tracking.
+        template_shift: standard deviation of the template's centre, for inaccurate initial boxes.
         template_scale: as `scale`, for the template.
-        rotation: standard deviation in degrees, search crop only.
+        rotation: standard deviation in degrees, of the search crop only.
         aspect: the search crop is stretched by e^U(-aspect, aspect).
-        video_share: how many of the pairs come from two frames of a video.
-        long_context: how many of those are at least half of the track apart.
-        set_weights: how often a data set is drawn in comparison with its size; 1 where it is not named.
+        video_share: share of pairs from two frames of a video, 0..1.
+        long_context: share of these that are at least half of the track apart, 0..1.
+        set_weights: relative weight of a data set per sample, by name; the default is 1.
         negative, flip, grey, color, blur, motion_blur, low_resolution, noise, distractor, occluder, photo_fill,
-            new_background: how often each of them happens.
+            new_background: probability of each, 0..1.
     """
 
     RANGES: typing.ClassVar = dict.fromkeys(RATES, (0, 1))
@@ -94,32 +97,32 @@ class PairSettings:
 
 
 class LiteBatches:
-    """Batches by step; `draw(step)` returns a dictionary of tensors on the bank's device:
+    """Batches by step, on the bank's device.
 
-    template float32 (B, 3, 128, 128) and search (B, 3, 256, 256), BGR, 0..255; template_box, search_box float32
-    (B, 4) as cx, cy, w, h in units of the crop's side; present bool (B,), False where the search crop shows another
-    target; mask float32 (B, 1, 256, 256), 0..1, what can be seen of the target that the search crop shows, and
-    has_mask bool (B,), whether that is known; mask is 0 where it is not.
+    A batch has template float32 (B, 3, 128, 128) and search (B, 3, 256, 256), BGR, 0..255; template_box and search_box
+    float32 (B, 4) as cx, cy, w, h in units of the crop's side; present bool (B,), False if the search crop shows
+    another target; mask float32 (B, 1, 256, 256), 0..1, the visible part of the target in the search crop; has_mask
+    bool (B,), False if the mask is unknown: it is 0 then.
 
     Args:
-        bank: ImageBank.
-        settings: PairSettings.
+        bank: of the images.
+        settings: sampling and augmentation.
         seed: of the run.
-        batch: pairs a step, of each rank.
-        rank: number of this process; others draw other pairs.
+        batch: pairs per step and process.
+        rank: of this process; each process draws different pairs.
     """
 
-    def __init__(self, bank, settings, seed, batch, rank=0):
+    def __init__(self, bank: ImageBank, settings: PairSettings, seed: int, batch: int, rank: int = 0) -> None:
         self.bank, self.settings, self.seed, self.batch, self.rank = bank, settings, seed, batch, rank
         if settings.negative > 0 and len(bank.first) < 2:
             raise InvalidSettingError(
                 f"pairs.negative is {settings.negative:g} with {len(bank.first)} track of training data, expected two "
-                "or more tracks to show one in place of the other; add tracks or set it to 0"
+                "or more tracks; add tracks or set pairs.negative to 0"
             )
         unknown = settings.set_weights.keys() - set(bank.dataset)
         if unknown:
             _LOG.warning(
-                "pairs.set_weights names %s, of which there are no data; the sets are %s",
+                "pairs.set_weights names %s, for which there is no data; the data sets are %s",
                 ", ".join(sorted(unknown)),
                 ", ".join(sorted(set(bank.dataset))),
             )
@@ -128,27 +131,27 @@ class LiteBatches:
         video = bank.length > 1
         shares = [settings.video_share, 1 - settings.video_share]
         if not (weight * video).sum() or not (weight * ~video).sum():
-            shares = [1.0, 1.0]  # all that there is
+            shares = [1.0, 1.0]  # there is only one kind
         for kind, share in zip((video, ~video), shares):
             weight[kind] *= share / weight[kind].sum().clamp(min=1e-12)
         if not weight.sum() > 0:
-            raise InvalidSettingError("pairs.set_weights leave no data set to draw from, expected one above 0")
+            raise InvalidSettingError("pairs.set_weights is 0 for all data sets, expected one or more above 0")
         self._cumulative = (weight / weight.sum()).cumsum(0)
         self._masked = torch.nonzero(bank.has_mask)[:, 0]
         self._masked_before = torch.cat([torch.zeros(1, dtype=torch.int64), bank.has_mask.long().cumsum(0)])
 
     @torch.no_grad()
-    def draw(self, step):
-        """The batch of a step."""
+    def draw(self, step: int) -> Batch:
+        """Return the batch of a step."""
         draws = _Draws((self.seed, step, self.rank), self.batch)
         plan = self._plan(draws)
-        noise = torch.Generator(self.bank.device).manual_seed(draws.whole_number())
+        noise = torch.Generator(self.bank.device).manual_seed(draws.seed())
         return self._render(plan, noise)
 
-    def _plan(self, draws):
-        """Everything that is drawn, tensors (B, ...) on the CPU by name.
+    def _plan(self, draws: "_Draws") -> Plan:
+        """Draw all random numbers, tensors (B, ...) on the CPU by name.
 
-        Every number is drawn in every batch, so that a rate changes nothing but what it is the rate of.
+        All numbers are drawn for each batch, so that changing one probability does not affect the others.
         """
         settings, bank = self.settings, self.bank
         first, second = self._draw_frames(draws)
@@ -194,11 +197,11 @@ class LiteBatches:
         plan["motion_xy"] = motion * draws.chance(settings.motion_blur)[:, None]
         plan["noise"] = draws.uniform(2, 10) * draws.chance(settings.noise)
         alike = 2 * plan["search_weights"] + plan["has_mask"] - plan["search_matrix"][:, 0, 0].abs().clamp(0.1, 9) / 10
-        order = alike.argsort()  # pairs that are made together need about the same work
+        order = alike.argsort()  # chunks of pairs that need similar work
         return {name: value[order] for name, value in plan.items()}
 
-    def _draw_frames(self, draws):
-        """Numbers of two samples of one target: two frames of a video, or a still twice."""
+    def _draw_frames(self, draws: "_Draws") -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw two samples of one target: two frames of a video, or one image twice."""
         track = torch.searchsorted(self._cumulative, draws.uniform(0, 1), right=True)
         track = track.clamp(max=len(self._cumulative) - 1)
         first, length = self.bank.first[track], self.bank.length[track]
@@ -211,8 +214,8 @@ class LiteBatches:
         other = torch.where(far, torch.where(turned, early, early + gap), other)
         return first + frame, first + other
 
-    def _draw_of_other_track(self, draws, track, masked):
-        """Samples of any track but one: of all samples, or of those with a mask; -1 where there is none."""
+    def _draw_of_other_track(self, draws: "_Draws", track: torch.Tensor, masked: bool) -> torch.Tensor:
+        """Draw samples of other tracks, with masks only if `masked`; -1 if there is none."""
         bank = self.bank
         low, high = bank.first[track], bank.first[track] + bank.length[track]
         total = len(bank)
@@ -225,13 +228,13 @@ class LiteBatches:
             number = self._masked[number.clamp(max=total - 1)]
         return torch.where(others > 0, number, -1)
 
-    def _box(self, sample):
-        """Labelled boxes as cx, cy, w, h in the stored picture, and the roots of their areas."""
+    def _box(self, sample: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return labelled boxes as cx, cy, w, h in the stored image, and the square roots of their areas."""
         box = xywh_to_cxcywh(self.bank.box_xywh[sample])
         return box, box[:, 2:].prod(1).sqrt()
 
-    def _view(self, draws, name, sample, side, where):
-        """How a sample becomes the template or search crop; the photo, if any, covers the square round the target."""
+    def _view(self, draws: "_Draws", name: str, sample: torch.Tensor, side: int, where: Plan) -> Plan:
+        """Plan the template or search crop of a sample; a photo may fill the outside of its square."""
         settings, bank = self.settings, self.bank
         matrix = view_matrix(out_side=side, **where)
         photo = len(bank) + draws.integer(torch.full((self.batch,), max(bank.photos, 1)))
@@ -240,7 +243,7 @@ class LiteBatches:
         filled = draws.chance(settings.photo_fill) & leaves
         cut_out, filled = (value & (bank.photos > 0) for value in (cut_out, filled))
         return {
-            f"{name}_picture": sample,
+            f"{name}_image": sample,
             f"{name}_matrix": matrix,
             f"{name}_cut_out": cut_out,
             f"{name}_weights": leaves | cut_out,
@@ -250,8 +253,16 @@ class LiteBatches:
             f"{name}_box": bounds_cxcywh(map_points(matrix, bank.outline_xy[sample])) / side,
         }
 
-    def _paste(self, draws, wanted, template, shown, target, places):
-        """What is pasted into the search crop, and the places where it may go."""
+    def _paste(
+        self,
+        draws: "_Draws",
+        wanted: torch.Tensor,
+        template: torch.Tensor,
+        shown: torch.Tensor,
+        target: torch.Tensor,
+        places: torch.Tensor,
+    ) -> Plan:
+        """Plan the object that is pasted into the search crop, at one of several positions."""
         bank = self.bank
         again = draws.chance(SAME_AGAIN) & bank.has_mask[shown]
         other = torch.where(again, shown, self._draw_of_other_track(draws, bank.track[template], True))
@@ -262,13 +273,13 @@ class LiteBatches:
         matrix = matrix[:, None].repeat(1, PLACES, 1, 1)
         matrix[..., 2] += places - SEARCH_SIDE / 2
         return {
-            "paste_picture": torch.where(wanted, other, -1),
+            "paste_image": torch.where(wanted, other, -1),
             "paste_matrices": matrix,
             "paste_color": self._recoloring(draws, color),
         }
 
-    def _recoloring(self, draws, wanted):
-        """Maps of colours (B, 3, 4): brightness, contrast, a cast and saturation; none where it is not wanted."""
+    def _recoloring(self, draws: "_Draws", wanted: torch.Tensor) -> torch.Tensor:
+        """Draw maps of colours (B, 3, 4): brightness, contrast, cast and saturation; the identity if not `wanted`."""
         change = recoloring(
             draws.uniform(-0.3, 0.3).exp(),
             draws.uniform(-25, 25),
@@ -277,14 +288,15 @@ class LiteBatches:
         )
         return torch.where(wanted[:, None, None], change, torch.eye(3, 4, dtype=change.dtype))
 
-    def _render(self, plan, noise):
+    def _render(self, plan: Plan, noise: torch.Generator) -> Batch:
         """Make the pixels."""
         device = self.bank.device
-        template, _ = self._render_views(plan, "template", TEMPLATE_SIDE)
-        search, mask = self._render_views(plan, "search", SEARCH_SIDE, masks=True)
+        template = self._render_views(plan, "template", TEMPLATE_SIDE)
+        mask = torch.zeros(self.batch, 1, SEARCH_SIDE, SEARCH_SIDE, device=device)
+        search = self._render_views(plan, "search", SEARCH_SIDE, mask)
         known = plan["has_mask"].to(device)[:, None, None, None]
         visible = torch.where(known, mask, 1.0)
-        self._paste_things(plan, search, visible)
+        self._paste_objects(plan, search, visible)
         search = self._degrade(plan, recolor(search, plan["search_color"]), noise)
         return {
             "template": recolor(template, plan["template_color"]),
@@ -296,44 +308,43 @@ class LiteBatches:
             "has_mask": plan["has_mask"].to(device),
         }
 
-    def _render_views(self, plan, name, side, masks=False):
-        """Crops (B, 3, side, side), what lies outside of their pictures black or a photo, and masks (B, 1, ...)."""
+    def _render_views(self, plan: Plan, name: str, side: int, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Render crops (B, 3, side, side), black or a photo outside of their images; fill mask (B, 1, side, side)."""
         device = self.bank.device
         image = torch.empty(self.batch, 3, side, side, device=device)
-        mask = torch.zeros(self.batch, 1, side, side, device=device) if masks else None
         chunk = CPU_CHUNK if device.type == "cpu" else self.batch
         for start in range(0, self.batch, chunk):
             rows = slice(start, start + chunk)
             weights, photo = bool(plan[f"{name}_weights"][rows].any()), plan[f"{name}_photo"][rows]
-            has_mask = masks and bool(plan["has_mask"][rows].any())
-            picture, matrix, cut_out = (plan[f"{name}_{part}"][rows] for part in ("picture", "matrix", "cut_out"))
-            layer = warp(self.bank, picture, matrix, side, cut_out, weights, has_mask)
+            has_mask = mask is not None and bool(plan["has_mask"][rows].any())
+            stored, matrix, cut_out = (plan[f"{name}_{part}"][rows] for part in ("image", "matrix", "cut_out"))
+            layer = warp(self.bank, stored, matrix, side, cut_out, weights, has_mask)
             image[rows] = layer.image_bgr
-            if has_mask:
+            if mask is not None and layer.mask is not None:
                 mask[rows] = layer.mask
             filled = torch.nonzero(photo >= 0)[:, 0]
             if len(filled):
                 place, flip = (plan[f"{name}_photo_{part}"][rows][filled] for part in ("start", "flip"))
                 behind = photo_background(self.bank, photo[filled], place, flip, side)
                 filled = filled.to(device)
-                image[start + filled] += behind * (1 - layer.weight[filled])
-        return image, mask
+                image[start + filled] += behind * layer.uncovered[filled]
+        return image
 
-    def _paste_things(self, plan, search, visible):
-        """Paste each thing where it hides a permitted share of the target; change search and visible in place."""
+    def _paste_objects(self, plan: Plan, search: torch.Tensor, visible: torch.Tensor) -> None:
+        """Paste each object where it covers a permitted share of the target; change search and visible in place."""
         bank, device = self.bank, self.bank.device
-        rows, kind = torch.nonzero(plan["paste_picture"] >= 0, as_tuple=True)
+        rows, kind = torch.nonzero(plan["paste_image"] >= 0, as_tuple=True)
         if not len(rows):
             return
-        picture, matrices, color = (plan[f"paste_{part}"][rows, kind] for part in ("picture", "matrices", "color"))
+        stored, matrices, color = (plan[f"paste_{part}"][rows, kind] for part in ("image", "matrices", "color"))
         inverse = invert(matrices.flatten(0, 1)).view_as(matrices)
         target = cxcywh_to_xyxy(plan["search_box"][rows]) * SEARCH_SIDE
-        covers = covered_shares(bank, picture, inverse, target, visible[rows.to(device)]).cpu()
-        least, most = torch.tensor([DISTRACTOR_COVER, DISTRACTOR_COVER, OCCLUDER_COVER])[kind].T[..., None]
-        allowed = (covers >= least) & (covers <= most)
-        place = (allowed * torch.arange(PLACES, 0, -1)).argmax(1)  # the first that is allowed
+        covers = covered_shares(bank, stored, inverse, target, visible[rows.to(device)]).cpu()
+        low, high = torch.tensor([DISTRACTOR_COVER, DISTRACTOR_COVER, OCCLUDER_COVER])[kind].T[..., None]
+        allowed = (covers >= low) & (covers <= high)
+        place = (allowed * torch.arange(PLACES, 0, -1)).argmax(1)  # the first allowed position
         matrix = matrices[torch.arange(len(rows)), place]
-        bounds = bounds_cxcywh(map_points(matrix, bank.outline_xy[picture]))
+        bounds = bounds_cxcywh(map_points(matrix, bank.outline_xy[stored]))
         sides = torch.tensor(PASTE_SIDES)
         size = torch.searchsorted(sides, bounds[:, 2:].amax(1).ceil().long() + 2).clamp(max=len(sides) - 1)
         corner = (bounds[:, :2] - sides[size][:, None] / 2).round().long()
@@ -341,13 +352,13 @@ class LiteBatches:
         for number, side in enumerate(PASTE_SIDES):
             some = torch.nonzero((size == number) & allowed.any(1))[:, 0]
             if len(some):
-                layer = warp(bank, picture[some], matrix[some], side, torch.ones(len(some), dtype=torch.bool))
-                things = recolor_layer(layer, color[some]), 1 - layer.weight, corner[some].tolist()
-                for row, *thing in zip(rows[some].tolist(), *things):
-                    paste(search[row], visible[row], *thing)
+                layer = warp(bank, stored[some], matrix[some], side, torch.ones(len(some), dtype=torch.bool))
+                objects = recolor_layer(layer, color[some]), layer.uncovered, corner[some].tolist()
+                for row, *pasted in zip(rows[some].tolist(), *objects):
+                    paste(search[row], visible[row], *pasted)
 
-    def _degrade(self, plan, search, noise):
-        """Fewer pixels, blur and noise, each where it was drawn."""
+    def _degrade(self, plan: Plan, search: torch.Tensor, noise: torch.Generator) -> torch.Tensor:
+        """Apply low resolution, blur and noise, each where it was drawn."""
         device = search.device
         rows = torch.nonzero(plan["coarse_side"])[:, 0]
         if len(rows):
@@ -370,24 +381,24 @@ class LiteBatches:
 class _Draws:
     """Random numbers for a batch, tensors (B, ...) of float64, int64 or bool on the CPU."""
 
-    def __init__(self, seed, batch):
+    def __init__(self, seed: tuple[int, ...], batch: int) -> None:
         (number,) = np.random.SeedSequence(seed).generate_state(1)
         self._generator = torch.Generator().manual_seed(int(number))
         self._batch = batch
 
-    def uniform(self, low, high, *shape):
+    def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
         return low + (high - low) * torch.rand(self._batch, *shape, generator=self._generator, dtype=torch.float64)
 
-    def normal(self, deviation, *shape):
+    def normal(self, deviation: float, *shape: int) -> torch.Tensor:
         return deviation * torch.randn(self._batch, *shape, generator=self._generator, dtype=torch.float64)
 
-    def chance(self, rate):
+    def chance(self, rate: float) -> torch.Tensor:
         return self.uniform(0, 1) < rate
 
-    def integer(self, count):
-        """Whole numbers below `count`, which is (B,) or one for all."""
+    def integer(self, count: torch.Tensor) -> torch.Tensor:
+        """Draw whole numbers below `count`, which is (B,) or a scalar for all."""
         return torch.minimum((self.uniform(0, 1) * count).long(), count - 1)
 
-    def whole_number(self):
-        """One number, to seed another generator with."""
+    def seed(self) -> int:
+        """Draw a seed for another generator."""
         return int(torch.randint(2**31, (1,), generator=self._generator))

@@ -9,24 +9,25 @@ import torch
 from torch.nn import functional
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, box_cover
+from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, LiteNetwork, box_cover
 from siam_tracker_ros.training.losses import iou_and_giou
+from siam_tracker_ros.training.task import Batch, Losses
 
-POSITIVE_WEIGHT = 0.3  # cells whose Gaussian weight is above it learn a box
+POSITIVE_WEIGHT = 0.3  # cells with a higher Gaussian weight learn a box
 
 
 @dataclasses.dataclass(frozen=True)
 class LossSettings:
-    """What `lite` learns from, and how much of each.
+    """Weights of the losses, and the teacher's share in the targets.
 
     Attributes:
-        overlap, distance, localization, mask: weights of the losses beside the classification's, which is 1.
-        agreement_iou: above it the teacher is believed to follow the labelled target.
-        teacher_score_share: of the teacher's score map in the classification's target where it is believed.
-        teacher_box_share: of the teacher's box in the box's target where it is believed.
-        reciprocal: 0..1, how far the box loss of a cell counts by the cell's own confidence, and the classification
-            loss of a positive cell by the IoU of its box (reciprocal links of SiamRCR); 0 for not at all.
-        mask_box_jitter: standard deviation of the box that the mask branch is told, in units of the box's size.
+        overlap, distance, localization, mask: weights of the losses; that of the classification is 1.
+        agreement_iou: the teacher is used where the IoU of its box with the label is higher.
+        teacher_score_share: share of the teacher's score map in the target of the classification, where it is used.
+        teacher_box_share: share of the teacher's box in the target of the box, where it is used.
+        reciprocal: strength, 0..1, of SiamRCR's reciprocal links: the box loss of a cell is weighted by the cell's
+            confidence, and the classification loss of a positive cell by the IoU of its box; 0 for no links.
+        mask_box_jitter: standard deviation of the box that the mask branch gets, in units of the box's size.
     """
 
     RANGES: typing.ClassVar = {
@@ -52,8 +53,8 @@ class LossSettings:
     mask_box_jitter: float = 0.06
 
 
-def gaussian_map(box_cxcywh):
-    """Weight (B, 1, 16, 16) of each cell, 1 at the cell nearest to the box's centre, falling off with the box's size.
+def gaussian_map(box_cxcywh: torch.Tensor) -> torch.Tensor:
+    """Return a Gaussian (B, 1, 16, 16), 1 at the cell nearest to the box's centre; sigma is a sixth of the box.
 
     box_cxcywh: (B, 4) in units of the search region's side.
     """
@@ -65,14 +66,14 @@ def gaussian_map(box_cxcywh):
     return (y[:, :, None] * x[:, None, :])[:, None]
 
 
-def quality_focal_loss(logits, target, weight):
-    """Focal loss for targets between 0 and 1 (Li et al. 2020), summed over weighted cells, mean over the batch."""
+def quality_focal_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the quality focal loss (Li et al. 2020), the weighted sum over cells and the mean over the batch."""
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (weight * (target - torch.sigmoid(logits)) ** 2 * loss).flatten(1).sum(1).mean()
 
 
-def mask_loss(logits, target, counts):
-    """Cross entropy and Dice loss (Milletari et al. 2016) of masks, a mean over those pairs that count.
+def mask_loss(logits: torch.Tensor, target: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Return cross entropy and Dice loss (Milletari et al. 2016) of masks, the mean over the pairs that count.
 
     logits: (B, 1, S, S); target: (B, 1, S, S), 0..1; counts: bool (B,).
     """
@@ -83,18 +84,18 @@ def mask_loss(logits, target, counts):
     return (loss * counts).sum() / counts.sum().clamp(min=1)
 
 
-def lite_losses(network, batch, settings):
-    """Run a LiteNetwork on a batch; return a dictionary of scalars: losses, `total`, and figures to watch.
+def lite_losses(network: LiteNetwork, batch: Batch, settings: LossSettings) -> Losses:
+    """Run the network on a batch; return the losses, `total`, and figures for the log.
 
-    `iou` is that of the most confident cell's box with the label, `mask_iou` that of the masks.
+    `iou` is the IoU of the most confident cell's box with the label, `mask_iou` that of the masks.
 
     Args:
-        network: LiteNetwork.
-        batch: mapping of tensors: `template` (B, 3, 128, 128), `search` (B, 3, 256, 256), BGR 0..255; `template_box`,
-            `search_box` (B, 4), cxcywh in units of the crop's side; `present`, bool (B,), False where the search region
-            shows another thing; `mask` (B, 1, 256, 256), 0..1, and `has_mask`, bool (B,); and where there is a teacher
-            `teacher_score` (B, 1, 16, 16), 0..1, and `teacher_box` (B, 4).
-        settings: LossSettings.
+        network: in training.
+        batch: `template` (B, 3, 128, 128) and `search` (B, 3, 256, 256), BGR 0..255; `template_box` and `search_box`
+            (B, 4), cxcywh in units of the crop's side; `present`, bool (B,), False where the search region shows
+            another target; `mask` (B, 1, 256, 256), 0..1, and `has_mask`, bool (B,); with a teacher, `teacher_score`
+            (B, 1, 16, 16), 0..1, and `teacher_box` (B, 4).
+        settings: weights of the losses.
     """
     response = network(batch["search"], network.encode_template(batch["template"], box_cover(batch["template_box"])))
     label, present = batch["search_box"], batch["present"]
@@ -144,21 +145,21 @@ def lite_losses(network, batch, settings):
     }
 
 
-def _blend_teacher(batch, settings):
-    """Targets of the classification (B, 1, 16, 16) and of the box (B, 4), with the teacher where it is believed."""
+def _blend_teacher(batch: Batch, settings: LossSettings) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the targets of the classification (B, 1, 16, 16) and of the box (B, 4), blended with the teacher's."""
     label, present = batch["search_box"], batch["present"]
     score, box = gaussian_map(label), label
     if "teacher_score" in batch:
         agreement, _ = iou_and_giou(cxcywh_to_xyxy(batch["teacher_box"]), cxcywh_to_xyxy(label))
-        believed = ((agreement > settings.agreement_iou) & present).to(score.dtype)
-        share = settings.teacher_score_share * believed[:, None, None, None]
+        used = ((agreement > settings.agreement_iou) & present).to(score.dtype)
+        share = settings.teacher_score_share * used[:, None, None, None]
         score = torch.lerp(score, batch["teacher_score"].clamp(0, 1), share)
-        box = torch.lerp(label, batch["teacher_box"], settings.teacher_box_share * believed[:, None])
+        box = torch.lerp(label, batch["teacher_box"], settings.teacher_box_share * used[:, None])
     return score * present[:, None, None, None], box
 
 
-def _jittered(box_cxcywh, deviation):
-    """Boxes (B, 4) as a tracker would find them: moved and resized by a random share of their size."""
+def _jittered(box_cxcywh: torch.Tensor, deviation: float) -> torch.Tensor:
+    """Return boxes (B, 4) that are shifted and resized by a random share of their size, like a tracker's."""
     noise = deviation * torch.randn_like(box_cxcywh)
     size = box_cxcywh[:, 2:]
     return torch.cat([box_cxcywh[:, :2] + noise[:, :2] * size, size * torch.exp(noise[:, 2:])], 1)

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How `lite` is trained: first its head alone, on a backbone that is given, then every layer."""
+"""Training of `lite`: first the head alone, on a given backbone, then all layers."""
 
 import dataclasses
 import math
@@ -11,30 +11,31 @@ import torch
 
 from siam_tracker_ros.core.method import Training
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.layers.mobilenet_v2 import MobileNetV2Backbone
 from siam_tracker_ros.methods.lite.batches import LiteBatches, PairSettings
 from siam_tracker_ros.methods.lite.losses import LossSettings, lite_losses
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.methods.lite.teacher import LightFcTeacher, TaughtBatches
 from siam_tracker_ros.training.ahead import draw_ahead
 from siam_tracker_ros.training.bank import BankSettings, ImageBank
-from siam_tracker_ros.training.loop import Curriculum, Learner, LoopSettings, Task
 from siam_tracker_ros.training.starting_weights import start_backbone
+from siam_tracker_ros.training.task import Batch, Batches, Curriculum, Learner, LoopSettings, Losses, Task
 from siam_tracker_ros.weights.checkpoint import load_weights, read_weights
 
 
 @dataclasses.dataclass(frozen=True)
 class LiteSchedule:
-    """What learns when, and how fast.
+    """Stages and learning rates.
 
     Attributes:
-        steps: length of the run; the learning rates fall to zero over the last `decay_share` of it.
-        frozen_steps: for how long the backbone is kept as it is while the head learns.
-        frozen_blocks: of the backbone, counted from the image; they are kept as they are to the end. The first seven, down
-            to stride 8, take half the time of a step.
+        steps: length of the run; the learning rates fall linearly to zero over its last `decay_share`.
+        frozen_steps: the backbone is frozen for this many steps, while the head learns.
+        frozen_blocks: first blocks of the backbone, which stay frozen to the end. The first seven, down to stride 8,
+            take half the time of a step.
         head_rate, backbone_rate: peak learning rates of AdamW.
-        warmup: steps over which a rate rises, at the start and again when the backbone is released.
+        warmup: steps over which a rate rises linearly, at the start and when the backbone starts to learn.
         weight_decay: of AdamW.
-        max_grad_norm: the gradient is cut to this norm.
+        max_grad_norm: norm that the gradient is clipped to.
     """
 
     RANGES: typing.ClassVar = {"steps": (1, math.inf), "decay_share": (0, 1), "warmup": (1, math.inf)}
@@ -57,18 +58,18 @@ class LiteTraining(LoopSettings):
     Attributes:
         method: the name of the method.
         data: see BankSettings.
-        init: weights of `lite` to go on from, or None to start anew.
-        init_backbone: ImageNet start of the backbone, see `starting_weights.start_backbone`, or None for random weights; not
-            both.
-        teacher: folder of the teacher's ONNX files, or None to learn from the labels alone.
-        batch: pairs of a step, of each process.
-        workers: on a CPU processes that draw batches ahead; 0 draws each when it is due.
+        init: weights of `lite` to start from; None for a new network.
+        init_backbone: ImageNet start of the backbone, see `starting_weights.start_backbone`; None for random weights.
+            Excludes `init`.
+        teacher: folder of the teacher's ONNX files; None to learn from the labels alone.
+        batch: pairs per step and process.
+        workers: (CPU) processes that prefetch batches; 0 to draw each batch when it is due.
         schedule: see LiteSchedule.
         pairs: see PairSettings.
         losses: see LossSettings.
     """
 
-    MAY_CHANGE: typing.ClassVar = (
+    MAY_CHANGE: typing.ClassVar[tuple[str, ...]] = (
         *LoopSettings.MAY_CHANGE, "init", "init_backbone", "data.photos", "data.memory_gib", "workers",
     )  # fmt: skip
     RANGES: typing.ClassVar = {**LoopSettings.RANGES, "batch": (1, math.inf)}
@@ -86,23 +87,24 @@ class LiteTraining(LoopSettings):
     losses: LossSettings = LossSettings()
 
     @property
-    def process_batch(self):
+    def process_batch(self) -> int:
         return self.batch
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.init is not None and self.init_backbone is not None:
             raise InvalidSettingError(
-                f"init is {self.init} and init_backbone {self.init_backbone}, expected one of the two; set the other to null"
+                f"init is {self.init} and init_backbone is {self.init_backbone}, expected one of the two; set the "
+                "other to null"
             )
 
-    def prepare(self, device, rank, processes):
+    def prepare(self, device: torch.device, rank: int, processes: int) -> Task:
         network = LiteNetwork()
         if self.init is not None:
-            load_weights(network, read_weights(self.init), self.init)
+            load_weights(network, network.translate_state_dict(read_weights(self.init)), self.init)
         if self.init_backbone is not None:
             start_backbone(network, self.init_backbone)
         teacher = None if self.teacher is None else LightFcTeacher(self.teacher)
-        batches = LiteBatches(ImageBank.read(self.data, device), self.pairs, self.seed, self.batch, rank)
+        batches: Batches = LiteBatches(ImageBank.read(self.data, device), self.pairs, self.seed, self.batch, rank)
         if teacher is not None:
             cores = len(os.sched_getaffinity(0)) // processes
             batches = TaughtBatches(batches, teacher, threads=1 if device.type == "cpu" else max(1, cores))
@@ -113,37 +115,42 @@ class LiteTraining(LoopSettings):
 class LiteLearner(Learner):
     """A LiteNetwork and its losses; see `lite_losses`."""
 
-    def __init__(self, network, settings):
+    network: LiteNetwork
+
+    def __init__(self, network: LiteNetwork, settings: LossSettings) -> None:
         super().__init__(network)
         self.settings = settings
 
-    def forward(self, batch):
+    def forward(self, batch: Batch) -> Losses:
         return lite_losses(self.network, batch, self.settings)
 
 
 class LiteCurriculum(Curriculum):
-    """The head first, then the backbone too; one AdamW for both."""
+    """First the head learns, then the backbone too, with one AdamW for both."""
 
-    def __init__(self, schedule):
+    def __init__(self, schedule: LiteSchedule) -> None:
         self.schedule = schedule
         self.steps, self.max_grad_norm = schedule.steps, schedule.max_grad_norm
 
-    def changes_at(self, step):
+    def changes_at(self, step: int) -> bool:
         return step in (0, self.schedule.frozen_steps)
 
-    def start_stage(self, learner, step, optimizer):
+    def start_stage(
+        self, learner: Learner, step: int, optimizer: torch.optim.Optimizer | None
+    ) -> torch.optim.Optimizer:
         network = learner.network.train()
-        for number, block in enumerate(network.backbone):
+        blocks = typing.cast(MobileNetV2Backbone, network.backbone)
+        for number, block in enumerate(blocks):
             block.requires_grad_(step >= self.schedule.frozen_steps and number >= self.schedule.frozen_blocks)
         if optimizer is not None:
             return optimizer
-        backbone = list(network.backbone.parameters())
+        backbone = list(blocks.parameters())
         in_backbone = set(backbone)
         head = [weight for weight in network.parameters() if weight not in in_backbone]
         groups = [{"params": weights, "lr": 0.0} for weights in (head, backbone)]
         return torch.optim.AdamW(groups, weight_decay=self.schedule.weight_decay, fused=backbone[0].is_cuda)
 
-    def set_rates(self, optimizer, step):
+    def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         schedule = self.schedule
         fall = min(1.0, (schedule.steps - step) / max(schedule.decay_share * schedule.steps, 1))
         since_release = step - schedule.frozen_steps

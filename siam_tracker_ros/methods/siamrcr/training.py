@@ -1,11 +1,12 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How SiamRCR (Peng et al., IJCAI 2021) is trained: pairs, targets, losses, the objective.
+"""Training of SiamRCR (Peng et al. 2021) after the paper: pairs, targets, losses, the objective.
 
-From the paper: the cells within a radius of the target's centre are positive; at each the IoU of its box weights the
-classification's loss, and the class confidence weights the regression's; a localization branch learns the IoU. Our
-choices: the radius, and that the box's other cells teach nothing; a weighted mean in place of a weighted sum, which
-keeps each loss's scale whatever the weights are; target and background counted alike; generalized IoU for the boxes.
+From the paper: cells within a radius of the target's centre are positive. At each, the IoU of its box weights the
+classification loss, and the class confidence weights the regression loss. A localization branch learns the IoU.
+
+Our choices: the radius; the other cells of the box are ignored; weighted means instead of weighted sums, which keep the
+scale of each loss; half of the classification loss from targets and half from background; generalized IoU for boxes.
 """
 
 import numpy as np
@@ -15,34 +16,29 @@ from torch.nn import functional
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.methods.ocean.network import STRIDE, cell_pixels, response_cells
 from siam_tracker_ros.methods.ocean.training import ocean_views
+from siam_tracker_ros.methods.siamrcr.network import Response, SiamRCRNetwork
 from siam_tracker_ros.training.losses import iou_and_giou
-from siam_tracker_ros.training.pairs import PairTraining, to_arrays
+from siam_tracker_ros.training.pairs import Drawn, Item, PairTraining, to_arrays
 from siam_tracker_ros.training.published import PublishedTraining
+from siam_tracker_ros.training.recipe import Recipe
+from siam_tracker_ros.training.task import Batch, Losses
 
-POSITIVE_RADIUS = 2.0  # cells around the target's centre
+POSITIVE_RADIUS = 2.0  # of the positive cells around the target's centre, in cells
 
 
-def siamrcr_pair(recipe, drawn):
-    """Return a pair of Ocean's views of what was Drawn, for `siamrcr_objective`."""
+def siamrcr_pair(recipe: Recipe, drawn: Drawn) -> Item:
+    """Return the item of a pair, with Ocean's views, for `siamrcr_objective`."""
     first, second, (x1, y1, x2, y2), _ = ocean_views(recipe, drawn)
     middle = recipe.search_side // 2
-    box = np.float32([(x1 + x2) / 2 - middle, (y1 + y2) / 2 - middle, x2 - x1, y2 - y1])
+    box = np.array([(x1 + x2) / 2 - middle, (y1 + y2) / 2 - middle, x2 - x1, y2 - y1], np.float32)
     return {**to_arrays(first, second), "box": box}
 
 
-def siamrcr_objective(network, batch):
-    """SiamRCR: `classification`, `box` and `localization`, see `siamrcr_losses`.
-
-    batch: `box` (B, 4), cx, cy, w, h in pixels of the search region from its middle one.
-    """
-    return siamrcr_losses(network(batch["search"], network.encode_template(batch["template"])), batch["box"])
-
-
-def label_cells(box_cxcywh, cells):
-    """Which cells are the target's and which the background's, two bool (B, S, S); the box's rim is neither.
+def label_cells(box_cxcywh: torch.Tensor, cells: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return positive and negative cells, two bool (B, S, S); other cells inside the box are neither.
 
     Args:
-        box_cxcywh: (B, 4), the true boxes in pixels of the search crop from its middle one.
+        box_cxcywh: (B, 4), the labelled boxes in pixels from the search region's central pixel.
         cells: S.
     """
     axis = cell_pixels(cells).to(box_cxcywh)
@@ -53,35 +49,37 @@ def label_cells(box_cxcywh, cells):
     return near, ~(near | inside)
 
 
-def classification_loss(logits, positive, negative, iou):
-    """Binary cross entropy (B, S, S); positives weigh as their boxes' IoU (B, S, S), half of the loss is theirs."""
+def classification_loss(
+    logits: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor, iou: torch.Tensor
+) -> torch.Tensor:
+    """Return the binary cross entropy of logits (B, S, S), half of it from positives, weighted by IoU (B, S, S)."""
     target_loss = weighted_mean(functional.softplus(-logits), positive * iou.detach())
     return 0.5 * target_loss + 0.5 * weighted_mean(functional.softplus(logits), negative)
 
 
-def box_loss(giou, positive, confidence):
-    """1 - generalized IoU (B, S, S) at positives, which weigh as their class confidence (B, S, S), 0..1."""
+def box_loss(giou: torch.Tensor, positive: torch.Tensor, confidence: torch.Tensor) -> torch.Tensor:
+    """Return 1 - generalized IoU (B, S, S) of positives, weighted by their class confidence (B, S, S), 0..1."""
     return weighted_mean(1 - giou, positive * confidence.detach())
 
 
-def localization_loss(logits, positive, iou):
-    """Binary cross entropy of the predicted IoU's logits (B, S, S) against the IoU (B, S, S) at positives."""
+def localization_loss(logits: torch.Tensor, positive: torch.Tensor, iou: torch.Tensor) -> torch.Tensor:
+    """Return the binary cross entropy of the predicted IoU's logits against the IoU of positives, both (B, S, S)."""
     losses = functional.binary_cross_entropy_with_logits(logits, iou.detach(), reduction="none")
     return weighted_mean(losses, positive)
 
 
-def weighted_mean(values, weights):
-    """Mean of values by weights, 0 where all weights are 0."""
+def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the weighted mean; 0 if all weights are 0."""
     weights = weights.to(values)
     return (values * weights).sum() / weights.sum().clamp(min=torch.finfo(values.dtype).tiny)
 
 
-def siamrcr_losses(response, box_cxcywh):
-    """Losses `classification`, `box` and `localization`, scalars that count alike in the sum.
+def siamrcr_losses(response: Response, box_cxcywh: torch.Tensor) -> Losses:
+    """Return the losses `classification`, `box` and `localization`.
 
     Args:
-        response: `network.Response`.
-        box_cxcywh: (B, 4), the true boxes in pixels of the search crop from its middle one.
+        response: of the network.
+        box_cxcywh: (B, 4), the labelled boxes in pixels from the search region's central pixel.
     """
     classification, localization = response.classification[:, 0], response.localization[:, 0]  # (B, S, S)
     positive, negative = label_cells(box_cxcywh, classification.shape[-1])
@@ -92,6 +90,14 @@ def siamrcr_losses(response, box_cxcywh):
         "box": box_loss(giou, positive, torch.sigmoid(classification)),
         "localization": localization_loss(localization, positive, iou),
     }
+
+
+def siamrcr_objective(network: SiamRCRNetwork, batch: Batch) -> Losses:
+    """Return the losses of `siamrcr_losses`.
+
+    batch: `box` (B, 4), cx, cy, w, h in pixels from the search region's central pixel.
+    """
+    return siamrcr_losses(network(batch["search"], network.encode_template(batch["template"])), batch["box"])
 
 
 TRAINING = PairTraining(

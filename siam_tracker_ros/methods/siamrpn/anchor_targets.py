@@ -1,14 +1,15 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What SiamRPN++ and SiamMask learn at each anchor: target or background, and the way from the anchor to the box.
+"""Targets of SiamRPN++ and SiamMask at each anchor: target or background, and the offset from anchor to box.
 
-Two rules are in use, those of PySOT (Li et al. 2019) and of SiamMask (Wang et al. 2019). They differ in how many
-anchors teach "background" and in which ones do so when the search region shows another object than the template.
+The rules of PySOT (Li et al. 2019) and of SiamMask (Wang et al. 2019) differ in the number of background anchors, and
+in their position in a negative pair, whose search region shows another object than the template.
 """
 
 import dataclasses
 import math
 import typing
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE, anchor_grid
 
 TARGET, BACKGROUND, IGNORED = 1, 0, -1
-WINDOW_RADIUS = 3  # cells around the object of a negative pair that may teach "background"
+WINDOW_RADIUS = 3  # cells around the centre of a negative pair's background anchors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +26,14 @@ class AnchorRules:
     """Which anchors of a search region take part in the loss.
 
     Attributes:
-        target_iou: an anchor that overlaps the box by more is a target.
-        background_iou: one that overlaps it by less is background; those between are ignored.
-        max_targets: of one pair.
-        max_anchors: of one pair, targets and background together.
-        fill_up: background takes the places that targets leave free; else it has those above `max_targets` alone.
-        negative_anchors: of a pair whose search region does not show the template's object; all are background.
-        around_object: they lie around the object that the search region shows, else around its centre.
+        target_iou: an anchor with a higher IoU with the box is a target.
+        background_iou: an anchor with a lower IoU is background; those in between are ignored.
+        max_targets: targets per pair.
+        max_anchors: targets and background anchors per pair.
+        fill_up: True for up to `max_anchors` minus the actual targets of background, False for up to `max_anchors`
+            minus `max_targets`.
+        negative_anchors: background anchors of a negative pair, which has no targets.
+        around_object: they lie around the object in the search region; False for around its centre.
     """
 
     target_iou: float = 0.6
@@ -51,9 +53,10 @@ class AnchorTargets(typing.NamedTuple):
     """Targets of one pair over A anchors in each of S x S cells.
 
     Attributes:
-        label: int64 (A, S, S), one of TARGET, BACKGROUND, IGNORED.
-        offset: float32 (4, A, S, S): x and y from anchor to box in sides of the anchor, logarithms of box over anchor.
-        weight: float32 (A, S, S), of the offsets; sums to nearly one over the targets, zero where there are none.
+        label: int64 (A, S, S), TARGET, BACKGROUND or IGNORED.
+        offset: float32 (4, A, S, S): distance of the centres in sides of the anchor, x and y, and logarithm of box over
+            anchor, width and height.
+        weight: float32 (A, S, S), of the offsets; nearly 1 in total over the targets, 0 elsewhere.
         overlap: float32 (A, S, S), IoU of anchor and box.
     """
 
@@ -63,37 +66,41 @@ class AnchorTargets(typing.NamedTuple):
     overlap: np.ndarray
 
 
-def search_anchors(cells, search_side=255):
-    """Anchors float32 (4, A, cells, cells) as cx, cy, w, h in pixels of a search region.
+def search_anchors(cells: int, search_side: int = 255) -> np.ndarray:
+    """Return anchors float32 (4, A, cells, cells) as cx, cy, w, h in pixels of a search region.
 
-    The middle cell lies on pixel `search_side // 2`.
+    The central cell lies on pixel `search_side // 2`.
     """
     anchors = anchor_grid(cells).copy()
     anchors[:2] += search_side // 2
     return anchors
 
 
-def anchor_targets(box_xyxy, cells, rules, random, search_side=255, negative=False):
-    """Targets of one pair.
+def anchor_targets(
+    box_xyxy: Iterable[float],
+    cells: int,
+    rules: AnchorRules,
+    random: np.random.RandomState,
+    search_side: int = 255,
+    negative: bool = False,
+) -> AnchorTargets:
+    """Return the targets of one pair.
 
     Args:
         box_xyxy: box of the object in the search region, in its pixels.
-        cells: rows and columns of the network's answer.
-        rules: PYSOT_RULES or SIAMMASK_RULES.
-        random: numpy.random.RandomState that picks anchors where there are too many.
-        search_side: pixels.
-        negative: True when that object is not the template's.
-
-    Returns:
-        AnchorTargets.
+        cells: side of the response.
+        rules: such as PYSOT_RULES or SIAMMASK_RULES.
+        random: picks anchors where there are too many.
+        search_side: in pixels.
+        negative: whether the object is another one than the template's.
 
     Raises:
-        InvalidInputError: a box without width or height, which no anchor can become.
+        InvalidInputError: a box without area, whose offsets are infinite.
     """
     box = [float(value) for value in box_xyxy]
     if not (box[2] > box[0] and box[3] > box[1]):
         raise InvalidInputError(
-            f"box {box} has no area, expected x1 < x2 and y1 < y2; leave such annotations out of the data"
+            f"box {box} has no area, expected x1 < x2 and y1 < y2; remove such annotations from the data"
         )
     anchors = search_anchors(cells, search_side)
     label = np.full(anchors.shape[1:], IGNORED)
@@ -120,13 +127,13 @@ def anchor_targets(box_xyxy, cells, rules, random, search_side=255, negative=Fal
     return AnchorTargets(label, _offset(anchors, box), weight, overlap)
 
 
-def _cells_from_middle(position, search_side):
-    """Cells from the middle one to a position, one too many: PySOT adds a half before it rounds up."""
+def _cells_from_middle(position: float, search_side: int) -> int:
+    """Return the distance of a position from the central cell in cells, one too many: PySOT adds 0.5 and rounds up."""
     return math.ceil((position - search_side // 2) / STRIDE + 0.5)
 
 
-def _pick(mask, count, random):
-    """Indices of the true places of a mask, at most `count` of them, drawn by a shuffle."""
+def _pick(mask: np.ndarray, count: int, random: np.random.RandomState) -> tuple[np.ndarray, ...]:
+    """Return the indices of at most `count` True elements of a mask, drawn by a shuffle."""
     places = np.nonzero(mask)
     if len(places[0]) <= count:
         return places
@@ -135,8 +142,8 @@ def _pick(mask, count, random):
     return tuple(axis[order[:count]] for axis in places)
 
 
-def _offset(anchors_cxcywh, box_xyxy):
-    """How anchors (4, ...) become a box: what the network is to say."""
+def _offset(anchors_cxcywh: np.ndarray, box_xyxy: list[float]) -> np.ndarray:
+    """Return the offset (4, ...) from each anchor (4, ...) to the box."""
     x1, y1, x2, y2 = box_xyxy
     cx, cy, w, h = anchors_cxcywh
     width, height = x2 - x1, y2 - y1
@@ -144,8 +151,8 @@ def _offset(anchors_cxcywh, box_xyxy):
     return np.stack(parts).astype(np.float32)
 
 
-def _iou(first_xyxy, box_xyxy):
-    """IoU of boxes (..., 4) with one box in the precision of the boxes, for labels that turn on its last bit."""
+def _iou(first_xyxy: np.ndarray, box_xyxy: list[float]) -> np.ndarray:
+    """Return the IoU (...) of boxes (..., 4) with one box, in the boxes' precision: labels depend on the last bit."""
     x1, y1, x2, y2 = np.moveaxis(first_xyxy, -1, 0)
     left, top, right, bottom = box_xyxy
     width = np.maximum(0, np.minimum(right, x2) - np.maximum(left, x1))

@@ -1,9 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How SiamRPN++ (Li et al. 2019) is trained, as in PySOT: pairs, losses, the objective.
-
-Its targets are in `anchor_targets`.
-"""
+"""Training of SiamRPN++ (Li et al. 2019) as in PySOT: pairs, losses, the objective; targets are in `anchor_targets`."""
 
 import dataclasses
 
@@ -12,14 +9,18 @@ from torch.nn import functional
 
 from siam_tracker_ros.methods.siamrpn.anchor_targets import BACKGROUND, TARGET, anchor_targets
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
+from siam_tracker_ros.methods.siamrpn.network import SiamRPN
 from siam_tracker_ros.training.augmentation import TEMPLATE_SIDE, augment_pysot
 from siam_tracker_ros.training.losses import balanced_mean
-from siam_tracker_ros.training.pairs import PairTraining, to_arrays
+from siam_tracker_ros.training.pairs import Drawn, Item, PairTraining, to_arrays
 from siam_tracker_ros.training.published import PublishedTraining
+from siam_tracker_ros.training.recipe import Recipe
+from siam_tracker_ros.training.task import Batch, Losses
 
 
-def siamrpn_pair(recipe, drawn):
-    """Return a pair, as PySOT makes it of what was Drawn, for `siamrpn_objective`."""
+def siamrpn_pair(recipe: Recipe, drawn: Drawn) -> Item:
+    """Return the item of a pair for `siamrpn_objective`."""
+    assert recipe.anchors is not None, "Recipe requires anchors where has_anchors is set"
     (template,), (search,), random = drawn.templates, drawn.searches, drawn.random
     first, _ = augment_pysot(template.image_bgr, template.box_xyxy, TEMPLATE_SIDE, recipe.template, random)
     second, box = augment_pysot(search.image_bgr, search.box_xyxy, recipe.search_side, recipe.search, random)
@@ -27,24 +28,12 @@ def siamrpn_pair(recipe, drawn):
     return {**to_arrays(first, second), "label": targets.label, "offset": targets.offset, "weight": targets.weight}
 
 
-def siamrpn_objective(network, batch):
-    """SiamRPN++: `classification` and `offset`.
-
-    batch: `label` (B, 5, S, S), `offset` (B, 4, 5, S, S) and `weight` (B, 5, S, S), see `anchor_targets`.
-    """
-    logits, offsets = network(batch["search"], network.encode_template(batch["template"]))
-    return {
-        "classification": classification_loss(logits, batch["label"], count_singletons=False),
-        "offset": offset_loss(offsets, batch["offset"], batch["weight"]),
-    }
-
-
-def classification_loss(logits, label, count_singletons=True):
-    """Cross entropy, half of it from targets and half from background, pooled over the batch.
+def classification_loss(logits: torch.Tensor, label: torch.Tensor, count_singletons: bool = True) -> torch.Tensor:
+    """Return the cross entropy, half of it from targets and half from background, over the whole batch.
 
     Args:
         logits: (B, 2A, S, S), background before target.
-        label: (B, A, S, S), see anchor_targets.
+        label: (B, A, S, S), see `anchor_targets`.
         count_singletons: see `balanced_mean`; False for SiamRPN++.
     """
     batch, channels, *cells = logits.shape
@@ -53,8 +42,8 @@ def classification_loss(logits, label, count_singletons=True):
     return balanced_mean(losses, label == TARGET, label == BACKGROUND, count_singletons)
 
 
-def offset_loss(offset, target, weight):
-    """Weighted absolute differences, summed over a pair, mean over the batch.
+def offset_loss(offset: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the weighted L1 loss, the sum over a pair and the mean over the batch.
 
     Args:
         offset: (B, 4A, S, S), all x before all y, widths and heights.
@@ -65,13 +54,25 @@ def offset_loss(offset, target, weight):
     return (distance * weight).sum() / len(offset)
 
 
-def unpadded_cells(search_side):
-    """Cells of the response to a template of 127 pixels, from layers without padding and with a stride of 8."""
+def siamrpn_objective(network: SiamRPN, batch: Batch) -> Losses:
+    """Return the losses `classification` and `offset`.
+
+    batch: `label` (B, 5, S, S), `offset` (B, 4, 5, S, S) and `weight` (B, 5, S, S), see `anchor_targets`.
+    """
+    logits, offsets = network(batch["search"], network.encode_template(batch["template"]))
+    return {
+        "classification": classification_loss(logits, batch["label"], count_singletons=False),
+        "offset": offset_loss(offsets, batch["offset"], batch["weight"]),
+    }
+
+
+def unpadded_cells(search_side: int) -> int:
+    """Return the cells of the response of a network without padding to a template of 127 pixels."""
     return (search_side - TEMPLATE_SIDE) // STRIDE + 1
 
 
-def cropped_cells(search_side):
-    """Cells of the response where the network crops the middle out of its template's features."""
+def cropped_cells(search_side: int) -> int:
+    """Return the cells of the response of a network that crops the centre out of the template's features."""
     return unpadded_cells(search_side) + 8
 
 

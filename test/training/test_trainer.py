@@ -22,11 +22,12 @@ from siam_tracker_ros.evaluation.sequences import load_sequences
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.settings import to_values
 from siam_tracker_ros.training.checkpoints import Checkpoints, load_checkpoint
+from siam_tracker_ros.training.fabric import start_fabric
 from siam_tracker_ros.training.log import TrainingLog, read_log
-from siam_tracker_ros.training.loop import Average, Trainer, check_settings, start_fabric, train
+from siam_tracker_ros.training.trainer import Average, Trainer, check_settings, train
 from siam_tracker_ros.training.validation import Validation, ValidationSettings
 
-PROGRAM = pathlib.Path(__file__).parent / "tiny_training.py"
+PROGRAM = pathlib.Path(__file__).parents[1] / "tiny_training.py"
 SEQUENCES = {"sequences": "none", "every": 2}
 
 pytest.importorskip("lightning_fabric", reason="lightning-fabric is not installed")
@@ -126,13 +127,13 @@ def test_two_processes_learn_what_one_does_with_the_double_batch(tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
-    with pytest.raises(TrainingError, match="loss is nan at step 5; --resume goes on from .*step-00000003.pt"):
+    with pytest.raises(TrainingError, match="loss is nan at step 5; --resume continues from .*step-00000003.pt"):
         train(tiny_settings(tmp_path, nan_at=[4]))
     assert newest(tmp_path)["step"] == 3
 
 
 def test_weights_that_an_update_has_spoilt_are_not_saved(tmp_path):
-    with pytest.raises(TrainingError, match="no number after step 1; there is no checkpoint yet"):
+    with pytest.raises(TrainingError, match="NaN or Inf after step 1; there is no checkpoint yet"):
         train(tiny_settings(tmp_path, rate=3e38, factor=100, steps=1))
     assert not list(tmp_path.glob("checkpoints/*")) and not (tmp_path / "last.safetensors").exists()
 
@@ -147,7 +148,7 @@ def test_a_curriculum_may_skip_steps_but_not_for_ever(tmp_path):
     train(tiny_settings(tmp_path / "large", max_loss=1e-6, steps=2))
     (record,) = read_log(tmp_path / "large" / "log.jsonl")
     assert record["skipped"] == 2 and "total" not in record, "a loss that is too large is not learned from either"
-    with pytest.raises(TrainingError, match="at step 7, and was no number or too large for 3 steps in a row"):
+    with pytest.raises(TrainingError, match="at step 7, and was NaN or above 100 for 3 consecutive steps"):
         train(tiny_settings(tmp_path / "many", max_loss=100, nan_at=[4, 5, 6]))
 
 
@@ -162,7 +163,7 @@ def limited_files():
 
 
 def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(tmp_path):
-    words = "cannot be written: .*; make room; --resume goes on from .*0003.pt"
+    words = "cannot be written: .*; free some disk space; --resume continues from .*0003.pt"
     with limited_files(), pytest.raises(TrainingError, match=words):
         train(tiny_settings(tmp_path, no_disk_at=4))
     assert newest(tmp_path)["step"] == 3
@@ -180,13 +181,15 @@ def test_a_checkpoint_that_does_not_fit_the_disk_leaves_those_before(tmp_path):
 
 
 def test_too_little_memory_names_what_to_lower(tmp_path):
-    with pytest.raises(TrainingError, match=r"too small \(CUDA out of memory.*2 GiB\) for 4 pairs a step; spread"):
+    with pytest.raises(
+        TrainingError, match=r"too small \(CUDA out of memory.*2 GiB\) for 4 pairs per step; resume on more GPUs"
+    ):
         train(tiny_settings(tmp_path, no_memory_at=0))
 
 
 def test_a_process_that_draws_and_is_killed_ends_the_run(tmp_path):
-    words = r"a process that draws batches is gone \(.+\); if memory ran out, lower workers"
-    with pytest.raises(TrainingError, match=f"^{words}.*; --resume goes on from .*0003.pt$"):
+    words = r"a data worker was killed \(.+\); if memory ran out, lower workers"
+    with pytest.raises(TrainingError, match=f"^{words}.*; --resume continues from .*0003.pt$"):
         train(tiny_settings(tmp_path, workers=1, kill_at=5))
 
 
@@ -198,7 +201,7 @@ def test_data_that_cannot_be_drawn_end_the_run_in_one_sentence(tmp_path):
 def test_ctrl_c_says_where_to_go_on_from(tmp_path, caplog):
     with pytest.raises(KeyboardInterrupt):
         train(tiny_settings(tmp_path, stop_at=3))
-    assert "stopped; --resume goes on from" in caplog.text and "step-00000003.pt" in caplog.text
+    assert "stopped; --resume continues from" in caplog.text and "step-00000003.pt" in caplog.text
 
 
 @pytest.fixture
@@ -237,12 +240,12 @@ def test_without_a_whole_checkpoint_there_is_nothing_to_resume(tmp_path):
         train(tiny_settings(tmp_path), resume=True)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "step-00000003.pt").write_bytes(b"")
-    with pytest.raises(TrainingError, match="no checkpoint in .* is whole"):
+    with pytest.raises(TrainingError, match="no checkpoint in .* is valid"):
         train(tiny_settings(tmp_path), resume=True)
 
 
 def test_a_run_is_not_overwritten(whole_run):
-    with pytest.raises(InvalidSettingError, match="holds a run already; go on with --resume"):
+    with pytest.raises(InvalidSettingError, match="holds a run already; continue it with --resume"):
         train(tiny_settings(whole_run))
 
 
@@ -273,7 +276,7 @@ def test_a_checkpoint_of_another_network_is_refused(whole_run):
     trainer = Trainer(settings, fabric, Checkpoints(whole_run, 1), settings.prepare(fabric.device, 0, 1))
     state = newest(whole_run)
     state["learner"]["network.head.weight"] = torch.zeros(1, 9)
-    with pytest.raises(TrainingError, match="x.pt is of another network .*network.head.weight"):
+    with pytest.raises(TrainingError, match="x.pt belongs to another network .*network.head.weight"):
         trainer.restore(state, "x.pt")
 
 
@@ -305,7 +308,7 @@ def test_processes_that_must_stay_as_many_do(tmp_path):
     state = {"settings": to_values(settings), "pairs": settings.batch * 2, "processes": 2}
     check_settings(state, settings, 2, "x.pt")
     state["pairs"] = settings.batch
-    with pytest.raises(InvalidSettingError, match="1 processes share a step, but checkpoint x.pt was made with 2"):
+    with pytest.raises(InvalidSettingError, match="processes is 1, but checkpoint x.pt was made with 2"):
         check_settings(state, settings, 1, "x.pt")
 
 

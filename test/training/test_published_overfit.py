@@ -73,8 +73,8 @@ def settle(network, encode, side=143, draw=draw_ellipse):
 def learn(name, network, folder, steps, rate, measure, **changes):
     """Learn eight pairs by a recipe's own objective, groups and steps.
 
-    The backbone stays frozen, as in the first epochs of each recipe: what it sees does not change, nor its answer. What is
-    measured, a function of network and batch, is above 0.9 afterwards and was not before.
+    The backbone stays frozen, as in the first epochs of each recipe: neither its input nor its output changes. The
+    measure, a function of network and batch, is above 0.9 afterwards and was not before.
     """
     recipe = RECIPES[name]
     groups = tuple(group for group in recipe.groups if not group.modules[0].startswith(("backbone", "online_backbone")))

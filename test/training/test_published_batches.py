@@ -192,7 +192,7 @@ def test_a_recipe_is_the_same_out_of_its_own_values(name):
 @pytest.mark.parametrize(
     "name, changes, told",
     [
-        ("ocean", {"method": "oceon"}, "oceon.*expected one of siamrpn_alex"),
+        ("ocean", {"method": "oceon"}, "oceon.*expected one of lite, siamrpn_alex"),
         ("ocean", {"loss_weights": {"classification": 1.0}}, "expected a weight for each of classification, box"),
         ("ocean", {"negative": 0.1}, "negative is 0.1"),
         ("siamrpn_r50", {"anchors": None}, "anchors must be set"),

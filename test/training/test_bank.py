@@ -1,78 +1,17 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-import dataclasses
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from drawn_bank import DrawnTrack, Photo, bank_of, drawn
 
 from siam_tracker_ros.data import DatasetSettings
 from siam_tracker_ros.data.stored_squares import square_side, stored_side
-from siam_tracker_ros.data.track import Track
 from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.training.bank import PHOTO_SIDES, BankSettings, ImageBank, cut_context
-
-RED, GREEN = (0, 0, 255), (0, 120, 0)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class DrawnTrack(Track):
-    """Red boxes on green, with masks or not."""
-
-    dataset: str
-    name: str
-    numbers: np.ndarray
-    boxes_xywh: np.ndarray
-    size_wh: tuple = (108, 108)
-    valid: tuple | None = None
-    masks: bool = True
-    broken: tuple = ()
-
-    def path(self, i):
-        return f"{self.name}/{i}.png"
-
-    def image_bgr(self, i):
-        if i in self.broken:
-            raise InvalidInputError(f"{self.path(i)} cannot be decoded")
-        image = np.full((*self.size_wh[::-1], 3), GREEN, np.uint8)
-        image[self._target(i)] = RED
-        return image
-
-    def has_mask(self, i):
-        return self.masks
-
-    def mask(self, i):
-        if not self.masks:
-            return None
-        mask = np.zeros(self.size_wh[::-1], np.uint8)
-        mask[self._target(i)] = 255
-        return mask
-
-    def _target(self, i):
-        x, y, w, h = self.boxes_xywh[i].round().astype(int)
-        return slice(max(y, 0), y + h), slice(max(x, 0), x + w)
-
-    def valid_xywh(self, i):
-        return None if self.valid is None else np.array(self.valid)
-
-
-def drawn(boxes_xywh, dataset="drawn", name="0", **changes):
-    boxes_xywh = np.array(boxes_xywh, np.float64)
-    return DrawnTrack(dataset, name, np.arange(len(boxes_xywh)), boxes_xywh, **changes)
-
-
-class Photo:
-    def __init__(self, size_wh):
-        self.size_wh = size_wh
-
-    def image_bgr(self):
-        return np.random.default_rng(0).integers(0, 256, (*self.size_wh[::-1], 3), dtype=np.uint8)
-
-
-def bank_of(*tracks, photos=(), **options):
-    return ImageBank.of_tracks(list(tracks), [1.0] * len(tracks), list(photos), **options)
 
 
 def test_frames_that_show_no_target_are_left_out():
@@ -167,11 +106,11 @@ def test_broken_pictures_are_skipped_and_counted(caplog):
     gone = drawn([[40, 40, 20, 20]], name="1", broken=(0,))
     bank = bank_of(gone, good)
     assert len(bank) == 4 and bank.length.tolist() == [4]
-    assert "3 of 7 pictures of drawn are broken, among them 1/0.png" in caplog.text
+    assert "3 of 7 images of drawn are broken, among them 1/0.png" in caplog.text
 
 
 def test_too_many_broken_pictures_are_refused():
-    with pytest.raises(DatasetError, match=r"4 of 5 pictures of drawn .*0/1.png"):
+    with pytest.raises(DatasetError, match=r"4 of 5 images of drawn .*0/1.png"):
         bank_of(drawn([[40, 40, 20, 20]] * 5, broken=(1, 2, 3, 4)))
 
 

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from test_bank import Photo, bank_of, drawn
+from drawn_bank import Photo, bank_of, drawn
 
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, cxcywh_to_xyxy, xywh_to_xyxy
@@ -139,16 +139,16 @@ def plan_of(bank, settings, batch=2000):
 
 def test_negatives_never_show_the_same_track(bank):
     plan = plan_of(bank, settings_of(negative=0.5))
-    same = bank.track[plan["template_picture"]] == bank.track[plan["search_picture"]]
+    same = bank.track[plan["template_image"]] == bank.track[plan["search_image"]]
     assert torch.equal(same, plan["present"])
     assert same.float().mean() == pytest.approx(0.5, abs=0.04)
 
 
 def test_pasted_things_are_not_what_the_template_shows_unless_the_search_crop_does(bank):
     plan = plan_of(bank, settings_of(negative=0.5, distractor=1.0))
-    picture = plan["paste_picture"][:, 0]
-    again = picture == plan["search_picture"]
-    assert (bank.track[picture] != bank.track[plan["template_picture"]])[~again].all()
+    pasted = plan["paste_image"][:, 0]
+    again = pasted == plan["search_image"]
+    assert (bank.track[pasted] != bank.track[plan["template_image"]])[~again].all()
     assert 0.28 < again.float().mean() < 0.6
 
 
@@ -165,7 +165,7 @@ def test_shares_are_respected():
 
     bank = ImageBank.of_tracks(tracks, [1, 1, 3, 1, 0.5])
     plan = plan_of(bank, settings_of(video_share=0.7, set_weights={"rare": 2.0}), 4000)
-    counts = torch.bincount(bank.track[plan["search_picture"]], minlength=5) / 4000
+    counts = torch.bincount(bank.track[plan["search_image"]], minlength=5) / 4000
     expected = [0.3 / 8, 0.3 / 8, 0.3 * 6 / 8, 0.7 * 2 / 3, 0.7 / 3]
     torch.testing.assert_close(counts, torch.tensor(expected), atol=0.025, rtol=0)
 
@@ -174,13 +174,13 @@ def test_shares_are_respected():
 def test_a_bank_of_one_kind_is_enough(frames):
     bank = bank_of(*squares(2, frames=frames))
     plan = plan_of(bank, settings_of(video_share=0.5), 100)
-    different = plan["template_picture"] != plan["search_picture"]
+    different = plan["template_image"] != plan["search_image"]
     assert different.all() if frames > 1 else not different.any()
 
 
 def test_sets_that_are_not_there_are_told(bank, caplog):
     LiteBatches(bank, settings_of(set_weights={"vidoe": 3.0}), 0, 2)
-    assert "set_weights names vidoe, of which there are no data; the sets are drawn, video" in caplog.text
+    assert "set_weights names vidoe, for which there is no data; the data sets are drawn, video" in caplog.text
 
 
 def test_sets_that_are_all_left_out_are_refused(bank):
@@ -191,9 +191,9 @@ def test_sets_that_are_all_left_out_are_refused(bank):
 def test_long_context_is_half_of_the_track_apart():
     bank = bank_of(*squares(1, frames=7))
     plan = plan_of(bank, settings_of(long_context=1.0), 500)
-    gap = (plan["template_picture"] - plan["search_picture"]).abs()
+    gap = (plan["template_image"] - plan["search_image"]).abs()
     assert gap.min() >= 3 and set(gap.tolist()) == {3, 4, 5, 6}
-    assert (plan["template_picture"] < plan["search_picture"]).float().mean() == pytest.approx(0.5, abs=0.1)
+    assert (plan["template_image"] < plan["search_image"]).float().mean() == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize("box", [[54, 54, 1, 1], [54, 50, 1, 40], [30, 54, 60, 1], [0, 0, 108, 108]])

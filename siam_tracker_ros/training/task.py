@@ -1,0 +1,169 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a method gives to the trainer: settings, the network with its losses, the stages of a run, and batches."""
+
+import abc
+import dataclasses
+import math
+import typing
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+from siam_tracker_ros.training.validation import ValidationSettings
+
+Batch = Mapping[str, torch.Tensor]
+Losses = dict[str, torch.Tensor]  # scalars by name
+
+
+class Batches(typing.Protocol):
+    """Source of the training batches of one process."""
+
+    def draw(self, step: int) -> Batch:
+        """Return the batch of a step, counted from 0; it depends on the step, the process and the settings alone."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoopSettings(abc.ABC):
+    """Settings that the training runs of all methods share.
+
+    Attributes:
+        MAY_CHANGE: dotted names of the settings, or sections, that may differ on resume; so may every `path`.
+        output: folder for the checkpoints, the log and the weights.
+        seed: of the weights and the batches; a different one on resume draws different batches.
+        device: "auto", "cpu", "cuda" or "cuda:N"; under torchrun each process takes its own GPU.
+        precision: "bf16" for mixed precision with bfloat16, or "fp32", which also disables TF32 on a GPU.
+        compile: compile the step with torch.compile, which takes minutes at the start.
+        average_decay: of the moving average of the weights, which is validated and saved for use.
+        log_every: steps between lines of the log.
+        checkpoint_every: steps between checkpoints.
+        keep: number of newest checkpoints that are kept.
+        validation: see ValidationSettings; None for no validation.
+    """
+
+    MAY_CHANGE: typing.ClassVar[tuple[str, ...]] = (
+        "output", "seed", "device", "compile", "log_every", "checkpoint_every", "keep", "validation",
+    )  # fmt: skip
+    RANGES: typing.ClassVar = {
+        "seed": (0, 2**32 - 1),
+        "average_decay": (0, 1),
+        "log_every": (1, math.inf),
+        "checkpoint_every": (1, math.inf),
+        "keep": (1, math.inf),
+    }
+
+    output: str
+    seed: int = 0
+    device: str = "auto"
+    precision: typing.Literal["bf16", "fp32"] = "bf16"
+    compile: bool = False
+    average_decay: float = 0.997
+    log_every: int = 20
+    checkpoint_every: int = 500
+    keep: int = 3
+    validation: ValidationSettings | None = None
+
+    @property
+    @abc.abstractmethod
+    def model(self) -> str:
+        """Name of the model for `create_tracker`."""
+
+    @property
+    @abc.abstractmethod
+    def process_batch(self) -> int:
+        """Pairs per step and process."""
+
+    @property
+    def depends_on_world_size(self) -> bool:
+        """True if results depend on the number of processes even at the same global batch."""
+        return False
+
+    @property
+    def has_unused_parameters(self) -> bool:
+        """True if parameters that learn may get no gradient: DDP then needs `find_unused_parameters`."""
+        return False
+
+    @abc.abstractmethod
+    def prepare(self, device: torch.device, rank: int, processes: int) -> "Task":
+        """Read the data and make the network.
+
+        Args:
+            device: of the batches.
+            rank: of this process, counted from 0.
+            processes: number of all processes.
+        """
+
+
+class Learner(nn.Module, abc.ABC):
+    """A network and its losses in one module, as data-parallel training and torch.compile need them."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    @abc.abstractmethod
+    def forward(self, batch: Batch) -> Losses:
+        """Return scalars by name: `total`, which is minimized, and figures for the log."""
+
+
+class Curriculum(abc.ABC):
+    """The stages of a run: which parameters learn, and at what rate.
+
+    Attributes:
+        steps: length of the run.
+        max_grad_norm: norm that the gradient of all parameters is clipped to; None for no clipping.
+        max_loss: a step is skipped when its loss, the mean over all processes, is above it or NaN; None to skip no step
+            and to end the run at a loss that is NaN or infinite.
+        max_skipped: number of consecutive steps that may be skipped; one more ends the run.
+    """
+
+    steps: int
+    max_grad_norm: float | None = None
+    max_loss: float | None = None
+    max_skipped: int = 100
+
+    @abc.abstractmethod
+    def changes_at(self, step: int) -> bool:
+        """Whether `start_stage` is due before a step, counted from 0; it always is before step 0."""
+
+    @abc.abstractmethod
+    def start_stage(
+        self, learner: Learner, step: int, optimizer: torch.optim.Optimizer | None
+    ) -> torch.optim.Optimizer:
+        """Set `requires_grad` and train or eval mode for the stage that contains `step`.
+
+        Args:
+            learner: of the Task.
+            step: counted from 0; on resume it may be any step of the stage.
+            optimizer: of the stage before; None at the start.
+
+        Returns:
+            The optimizer of the stage, which may be the same.
+        """
+
+    @abc.abstractmethod
+    def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        """Set the learning rate of each parameter group for a step."""
+
+    def take_step(
+        self,
+        learner: Learner,
+        optimizer: torch.optim.Optimizer,
+        loss: torch.Tensor,
+        backward: Callable[[torch.Tensor], typing.Any],
+    ) -> None:
+        """Update the parameters from a scalar loss; `backward(loss)` computes the gradients of all processes."""
+        optimizer.zero_grad(set_to_none=True)
+        backward(loss)
+        if self.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(learner.parameters(), self.max_grad_norm)
+        optimizer.step()
+
+
+class Task(typing.NamedTuple):
+    """What is trained, in which stages and on what; the batches are on the device that `LoopSettings.prepare` got."""
+
+    learner: Learner
+    curriculum: Curriculum
+    batches: Batches
