@@ -56,6 +56,7 @@ def models_table(models: Sequence["Method"]) -> str:
 def model_details(model: "Method") -> str:
     """Return all that is known of a model: its size, its weights, its settings and its presets."""
     from siam_tracker_ros.core.registry import make_tracker_settings
+    from siam_tracker_ros.executors import EXECUTORS
 
     facts = {
         "parameters": _parameters(model),
@@ -63,7 +64,7 @@ def model_details(model: "Method") -> str:
         "inputs": f"template {model.template_side} x {model.template_side} pixels, "
         f"search region {model.search_side} x {model.search_side}",
         "masks": "yes" if model.has_masks else "no",
-        "runtimes": ", ".join(model.runtimes),
+        "runtimes": ", ".join(executor.name for executor in EXECUTORS),
         "weights": "come with the package" if model.shipped_weights else "do not come with the package",
         "checkpoint": model.checkpoint or "-",
         "published at": model.published or "-",

@@ -33,9 +33,9 @@ from siam_tracker_ros.errors import InvalidSettingError, WeightsError
         (["train", "missing.yaml", "--set", "steps"], "'steps' is not a setting, expected NAME=VALUE"),
         (["train", "missing.yaml", "--set", "pairs={"], "is not a YAML value"),
         (["bench", "--baselines", "yolo"], "baseline is 'yolo', expected one of csrt, kcf, mil"),
-        (["bench", "--models", "siamfoo"], 'model is "siamfoo", expected one of lite'),
+        (["bench", "--models", "siamfoo"], "model is 'siamfoo', expected one of lite"),
         (["bench", "--seconds", "0"], "'0' is not a whole number above 0"),
-        (["models", "siamfoo"], 'model is "siamfoo", expected one of lite'),
+        (["models", "siamfoo"], "model is 'siamfoo', expected one of lite"),
         (["bench", "--frames", "-3"], "'-3' is not a whole number above 0"),
     ],
 )

@@ -26,7 +26,7 @@ from siam_tracker_ros.geometry import cxcywht_to_corners
         (["--box", "10,8,20,16", "--output", "clip.avi"], "both read and written"),
         (["--box", "10,8,20,16", "--results", "clip.avi"], "both read and written"),
         (["--box", "10,8,20,16", "--masks", "masks", "--model", "ocean"], "model ocean has no masks to write"),
-        (["--box", "10,8,20,16", "--masks", "masks", "--model", "siamfoo"], 'model is "siamfoo", expected one of'),
+        (["--box", "10,8,20,16", "--masks", "masks", "--model", "siamfoo"], "model is 'siamfoo', expected one of"),
         (["--box", "10,8,20,16", "--set", "lr"], "'lr' is not a setting, expected NAME=VALUE"),
         (["--box", "10,8,20,16", "--set", "device=cpu"], "--set device is not for settings of the model; use --device"),
     ],
