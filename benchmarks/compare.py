@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 from siam_tracker_ros import TrackResult, create_tracker
 from siam_tracker_ros.cli.tables import format_table
+from siam_tracker_ros.data.sequence_folder import load_sequences
 from siam_tracker_ros.errors import InvalidInputError, SiamTrackerError
 from siam_tracker_ros.evaluation.bench import OpenCvTracker, time_in_turns
 from siam_tracker_ros.evaluation.metrics import mean_scores, score_boxes
-from siam_tracker_ros.evaluation.sequences import load_sequences
 
 SIZE_WH = (640, 480)
 WARM_UP = 5  # frames of each sequence that are not timed

@@ -7,10 +7,7 @@ python3 examples/python_api.py clip.mp4 313,88,342,194
 
 import argparse
 
-from siam_tracker_ros.target_monitor import MonitorSettings
-from siam_tracker_ros.target_session import TargetSession
-
-from siam_tracker_ros import create_tracker
+from siam_tracker_ros import TargetSession, create_tracker
 from siam_tracker_ros.frames import open_frames
 
 
@@ -22,8 +19,8 @@ def follow(frames, box_xywh, tracker):
         box_xywh: the target in the first frame: left, top, width, height in pixels.
         tracker: what `create_tracker` returns.
     """
-    session = TargetSession(tracker, MonitorSettings())
-    session.init(next(frames), box_xywh, target_id="target_1", class_id="target")
+    session = TargetSession(tracker)
+    session.init(next(frames), box_xywh)
     for image_bgr in frames:
         yield session.observe(image_bgr)
 

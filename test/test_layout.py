@@ -19,10 +19,10 @@ FOLDERS = {
     "methods": {"core", "layers", "weights", "data", "training"},
     "data": {"core"},
     "training": {"core", "data", "evaluation", "executors", "weights"},
-    "evaluation": {"core", "demo"},
-    "demo": {"core"},
+    "evaluation": {"core", "data"},
+    "demo": {"core", "data"},
     "cli": {"core", "data", "demo", "evaluation", "executors", "training", "weights"},
-    "node": {"cli", "core", "demo", "evaluation", "executors", "msg", "srv"},
+    "node": {"core", "data", "demo", "executors", "msg", "srv"},
 }
 # The methods whose modules each method may import.
 METHODS = {

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from siam_tracker_ros.cli.arguments import DEFAULT_MODEL, add_execution, make_model_tracker, positive_int_argument
+from siam_tracker_ros.arguments import positive_int_argument
+from siam_tracker_ros.cli.options import DEFAULT_MODEL, add_execution, make_model_tracker
 from siam_tracker_ros.cli.tables import format_table
 
 if typing.TYPE_CHECKING:

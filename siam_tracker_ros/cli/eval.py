@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from siam_tracker_ros.cli.arguments import add_model, make_tracker
+from siam_tracker_ros.cli.options import add_model, make_tracker
 from siam_tracker_ros.cli.tables import format_table
 
 if typing.TYPE_CHECKING:
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Track every sequence and print a table with the scores of each, and their mean."""
+    from siam_tracker_ros.data.sequence_folder import load_sequences
     from siam_tracker_ros.evaluation.metrics import mean_scores
     from siam_tracker_ros.evaluation.one_pass import run_one_pass
-    from siam_tracker_ros.evaluation.sequences import load_sequences
 
     sequences = load_sequences(args.sequences)
     runs = run_one_pass(make_tracker(args), sequences, args.results)

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from siam_tracker_ros.cli.arguments import add_model, box_argument, make_tracker
+from siam_tracker_ros.arguments import box_argument
+from siam_tracker_ros.cli.options import add_model, make_tracker
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
@@ -60,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Track, and write the video, the results and the masks that the options ask for."""
     from siam_tracker_ros.core.monitor import TargetState
+    from siam_tracker_ros.data.sequence_folder import result_line
     from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, write_mask
-    from siam_tracker_ros.evaluation.sequences import result_line
     from siam_tracker_ros.frames import VideoSink, open_frames
 
     _check_outputs(args)

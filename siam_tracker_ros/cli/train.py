@@ -5,7 +5,7 @@
 import argparse
 from pathlib import Path
 
-from siam_tracker_ros.cli.arguments import add_set
+from siam_tracker_ros.cli.options import add_set
 
 SUMMARY = "Train a model as a YAML file says."
 EXAMPLE = "siam-tracker train config/train/lite.yaml --set data.datasets.0.path=shards --set output=runs/lite"

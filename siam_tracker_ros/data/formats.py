@@ -109,7 +109,7 @@ def _check_level(folder: pathlib.Path, pattern: str, kind: str, problems: Proble
         return False
     if _holds(folder, pattern):
         return True
-    near = [*list(folder.resolve().parents)[:3], *_subfolders(folder, "*"), *_subfolders(folder, "*/*")]
+    near = [*_subfolders(folder, "*"), *_subfolders(folder, "*/*"), *list(folder.resolve().parents)[:3]]
     right = next((place for place in near if _holds(place, pattern)), None)
     seen = ", ".join([place.name for place in sorted(folder.iterdir())][:5]) or "nothing"
     fault = f"has no {pattern} in it, but {seen}"

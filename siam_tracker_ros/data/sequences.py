@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Own footage: folders of sequences as `evaluation.sequences` describes them, with or without masks."""
+"""Own footage: folders of sequences as `sequence_folder` describes them, with or without masks."""
 
 import pathlib
 
@@ -10,9 +10,9 @@ from siam_tracker_ros.data.files import ListedFiles
 from siam_tracker_ros.data.label_maps import LabelMaps
 from siam_tracker_ros.data.otb import list_images
 from siam_tracker_ros.data.problems import Problems
+from siam_tracker_ros.data.sequence_folder import load_sequence
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.evaluation.sequences import load_sequence
 
 
 def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from siam_tracker_ros.cli.arguments import box_argument
+from siam_tracker_ros.arguments import box_argument
 
 
 def parse_arguments(args: Sequence[str] | None = None) -> argparse.Namespace:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from siam_tracker_ros.data.sequence_folder import read_boxes
 from siam_tracker_ros.demo.report import Truth
 from siam_tracker_ros.demo.scene import FPS as SCENE_FPS
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.evaluation.sequences import read_boxes
 from siam_tracker_ros.frames import open_frames
 from siam_tracker_ros.geometry import check_box_xywh
 

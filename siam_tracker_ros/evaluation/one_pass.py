@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from siam_tracker_ros.data.sequence_folder import Sequence, write_results
 from siam_tracker_ros.drawing import write_mask
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, score_boxes
-from siam_tracker_ros.evaluation.sequences import Sequence, write_results
 from siam_tracker_ros.evaluation.tracker import SequenceTracker
 
 

@@ -8,12 +8,12 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
+from siam_tracker_ros.data.sequence_folder import write_results
 from siam_tracker_ros.demo.arguments import parse_arguments
 from siam_tracker_ros.demo.clip import Clip, camera_clip, rendered_clip, video_clip
 from siam_tracker_ros.demo.processes import DemoError
 from siam_tracker_ros.demo.report import figures, write_plot, write_video
 from siam_tracker_ros.errors import SiamTrackerError
-from siam_tracker_ros.evaluation.sequences import write_results
 from siam_tracker_ros.node.demo_client import VideoRecorder
 from siam_tracker_ros.node.demo_graph import play
 

@@ -12,10 +12,10 @@ from torch import nn
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.tracker import Tracker
+from siam_tracker_ros.data.sequence_folder import load_sequences
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import mean_scores, score_boxes
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
-from siam_tracker_ros.evaluation.sequences import load_sequences
 
 
 @dataclasses.dataclass(frozen=True)

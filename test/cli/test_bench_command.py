@@ -8,8 +8,9 @@ import torch
 from cli_testing import BoxThatStays, run
 
 from siam_tracker_ros import create_tracker, list_models
-from siam_tracker_ros.cli.arguments import DEFAULT_MODEL
+from siam_tracker_ros.cli.options import DEFAULT_MODEL
 from siam_tracker_ros.core import registry
+from siam_tracker_ros.executors import TorchExecutor
 
 
 class ToyNetwork(torch.nn.Module):
@@ -17,6 +18,7 @@ class ToyNetwork(torch.nn.Module):
         super().__init__()
         self.backbone = torch.nn.Conv2d(3, 4, 3)
         self.head = torch.nn.Conv2d(4, 1, 1)
+        self.executor = TorchExecutor()
 
     def forward(self, image):
         return self.head(self.backbone(image))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from cli_testing import run
 
-from siam_tracker_ros.evaluation.sequences import read_results
+from siam_tracker_ros.data.sequence_folder import read_results
 
 
 def test_eval_takes_settings(created, sequences):

@@ -8,7 +8,7 @@ import pytest
 from cli_testing import BoxThatStays, run
 
 from siam_tracker_ros.core import registry
-from siam_tracker_ros.evaluation.sequences import read_results
+from siam_tracker_ros.data.sequence_folder import read_results
 from siam_tracker_ros.frames import VideoSink, open_frames
 from siam_tracker_ros.geometry import cxcywht_to_corners
 

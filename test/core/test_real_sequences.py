@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros import create_tracker, list_models
-from siam_tracker_ros.evaluation.sequences import load_sequence
+from siam_tracker_ros.data.sequence_folder import load_sequence
 
 SEQUENCES = ("crossing", "davis-car-shadow", "davis-libby")
 FRAMES = 4

@@ -9,10 +9,11 @@ import numpy as np
 import pages
 import pytest
 from pages import PAGES
-from siam_tracker_ros.trackers.registry import find_model
 
 from siam_tracker_ros import cli, list_models
+from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.frames import VideoSink
+from siam_tracker_ros.settings import settings_of
 
 EXAMPLES = [(page, example) for page in PAGES for example in pages.code_blocks(page, "python")]
 
@@ -45,12 +46,12 @@ def test_presets_and_settings_that_are_shown_exist():
     assert shown_calls and in_python and in_launch
     for name, preset, *settings in (*shown_calls, *in_python, *in_launch):
         model = find_model(name)
-        assert preset in model.presets and set(settings) <= model.tracker_class.settings_class.RANGES.keys()
+        assert preset in model.presets and set(settings) <= settings_of(model.tracker_class.settings_class).keys()
 
 
 @pytest.mark.parametrize("page, line", pages.commands("siam-tracker"))
 def test_command_lines_can_be_parsed(page, line):
-    cli._parser().parse_args(shlex.split(line))
+    cli.make_parser().parse_args(shlex.split(line))
 
 
 @pytest.mark.parametrize("page, example", EXAMPLES, ids=[page for page, _ in EXAMPLES])

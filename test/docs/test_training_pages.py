@@ -10,13 +10,14 @@ import pages
 import pytest
 import yaml
 from pages import ROOT
-from siam_tracker_ros.training.datasets import FORMATS, DatasetSettings
-from siam_tracker_ros.training.pseudo_labels import LabelSettings
-from siam_tracker_ros.training.settings import make_settings
 
 from siam_tracker_ros import cli
+from siam_tracker_ros.data import FORMATS, DatasetSettings
+from siam_tracker_ros.settings import make_settings
 from siam_tracker_ros.training.train import read_training
 from siam_tracker_ros.training.validation import ValidationSettings
+from tools.label.__main__ import make_parser
+from tools.label.settings import LabelSettings
 
 TRAINING = pages.commands(r"(?:siam-tracker|torchrun --nproc-per-node \d+ -m siam_tracker_ros)(?= train)")
 LABELLING = pages.commands(r"python -m tools\.label")
@@ -25,13 +26,13 @@ PAGES = [f"docs/{name}.md" for name in ("training", "datasets", "recipes")]
 
 @pytest.mark.parametrize("page, command", TRAINING)
 def test_training_commands_can_be_run_as_far_as_their_settings_go(page, command):
-    args = cli._parser().parse_args(shlex.split(command))
+    args = cli.make_parser().parse_args(shlex.split(command))
     read_training(ROOT / args.config, dict(args.overrides))
 
 
 @pytest.mark.parametrize("page, command", LABELLING)
 def test_labelling_commands_can_be_run_as_far_as_their_settings_go(page, command):
-    args = cli._parser().parse_args(["label", *shlex.split(command)])
+    args = make_parser().parse_args(shlex.split(command))
     make_settings(LabelSettings, dict(args.overrides), "--set")
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.core.tracker import TrackResult
+from siam_tracker_ros.data.sequence_folder import load_sequence, load_sequences, read_boxes, read_results, write_results
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, mean_scores, score_boxes
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
-from siam_tracker_ros.evaluation.sequences import load_sequence, load_sequences, read_boxes, read_results, write_results
 
 NAN = float("nan")
-SCORER = Path(__file__).resolve().parent.parent.parent / "shared" / "tools" / "score.py"
+SCORER = Path(__file__).resolve().parents[3] / "shared" / "tools" / "score.py"
 
 
 class ScriptedTracker:

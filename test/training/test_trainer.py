@@ -16,9 +16,9 @@ import torch
 from tiny_training import TinyNetwork, TinyTraining, tiny_settings
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.data.sequence_folder import load_sequences
 from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError, TrainingError
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
-from siam_tracker_ros.evaluation.sequences import load_sequences
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.settings import to_values
 from siam_tracker_ros.training.checkpoints import Checkpoints, load_checkpoint

@@ -8,12 +8,10 @@ error that one sentence explains, 130 stopped with Ctrl-C.
 
 import argparse
 import sys
-import typing
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
+from siam_tracker_ros.arguments import setting_argument
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.methods.lite.teacher import LightFcTeacher
 from siam_tracker_ros.settings import make_settings
@@ -26,7 +24,7 @@ PROGRAM = "python -m tools.label"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name; None: this process's own); return the exit status."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     try:
         _show(_label(args))
     except SiamTrackerError as error:
@@ -43,7 +41,8 @@ def _fail(sentence: str) -> int:
     return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Make training shards from clips without labels: targets that a teacher tracks alike forward and "
@@ -67,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--set",
-        type=_setting,
+        type=setting_argument,
         action="append",
         default=[],
         metavar="NAME=VALUE",
@@ -75,18 +74,6 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting of the labelling, as reach=60; may be repeated",
     )
     return parser
-
-
-def _setting(text: str) -> tuple[str, typing.Any]:
-    """Return name and value of "NAME=VALUE", whose value is YAML; a `type` for argparse."""
-    name, equals, value = text.partition("=")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise argparse.ArgumentTypeError(f"{text!r}: {value!r} is not a YAML value") from None
-    if not (name and equals and value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a setting, expected NAME=VALUE")
-    return name, parsed
 
 
 def _label(args: argparse.Namespace) -> LabelReport:
