@@ -3,11 +3,15 @@
 """The models by name, and how a tracker is made of one."""
 
 import collections.abc
+import functools
+import importlib.metadata
+import logging
 import os
 import re
 
 import torch
 
+from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
 from siam_tracker_ros.executors import select_executor
 from siam_tracker_ros.executors.device import prepare_for_inference, select_device, select_precision
@@ -15,24 +19,57 @@ from siam_tracker_ros.methods import METHODS
 from siam_tracker_ros.settings import check_setting
 from siam_tracker_ros.weights.checkpoint import load_weights, read_weights, unwrap
 
+logger = logging.getLogger(__name__)
+
 LOOKS_LIKE = 0.5  # share of keys and shapes in common from which on a file is said to be a model's
 
 
-def list_models():
-    """Return the models as a tuple of Method, the default first."""
-    return METHODS
+ENTRY_POINTS = "siam_tracker_ros.methods"  # where another package names its methods: name = module:METHOD
 
 
-def find_model(name):
+@functools.cache
+def list_models() -> tuple[Method, ...]:
+    """Return all methods, the default first, then this package's others, then those of other installed packages.
+
+    A method of another package that cannot be imported is left out with a warning.
+    """
+    found = list(METHODS)
+    for entry_point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            found.append(_load(entry_point))
+        except InvalidSettingError as error:
+            logger.warning("%s", error)
+    return tuple(found)
+
+
+def find_model(name: str) -> Method:
     """Return the Method of a name.
 
     Raises:
-        InvalidSettingError: no model has this name; the message lists those that there are.
+        InvalidSettingError: no method has this name, the message lists those that there are; or it is another package's
+            and cannot be imported.
     """
-    for info in METHODS:
-        if info.name == name:
-            return info
-    raise InvalidSettingError(f"model is {name!r}, expected one of {', '.join(info.name for info in METHODS)}")
+    for method in METHODS:
+        if method.name == name:
+            return method
+    for entry_point in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
+        return _load(entry_point)
+    raise InvalidSettingError(f"model is {name!r}, expected one of {', '.join(info.name for info in list_models())}")
+
+
+def _load(entry_point: importlib.metadata.EntryPoint) -> Method:
+    try:
+        method = entry_point.load()
+    except Exception as error:  # whatever another package does when it is imported
+        raise InvalidSettingError(
+            f"model {entry_point.name!r} of {entry_point.value} cannot be imported ({type(error).__name__}: {error}); "
+            "mend or uninstall its package"
+        ) from error
+    if not isinstance(method, Method) or method.name != entry_point.name:
+        raise InvalidSettingError(
+            f"{entry_point.value}, named as the model {entry_point.name!r}, is {method!r}, expected a Method of this name"
+        )
+    return method
 
 
 def find_trained(name):
@@ -41,10 +78,10 @@ def find_trained(name):
     Raises:
         InvalidSettingError: no method is trained by this name; the message lists those that are.
     """
-    for method in METHODS:
+    for method in list_models():
         if name in method.trained_names:
             return method
-    known = ", ".join(known for method in METHODS for known in method.trained_names)
+    known = ", ".join(known for method in list_models() for known in method.trained_names)
     raise InvalidSettingError(f"method is {name!r}, expected one of {known}")
 
 
@@ -123,14 +160,14 @@ def load_network(info, weights, what):
 def identify(weights):
     """Return the models, as a tuple of Method, whose network has most in common with weights; () for none."""
     likeness = {}
-    for info in METHODS:
+    for info in list_models():
         state = info.network_class.translate_state_dict(weights)
         with torch.device("meta"):
             expected = _shapes(info.network_class.for_state(state).state_dict())
         given = _shapes(state)
         likeness[info] = len(expected & given) / max(1, len(expected | given))
     best = max(likeness.values())
-    return tuple(info for info in METHODS if likeness[info] == best >= LOOKS_LIKE)
+    return tuple(info for info in list_models() if likeness[info] == best >= LOOKS_LIKE)
 
 
 def _shapes(state):
