@@ -4,7 +4,10 @@
 
     ros2 launch siam_tracker_ros tracker.launch.py image_topic:=/camera/image_raw
 
-Arguments that are left empty keep the value of the parameter file.
+    ros2 launch siam_tracker_ros tracker.launch.py image_topic:=/camera/image_raw \
+        model:=siammask_sharp weights:=/path/to/SiamMask_DAVIS.pth preset:=davis
+
+An argument that is left empty keeps the value of the parameter file.
 """
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -13,32 +16,33 @@ from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 
-# Arguments that are parameters of the node, and their types.
-PARAMETERS = {"image_transport": str, "model": str, "weights": str, "device": str, "autostart": bool}
+# Arguments that are parameters of the node: type and meaning.
+PARAMETERS = {
+    "image_transport": (str, "raw, or compressed for IMAGE_TOPIC/compressed."),
+    "model": (str, "Name of the model; `siam-tracker models` lists them."),
+    "weights": (str, "Path of a checkpoint."),
+    "preset": (str, "Named set of published settings."),
+    "runtime": (str, "auto, torch or onnx."),
+    "device": (str, "auto, cpu, cuda or cuda:N."),
+    "autostart": (bool, "true, or false to wait for a lifecycle manager."),
+}
 
 
-def generate_launch_description():
+def generate_launch_description() -> LaunchDescription:
     """Return the launch description: arguments and one lifecycle node."""
     default_params = PathJoinSubstitution([FindPackageShare("siam_tracker_ros"), "config", "tracker.yaml"])
     return LaunchDescription(
         [
             DeclareLaunchArgument("image_topic", default_value="image", description="Topic of the images."),
-            DeclareLaunchArgument(
-                "image_transport",
-                default_value="",
-                description="raw, or compressed for IMAGE_TOPIC/compressed.",
+            *(
+                DeclareLaunchArgument(name, default_value="", description=description)
+                for name, (_, description) in PARAMETERS.items()
             ),
-            DeclareLaunchArgument("model", default_value="", description="Name of the model."),
-            DeclareLaunchArgument("weights", default_value="", description="Path of a checkpoint."),
-            DeclareLaunchArgument("device", default_value="", description="auto, cpu, cuda or cuda:N."),
             DeclareLaunchArgument("params_file", default_value=default_params, description="Parameter file."),
             DeclareLaunchArgument("name", default_value="tracker", description="Name of the node."),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
-            DeclareLaunchArgument(
-                "autostart", default_value="", description="true, or false to wait for a lifecycle manager."
-            ),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
             OpaqueFunction(function=make_node),
@@ -46,11 +50,11 @@ def generate_launch_description():
     )
 
 
-def make_node(context):
+def make_node(context: LaunchContext) -> list[LifecycleNode]:
     """Return the node, with only those parameters that were given."""
     given = {
         name: ParameterValue(LaunchConfiguration(name), value_type=value_type)
-        for name, value_type in PARAMETERS.items()
+        for name, (value_type, _) in PARAMETERS.items()
         if LaunchConfiguration(name).perform(context)
     }
     given["use_sim_time"] = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)

@@ -19,35 +19,49 @@ import typing
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 from siam_tracker_ros.errors import (
+    DatasetError,
     InvalidInputError,
     InvalidSettingError,
     NotInitializedError,
     SiamTrackerError,
+    TrainingError,
     WeightsError,
 )
 
 if typing.TYPE_CHECKING:
     from siam_tracker_ros.core.method import Method
+    from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
     from siam_tracker_ros.core.registry import create_tracker, list_models
+    from siam_tracker_ros.core.session import Observation, TargetSession
     from siam_tracker_ros.core.tracker import Tracker, TrackResult
 
 __all__ = [
+    "DatasetError",
     "InvalidInputError",
     "InvalidSettingError",
     "Method",
+    "MonitorSettings",
     "NotInitializedError",
+    "Observation",
     "SiamTrackerError",
+    "TargetSession",
+    "TargetState",
     "TrackResult",
     "Tracker",
+    "TrainingError",
     "WeightsError",
     "create_tracker",
     "list_models",
 ]
 
-# Imported when they are asked for, since torch comes with them: it takes more than a second and 190 MB, and a process
-# that only publishes or records images needs none of it.
-_PLACES = {
+# Imported when they are asked for, since torch comes with most of them: it takes more than a second and 190 MB, and a
+# process that only publishes or records images needs none of it.
+_MODULES = {
     "Method": "siam_tracker_ros.core.method",
+    "MonitorSettings": "siam_tracker_ros.core.monitor",
+    "Observation": "siam_tracker_ros.core.session",
+    "TargetSession": "siam_tracker_ros.core.session",
+    "TargetState": "siam_tracker_ros.core.monitor",
     "TrackResult": "siam_tracker_ros.core.tracker",
     "Tracker": "siam_tracker_ros.core.tracker",
     "create_tracker": "siam_tracker_ros.core.registry",
@@ -55,11 +69,11 @@ _PLACES = {
 }
 
 
-def __getattr__(name):
-    if name not in _PLACES:
+def __getattr__(name: str) -> typing.Any:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

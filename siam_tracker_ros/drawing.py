@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw a target onto a frame, in place: only the pixels that change are touched."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.errors import InvalidInputError
@@ -24,7 +28,14 @@ SUBPIXEL_BITS = 3  # OpenCV draws lines at fractions of 1/8 pixel
 FAR = 30000.0  # corners further out are moved in: OpenCV's drawing overflows beyond about 2 ** 15 pixels
 
 
-def draw_target(image_bgr, box_xywh, text="", color_bgr=GREEN, mask=None, polygon=None):
+def draw_target(
+    image_bgr: np.ndarray,
+    box_xywh: ArrayLike | None,
+    text: str = "",
+    color_bgr: Sequence[int] = GREEN,
+    mask: np.ndarray | None = None,
+    polygon: ArrayLike | None = None,
+) -> None:
     """Draw a target's mask, box, rotated box and caption onto a frame, in place.
 
     Args:
@@ -32,7 +43,7 @@ def draw_target(image_bgr, box_xywh, text="", color_bgr=GREEN, mask=None, polygo
         box_xywh: left, top, width, height in pixels; None or NaN draws no box, and the caption stands in the
             frame's top left corner.
         text: caption, one line, ASCII (OpenCV's font has no other characters).
-        color_bgr: colour of it all, three values 0..255.
+        color_bgr: blue, green, red, each 0..255.
         mask: bool or uint8 (H, W), tinted where not zero; or None.
         polygon: (N, 2) corners in pixels, drawn in place of the box; or None.
 
@@ -56,16 +67,17 @@ def draw_target(image_bgr, box_xywh, text="", color_bgr=GREEN, mask=None, polygo
         _caption(image_bgr, text, anchor, color_bgr)
 
 
-def mask_image(mask):
-    """Return a mask, bool (H, W), as an image of it: uint8 (H, W), 255 on the target and 0 elsewhere."""
+def mask_image(mask: np.ndarray) -> np.ndarray:
+    """Return a mask, bool (H, W), as an image: uint8 (H, W), 255 on the target and 0 elsewhere."""
     return mask.view(np.uint8) * np.uint8(255)
 
 
-def write_mask(path, mask):
-    """Write a mask, bool (H, W), as its image in a PNG file; the file's folder is made where needed.
+def write_mask(path: Path, mask: np.ndarray) -> None:
+    """Write a mask, bool (H, W), as a PNG file with 255 on the target; its folder is made where needed.
 
     Args:
-        path: pathlib.Path that ends in .png.
+        path: file to write, ending in .png.
+        mask: bool (H, W).
 
     Raises:
         InvalidInputError: the file cannot be written.
@@ -75,11 +87,11 @@ def write_mask(path, mask):
         raise InvalidInputError(f"{path} cannot be written; check the folder's rights and the space on the disk")
 
 
-def _line_width(image_bgr):
+def _line_width(image_bgr: np.ndarray) -> int:
     return max(1, round(min(image_bgr.shape[:2]) / 240))
 
 
-def _tint(image_bgr, mask, color_bgr):
+def _tint(image_bgr: np.ndarray, mask: np.ndarray, color_bgr: Sequence[int]) -> None:
     if mask.shape != image_bgr.shape[:2]:
         raise InvalidInputError(f"mask is {mask.shape}, expected {image_bgr.shape[:2]}, the frame's height and width")
     mask = (mask != 0).view(np.uint8)
@@ -93,14 +105,14 @@ def _tint(image_bgr, mask, color_bgr):
     cv2.drawContours(image_bgr, contours, -1, color_bgr, 1)
 
 
-def _outline(image_bgr, corners, color_bgr):
+def _outline(image_bgr: np.ndarray, corners: NDArray[np.float64], color_bgr: Sequence[int]) -> None:
     # A pixel's centre is at i + 0.5 in our convention and at i in OpenCV's.
     points = np.round((corners - 0.5) * 2**SUBPIXEL_BITS).astype(np.int32)
     cv2.polylines(image_bgr, [points], True, color_bgr, _line_width(image_bgr), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _caption(image_bgr, text, anchor, color_bgr):
-    """Dark or light letters on a filled bar above the anchor, or as near to it as the frame allows."""
+def _caption(image_bgr: np.ndarray, text: str, anchor: Sequence[float], color_bgr: Sequence[int]) -> None:
+    """Draw dark or light letters on a filled bar above the anchor, or as near to it as the frame allows."""
     height, width = image_bgr.shape[:2]
     line = _line_width(image_bgr)
     scale = max(0.4, min(height, width) / 900)

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a caller can act on: each message says what was received, what was expected, what to do."""
+"""Errors that a caller can act on: each message says what was received, what was expected, and what to do."""
 
 
 class SiamTrackerError(Exception):
@@ -24,11 +24,11 @@ class NotInitializedError(SiamTrackerError, RuntimeError):
 
 
 class DatasetError(SiamTrackerError):
-    """Training data that is missing, half unpacked or cannot be read."""
+    """Training data that is missing, incomplete or unreadable."""
 
 
 class TrainingError(SiamTrackerError):
-    """A training run that cannot go on: a loss that is no number, a full disk, too little memory.
+    """A training run that cannot continue: a loss that is NaN, a full disk, too little memory.
 
-    The last checkpoint is whole, and the run can be taken up from it.
+    The last checkpoint is complete, and the run can be resumed from it.
     """

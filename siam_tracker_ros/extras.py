@@ -1,18 +1,18 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Packages that not every use of this one needs."""
+"""Optional dependencies, which the extras of this package install."""
 
 import importlib.util
 
 from siam_tracker_ros.errors import InvalidSettingError
 
 
-def require(purpose, *modules):
-    """Refuse what needs modules that are not installed, before it has begun.
+def require(purpose: str, *modules: str) -> None:
+    """Check that modules are installed before a long task begins.
 
     Args:
-        purpose: what needs them, as the beginning of the message.
-        modules: names of modules, which the extra `train` brings.
+        purpose: what needs them, the beginning of the message.
+        modules: names of modules that the extra `train` installs.
 
     Raises:
         InvalidSettingError: one of them is missing.

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every box conversion, once.
+"""Box conversions, and checks of images and boxes.
 
 Conventions. Pixels count from the top-left corner of the image: pixel column i covers the interval [i, i + 1),
 so a box that covers the whole image is (0, 0, width, height) and the centre of a box is x + w / 2.
@@ -9,21 +9,30 @@ so a box that covers the whole image is (0, 0, width, height) and the centre of 
     box_xyxy    left, top, right, bottom
     box_cxcywh  centre x, centre y, width, height
     box_cxcywht centre x, centre y, width, height, theta: a box turned by theta radians about its centre, clockwise
-                as seen on the screen (y points down)
+                on the screen (y points down)
     size_wh     width, height
 
-The conversions take NumPy arrays or torch tensors of shape (..., 4) and give the same kind back.
+Conversions of boxes of shape (..., 4) take NumPy arrays or torch tensors and return the same type.
 """
 
+import typing
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from siam_tracker_ros.errors import InvalidInputError
+
+if typing.TYPE_CHECKING:
+    import torch
+
+Boxes = typing.TypeVar("Boxes", np.ndarray, "torch.Tensor")
 
 MAX_RATIO = 10  # a target box's side over the image's
 
 
-def _join(parts):
-    """Concatenate along the last axis, for arrays and for tensors (without importing torch for arrays)."""
+def _join(parts: list[Boxes]) -> Boxes:
+    """Concatenate arrays or tensors along the last axis; torch is imported for tensors only."""
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts, axis=-1)
     import torch
@@ -31,79 +40,79 @@ def _join(parts):
     return torch.cat(parts, dim=-1)
 
 
-def xywh_to_xyxy(box_xywh):
+def xywh_to_xyxy(box_xywh: Boxes) -> Boxes:
     """Convert (..., 4) boxes from left, top, width, height to left, top, right, bottom."""
     return _join([box_xywh[..., :2], box_xywh[..., :2] + box_xywh[..., 2:]])
 
 
-def xyxy_to_xywh(box_xyxy):
+def xyxy_to_xywh(box_xyxy: Boxes) -> Boxes:
     """Convert (..., 4) boxes from left, top, right, bottom to left, top, width, height."""
     return _join([box_xyxy[..., :2], box_xyxy[..., 2:] - box_xyxy[..., :2]])
 
 
-def one_based_to_xywh(box):
-    """Convert (..., 4) boxes of left, top, width, height whose first pixel is called 1, as MATLAB does."""
+def one_based_to_xywh(box: Boxes) -> Boxes:
+    """Convert (..., 4) boxes of left, top, width, height whose pixels count from 1, as in MATLAB."""
     return _join([box[..., :2] - 1, box[..., 2:]])
 
 
-def pixels_to_xywh(box):
-    """Convert (..., 4) boxes of the outermost pixels inside, left, top, right, bottom, which count from 0."""
+def pixels_to_xywh(box: Boxes) -> Boxes:
+    """Convert (..., 4) boxes of left, top, right, bottom that name the outermost pixels inside, counted from 0."""
     return _join([box[..., :2], box[..., 2:] - box[..., :2] + 1])
 
 
-def xywh_to_cxcywh(box_xywh):
+def xywh_to_cxcywh(box_xywh: Boxes) -> Boxes:
     """Convert (..., 4) boxes from left, top, width, height to centre x, centre y, width, height."""
     return _join([box_xywh[..., :2] + box_xywh[..., 2:] / 2, box_xywh[..., 2:]])
 
 
-def cxcywh_to_xywh(box_cxcywh):
+def cxcywh_to_xywh(box_cxcywh: Boxes) -> Boxes:
     """Convert (..., 4) boxes from centre x, centre y, width, height to left, top, width, height."""
     return _join([box_cxcywh[..., :2] - box_cxcywh[..., 2:] / 2, box_cxcywh[..., 2:]])
 
 
-def cxcywh_to_xyxy(box_cxcywh):
+def cxcywh_to_xyxy(box_cxcywh: Boxes) -> Boxes:
     """Convert (..., 4) boxes from centre x, centre y, width, height to left, top, right, bottom."""
     half = box_cxcywh[..., 2:] / 2
     return _join([box_cxcywh[..., :2] - half, box_cxcywh[..., :2] + half])
 
 
-def ltrb_to_cxcywh(distance_ltrb, point_xy):
+def ltrb_to_cxcywh(distance_ltrb: Boxes, point_xy: Boxes) -> Boxes:
     """Convert (..., 4) distances from a point (..., 2) to the left, top, right and bottom side of a box around it."""
     before, after = distance_ltrb[..., :2], distance_ltrb[..., 2:]
     return _join([point_xy + (after - before) / 2, after + before])
 
 
-def normalized_to_pixels(box, size_wh):
+def normalized_to_pixels(box: ArrayLike, size_wh: Sequence[int]) -> NDArray[np.float64]:
     """Scale boxes (..., 4) of any format here from 0..1 of an image to its pixels; size_wh is (width, height)."""
     width, height = size_wh
     return np.asarray(box, dtype=np.float64) * np.array([width, height, width, height], dtype=np.float64)
 
 
-def xywh_to_corners(box_xywh):
-    """Return the corners (4, 2) of one box (4,), clockwise from the top left as seen on the screen."""
+def xywh_to_corners(box_xywh: ArrayLike) -> NDArray[np.float64]:
+    """Return the corners (4, 2) of one box (4,), clockwise on the screen from the top left."""
     x1, y1, x2, y2 = xywh_to_xyxy(np.asarray(box_xywh, dtype=np.float64))
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
 
 
-def order_corners(corners):
-    """Return the corners (4, 2) of a box clockwise on the screen, beginning with the one nearest to the top left."""
+def order_corners(corners: ArrayLike) -> NDArray[np.float64]:
+    """Return the corners (4, 2) of a box clockwise on the screen, from the one nearest to the top left."""
     corners = np.asarray(corners, dtype=np.float64)
     (ax, ay), (bx, by) = corners[2] - corners[0], corners[3] - corners[1]
     clockwise = corners if ax * by - ay * bx >= 0 else corners[::-1]  # y points down
     return np.roll(clockwise, -clockwise.sum(axis=1).argmin(), axis=0)
 
 
-def corners_to_cxcywh(corners):
-    """Return the upright box (4,) that bounds corners (4, 2), round the corners' mean."""
+def corners_to_cxcywh(corners: ArrayLike) -> NDArray[np.float64]:
+    """Return the upright box (4,) with the extent of corners (4, 2), centred on their mean."""
     corners = np.asarray(corners, dtype=np.float64)
     return np.concatenate([corners.mean(axis=0), np.ptp(corners, axis=0)])
 
 
-def corners_to_equal_area_cxcywh(corners):
-    """Return the upright box (4,) with the area of a rotated one and the shape of its bounds, and a pixel more.
+def corners_to_equal_area_cxcywh(corners: ArrayLike) -> NDArray[np.float64]:
+    """Return the upright box (4,) with the area of a rotated box and the aspect ratio of its bounds, one pixel larger.
 
-    The rule by which the VOT challenge's rotated boxes are made upright in PySOT; the pixel more stands for corners
-    that are centres of pixels.
+    PySOT converts the rotated boxes of the VOT challenge by this rule. The pixel is added because their corners are
+    centres of pixels.
     """
     corners = np.asarray(corners, dtype=np.float64)
     box = corners_to_cxcywh(corners)
@@ -112,17 +121,17 @@ def corners_to_equal_area_cxcywh(corners):
     return box
 
 
-def corners_to_cxcywht(corners):
-    """Return one rotated box (5,) from its corners (4, 2), in either direction and from any of them on.
+def corners_to_cxcywht(corners: ArrayLike) -> NDArray[np.float64]:
+    """Return one rotated box (5,) from its corners (4, 2), in either direction and from any corner.
 
-    Of the descriptions that fit, the one nearest to upright: theta is in -pi/4..pi/4, and the width is the side that
-    lies flatter. Of corners that are no rectangle, opposite sides are averaged.
+    theta is in -pi/4..pi/4, so the width is the side nearer to horizontal. Opposite sides are averaged where the
+    corners form no rectangle.
     """
     a, b, c, d = np.asarray(corners, dtype=np.float64)
     sides = np.array([b - a + c - d, c - b + d - a]) / 2
     lengths = np.hypot(*sides.T)
     width, height = lengths
-    longer = lengths.argmax()  # the direction of a side without length means nothing
+    longer = lengths.argmax()  # a side of length 0 has no direction
     angle = np.arctan2(sides[longer, 1], sides[longer, 0])
     quarters = round(angle / (np.pi / 2))
     if (quarters + longer) % 2:
@@ -130,18 +139,18 @@ def corners_to_cxcywht(corners):
     return np.array([*((a + b + c + d) / 4), width, height, angle - quarters * np.pi / 2])
 
 
-def cxcywht_to_corners(box_cxcywht):
-    """Return the corners (4, 2) of one rotated box (5,), clockwise on the screen; at theta 0 from the top left."""
+def cxcywht_to_corners(box_cxcywht: ArrayLike) -> NDArray[np.float64]:
+    """Return the corners (4, 2) of one rotated box (5,), clockwise on the screen; from the top left at theta 0."""
     x, y, w, h, theta = np.asarray(box_cxcywht, dtype=np.float64)
     along = np.array([np.cos(theta), np.sin(theta)]) * w / 2
     down = np.array([-np.sin(theta), np.cos(theta)]) * h / 2
     return np.array([x, y]) + np.array([-along - down, along - down, along + down, down - along])
 
 
-def iou_xywh(first_xywh, second_xywh):
+def iou_xywh(first_xywh: ArrayLike, second_xywh: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union of boxes (..., 4) with boxes (..., 4), broadcast; NumPy, 0..1.
 
-    Boxes without area overlap nothing; a box with a NaN gives 0.
+    A box without area, or with a NaN, gives 0.
     """
     first, second = np.asarray(first_xywh, dtype=np.float64), np.asarray(second_xywh, dtype=np.float64)
     a, b = xywh_to_xyxy(first), xywh_to_xyxy(second)
@@ -153,7 +162,7 @@ def iou_xywh(first_xywh, second_xywh):
     return np.nan_to_num(iou, nan=0.0, posinf=0.0)
 
 
-def check_image_bgr(image_bgr):
+def check_image_bgr(image_bgr: np.ndarray) -> np.ndarray:
     """Return the image when it is uint8 (H, W, 3) with at least one pixel; raise InvalidInputError otherwise."""
     if not isinstance(image_bgr, np.ndarray):
         raise InvalidInputError(
@@ -168,7 +177,7 @@ def check_image_bgr(image_bgr):
     return image_bgr
 
 
-def check_box_xywh(box_xywh, size_wh):
+def check_box_xywh(box_xywh: ArrayLike, size_wh: Sequence[int]) -> NDArray[np.float64]:
     """Return a target box as float64 (4,) when a tracker can start on it.
 
     Args:

@@ -1,29 +1,164 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Strict settings: a YAML file becomes frozen dataclasses, nested as the file is.
+"""The one grammar of settings: a frozen dataclass says what each of its fields means and takes.
 
-The annotation of a field says what it takes: bool, int, float, str, a typing.Literal, another such dataclass, list[X],
+    @dataclasses.dataclass(frozen=True)
+    class Example:
+        lr: float = setting(0.4, "Share of a new size that is taken over.", 0, 1)
+
+The same fields are read by Python (`create_tracker`), by `--set NAME=VALUE`, by YAML files and by ROS parameters, checked
+by the same code, and listed by `siam-tracker models NAME` and in the documentation.
+
+The annotation of a field says its type: bool, int, float, str, a typing.Literal, another such dataclass, list[X],
 tuple[X, ...], tuple[X, Y], dict[str, X], X | None, and typing.Any for what is checked where it is used. A number is
-finite and 0 or more, unless the class says otherwise in RANGES: {field: (lowest, highest)}. What else must hold is
-checked in `__post_init__`, which raises InvalidSettingError.
+finite and 0 or more, unless `setting` gives another range. What else must hold is checked in `__post_init__`, which
+raises InvalidSettingError.
 """
 
 import dataclasses
+import functools
 import math
 import pathlib
 import re
 import types
 import typing
+from collections.abc import Iterator, Mapping
 
 import yaml
 
 from siam_tracker_ros.errors import InvalidSettingError
 
-ANY_POSITIVE = (0, math.inf)
+T = typing.TypeVar("T")
+Change = typing.Literal["unconfigured", "any time", "at start"]
 PLAIN_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
-def read_settings(path, settings_class, overrides=None):
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What a setting means, which numbers it takes, and when it may change.
+
+    Attributes:
+        meaning: one or more sentences.
+        low, high: range of a number, or of each number of a list.
+        change: when a running node takes another value: while it is unconfigured, at any time (live), or at its start.
+    """
+
+    meaning: str = ""
+    low: float = 0
+    high: float = math.inf
+    change: Change = "unconfigured"
+
+    @property
+    def range(self) -> str:
+        """The range in words, as "0 to 1"."""
+        return f"{self.low:g} to {self.high:.10g}" if math.isfinite(self.high) else f"{self.low:g} or more"
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One setting of a settings class, for tables and descriptors.
+
+    Attributes:
+        name: of the field.
+        kind: its annotation.
+        default: its default value; dataclasses.MISSING where it must be set.
+        rule: Rule.
+    """
+
+    name: str
+    kind: typing.Any
+    default: typing.Any
+    rule: Rule
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The texts that it takes; () where it is no choice."""
+        return typing.get_args(self.kind) if typing.get_origin(self.kind) is typing.Literal else ()
+
+    @property
+    def allowed(self) -> str:
+        """The values that it takes, in words; empty for any text and for what is made of other settings."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.kind is bool:
+            return PLAIN_KINDS[bool]
+        return self.rule.range if self.kind in (int, float) else ""
+
+
+def setting(
+    default: typing.Any = dataclasses.MISSING,
+    meaning: str = "",
+    low: float = 0,
+    high: float = math.inf,
+    *,
+    change: Change = "unconfigured",
+    default_factory: typing.Any = dataclasses.MISSING,
+) -> typing.Any:
+    """Return a dataclass field that carries its Rule; without a default it must be set."""
+    rule = {"rule": Rule(meaning, low, high, change)}
+    if default_factory is not dataclasses.MISSING:
+        return dataclasses.field(default_factory=default_factory, metadata=rule)
+    return dataclasses.field(default=default, metadata=rule)
+
+
+def with_default(settings_class: type, name: str, default: typing.Any) -> typing.Any:
+    """Return a setting of a base class for a class below it, where it has another default."""
+    return dataclasses.field(default=default, metadata={"rule": settings_of(settings_class)[name].rule})
+
+
+@functools.cache
+def settings_of(settings_class: type) -> Mapping[str, Setting]:
+    """Return what there is to know of each setting of a class, by name."""
+    hints = typing.get_type_hints(settings_class)
+    ranges = {name: Rule("", *limits) for name, limits in getattr(settings_class, "RANGES", {}).items()}
+    return {
+        field.name: Setting(
+            field.name,
+            hints[field.name],
+            field.default,
+            field.metadata.get("rule", ranges.get(field.name, Rule())),
+        )
+        for field in dataclasses.fields(settings_class)
+        if field.init
+    }
+
+
+def check_setting(settings_class: type, name: str, value: typing.Any, source: str = "") -> typing.Any:
+    """Return the value that a setting takes, converted to its type.
+
+    Args:
+        settings_class: a settings class.
+        name: of one of its settings.
+        value: a plain value, as out of YAML.
+        source: where it comes from, as the beginning of a message.
+
+    Raises:
+        InvalidSettingError: no setting has this name, or it does not take the value.
+    """
+    known = settings_of(settings_class)
+    if name not in known:
+        raise InvalidSettingError(f"{source}unknown setting {name}; known are {', '.join(known)}")
+    return _value(known[name].kind, value, name, known[name].rule, source)
+
+
+def parse_setting(text: str) -> tuple[str, typing.Any]:
+    """Return name and value of "NAME=VALUE", whose value is YAML.
+
+    Raises:
+        InvalidSettingError: the text is something else.
+    """
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise InvalidSettingError(f"{text!r} is not a setting, expected NAME=VALUE")
+    try:
+        return name, yaml.load(value, Loader=_Loader)
+    except yaml.YAMLError:
+        raise InvalidSettingError(f"{text!r}: {value!r} is not a YAML value") from None
+
+
+def read_settings(
+    path: str | pathlib.Path, settings_class: type[T], overrides: Mapping[str, typing.Any] | None = None
+) -> T:
     """Read a YAML file into a dataclass.
 
     Args:
@@ -37,7 +172,7 @@ def read_settings(path, settings_class, overrides=None):
     return make_settings(settings_class, read_values(path, overrides), str(path))
 
 
-def read_values(path, overrides=None):
+def read_values(path: str | pathlib.Path, overrides: Mapping[str, typing.Any] | None = None) -> dict[str, typing.Any]:
     """Read a YAML file into a dictionary, not yet checked.
 
     Args:
@@ -61,7 +196,7 @@ def read_values(path, overrides=None):
     return values
 
 
-def make_settings(settings_class, values, source):
+def make_settings(settings_class: type[T], values: typing.Any, source: str) -> T:
     """Make a dataclass of plain values.
 
     Args:
@@ -76,7 +211,7 @@ def make_settings(settings_class, values, source):
     return _dataclass(settings_class, values, "", f"{source}: ")
 
 
-def to_values(settings):
+def to_values(settings: typing.Any) -> typing.Any:
     """The plain values of a dataclass, from which `make_settings` makes an equal one."""
     if dataclasses.is_dataclass(settings):
         return {field.name: to_values(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
@@ -87,7 +222,7 @@ def to_values(settings):
     return settings
 
 
-def differences(first, second):
+def differences(first: typing.Any, second: typing.Any) -> dict[str, tuple[typing.Any, typing.Any]]:
     """Names that two nested values do not agree on: {dotted name: (value in the first, value in the second)}.
 
     A name that one of them is without has None there.
@@ -101,7 +236,7 @@ def differences(first, second):
 class _Loader(yaml.SafeLoader):
     """YAML whose names stand once, and where 1e-3 is a number as in YAML 1.2."""
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[typing.Any, typing.Any]:
         names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for name in names:
             if names.count(name) > 1:
@@ -114,7 +249,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _replace(values, name, value, path):
+def _replace(values: dict[str, typing.Any], name: str, value: typing.Any, path: str | pathlib.Path) -> None:
     """Put a value where a dotted name leads; sections on the way are made where there are none."""
     *way, last = name.split(".")
     inner, place = values, ""
@@ -136,23 +271,21 @@ def _replace(values, name, value, path):
             inner, place = inner[key], f"{place}.{key}" if place else str(key)
 
 
-def _dataclass(kind, values, place, source):
-    if not isinstance(values, dict):
+def _dataclass(kind: type, values: typing.Any, place: str, source: str) -> typing.Any:
+    if not isinstance(values, Mapping):
         what = f"{place} is {_shown(values)}" if place else f"the file holds {_shown(values)}"
         raise InvalidSettingError(f"{source}{what}, expected lines of NAME: VALUE")
     prefix = f"{place}." if place else ""
-    fields = [field for field in dataclasses.fields(kind) if field.init]
-    names = [field.name for field in fields]
-    unknown = [name for name in values if name not in names]
+    known = settings_of(kind)
+    unknown = [name for name in values if name not in known]
     if unknown:
-        raise InvalidSettingError(f"{source}unknown setting {prefix}{unknown[0]}; known are {', '.join(names)}")
-    missing = [field.name for field in fields if _has_no_default(field) and field.name not in values]
+        raise InvalidSettingError(f"{source}unknown setting {prefix}{unknown[0]}; known are {', '.join(known)}")
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    missing = [name for name in known if _has_no_default(fields[name]) and name not in values]
     if missing:
         raise InvalidSettingError(f"{source}{', '.join(prefix + name for name in missing)} must be set")
-    hints, ranges = typing.get_type_hints(kind), getattr(kind, "RANGES", {})
     arguments = {
-        name: _value(hints[name], value, prefix + name, ranges.get(name, ANY_POSITIVE), source)
-        for name, value in values.items()
+        name: _value(known[name].kind, value, prefix + name, known[name].rule, source) for name, value in values.items()
     }
     try:
         return kind(**arguments)
@@ -160,57 +293,62 @@ def _dataclass(kind, values, place, source):
         raise InvalidSettingError(f"{source}{prefix}{error}") from error
 
 
-def _has_no_default(field):
+def _has_no_default(field: dataclasses.Field[typing.Any]) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _value(kind, value, place, limits, source):
+def _value(kind: typing.Any, value: typing.Any, place: str, rule: Rule, source: str) -> typing.Any:
     """Make a value of an annotated kind out of a plain one."""
     if dataclasses.is_dataclass(kind):
-        return _dataclass(kind, value, place, source)
+        return _dataclass(typing.cast(type, kind), value, place, source)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
 
-    def refuse(expected):
-        raise InvalidSettingError(f"{source}{place} is {_shown(value)}, expected {expected}")
+    def refusal(expected: str) -> InvalidSettingError:
+        return InvalidSettingError(f"{source}{place} is {_shown(value)}, expected {expected}")
 
-    def convert(own_kind, own_value, key):
-        return _value(own_kind, own_value, f"{place}.{key}", limits, source)
+    def convert(own_kind: typing.Any, own_value: typing.Any, key: object) -> typing.Any:
+        return _value(own_kind, own_value, f"{place}.{key}", rule, source)
 
     if kind is typing.Any:
         return value
     if origin in (typing.Union, types.UnionType):
         (other,) = (member for member in inner if member is not type(None))
-        return None if value is None else _value(other, value, place, limits, source)
+        return None if value is None else _value(other, value, place, rule, source)
     if origin is typing.Literal:
-        return value if value in inner else refuse(f"one of {', '.join(map(str, inner))}")
+        if value not in inner:
+            raise refusal(f"one of {', '.join(map(str, inner))}")
+        return value
     if origin in (list, tuple):
-        if not isinstance(value, list):
-            refuse("a list")
+        if not isinstance(value, (list, tuple)):
+            raise refusal("a list")
         endless = origin is list or inner[-1] is Ellipsis
         if not endless and len(value) != len(inner):
-            refuse(f"a list of {len(inner)}")
+            raise refusal(f"a list of {len(inner)}")
         kinds = [inner[0]] * len(value) if endless else inner
         return origin(convert(own, entry, number) for number, (own, entry) in enumerate(zip(kinds, value)))
     if origin is dict:
-        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            refuse("lines of NAME: VALUE, with names that are text")
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise refusal("lines of NAME: VALUE, with names that are text")
         return {key: convert(inner[1], entry, key) for key, entry in value.items()}
     if kind not in PLAIN_KINDS:
         raise TypeError(f"{place} is annotated {kind}, which no setting can be")
-    if isinstance(value, bool) != (kind is bool) or not isinstance(value, (int, float) if kind is float else kind):
-        refuse(PLAIN_KINDS[kind])
-    if kind in (int, float):
-        low, high = limits
-        if not math.isfinite(value) or not low <= value <= high:
-            refuse(f"{low:g} to {high:.10g}" if math.isfinite(high) else f"{low:g} or more")
+    accepted = (int, float) if kind in (int, float) else kind
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, accepted):
+        raise refusal(PLAIN_KINDS[kind])
+    if kind in (int, float) and not (math.isfinite(value) and rule.low <= value <= rule.high):
+        raise refusal(rule.range)
+    if kind is int and value != int(value):
+        raise refusal(PLAIN_KINDS[int])
     return kind(value)
 
 
-def _shown(value):
-    return "empty" if value is None else repr(value)
+def _shown(value: typing.Any) -> str:
+    if value is None:
+        return "empty"
+    return f"{value:g}" if isinstance(value, float) else repr(value)
 
 
-def _leaves(value, place=""):
+def _leaves(value: typing.Any, place: str = "") -> Iterator[tuple[str, typing.Any]]:
     """Dotted names and values of what is nested; an empty list or mapping is a value."""
     if isinstance(value, (dict, list)) and value:
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):

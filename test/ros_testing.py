@@ -14,47 +14,27 @@ import subprocess
 import threading
 
 import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Log
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CompressedImage, Image
+from siam_tracker_ros.msg import TrackerStatus
+from siam_tracker_ros.srv import InitTracker
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool, Trigger
+from vision_msgs.msg import Detection2D, Detection2DArray
+
+from siam_tracker_ros.node.image_conversion import fill_image
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-
-rclpy = pytest.importorskip("rclpy")
-
-from builtin_interfaces.msg import Time  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from lifecycle_msgs.srv import (
-    ChangeState,  # noqa: E402
-    GetState,  # noqa: E402
-)
-from rcl_interfaces.msg import Log  # noqa: E402
-from rcl_interfaces.srv import SetParametersAtomically  # noqa: E402
-from rclpy.context import Context  # noqa: E402
-from rclpy.executors import (
-    ExternalShutdownException,  # noqa: E402
-    SingleThreadedExecutor,  # noqa: E402
-)
-from rclpy.node import Node  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import (
-    DurabilityPolicy,  # noqa: E402
-    QoSProfile,  # noqa: E402
-)
-from sensor_msgs.msg import (
-    CompressedImage,  # noqa: E402
-    Image,  # noqa: E402
-)
-from siam_tracker_ros.msg import TrackerStatus  # noqa: E402
-from siam_tracker_ros.srv import InitTracker  # noqa: E402
-from std_msgs.msg import Header  # noqa: E402
-from std_srvs.srv import (
-    SetBool,  # noqa: E402
-    Trigger,  # noqa: E402
-)
-from vision_msgs.msg import (
-    Detection2D,  # noqa: E402
-    Detection2DArray,  # noqa: E402
-)
-
-from siam_tracker_ros.node.image_conversion import fill_image  # noqa: E402
 
 DEADLINE = 30.0  # seconds
 FRAME_ID = "camera_optical_frame"

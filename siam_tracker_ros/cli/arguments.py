@@ -1,12 +1,23 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Command line arguments that several programs of this package take."""
+"""Options that several commands share."""
 
 import argparse
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.settings import parse_setting
+
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.core.tracker import Tracker
+
+DEFAULT_MODEL = "lite"
 
 
-def box_argument(text):
-    """Return (x, y, w, h) as floats from "x,y,w,h" or "x y w h"; a `type` for argparse."""
+def box_argument(text: str) -> tuple[float, ...]:
+    """Return (x, y, w, h) from "x,y,w,h" or "x y w h"; a `type` for argparse."""
     try:
         box_xywh = tuple(float(part) for part in text.replace(",", " ").split())
     except ValueError:
@@ -16,3 +27,90 @@ def box_argument(text):
             f"{text!r} is not a box, expected x,y,w,h in pixels, for example 313,88,342,194"
         )
     return box_xywh
+
+
+def positive_int_argument(text: str) -> int:
+    """Return a whole number above 0; a `type` for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def setting_argument(text: str) -> tuple[str, typing.Any]:
+    """Return name and value from "NAME=VALUE" with a value in YAML; a `type` for argparse."""
+    try:
+        return parse_setting(text)
+    except InvalidSettingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_set(parser: argparse.ArgumentParser, dest: str, explanation: str) -> None:
+    """Add `--set NAME=VALUE`, which may be repeated: `dest` is a list of (name, value)."""
+    parser.add_argument(
+        "--set", type=setting_argument, action="append", default=[], metavar="NAME=VALUE", dest=dest, help=explanation
+    )
+
+
+def add_execution(parser: argparse.ArgumentParser, threads: int | None) -> None:
+    """Add what runs the network: `--device`, `--precision`, `--runtime` and `--threads` with its default."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--precision", default="auto", help="auto, fp32 or fp16 (default: auto)")
+    parser.add_argument("--runtime", default="auto", help="auto, torch or onnx (default: auto)")
+    shown = threads or "as many as the libraries choose"
+    parser.add_argument(
+        "--threads", type=positive_int_argument, default=threads, metavar="N", help=f"CPU threads (default: {shown})"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of one model, its weights and its settings, and what runs it."""
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        help=f"a name that `siam-tracker models` lists (default: {DEFAULT_MODEL})",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="a checkpoint, or random to try a model without one (default: the weights shipped with the model)",
+    )
+    parser.add_argument("--preset", metavar="NAME", help="a named set of the model's settings")
+    add_set(parser, "settings", "a setting of the model; `siam-tracker models NAME` lists them; may be repeated")
+    add_execution(parser, threads=None)
+
+
+def make_tracker(args: argparse.Namespace) -> "Tracker":
+    """Make the tracker that the options of `add_model` describe.
+
+    Raises:
+        InvalidSettingError, WeightsError: as in `create_tracker`; or `--set` names an option that has its own name.
+    """
+    settings = dict(args.settings)
+    for name in settings:
+        if name in ("model", "weights", "preset", "device", "precision", "runtime"):
+            raise InvalidSettingError(f"--set {name} is not for settings of the model; use --{name}")
+    return make_model_tracker(args, args.model, settings, weights=args.weights, preset=args.preset)
+
+
+def make_model_tracker(
+    args: argparse.Namespace,
+    model: str,
+    settings: Mapping[str, typing.Any],
+    weights: str | Path | None = None,
+    preset: str | None = None,
+) -> "Tracker":
+    """Make a tracker of a model that runs as the options of `add_execution` say."""
+    from siam_tracker_ros.core.registry import create_tracker
+    from siam_tracker_ros.executors.device import set_threads
+
+    if args.threads is not None:
+        set_threads(args.threads)
+    return create_tracker(
+        model,
+        weights=weights,
+        preset=preset,
+        device=args.device,
+        precision=args.precision,
+        runtime=args.runtime,
+        **settings,
+    )

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plain-text tables for a terminal."""
 
+from collections.abc import Collection, Iterable, Sequence
 
-def format_table(header, rows, left=(0,)):
+
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
     """Format rows of strings under a header; columns in `left` are flush left, the others right."""
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.stage import stage
+
 FAR_DOWN = 8  # a region so many times larger than its crop is sampled instead of copied
 
 
@@ -19,6 +21,7 @@ def mean_bgr(image_bgr):
     return np.array(cv2.sumElems(image_bgr)[:3]) / (image_bgr.shape[0] * image_bgr.shape[1])
 
 
+@stage("crop")
 def crop_context(image_bgr, center_xy, side, out_side, fill_bgr, snap=round_half_up):
     """Cut the square region around a centre out of an image and resize it; what lies outside the image is filled.
 
@@ -53,6 +56,7 @@ def crop_context(image_bgr, center_xy, side, out_side, fill_bgr, snap=round_half
     return np.ascontiguousarray(region), (x0, y0)
 
 
+@stage("crop")
 def crops_to_tensor(crops_bgr, network):
     """Crops, uint8 (B, H, W, 3), as a network takes them: (B, 3, H, W) of the network's type, on its device."""
     return torch.from_numpy(crops_bgr).permute(0, 3, 1, 2).to(next(network.parameters()))

@@ -46,7 +46,10 @@ class Method:
         published: where the authors publish them.
         weights: the method whose weights it takes, where that is another one.
         half_precision: whether it may run in half precision.
+        preferred_runtimes: executors that runtime "auto" tries before PyTorch, the best one first.
         has_masks: whether its tracker says which pixels are the target's.
+        untrained_settings: settings with which its time per frame does not depend on the weights, so that random ones
+            can be timed; empty where it never does.
         training: where its Training is, as "module:NAME", which is imported when it is asked for; None for a method
             that is not trained here.
         variants: networks that training makes in place of `network_class`, by the name that a recipe gives them.
@@ -65,7 +68,9 @@ class Method:
     published: str = ""
     weights: str = ""
     half_precision: bool = True
+    preferred_runtimes: tuple[str, ...] = ()
     has_masks: bool = False
+    untrained_settings: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
     training: str | None = None
     variants: Mapping[str, Callable[[], Network]] = dataclasses.field(default_factory=dict)
 
@@ -74,11 +79,6 @@ class Method:
         """Path of the weights that come with the package, or None."""
         path = WEIGHTS_FOLDER / f"{self.weights or self.name}.safetensors"
         return path if path.is_file() else None
-
-    @property
-    def runtimes(self) -> tuple[str, ...]:
-        """What can execute its network: "torch", and "onnx" for ONNX Runtime."""
-        return ("torch", "onnx") if self.network_class.ONNX_INPUTS else ("torch",)
 
     @property
     def trained_names(self) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ import dataclasses
 import enum
 import math
 
+from siam_tracker_ros.settings import setting
+
 _USUAL_SCORE_RATE = 1 / 30  # about one second of video
 
 
@@ -35,23 +37,35 @@ class TargetState(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class MonitorSettings:
-    """Numbers of the rule above; scores and fractions lie in 0..1, and lost <= uncertain <= recover score."""
+    """Numbers of the rule above; lost <= uncertain <= recover score."""
 
-    uncertain_score: float = 0.3
-    lost_score: float = 0.2
-    recover_score: float = 0.35
-    lost_drop: float = 0.5
-    distractor_ratio: float = 0.8
-    min_visible: float = 0.25
-    uncertain_frames: int = 2
-    lost_frames: int = 10
-    recover_frames: int = 5
+    uncertain_score: float = setting(0.3, "A frame with a lower score is doubtful.", 0, 1, change="any time")
+    lost_score: float = setting(
+        0.2, "A frame with a lower score is bad: no evidence of the target.", 0, 1, change="any time"
+    )
+    recover_score: float = setting(0.35, "Once lost, only a score at least this high is good.", 0, 1, change="any time")
+    lost_drop: float = setting(
+        0.5, "A frame is bad under this fraction of the target's usual score.", 0, 1, change="any time"
+    )
+    distractor_ratio: float = setting(
+        0.8,
+        "A frame is doubtful when the second response peak exceeds this fraction of the first.",
+        0,
+        1,
+        change="any time",
+    )
+    min_visible: float = setting(
+        0.25, "A frame is bad when less of the box than this lies in it.", 0, 1, change="any time"
+    )
+    uncertain_frames: int = setting(2, "Frames in a row that are not good until UNCERTAIN.", 1, 1000, change="any time")
+    lost_frames: int = setting(10, "Bad frames (each good one takes one off) until LOST.", 1, 1000, change="any time")
+    recover_frames: int = setting(5, "Good frames in a row until TRACKING again.", 1, 1000, change="any time")
 
 
 class TargetMonitor:
     """Follows the state of one target: IDLE until `start`, then judged by `update`."""
 
-    def __init__(self, settings=MonitorSettings()):
+    def __init__(self, settings: MonitorSettings = MonitorSettings()) -> None:
         self.settings = settings
         self.stop()
 

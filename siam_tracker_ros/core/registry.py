@@ -3,18 +3,16 @@
 """The models by name, and how a tracker is made of one."""
 
 import collections.abc
-import dataclasses
-import math
 import os
 import re
 
 import torch
 
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
-from siam_tracker_ros.executors.device import prepare_for_inference, select_device, select_precision, select_runtime
-from siam_tracker_ros.executors.lone_thread import LoneThread
-from siam_tracker_ros.executors.onnx_runtime import use_onnx_runtime
+from siam_tracker_ros.executors import select_executor
+from siam_tracker_ros.executors.device import prepare_for_inference, select_device, select_precision
 from siam_tracker_ros.methods import METHODS
+from siam_tracker_ros.settings import check_setting
 from siam_tracker_ros.weights.checkpoint import load_weights, read_weights, unwrap
 
 LOOKS_LIKE = 0.5  # share of keys and shapes in common from which on a file is said to be a model's
@@ -34,7 +32,7 @@ def find_model(name):
     for info in METHODS:
         if info.name == name:
             return info
-    raise InvalidSettingError(f'model is "{name}", expected one of {", ".join(info.name for info in METHODS)}')
+    raise InvalidSettingError(f"model is {name!r}, expected one of {', '.join(info.name for info in METHODS)}")
 
 
 def find_trained(name):
@@ -72,21 +70,29 @@ def create_tracker(
         WeightsError: the weights are missing, damaged or made for another network.
     """
     info = find_model(model)
-    tracker_settings = _make_settings(info, preset, settings)
+    tracker_settings = make_tracker_settings(info, preset, settings)
     torch_device = select_device(device)
     dtype = select_precision(precision, torch_device, info.half_precision)
-    if runtime == "onnx" and "onnx" not in info.runtimes:
-        capable = " and ".join(other.name for other in METHODS if "onnx" in other.runtimes)
-        raise InvalidSettingError(
-            f'runtime is "onnx", which {capable} have, but not {info.name}; use "auto" or "torch"'
-        )
-    runtime = select_runtime(runtime, torch_device, "onnx" in info.runtimes)
+    executor = select_executor(runtime, torch_device, info.preferred_runtimes)
     network = prepare_for_inference(_make_network(info, weights), torch_device, dtype)
-    tracker = info.tracker_class(network, tracker_settings)
-    if runtime == "onnx":
-        use_onnx_runtime(network)
-        tracker.call = LoneThread()
-    return tracker
+    network.run_by(executor)
+    return info.tracker_class(network, tracker_settings)
+
+
+def make_tracker_settings(method, preset, settings):
+    """Return the settings of a method's tracker: its defaults, then a preset, then single settings.
+
+    Args:
+        method: Method.
+        preset: a name out of the method's presets, or None.
+        settings: mapping of name to value.
+
+    Raises:
+        InvalidSettingError: an unknown preset or setting, or a value that a setting does not take.
+    """
+    settings_class = method.tracker_class.settings_class
+    given = {name: check_setting(settings_class, name, settings[name], f"{method.name}: ") for name in settings}
+    return settings_class(**{**method.defaults, **_find_preset(method, preset), **given})
 
 
 def load_network(info, weights, what):
@@ -131,36 +137,6 @@ def _shapes(state):
     return {(name, tuple(value.shape)) for name, value in state.items() if not name.endswith("num_batches_tracked")}
 
 
-def _make_settings(info, preset, settings):
-    settings_class = info.tracker_class.settings_class
-    ranges = settings_class.RANGES
-    unknown = sorted(settings.keys() - ranges.keys())
-    if unknown:
-        raise InvalidSettingError(f'setting "{unknown[0]}" is unknown to {info.name}, known are {", ".join(ranges)}')
-    types = {field.name: field.type for field in dataclasses.fields(settings_class)}
-    for name, value in settings.items():
-        _check_setting(name, value, types[name], ranges[name])
-    return settings_class(**{**info.defaults, **_find_preset(info, preset), **settings})
-
-
-def _check_setting(name, value, kind, values):
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise InvalidSettingError(f"setting {name} is {value!r}, expected true or false")
-        return
-    if kind is str:
-        if value not in values:
-            raise InvalidSettingError(f"setting {name} is {value!r}, expected one of {', '.join(values)}")
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InvalidSettingError(f"setting {name} is {value!r}, expected a finite number")
-    low, high = values
-    if not low <= value <= high:
-        raise InvalidSettingError(f"setting {name} is {value:g}, expected {low:g} to {high:g}")
-    if kind is int and value != int(value):
-        raise InvalidSettingError(f"setting {name} is {value:g}, expected a whole number")
-
-
 def _find_preset(info, name):
     if name is None:
         return {}
@@ -168,7 +144,7 @@ def _find_preset(info, name):
         if _plain_name(known) == _plain_name(name):
             return preset
     known = ", ".join(info.presets) or "none; leave it out"
-    raise InvalidSettingError(f'preset of {info.name} is "{name}", known are {known}')
+    raise InvalidSettingError(f"preset of {info.name} is {name!r}, known are {known}")
 
 
 def _plain_name(name):

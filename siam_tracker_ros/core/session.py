@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from siam_tracker_ros.core.monitor import TargetMonitor, TargetState
+from siam_tracker_ros.core.monitor import MonitorSettings, TargetMonitor, TargetState
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import xywh_to_xyxy
 
@@ -45,7 +45,7 @@ class Observation:
 class TargetSession:
     """Follows one target at a time with one tracker."""
 
-    def __init__(self, tracker, monitor_settings):
+    def __init__(self, tracker, monitor_settings=MonitorSettings()):
         self.tracker = tracker
         self.target_id = ""
         self.class_id = ""
@@ -72,7 +72,7 @@ class TargetSession:
         for _ in range(2):
             self.tracker.track(image_bgr)
 
-    def init(self, image_bgr, box_xywh, target_id, class_id):
+    def init(self, image_bgr, box_xywh, target_id="", class_id=""):
         """Start on a new target; if that fails, with the tracker's error, the old one is still held."""
         self.tracker.init(image_bgr, box_xywh)
         self.target_id, self.class_id = target_id, class_id

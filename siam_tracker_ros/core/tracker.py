@@ -1,14 +1,19 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every tracker has in common: two verbs, `init` and `track`, and the result of a frame."""
+"""The contract of a tracker: `start` and `step`, `init` and `track`, and the result of a frame."""
 
 import abc
 import dataclasses
+import typing
 
 import numpy as np
+import numpy.typing as npt
 
-from siam_tracker_ros.errors import NotInitializedError
+from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.errors import InvalidInputError, NotInitializedError
 from siam_tracker_ros.geometry import check_box_xywh, check_image_bgr
+
+Target = typing.TypeVar("Target")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,38 +37,73 @@ class TrackResult:
     updated: bool = False
 
 
-class Tracker(abc.ABC):
-    """Follows one target. The network is shared and stateless; the target's state is replaced whole by `init`.
+class Tracker(abc.ABC, typing.Generic[Target]):
+    """Follows targets with one network, which is shared and stateless.
+
+    `start` and `step` are functions: a target is a value that says all there is to know of it, and nothing in it is
+    changed. `init` and `track` hold one target and follow it.
 
     Attributes:
-        call: calls a function with arguments, in which way all work on a frame is done; a LoneThread, or directly.
+        settings_class: class of the settings.
+        target_class: class of the targets.
+        network: Network that is ready for inference.
+        settings: of settings_class.
     """
 
-    def __init__(self):
-        self.call = lambda function, *arguments: function(*arguments)
-        self._target = None
+    settings_class: typing.ClassVar[type]
+    target_class: typing.ClassVar[type]
+
+    def __init__(self, network: Network, settings: typing.Any) -> None:
+        self.network = network
+        self.settings = settings
+        self._target: Target | None = None
 
     @property
-    def runtime(self):
-        """What executes the network: "torch" or "onnx"."""
-        return self.network.runtime
+    def runtime(self) -> str:
+        """Name of the executor that runs the network."""
+        return self.network.executor.name
 
-    def init(self, image_bgr, box_xywh):
-        """Start on a target, as on a fresh tracker; a target held before is dropped only if this succeeds.
+    def start(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike) -> Target:
+        """Return a new target.
 
         Args:
             image_bgr: uint8 (H, W, 3).
             box_xywh: left, top, width, height in pixels of the image.
 
         Raises:
-            InvalidInputError: the image or the box cannot be used; the target held before is still held.
+            InvalidInputError: the image or the box cannot be used.
         """
         image_bgr = check_image_bgr(image_bgr)
-        size_wh = image_bgr.shape[1], image_bgr.shape[0]
-        self._target = self.call(self._start, image_bgr, check_box_xywh(box_xywh, size_wh))
+        box_xywh = check_box_xywh(box_xywh, (image_bgr.shape[1], image_bgr.shape[0]))
+        return self.network.executor.call(self._start, image_bgr, box_xywh)
 
-    def track(self, image_bgr):
-        """Find the target in the next frame and return a TrackResult.
+    def step(self, image_bgr: np.ndarray, target: Target) -> tuple[Target, TrackResult]:
+        """Find a target in the next frame; return what is known of it then, and the TrackResult.
+
+        Args:
+            image_bgr: uint8 (H, W, 3).
+            target: what `start` or `step` of a tracker of this class returned.
+
+        Raises:
+            InvalidInputError: the image cannot be used, or the target is of another tracker.
+        """
+        if type(target) is not self.target_class:
+            raise InvalidInputError(
+                f"target is {type(target).__name__}, expected {self.target_class.__name__} as start and step of "
+                f"{type(self).__name__} return it"
+            )
+        return self.network.executor.call(self._step, check_image_bgr(image_bgr), target)
+
+    def init(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike) -> None:
+        """Hold a new target, as `start` makes it; a target held before is dropped only if this succeeds.
+
+        Raises:
+            InvalidInputError: the image or the box cannot be used; the target held before is still held.
+        """
+        self._target = self.start(image_bgr, box_xywh)
+
+    def track(self, image_bgr: np.ndarray) -> TrackResult:
+        """Find the target in the next frame.
 
         Raises:
             InvalidInputError: the image cannot be used; the target is unchanged.
@@ -71,13 +111,13 @@ class Tracker(abc.ABC):
         """
         if self._target is None:
             raise NotInitializedError("track was called before init; call init(image_bgr, box_xywh) first")
-        self._target, result = self.call(self._step, check_image_bgr(image_bgr), self._target)
+        self._target, result = self.step(image_bgr, self._target)
         return result
 
     @abc.abstractmethod
-    def _start(self, image_bgr, box_xywh):
-        """Return the state of a new target."""
+    def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> Target:
+        """Return a new target, for an image and a box, float64 (4,), that can be used."""
 
     @abc.abstractmethod
-    def _step(self, image_bgr, target):
-        """Return the target's next state and the TrackResult of this frame."""
+    def _step(self, image_bgr: np.ndarray, target: Target) -> tuple[Target, TrackResult]:
+        """Return the target after this frame and the TrackResult."""

@@ -1,8 +1,9 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo publishes: the rendered scene, a video, a folder of images or a camera. No ROS in here."""
+"""Clips for the demo: the rendered scene, a video, a folder of images or a camera."""
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,34 +23,34 @@ _CAMERA_S = 20.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Clip:
-    """Frames to publish, and what is known about them before.
+    """Frames to publish, and what is known about them in advance.
 
     Attributes:
-        source: the `source` parameter of video_publisher.
-        title: what it is, for people.
-        rate: frames a second.
+        source: value of the parameter `source` of video_publisher.
+        title: description for people.
+        rate: frames per second.
         frames: number of frames to publish; 0: all there are.
-        box_xywh: the target in the first frame.
-        live: whether it is a camera, whose frames must be recorded to be seen again.
+        box_xywh: box of the target in the first frame, in pixels.
+        live: whether it is a camera, whose frames must be recorded to be read again.
         scene: the Scene that is rendered, or None.
-        labels_xywh: float64 (N, 4), the labels of all N frames, or None.
+        labels_xywh: float64 (N, 4), labels of all N frames, or None.
     """
 
     source: str
     title: str
     rate: float
     frames: int
-    box_xywh: tuple
+    box_xywh: tuple[float, ...]
     live: bool = False
     scene: Scene | None = None
     labels_xywh: np.ndarray | None = None
 
-    def read(self, count, recording=None):
-        """Yield the first `count` frames again, each with the target's box (4,) and visibility or NaN.
+    def read(self, count: int, recording: Path | None = None) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+        """Yield the first `count` frames again: image_bgr, the target's box_xywh (4,) and visibility, NaN if not known.
 
         Args:
             count: number of frames.
-            recording: the video file that a camera's frames were recorded in.
+            recording: video file in which the frames of a camera were recorded.
         """
         if self.scene is not None:
             for index in range(count):
@@ -66,8 +67,8 @@ class Clip:
                 yield image_bgr, box_xywh, visibility
 
 
-def rendered_clip(rate=None, duration=None):
-    """Return the Clip of the rendered scene; `rate` in frames a second, `duration` in seconds."""
+def rendered_clip(rate: float | None = None, duration: float | None = None) -> Clip:
+    """Return the Clip of the rendered scene; `rate` in frames per second, `duration` in seconds."""
     rate = rate or SCENE_FPS
     frames = _count(duration or _SCENE_S, rate)
     scene = Scene(frames=frames)
@@ -75,17 +76,24 @@ def rendered_clip(rate=None, duration=None):
     return Clip("scene", title, rate, frames, tuple(scene[0].box_xywh), scene=scene)
 
 
-def camera_clip(number, box_xywh, rate=None, duration=None):
-    """Return the Clip of a camera."""
+def camera_clip(
+    number: int, box_xywh: Sequence[float], rate: float | None = None, duration: float | None = None
+) -> Clip:
+    """Return the Clip of a camera; `rate` in frames per second, `duration` in seconds."""
     rate, duration = rate or _DEFAULT_RATE, duration or _CAMERA_S
     title = f"camera {number} for {duration:g} s; Ctrl-C ends it earlier"
     return Clip(str(number), title, rate, _count(duration, rate), tuple(box_xywh), live=True)
 
 
-def video_clip(source, box_xywh=None, rate=None, duration=None):
-    """Return the Clip of a video file or a folder of images.
+def video_clip(
+    source: str | Path,
+    box_xywh: Sequence[float] | None = None,
+    rate: float | None = None,
+    duration: float | None = None,
+) -> Clip:
+    """Return the Clip of a video file or a folder of images; `rate` in frames per second, `duration` in seconds.
 
-    Labels are taken from a `groundtruth.txt` beside a folder of images, where it has a line for each of them.
+    Labels are read from `groundtruth.txt` beside a folder of images, if it has one line per image.
 
     Raises:
         InvalidInputError: the source cannot be read, or there is no box, or it lies outside the first frame.
@@ -104,7 +112,7 @@ def video_clip(source, box_xywh=None, rate=None, duration=None):
     return Clip(str(source), title, rate, limit, box_xywh, labels_xywh=labels_xywh)
 
 
-def _labels_beside(folder, count):
+def _labels_beside(folder: Path, count: int | None) -> np.ndarray | None:
     path = folder.resolve().parent / "groundtruth.txt"
     if not (folder.is_dir() and path.is_file()):
         return None
@@ -113,6 +121,6 @@ def _labels_beside(folder, count):
     return labels_xywh if fits else None
 
 
-def _count(seconds, rate):
-    """Return the number of frames, at least two: one to start on and one to find the target in."""
+def _count(seconds: float, rate: float) -> int:
+    """Return the number of frames, at least two: one to start on and one to track in."""
     return max(2, round(seconds * rate))

@@ -1,13 +1,16 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of the node showed: its figures, annotated frames and a plot. No ROS in here."""
+"""Report on a run of the node: figures, annotated video and plot."""
 
 import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.drawing import GREY, STATE_COLORS_BGR, draw_target
+from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.geometry import iou_xywh
 
 WHITE = (255, 255, 255)  # BGR
@@ -15,17 +18,17 @@ WHITE = (255, 255, 255)  # BGR
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LiveRun:
-    """What was recorded about N published frames, in their order.
+    """Record of N published frames, in their order.
 
     Attributes:
-        stamps_ns: int64 (N,), the images' stamps in nanoseconds.
-        start: index of the frame that the target was given in.
+        stamps_ns: int64 (N,), stamps of the images in nanoseconds.
+        start: index of the frame in which the target was given.
         processed: bool (N,), whether the tracker answered for the frame; the others were dropped.
         states: int (N,), TargetState; IDLE where not processed.
         confidences: float64 (N,), NaN where not processed or idle.
         inference_ms: float64 (N,), NaN where not processed.
-        boxes_xywh: float64 (N, 4), NaN where no detection came; at `start` the box that was given.
-        latencies_ms: float64 (N,), receipt of the detection minus the image's stamp; NaN where none came.
+        boxes_xywh: float64 (N, 4) in pixels, NaN without a detection; at `start` the box that was given.
+        latencies_ms: float64 (N,), receipt of the detection minus the stamp of the image; NaN without a detection.
     """
 
     stamps_ns: np.ndarray
@@ -37,48 +40,47 @@ class LiveRun:
     boxes_xywh: np.ndarray
     latencies_ms: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.stamps_ns)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Truth:
-    """What is known about the target in N frames.
+    """Ground truth of N frames.
 
     Attributes:
-        boxes_xywh: float64 (N, 4), NaN where not known.
-        visibility: float64 (N,), the part of the target that can be seen, 0..1; NaN where not known.
+        boxes_xywh: float64 (N, 4) in pixels, NaN where not known.
+        visibility: float64 (N,), visible fraction of the target, 0..1; NaN where not known.
     """
 
     boxes_xywh: np.ndarray
     visibility: np.ndarray
 
     @classmethod
-    def from_boxes(cls, boxes_xywh):
-        """Make the truth of labels alone: a labelled target is taken to be in full view."""
+    def from_boxes(cls, boxes_xywh: np.ndarray | Sequence) -> "Truth":
+        """Return the truth from labels (N, 4) alone: a labelled target is taken to be fully visible."""
         boxes_xywh = np.asarray(boxes_xywh, dtype=np.float64).reshape(-1, 4)
-        known = np.isfinite(boxes_xywh).all(axis=1) & (boxes_xywh[:, 2:] > 0).all(axis=1)
+        known = np.all(np.isfinite(boxes_xywh), axis=1) & np.all(boxes_xywh[:, 2:] > 0, axis=1)
         return cls(np.where(known[:, None], boxes_xywh, np.nan), np.where(known, 1.0, np.nan))
 
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """The figures of a run; NaN where there was nothing to measure.
+    """Figures of a run; NaN where there was nothing to measure.
 
     Attributes:
         frames: published frames.
         processed: frames that the tracker answered for.
-        dropped: frames after the first one with the target that it did not answer for.
-        mean_iou: mean over the processed frames after the first in which at least half of the target can be
-            seen; a frame without a box counts as 0.
+        dropped: frames after `LiveRun.start` that the tracker did not answer for.
+        mean_iou: mean over the processed frames after `LiveRun.start` in which at least half of the target is visible;
+            a frame without a box counts as 0.
         iou_frames: number of frames in that mean.
-        latency_ms: percentiles 50, 95 and 99 of receipt of the detection minus the image's stamp.
-        overhead_ms: percentiles 50 and 95 of the latency less the inference time of the same frame.
+        latency_ms: percentiles 50, 95 and 99 of receipt of the detection minus the stamp of the image.
+        overhead_ms: percentiles 50 and 95 of the latency minus the inference time of the same frame.
         inference_ms: median.
-        fps: processed frames a second of the images' own time.
-        lost_in_view: how often the target was reported lost, beginning in a frame with all of it in view or
-            one about which nothing is known.
-        lost_hidden: how often it was reported lost, beginning in a frame in which some of it is hidden.
+        fps: processed frames per second, by the stamps of the images.
+        lost_in_view: number of losses that begin in a frame with the target fully visible or of unknown visibility.
+        lost_hidden: number of losses that begin in a frame with the target partly or fully hidden.
     """
 
     frames: int
@@ -86,15 +88,26 @@ class Figures:
     dropped: int
     mean_iou: float
     iou_frames: int
-    latency_ms: tuple
-    overhead_ms: tuple
+    latency_ms: tuple[float, ...]
+    overhead_ms: tuple[float, ...]
     inference_ms: float
     fps: float
     lost_in_view: int
     lost_hidden: int
 
-    def summary(self):
-        """Return the one line that other programs read."""
+    def table(self) -> str:
+        """Return the figures for people, in four lines."""
+        p50, p95, p99 = self.latency_ms
+        rest50, rest95 = self.overhead_ms
+        return f"""\
+frames    {self.frames} published; with the target {self.processed} received, {self.dropped} dropped
+latency   p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, from image stamp to receipt of the detection
+          inference {self.inference_ms:.1f} ms; all the rest p50 {rest50:.1f} ms, p95 {rest95:.1f} ms
+losses    {self.lost_in_view} with the target in full view, {self.lost_hidden} while it was hidden
+accuracy  mean IoU {self.mean_iou:.3f} over the {self.iou_frames} frames with a known target in view"""
+
+    def summary(self) -> str:
+        """Return the figures for programs, in one line."""
         p50, p95, _ = self.latency_ms
         return (
             f"demo summary: mean_iou={self.mean_iou:.3f} frames={self.frames} dropped={self.dropped} "
@@ -103,34 +116,33 @@ class Figures:
         )
 
 
-def percentiles(values, ranks):
-    """Return the percentiles of the finite values as a tuple of floats, NaN where there are none."""
-    values = np.asarray(values, dtype=np.float64)
-    values = values[np.isfinite(values)]
-    if values.size == 0:
+def percentiles(values: np.ndarray | Sequence[float], ranks: Sequence[float]) -> tuple[float, ...]:
+    """Return the percentiles of the finite values, NaN where there are none."""
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    if known.size == 0:
         return (float("nan"),) * len(ranks)
-    return tuple(float(value) for value in np.percentile(values, ranks))
+    return tuple(float(value) for value in np.percentile(known, ranks))
 
 
-def frame_ious(run, truth):
-    """Return IoU per frame, float64 (N,): 0 for a processed frame without a box, NaN where it does not count.
+def frame_ious(run: LiveRun, truth: Truth) -> np.ndarray:
+    """Return the IoU of each frame, float64 (N,): 0 for a processed frame without a box, NaN where it does not count.
 
-    Dropped frames, the frames up to the one that the target was given in, and those in which less than half
-    of the target can be seen do not count.
+    Dropped frames, the frames up to `run.start`, and those with less than half of the target visible do not count.
     """
     counts = run.processed & (truth.visibility >= 0.5) & (np.arange(len(run)) > run.start)
     return np.where(counts, iou_xywh(run.boxes_xywh, truth.boxes_xywh), np.nan)
 
 
-def loss_starts(states, processed):
-    """Return the indices of the frames in which the state turned to LOST, among the processed frames."""
+def loss_starts(states: np.ndarray, processed: np.ndarray) -> np.ndarray:
+    """Return the indices of the processed frames in which the state changed to LOST."""
     indices = np.flatnonzero(processed)
     lost = np.asarray(states)[indices] == TargetState.LOST
     return indices[lost & ~np.concatenate([[False], lost[:-1]])] if len(indices) else indices
 
 
-def figures(run, truth):
-    """Return the Figures of a run against the truth."""
+def figures(run: LiveRun, truth: Truth) -> Figures:
+    """Return the Figures of a run, compared with the truth."""
     iou = frame_ious(run, truth)
     counted = iou[np.isfinite(iou)]
     losses = loss_starts(run.states, run.processed)
@@ -152,8 +164,8 @@ def figures(run, truth):
     )
 
 
-def annotate(image_bgr, run, index, truth_xywh):
-    """Draw what the tracker said about frame `index`, and the truth where it is known, in place."""
+def annotate(image_bgr: np.ndarray, run: LiveRun, index: int, truth_xywh: np.ndarray) -> None:
+    """Draw the result of frame `index`, and the true box where it is known, in place."""
     if np.isfinite(truth_xywh).all():
         draw_target(image_bgr, truth_xywh, color_bgr=WHITE)
     if not run.processed[index]:
@@ -167,8 +179,26 @@ def annotate(image_bgr, run, index, truth_xywh):
     draw_target(image_bgr, box_xywh, text, STATE_COLORS_BGR[state])
 
 
-def write_plot(path, run, truth):
-    """Write a PNG of IoU and confidence over time; dark bands are frames in which the target is hidden."""
+def write_video(path: Path, rate: float, run: LiveRun, frames: Iterable[tuple[np.ndarray, np.ndarray, float]]) -> Truth:
+    """Write the annotated video and return the truth, which comes with the frames.
+
+    Args:
+        path: file to write.
+        rate: frames per second.
+        run: record of the frames.
+        frames: image_bgr, box_xywh and visibility of each frame, as `Clip.read` yields them.
+    """
+    truth = Truth(np.full((len(run), 4), np.nan), np.full(len(run), np.nan))
+    with VideoSink(path, rate) as sink:
+        for index, (image_bgr, box_xywh, visibility) in enumerate(frames):
+            truth.boxes_xywh[index], truth.visibility[index] = box_xywh, visibility
+            annotate(image_bgr, run, index, box_xywh)
+            sink.write(image_bgr)
+    return truth
+
+
+def write_plot(path: Path, run: LiveRun, truth: Truth) -> None:
+    """Write a PNG of IoU and confidence over time; dark bands are frames with the target hidden."""
     import matplotlib
 
     matplotlib.use("Agg")

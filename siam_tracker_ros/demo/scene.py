@@ -1,17 +1,18 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A rendered clip with known truth: a toy rover on a dirt track, seen from a drone that follows it.
+"""A rendered clip with known ground truth: a toy rover on a dirt track, seen from a drone that follows it.
 
-Everything is drawn from a seed: the same arguments always give the same pixels, and any frame can be rendered
-again at any time without the frames before it.
+Everything is drawn from a seed: the same arguments always give the same pixels, and any frame can be rendered without
+the frames before it.
 
-Two kinds of coordinates occur. World: pixels of the ground texture, origin at the middle of the track; one of
-them is about one image pixel. Image: pixels of the frame. The affine maps between them are (2, 3) arrays in
-OpenCV's convention, in which whole numbers are the centres of pixels.
+There are two coordinate systems. World: pixels of the ground texture, origin at the middle of the track; a world pixel
+is about an image pixel. Image: pixels of the frame. The affine maps between them are float64 (2, 3) in OpenCV's
+convention, in which whole numbers are the centres of pixels.
 """
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -21,7 +22,9 @@ from siam_tracker_ros.frames import FrameSource
 
 FPS = 30.0
 
-_REFERENCE_WH = (640, 480)  # the view that world pixels are scaled for
+Color = tuple[float, ...]  # BGR, 0..255
+
+_REFERENCE_WH = (640, 480)  # frame size with about one image pixel per world pixel
 _GROUND_WH = (1560, 1160)
 _TRACK_RADII = (370.0, 240.0)
 _LAP_S = 13.5
@@ -34,18 +37,18 @@ _ROVERS = (
     ((60, 50, 150), (60, 110, 60), (60, 50, 150)),
     ((150, 150, 160), (120, 60, 30), (40, 70, 215)),
 )
-_SPRITE_SCALE = 2  # sprite pixels in a world pixel, so that a zoomed view stays sharp
+_SPRITE_SCALE = 2  # sprite pixels per world pixel, so that a zoomed view stays sharp
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SceneFrame:
-    """One frame and the truth about it.
+    """One frame and its ground truth.
 
     Attributes:
         image_bgr: uint8 (H, W, 3).
         box_xywh: float64 (4,), axis-aligned bounds in pixels of the whole target, its hidden part included.
-        visibility: 0..1, the part of the target's pixels that nothing covers.
-        mask: bool (H, W), the target's pixels that nothing covers.
+        visibility: fraction of the target's pixels that is not covered, 0..1.
+        mask: bool (H, W), pixels of the target that are not covered.
     """
 
     image_bgr: np.ndarray
@@ -54,29 +57,29 @@ class SceneFrame:
     mask: np.ndarray
 
     @property
-    def visible(self):
-        """Whether at least half of the target can be seen."""
+    def visible(self) -> bool:
+        """Whether at least half of the target is visible."""
         return self.visibility >= 0.5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Pose:
-    """A place in the world: centre in world pixels, heading in radians from x to y (clockwise as seen)."""
+    """Pose in the world: centre in world pixels, heading in radians from x to y (clockwise in the image)."""
 
     x: float
     y: float
     heading: float
 
-    def beside(self, right):
-        """Return this pose moved sideways by so many world pixels."""
+    def beside(self, right: float) -> "_Pose":
+        """Return this pose moved to its right, in world pixels."""
         x, y = self.x - right * math.sin(self.heading), self.y + right * math.cos(self.heading)
         return _Pose(x, y, self.heading)
 
 
 class _Sprite:
-    """A BGRA picture that lies `height` world pixels above the ground, and the shadow that it casts."""
+    """A BGRA image `height` world pixels above the ground, and its shadow."""
 
-    def __init__(self, bgra, height):
+    def __init__(self, bgra: np.ndarray, height: float) -> None:
         self._bgra = bgra
         self._height = height
         margin = 6 * _SPRITE_SCALE
@@ -85,24 +88,24 @@ class _Sprite:
         black = np.zeros_like(alpha)
         self._shadow_bgra = cv2.merge([black, black, black, alpha])
 
-    def paste(self, image, pose, world_to_image):
-        """Draw shadow and sprite over the image, in place; return the sprite's alpha there, uint8 (H, W)."""
-        fallen = dataclasses.replace(pose, x=pose.x + self._height, y=pose.y + self._height)
-        _paste(image, self._shadow_bgra, _chain(world_to_image, _sprite_to_world(self._shadow_bgra, fallen)))
-        return _paste(image, self._bgra, _chain(world_to_image, _sprite_to_world(self._bgra, pose)))
+    def paste(self, image_bgr: np.ndarray, pose: _Pose, world_to_image: np.ndarray) -> np.ndarray:
+        """Draw shadow and sprite over an image, in place; return the alpha of the sprite in it, uint8 (H, W)."""
+        shadow = dataclasses.replace(pose, x=pose.x + self._height, y=pose.y + self._height)
+        _paste(image_bgr, self._shadow_bgra, _chain(world_to_image, _sprite_to_world(self._shadow_bgra, shadow)))
+        return _paste(image_bgr, self._bgra, _chain(world_to_image, _sprite_to_world(self._bgra, pose)))
 
 
 class Scene:
-    """A clip of a moving, turning, growing and shrinking target; iterate over it or index it for SceneFrames.
+    """A clip of a moving, turning, growing and shrinking target: a sequence of SceneFrame.
 
-    The target passes similar rovers and drives under a footbridge, which hides most of it for ten frames or
-    so: five seconds after the start, and then once in every lap of 13.5 seconds. Clips of one seed and
-    different length begin alike.
+    The target passes similar rovers and drives under a footbridge, which hides most of it for about ten frames: five
+    seconds after the start, and then once per lap of 13.5 seconds. Clips with the same seed and another length begin
+    with the same frames.
 
     Args:
         size_wh: width and height of the frames in pixels; the view is the same in every size.
-        frames: number of frames, at 30 a second.
-        seed: what the ground, the track, the camera and the noise are drawn from.
+        frames: number of frames, at 30 per second.
+        seed: seed of the ground, the track, the camera and the noise.
 
     Raises:
         InvalidInputError: a size under 64 x 48, no frames, or a seed below 0.
@@ -110,7 +113,7 @@ class Scene:
 
     fps = FPS
 
-    def __init__(self, size_wh=(640, 480), frames=300, seed=0):
+    def __init__(self, size_wh: tuple[int, int] = (640, 480), frames: int = 300, seed: int = 0) -> None:
         width, height = (int(side) for side in size_wh)
         if width < 64 or height < 48:
             raise InvalidInputError(f"scene size is {width} x {height}, expected at least 64 x 48 pixels")
@@ -133,13 +136,13 @@ class Scene:
         self._bridge = _Sprite(_draw_bridge(rng), height=14)
         self._bridge_pose = self._on_track(_BRIDGE_AT_S)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._frames
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[SceneFrame]:
         return (self[index] for index in range(self._frames))
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> SceneFrame:
         """Render frame `index`, 0 <= index < len(scene)."""
         if not 0 <= index < self._frames:
             raise IndexError(f"frame {index} is not in a scene of {self._frames} frames")
@@ -162,27 +165,27 @@ class Scene:
             mask=mask,
         )
 
-    def _track_point(self, theta):
-        """Return x, y of the closed track at the angle theta."""
+    def _track_point(self, theta: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return x and y of the closed track at an angle."""
         a, b = self._phases[:2]
         radius_x, radius_y = _TRACK_RADII
         x = radius_x * np.cos(theta) + 30 * np.cos(2 * theta + a)
         y = radius_y * np.sin(theta) + 22 * np.sin(3 * theta + b)
         return x, y
 
-    def _track_points(self):
+    def _track_points(self) -> np.ndarray:
         return np.stack(self._track_point(np.linspace(0, 2 * np.pi, 400, endpoint=False)), axis=-1)
 
-    def _on_track(self, t):
-        """Return the pose at t seconds of something that drives along the track, now faster, now slower."""
+    def _on_track(self, t: float) -> _Pose:
+        """Return the pose at t seconds of a rover that drives along the track with changing speed."""
         theta = 2 * math.pi * t / _LAP_S + self._phases[2]
         theta -= 0.17 * math.cos(2 * math.pi * (t - _BRIDGE_AT_S) / (_LAP_S / 3))
         x, y = self._track_point(theta)
         ahead_x, ahead_y = self._track_point(theta + 1e-3)
         return _Pose(float(x), float(y), math.atan2(ahead_y - y, ahead_x - x))
 
-    def _distractor_poses(self, t):
-        """One comes towards the target beside the track, one is parked, one drives in circles."""
+    def _distractor_poses(self, t: float) -> tuple[_Pose, ...]:
+        """Return the poses of three rovers: one oncoming beside the track, one parked, one driving in circles."""
         oncoming = self._on_track(2.4 * _BRIDGE_AT_S - 0.8 * t).beside(-66)
         oncoming = dataclasses.replace(oncoming, heading=oncoming.heading + math.pi)
         parked = self._on_track(2.3).beside(85)
@@ -192,8 +195,8 @@ class Scene:
         circling = _Pose(x, y, around + math.pi / 2)
         return oncoming, dataclasses.replace(parked, heading=parked.heading + 0.7), circling
 
-    def _camera(self, t, jitter):
-        """Return the map from world to image: pan behind the target, zoom, roll, and a slight shake."""
+    def _camera(self, t: float, jitter: np.ndarray) -> np.ndarray:
+        """Return the map from world to image: pan behind the target, zoom, roll and a slight shake."""
         p = self._phases
         followed = self._on_track(t - 0.35)
         x = 0.72 * followed.x + 18 * math.sin(2 * math.pi * t / 3.7 + p[4])
@@ -209,13 +212,13 @@ class Scene:
         middle = (np.array(self.size_wh) - 1) / 2
         return np.column_stack([linear, middle - linear @ looked_at])
 
-    def _view_of_ground(self, world_to_image):
+    def _view_of_ground(self, world_to_image: np.ndarray) -> np.ndarray:
         middle = (np.array(_GROUND_WH) - 1) / 2
         ground_to_world = np.column_stack([np.eye(2), -middle])
         ground_to_image = _chain(world_to_image, ground_to_world)
         return cv2.warpAffine(self._ground, ground_to_image, self.size_wh, borderMode=cv2.BORDER_REFLECT_101)
 
-    def _through_lens(self, image, t, rng):
+    def _through_lens(self, image: np.ndarray, t: float, rng: np.random.Generator) -> np.ndarray:
         """Apply drifting clouds, changing exposure, a little defocus and sensor noise."""
         width, height = self.size_wh
         scale = 3 * self._view_scale
@@ -230,33 +233,33 @@ class Scene:
 
 
 class SceneSource(FrameSource):
-    """The frames of a Scene as a source of frames, like those that `open_frames` gives."""
+    """The frames of a Scene as a FrameSource."""
 
     fps = FPS
 
-    def __init__(self, scene):
+    def __init__(self, scene: Scene) -> None:
         self.frame_count = len(scene)
         self._scene = scene
         self.rewind()
 
-    def __next__(self):
+    def __next__(self) -> np.ndarray:
         return next(self._remaining).image_bgr
 
-    def rewind(self):
+    def rewind(self) -> None:
         """Start again at the first frame."""
         self._remaining = iter(self._scene)
 
-    def close(self):
-        """There is nothing to release."""
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
 
 
-def _chain(outer, inner):
+def _chain(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """Return the affine map (2, 3) that applies `inner` first, then `outer`."""
     return outer @ np.vstack([inner, [0, 0, 1]])
 
 
-def _sprite_to_world(sprite, pose):
-    """Return the map that lays a sprite's middle on the pose, its x axis along the heading."""
+def _sprite_to_world(sprite: np.ndarray, pose: _Pose) -> np.ndarray:
+    """Return the map that places the middle of a sprite on a pose, its x axis along the heading."""
     height, width = sprite.shape[:2]
     cos, sin = math.cos(pose.heading) / _SPRITE_SCALE, math.sin(pose.heading) / _SPRITE_SCALE
     linear = np.array([[cos, -sin], [sin, cos]])
@@ -264,8 +267,8 @@ def _sprite_to_world(sprite, pose):
     return np.column_stack([linear, np.array([pose.x, pose.y]) - linear @ middle])
 
 
-def _paste(image, sprite, sprite_to_image):
-    """Draw BGRA with premultiplied alpha over the image, in place; return the alpha there, uint8 (H, W)."""
+def _paste(image: np.ndarray, sprite: np.ndarray, sprite_to_image: np.ndarray) -> np.ndarray:
+    """Draw BGRA with premultiplied alpha over an image, in place; return the alpha in it, uint8 (H, W)."""
     alpha = np.zeros(image.shape[:2], np.uint8)
     height, width = sprite.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
@@ -283,8 +286,8 @@ def _paste(image, sprite, sprite_to_image):
     return alpha
 
 
-def _fractal_noise(rng, size_wh, cell, octaves):
-    """Return float32 noise (H, W), mean 0 and deviation 1; the largest structures are `cell` pixels wide."""
+def _fractal_noise(rng: np.random.Generator, size_wh: tuple[int, int], cell: float, octaves: int) -> np.ndarray:
+    """Return float32 noise (H, W), mean 0 and standard deviation 1; the largest structures are `cell` pixels wide."""
     width, height = size_wh
     noise = np.zeros((height, width), np.float32)
     for octave in range(octaves):
@@ -296,32 +299,36 @@ def _fractal_noise(rng, size_wh, cell, octaves):
     return (noise - noise.mean()) / noise.std()
 
 
-def _blend(first, second, weight):
+def _blend(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Mix two colours or images (H, W, 3) by a weight (H, W) of the second, 0..1."""
     weight = weight[..., None]
     return first * (1 - weight) + second * weight
 
 
-def _smooth_step(values, low, high):
+def _color(*bgr: float) -> np.ndarray:
+    return np.array(bgr, np.float32)
+
+
+def _smooth_step(values: np.ndarray, low: float, high: float) -> np.ndarray:
     x = np.clip((values - low) / (high - low), 0, 1)
     return x * x * (3 - 2 * x)
 
 
-def _draw_ground(rng, track_points):
+def _draw_ground(rng: np.random.Generator, track_points: np.ndarray) -> np.ndarray:
     """Return the ground, uint8 BGR: grass in two tones, bare soil, the track with ruts, stones and tufts."""
     middle = (np.array(_GROUND_WH) - 1) / 2
     broad = _fractal_noise(rng, _GROUND_WH, 260, 4)
     patchy = _fractal_noise(rng, _GROUND_WH, 90, 5)
     detail = _fractal_noise(rng, _GROUND_WH, 12, 4)
 
-    ground = _blend(np.float32([52, 104, 84]), np.float32([66, 142, 132]), _smooth_step(broad, -1.2, 1.2))
-    ground = _blend(ground, np.float32([98, 132, 158]), 0.8 * _smooth_step(patchy, 0.6, 1.6))
+    ground = _blend(_color(52, 104, 84), _color(66, 142, 132), _smooth_step(broad, -1.2, 1.2))
+    ground = _blend(ground, _color(98, 132, 158), 0.8 * _smooth_step(patchy, 0.6, 1.6))
     track = np.zeros(_GROUND_WH[::-1], np.uint8)
     points = np.round((track_points + middle) * 16).astype(np.int32)
     cv2.polylines(track, [points], True, 255, 92, cv2.LINE_AA, shift=4)
     track = cv2.GaussianBlur(track, (0, 0), 7).astype(np.float32) / 255
     frayed = _smooth_step(track + 0.16 * detail + 0.1 * patchy, 0.3, 0.75)
-    ground = _blend(ground, np.float32([104, 140, 168]), frayed)
+    ground = _blend(ground, _color(104, 140, 168), frayed)
     outward = track_points / np.linalg.norm(track_points, axis=1, keepdims=True)
     ruts = np.zeros(_GROUND_WH[::-1], np.uint8)
     for offset in (-14, 14):
@@ -339,7 +346,7 @@ def _draw_ground(rng, track_points):
     return ground
 
 
-def _draw_tuft(rng, ground, x, y):
+def _draw_tuft(rng: np.random.Generator, ground: np.ndarray, x: float, y: float) -> None:
     shade = rng.uniform(0.7, 1.3)
     for angle in rng.uniform(0, 2 * math.pi, 11):
         length = rng.uniform(3, 9)
@@ -348,7 +355,7 @@ def _draw_tuft(rng, ground, x, y):
         cv2.line(ground, (round(x * 8), round(y * 8)), tip, colour, 1, cv2.LINE_AA, shift=3)
 
 
-def _draw_stone(rng, ground, x, y):
+def _draw_stone(rng: np.random.Generator, ground: np.ndarray, x: float, y: float) -> None:
     radius, angle, grey = rng.uniform(2, 8), rng.uniform(0, 180), rng.uniform(90, 175)
     axes = round(radius * 8), round(radius * rng.uniform(5, 8))
     for shift, shade in ((1.6, 0.35), (0, 0.8), (-0.2 * radius, 1.1)):
@@ -358,8 +365,8 @@ def _draw_stone(rng, ground, x, y):
         cv2.ellipse(ground, centre, inner, angle, 0, 360, colour, -1, cv2.LINE_AA, shift=3)
 
 
-def _draw_clouds(rng):
-    """Return the light that clouds let through, uint8 (H, W), 255 = full sun; it repeats without a seam."""
+def _draw_clouds(rng: np.random.Generator) -> np.ndarray:
+    """Return the light that clouds let through, uint8 (H, W), 255: full sun; it repeats without a seam."""
     size = 256
     spectrum = np.fft.rfft2(rng.standard_normal((size, size)))
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]) * size
@@ -367,19 +374,19 @@ def _draw_clouds(rng):
     return (255 * (1 - 0.3 * _smooth_step(clouds / clouds.std(), -0.4, 1.2))).astype(np.uint8)
 
 
-def _draw_grain(rng, size_wh):
-    """Return sensor noise around 128, uint8 BGR, 64 pixels larger than a frame: each takes another cut."""
+def _draw_grain(rng: np.random.Generator, size_wh: tuple[int, int]) -> np.ndarray:
+    """Return sensor noise around 128, uint8 BGR, 64 pixels larger than a frame: each frame takes another part."""
     width, height = size_wh
     grain = rng.standard_normal((height + 64, width + 64, 3), dtype=np.float32)
     return np.clip(np.round(128 + 3.5 * grain), 0, 255).astype(np.uint8)
 
 
-def _draw_rover(body_bgr, panel_bgr, stripe_bgr):
+def _draw_rover(body_bgr: Color, panel_bgr: Color, stripe_bgr: Color) -> np.ndarray:
     """Return a rover seen from above that heads to the right, premultiplied BGRA, 70 x 48 world pixels."""
     fine = 4 * _SPRITE_SCALE  # drawn larger, then averaged, for clean edges
     canvas = np.zeros((48 * fine, 70 * fine, 4), np.uint8)
 
-    def box(x1, y1, x2, y2, colour_bgr, radius=0.0):
+    def box(x1: float, y1: float, x2: float, y2: float, colour_bgr: Color, radius: float = 0.0) -> None:
         (x1, y1, x2, y2), r = (round(v * fine) for v in (x1, y1, x2, y2)), round(radius * fine)
         colour = (*colour_bgr, 255)
         cv2.rectangle(canvas, (x1 + r, y1), (x2 - r, y2), colour, -1)
@@ -387,7 +394,7 @@ def _draw_rover(body_bgr, panel_bgr, stripe_bgr):
         for corner in ((x1 + r, y1 + r), (x2 - r, y1 + r), (x1 + r, y2 - r), (x2 - r, y2 - r)):
             cv2.circle(canvas, corner, r, colour, -1)
 
-    def tone(colour_bgr, factor):
+    def tone(colour_bgr: Color, factor: float) -> Color:
         return tuple(min(255, round(factor * channel)) for channel in colour_bgr)
 
     for x in (4, 27, 50):  # six wheels with treads
@@ -404,8 +411,8 @@ def _draw_rover(body_bgr, panel_bgr, stripe_bgr):
     box(10, 13, 40, 34, (205, 205, 200), 1)  # frame of the panel
     for column in range(5):
         for row in range(3):
-            x, y = 11.2 + 5.6 * column, 14.2 + 6.5 * row
-            box(x, y, x + 5, y + 5.8, tone(panel_bgr, 1.0 + 0.12 * ((column + row) % 3)))
+            left, top = 11.2 + 5.6 * column, 14.2 + 6.5 * row
+            box(left, top, left + 5, top + 5.8, tone(panel_bgr, 1.0 + 0.12 * ((column + row) % 3)))
     cv2.line(canvas, (44 * fine, 24 * fine), (52 * fine, 24 * fine), (70, 70, 70, 255), 2 * fine)
     cv2.circle(canvas, (44 * fine, 24 * fine), 4 * fine, (60, 60, 60, 255), -1, cv2.LINE_AA)
     cv2.circle(canvas, (round(43.2 * fine), round(23.2 * fine)), round(2.6 * fine), (225, 225, 225, 255), -1)
@@ -416,8 +423,8 @@ def _draw_rover(body_bgr, panel_bgr, stripe_bgr):
     return cv2.resize(canvas, None, fx=1 / 4, fy=1 / 4, interpolation=cv2.INTER_AREA)
 
 
-def _draw_bridge(rng):
-    """Return a wooden footbridge, BGRA; the track that it spans runs along its x axis, as its planks do."""
+def _draw_bridge(rng: np.random.Generator) -> np.ndarray:
+    """Return a wooden footbridge, BGRA; the track below and the planks run along its x axis."""
     width, length = (side * _SPRITE_SCALE for side in _BRIDGE_WH)
     bridge = np.zeros((length, width, 4), np.uint8)
     grain = _fractal_noise(rng, (width, length), 60, 5)

@@ -1,8 +1,9 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of one-pass evaluation: how well predicted boxes follow the labelled ones."""
+"""The metrics of one-pass evaluation: how well predicted boxes match the labelled ones."""
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -15,15 +16,15 @@ PRECISION_PIXELS = 20
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """Figures of one sequence, each NaN where no frame counts.
+    """Metrics of one sequence, each NaN where no frame counts.
 
     Attributes:
-        frames: frames that count: labelled ones after the first, in which the box was given.
+        frames: number of frames that count: the labelled ones after the first, in which the box was given.
         mean_iou: mean intersection over union.
-        auc: area under the success curve, the mean over 21 thresholds 0..1 of the share of frames above.
+        auc: area under the success curve, the mean over 21 thresholds 0..1 of the share of frames with a higher IoU.
         precision20: share of frames whose box centre lies within 20 pixels of the labelled one.
         region: region similarity J of DAVIS (Perazzi et al. 2016), the mean intersection over union of masks; NaN where
-            labels or tracker have none.
+            the labels or the tracker have no masks.
     """
 
     frames: int
@@ -33,17 +34,22 @@ class Scores:
     region: float = np.nan
 
 
-def score_boxes(truth_xywh, predicted_xywh):
+def score_boxes(
+    truth_xywh: Sequence[Sequence[float]] | np.ndarray, predicted_xywh: Sequence[Sequence[float]] | np.ndarray
+) -> Scores:
     """Score predicted boxes (N, 4) against labelled ones (N, 4).
 
     A label that is not finite or has no area does not count; a prediction that is not finite counts as IoU 0.
+
+    Raises:
+        InvalidInputError: the arrays have other shapes.
     """
     truth, predicted = (np.asarray(boxes, dtype=np.float64) for boxes in (truth_xywh, predicted_xywh))
     if truth.ndim != 2 or truth.shape != predicted.shape or truth.shape[1] != 4:
         raise InvalidInputError(
-            f"labels are {truth.shape} and predictions {predicted.shape}, expected both (frames, 4), one box a frame"
+            f"labels are {truth.shape} and predictions {predicted.shape}, expected both (frames, 4), one box per frame"
         )
-    counted = np.isfinite(truth).all(axis=1) & (truth[:, 2:] > 0).all(axis=1)
+    counted = np.array(np.isfinite(truth).all(axis=1) & (truth[:, 2:] > 0).all(axis=1))
     counted[:1] = False
     truth, predicted = truth[counted], predicted[counted]
     if len(truth) == 0:
@@ -60,18 +66,22 @@ def score_boxes(truth_xywh, predicted_xywh):
     )
 
 
-def mask_iou(truth, predicted):
-    """Intersection over union of two masks, bool (H, W); 1 where both are empty."""
+def mask_iou(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Intersection over union of two masks, bool (H, W); 1 where both are empty.
+
+    Raises:
+        InvalidInputError: the masks have two sizes.
+    """
     if truth.shape != predicted.shape:
         raise InvalidInputError(f"label mask is {truth.shape} and predicted mask {predicted.shape}, expected one size")
     union = np.count_nonzero(truth | predicted)
     return np.count_nonzero(truth & predicted) / union if union else 1.0
 
 
-def mean_scores(scores):
-    """Mean over sequences, each counting the same however long it is; frames are added up.
+def mean_scores(scores: Iterable[Scores]) -> Scores:
+    """Mean over sequences, which all have the same weight whatever their length; frames are added up.
 
-    The region similarity is the mean over those sequences that have one.
+    The region similarity is the mean over the sequences that have one.
     """
     scores = list(scores)
     regions = [s.region for s in scores if not np.isnan(s.region)]

@@ -1,9 +1,10 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One-pass evaluation: a tracker gets the first box of each sequence and is left alone from then on."""
+"""One-pass evaluation: a tracker gets the first box of each sequence and no further help."""
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,20 @@ from tqdm import tqdm
 from siam_tracker_ros.drawing import write_mask
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, score_boxes
-from siam_tracker_ros.evaluation.sequences import write_results
+from siam_tracker_ros.evaluation.sequences import Sequence, write_results
+from siam_tracker_ros.evaluation.tracker import SequenceTracker
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SequenceRun:
-    """What a tracker did on one sequence.
+    """Result of a tracker on one sequence.
 
     Attributes:
         name: the sequence's name.
         boxes_xywh: float64 (N, 4); the first is the box that was given.
         confidences: float64 (N,), 0..1; the first is 1.
         track_ms: float64 (N - 1,), time inside `track`, without reading the frame.
-        scores: figures against the labels.
+        scores: metrics against the labels.
     """
 
     name: str
@@ -34,14 +36,22 @@ class SequenceRun:
     scores: Scores
 
 
-def run_sequence(tracker, sequence, mask_folder=None, on_frame=lambda: None):
+def run_sequence(
+    tracker: SequenceTracker,
+    sequence: Sequence,
+    mask_folder: str | Path | None = None,
+    on_frame: Callable[[], object] = lambda: None,
+) -> SequenceRun:
     """Track one sequence from its first box to its end.
 
     Args:
-        tracker: anything with `init(image_bgr, box_xywh)` and `track(image_bgr)` -> TrackResult.
-        sequence: a Sequence.
-        mask_folder: where to write predicted masks, if the tracker has them; None keeps none.
+        tracker: starts on the sequence's first box.
+        sequence: where the frames and labels come from.
+        mask_folder: where to write predicted masks, if the tracker has them; None writes none.
         on_frame: called after every frame.
+
+    Raises:
+        InvalidInputError: a frame cannot be read, or the first box cannot be used.
     """
     boxes, confidences, track_ms, regions = [sequence.truth_xywh[0]], [1.0], [], []
     mask_names = sequence.mask_names()
@@ -74,12 +84,14 @@ def run_sequence(tracker, sequence, mask_folder=None, on_frame=lambda: None):
     )
 
 
-def run_one_pass(tracker, sequences, results_folder=None):
-    """Run a tracker over sequences with a progress bar and return a list of SequenceRun.
+def run_one_pass(
+    tracker: SequenceTracker, sequences: list[Sequence], results_folder: str | Path | None = None
+) -> list[SequenceRun]:
+    """Run a tracker over sequences with a progress bar.
 
     Args:
         tracker: see `run_sequence`.
-        sequences: list of Sequence.
+        sequences: what to track.
         results_folder: gets NAME.txt when a sequence is done, and NAME/mask/ where there are masks; or None.
     """
     runs = []

@@ -5,15 +5,16 @@
 A sequence is a folder:
 
     img/              the frames, in natural order of their names
-    groundtruth.txt   one `x,y,w,h` line a frame in pixels, top-left origin; `nan,nan,nan,nan` for no label
-    mask/             optional: one 0/255 PNG a frame
+    groundtruth.txt   one `x,y,w,h` line per frame in pixels, top-left origin; `nan,nan,nan,nan` for no label
+    mask/             optional: one 0/255 PNG per frame
 
-A result file holds one `x,y,w,h,score` line a frame. Its first line is the box that the tracker was given; a
-frame in which the target was reported lost is `nan,nan,nan,nan,score`. Numbers are separated by commas,
+A result file has one `x,y,w,h,score` line per frame. Its first line is the box that the tracker was given. The line of
+a frame in which the target was reported lost is `nan,nan,nan,nan,score`. Numbers are separated by commas,
 spaces or tabs.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -42,27 +43,27 @@ class Sequence:
         return open_frames(self.folder / "img")
 
     @property
-    def has_masks(self):
+    def has_masks(self) -> bool:
         """Whether the frames have labelled masks."""
         return (self.folder / "mask").is_dir()
 
-    def read_mask(self, name):
-        """Read a labelled mask, bool (H, W), by its file name."""
+    def read_mask(self, name: str) -> np.ndarray:
+        """Read a labelled mask, bool (H, W), by its file name; raise InvalidInputError where it cannot be read."""
         path = self.folder / "mask" / name
         mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if mask is None:
             raise InvalidInputError(f"{path} cannot be read, expected a 0/255 PNG of the frame's size")
         return mask > 127
 
-    def mask_names(self):
-        """File names of the masks, one a frame: the labelled masks' names where there are any."""
+    def mask_names(self) -> list[str]:
+        """File names of the masks, one per frame: the labelled masks' names where there are any."""
         if self.has_masks:
             return [path.name for path in sorted((self.folder / "mask").iterdir(), key=natural_key)]
         return [f"{i:06d}.png" for i in range(1, len(self.truth_xywh) + 1)]
 
 
-def load_sequence(folder):
-    """Load one sequence folder; raise InvalidInputError where its frames and labels do not fit together."""
+def load_sequence(folder: str | Path) -> Sequence:
+    """Load one sequence folder; raise InvalidInputError where its frames and labels do not match."""
     folder = Path(folder)
     truth = read_boxes(folder / "groundtruth.txt")
     if len(truth) == 0 or not np.isfinite(truth[0]).all():
@@ -74,17 +75,20 @@ def load_sequence(folder):
         if frames.frame_count != len(truth):
             raise InvalidInputError(
                 f"{folder} has {frames.frame_count} images in img and {len(truth)} lines in groundtruth.txt, "
-                "expected one line an image"
+                "expected one line per image"
             )
     if len(sequence.mask_names()) != len(truth):
         raise InvalidInputError(f"{folder / 'mask'} has {len(sequence.mask_names())} files, expected {len(truth)}")
     return sequence
 
 
-def load_sequences(folder):
-    """Load every sequence in a folder, by name; a folder that is itself a sequence gives that one.
+def load_sequences(folder: str | Path) -> list[Sequence]:
+    """Load every sequence in a folder, sorted by name, or the one sequence that the folder itself is.
 
-    Subfolders without a groundtruth.txt are passed over.
+    Subfolders without a groundtruth.txt are ignored.
+
+    Raises:
+        InvalidInputError: there is no sequence, or the frames and labels of one do not match.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -99,44 +103,46 @@ def load_sequences(folder):
     return [load_sequence(path) for path in found]
 
 
-def read_boxes(path):
+def read_boxes(path: str | Path) -> np.ndarray:
     """Read a ground-truth file as float64 (N, 4), NaN where a frame is not labelled."""
     return np.array(_read_rows(path, columns=(4,)), dtype=np.float64).reshape(-1, 4)
 
 
-def read_results(path):
+def read_results(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Read a result file as boxes, float64 (N, 4), and scores, float64 (N,), NaN where it has no score."""
     rows = [row if len(row) == 5 else [*row, np.nan] for row in _read_rows(path, columns=(4, 5))]
     table = np.array(rows, dtype=np.float64).reshape(-1, 5)
     return table[:, :4], table[:, 4]
 
 
-def write_results(path, boxes_xywh, scores):
-    """Write a result file from boxes (N, 4), NaN where lost, and scores (N,); the folder is made too."""
+def write_results(path: str | Path, boxes_xywh: Iterable[Iterable[float]], scores: Iterable[float]) -> None:
+    """Write a result file from boxes (N, 4), NaN where lost, and scores (N,); its folder is created."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(result_line(box, score) for box, score in zip(boxes_xywh, scores, strict=True)))
 
 
-def result_line(box_xywh, score):
-    """One line of a result file, with its line end."""
+def result_line(box_xywh: Iterable[float], score: float) -> str:
+    """Return one line of a result file, with its line end."""
     return ",".join(f"{value:.3f}" for value in (*box_xywh, score)) + "\n"
 
 
-def _read_rows(path, columns):
+def _read_rows(path: str | Path, columns: tuple[int, ...]) -> list[list[float]]:
     path = Path(path)
     try:
         lines = path.read_text().splitlines()
     except FileNotFoundError:
-        raise InvalidInputError(f"{path} does not exist, expected a text file of boxes, one a line") from None
+        raise InvalidInputError(f"{path} does not exist, expected a text file of boxes, one per line") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path} cannot be read: {error}; expected a text file of boxes, one a line") from None
+        raise InvalidInputError(
+            f"{path} cannot be read: {error}; expected a text file of boxes, one per line"
+        ) from None
     while lines and not lines[-1].strip():
         lines.pop()
     return [_parse(path, number, line, columns) for number, line in enumerate(lines, start=1)]
 
 
-def _parse(path, number, line, columns):
+def _parse(path: Path, number: int, line: str, columns: tuple[int, ...]) -> list[float]:
     fields = line.replace(",", " ").split()
     expected = " or ".join({4: "four numbers x,y,w,h", 5: "five numbers x,y,w,h,score"}[n] for n in columns)
     if len(fields) not in columns:

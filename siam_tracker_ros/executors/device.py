@@ -1,8 +1,8 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where, how precisely and by what a network is run."""
+"""Where and how precisely a network is run."""
 
-import importlib
+import typing
 
 import cv2
 import torch
@@ -10,8 +10,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from siam_tracker_ros.errors import InvalidSettingError
 
+N = typing.TypeVar("N", bound=torch.nn.Module)
 
-def select_device(device):
+
+def select_device(device: str | torch.device) -> torch.device:
     """Return the torch device for "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
 
     Raises:
@@ -21,16 +23,16 @@ def select_device(device):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = str(device).partition(":")
     if kind not in ("cpu", "cuda") or (number and not (kind == "cuda" and number.isdigit())):
-        raise InvalidSettingError(f'device is "{device}", expected "auto", "cpu", "cuda" or "cuda:N"')
+        raise InvalidSettingError(f"device is {device!r}, expected auto, cpu, cuda or cuda:N")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise InvalidSettingError(
-            f'device is "{device}", but torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices; '
+            f"device is {device!r}, but torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices; "
             'use "cpu" or "auto", or install a CUDA build of torch'
         )
     return torch.device(kind, int(number or 0)) if kind == "cuda" else torch.device("cpu")
 
 
-def select_precision(precision, device, half_allowed=True):
+def select_precision(precision: str, device: torch.device, half_allowed: bool = True) -> torch.dtype:
     """Return the torch type for "auto" (half precision on CUDA), "fp32" or "fp16" on a torch device.
 
     Args:
@@ -40,64 +42,22 @@ def select_precision(precision, device, half_allowed=True):
         InvalidSettingError: an unknown name, or "fp16" on a CPU or for a model that cannot run in it.
     """
     if precision not in ("auto", "fp32", "fp16"):
-        raise InvalidSettingError(f'precision is "{precision}", expected "auto", "fp32" or "fp16"')
+        raise InvalidSettingError(f"precision is {precision!r}, expected auto, fp32 or fp16")
     if precision == "fp16" and device.type != "cuda":
-        raise InvalidSettingError(
-            f'precision is "fp16" on device "{device.type}", which needs CUDA; use "auto" or "fp32"'
-        )
+        raise InvalidSettingError(f"precision is 'fp16' on device {device.type!r}, but it needs CUDA; use auto or fp32")
     if precision == "fp16" and not half_allowed:
-        raise InvalidSettingError('precision is "fp16", which this model cannot run in; use "auto" or "fp32"')
+        raise InvalidSettingError("precision is 'fp16', which this model cannot run in; use auto or fp32")
     half = device.type == "cuda" and half_allowed and precision != "fp32"
     return torch.float16 if half else torch.float32
 
 
-def select_runtime(runtime, device, onnx_allowed):
-    """Return "torch", or "onnx" for ONNX Runtime, which "auto" takes on a CPU where it is installed.
-
-    Args:
-        runtime: "auto", "torch" or "onnx".
-        device: torch device.
-        onnx_allowed: whether ONNX Runtime can run the model; if not, "auto" is "torch".
-
-    Raises:
-        InvalidSettingError: an unknown name, or "onnx" on CUDA or where it is not installed.
-    """
-    if runtime not in ("auto", "torch", "onnx"):
-        raise InvalidSettingError(f'runtime is "{runtime}", expected "auto", "torch" or "onnx"')
-    if runtime == "auto":
-        possible = onnx_allowed and device.type == "cpu" and _onnx_fault() is None
-        return "onnx" if possible else "torch"
-    if runtime == "torch":
-        return runtime
-    if device.type != "cpu":
-        raise InvalidSettingError(
-            f'runtime is "onnx" on device "{device}", but it is for the CPU; use device "cpu", or runtime "torch"'
-        )
-    fault = _onnx_fault()
-    if fault is not None:
-        raise InvalidSettingError(
-            f'runtime is "onnx", but {fault}; run "pip install onnx onnxruntime", or use "auto" or "torch"'
-        )
-    return runtime
-
-
-def _onnx_fault():
-    """What keeps ONNX Runtime, or the package `onnx` that graphs are written with, from being imported, or None."""
-    for name in ("onnx", "onnxruntime"):
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            return f"{name} cannot be imported ({error})"
-    return None
-
-
-def set_threads(count):
+def set_threads(count: int) -> None:
     """Let torch and OpenCV use so many CPU threads."""
     torch.set_num_threads(count)
     cv2.setNumThreads(count)
 
 
-def prepare_for_inference(network, device, dtype):
+def prepare_for_inference(network: N, device: torch.device, dtype: torch.dtype) -> N:
     """Fold batch norms into the convolutions before them and move the network; returns it, in eval mode."""
     network.eval().requires_grad_(False)
     for module in list(network.modules()):

@@ -5,43 +5,64 @@
 The graphs are made in memory, of the network as it is, so that there is one file of weights and nothing is written.
 """
 
+import functools
+import importlib
 import inspect
 import io
+import typing
 import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
+from siam_tracker_ros.executors.executor import P, R, Shape, TensorFunction
+from siam_tracker_ros.executors.lone_thread import LoneThread
+
 OPSET = 17  # the newest that torch 2.0 writes
-SIZE = 16  # of the example for a size that varies
+EXAMPLE_BATCH, EXAMPLE_SIDE = 2, 128  # for sizes that vary
 SPIN_US = 20  # microseconds that a thread waits awake for its next piece of work
 SPIN_BOUNDED_SINCE = (1, 26)  # ONNX Runtime; before it, a thread that may spin does so for milliseconds
 
 
-def use_onnx_runtime(network):
-    """Have ONNX Runtime execute, on the CPU, the methods that a network's ONNX_INPUTS name; return the network.
+class OnnxRuntimeExecutor:
+    """ONNX Runtime on the CPU. What is left to PyTorch is done in a thread in which it works alone, see `LoneThread`."""
 
-    The sessions keep the weights that the network has now, and as many threads as torch uses now.
+    name = "onnx"
 
-    Args:
-        network: a Network on the CPU with an ONNX_INPUTS, in eval mode.
-    """
-    for name, shapes in network.ONNX_INPUTS.items():
-        setattr(network, name, OnnxFunction(network, name, shapes))
-    network.runtime = "onnx"
-    return network
+    def __init__(self) -> None:
+        self._thread = LoneThread()
+
+    @staticmethod
+    def fault(device: torch.device) -> str | None:
+        """Return what keeps ONNX Runtime, or `onnx`, which writes the graphs, from running; None for nothing."""
+        if device.type != "cpu":
+            return f"it is for the CPU and the device is {str(device)!r}; use device 'cpu'"
+        for name in ("onnx", "onnxruntime"):
+            try:
+                importlib.import_module(name)
+            except ImportError as error:
+                return f"{name} cannot be imported ({error}); run `pip install onnx onnxruntime`"
+        return None
+
+    def compile(self, function: TensorFunction, shapes: Sequence[Shape]) -> TensorFunction:
+        """Return an OnnxFunction, which keeps the weights that the function has now."""
+        return OnnxFunction(function, shapes)
+
+    def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function in the lone thread."""
+        return self._thread(functools.partial(function, *args, **kwargs))
 
 
 class OnnxFunction:
-    """A method of a network, of tensors alone, executed by ONNX Runtime.
+    """A function of float32 tensors on the CPU, executed by ONNX Runtime with as many threads as torch uses now.
 
     Args:
-        network: a torch module in eval mode.
-        name: of the method.
+        function: returns a tensor, or a list or tuple of tensors.
         shapes: of its arguments, None for sizes that vary.
     """
 
-    def __init__(self, network, name, shapes):
+    def __init__(self, function: TensorFunction, shapes: Sequence[Shape]) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -53,43 +74,51 @@ class OnnxFunction:
         can_bound = tuple(map(int, onnxruntime.__version__.split(".")[:2])) >= SPIN_BOUNDED_SINCE
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(can_bound)))
         options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPIN_US))
-        graph = _export(network, name, shapes)
+        example = tuple(torch.zeros(_example_shape(shape)) for shape in shapes)
+        with torch.inference_mode():
+            self._returns_tensor = isinstance(function(*example), torch.Tensor)
+        graph = _export(function, example, shapes)
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._inputs = [value.name for value in self._session.get_inputs()]
 
-    def __call__(self, *tensors):
-        """Return what the method does: a tensor, or a tuple of several. Float32 on the CPU, of the shapes declared."""
+    def __call__(self, *tensors: torch.Tensor) -> typing.Any:
+        """Return what the function returns, a list as a tuple, for tensors of the shapes declared."""
         # Not `contiguous`: torch would share so little work among threads, which then wait for each other.
         arrays = (np.ascontiguousarray(tensor.numpy()) for tensor in tensors)
         answers = self._session.run(None, dict(zip(self._inputs, arrays, strict=True)))
-        tensors = tuple(torch.from_numpy(answer) for answer in answers)
-        return tensors if len(tensors) > 1 else tensors[0]
+        results = tuple(torch.from_numpy(answer) for answer in answers)
+        return results[0] if self._returns_tensor else results
+
+
+def _example_shape(shape: Shape) -> list[int]:
+    usual = (EXAMPLE_BATCH, *[EXAMPLE_SIDE] * (len(shape) - 1))
+    return [own if size is None else size for size, own in zip(shape, usual)]
 
 
 class _Module(torch.nn.Module):
     """A function as a module without parameters, as which weights are constants of the graph."""
 
-    def __init__(self, function):
+    def __init__(self, function: TensorFunction) -> None:
         super().__init__()
         self.forward = function
 
 
-def _export(network, name, shapes):
-    """Return a method of a network as the bytes of an ONNX graph."""
+def _export(function: TensorFunction, example: tuple[torch.Tensor, ...], shapes: Sequence[Shape]) -> bytes:
+    """Return a function as the bytes of an ONNX graph."""
     names = [f"input_{index}" for index in range(len(shapes))]
     varying = {
         name: {axis: f"{name}_{axis}" for axis, size in enumerate(shape) if size is None}
         for name, shape in zip(names, shapes)
     }
-    example = tuple(torch.zeros([SIZE if size is None else size for size in shape]) for shape in shapes)
     # Tracing takes a fraction of the time of the newer exporter, which torch before 2.5 does not know, and needs fewer
-    # packages. Torch warns that it is the older one; what the tracer warns of would be a fault and is let through.
+    # packages. Torch warns that it is the older one, and the tracer that sizes become constants: those that are fixed.
     tracing = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     graph = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(
-            _Module(getattr(network, name)),
+            _Module(function),
             example,
             graph,
             input_names=names,

@@ -2,54 +2,63 @@
 # SPDX-License-Identifier: Apache-2.0
 """The samples that a correlation filter is learned from, with their weights (DiMP, Bhat et al. 2019)."""
 
+import dataclasses
+
 import numpy as np
 import torch
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class SampleMemory:
-    """Samples of one target; it changes in place, since a copy for each frame would cost more than the learning.
+    """Samples of one target, a value: `insert` returns another one, which shares the samples that stay.
 
-    Args:
-        features: (N, C, H, W), the first samples, which all count the same.
-        boxes_xywh: (N, 4), the target in each.
-        capacity: the most samples that are kept.
+    Attributes:
+        features: N tensors (1, C, H, W).
+        boxes_xywh: N tensors (1, 4), the target in each sample.
+        weights: float64 (N,), of sum 1.
+        capacity: maximum of N.
+        newest: index of the sample that was inserted last; None before the first one.
     """
 
-    def __init__(self, features, boxes_xywh, capacity):
-        count = len(features)
-        self._features = torch.empty(
-            (capacity, *features.shape[1:]),
-            dtype=features.dtype,
-            device=features.device,
-            memory_format=torch.channels_last,
-        )
-        self._boxes_xywh = boxes_xywh.new_empty((capacity, 4))
-        self._features[:count], self._boxes_xywh[:count] = features, boxes_xywh
-        self._weights = np.full(count, 1 / count)
-        self._newest = None
+    features: tuple[torch.Tensor, ...]
+    boxes_xywh: tuple[torch.Tensor, ...]
+    weights: np.ndarray
+    capacity: int
+    newest: int | None = None
 
-    def insert(self, feature, box_xywh, learning_rate):
-        """Add a sample (1, C, H, W), in a full memory instead of the one that weighs least.
+    @classmethod
+    def of(cls, features: torch.Tensor, boxes_xywh: torch.Tensor, capacity: int) -> "SampleMemory":
+        """Return the memory of first samples (N, C, H, W) with boxes (N, 4), which all count the same."""
+        count = len(features)
+        return cls(features.split(1), boxes_xywh.split(1), np.full(count, 1 / count), capacity)
+
+    def insert(self, feature: torch.Tensor, box_xywh: torch.Tensor, learning_rate: float) -> "SampleMemory":
+        """Return the memory with one more sample, in a full memory in place of the one that weighs least.
 
         The newest sample outweighs the one before by 1 / (1 - learning_rate), so that old ones fade.
+
+        Args:
+            feature: (1, C, H, W).
+            box_xywh: (4,).
+            learning_rate: 0..1.
         """
-        weights = self._weights
-        if len(weights) < len(self._features):
-            index = len(weights)
+        weights, features, boxes_xywh = self.weights.copy(), list(self.features), list(self.boxes_xywh)
+        if len(features) < self.capacity:
+            index = len(features)
             weights = np.append(weights, 0.0)
+            features.append(feature)
+            boxes_xywh.append(box_xywh[None])
         else:
             index = int(weights.argmin())
-        if self._newest is None:
+            features[index], boxes_xywh[index] = feature, box_xywh[None]
+        if self.newest is None:
             weights = weights / (1 - learning_rate)
             weights[index] = learning_rate
         else:
-            weights[index] = weights[self._newest] / (1 - learning_rate)
-        self._weights = weights / weights.sum()
-        self._newest = index
-        self._features[index], self._boxes_xywh[index] = feature[0], box_xywh
+            weights[index] = weights[self.newest] / (1 - learning_rate)
+        return SampleMemory(tuple(features), tuple(boxes_xywh), weights / weights.sum(), self.capacity, index)
 
-    def samples(self):
-        """Features (N, C, H, W), boxes (N, 4) and weights (N,) of sum 1."""
-        count = len(self._weights)
-        weights = torch.from_numpy(self._weights).to(self._boxes_xywh)
-        return self._features[:count], self._boxes_xywh[:count], weights
+    def samples(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return features (N, C, H, W), boxes (N, 4) and weights (N,) of sum 1."""
+        boxes_xywh = torch.cat(self.boxes_xywh)
+        return torch.cat(self.features), boxes_xywh, torch.from_numpy(self.weights).to(boxes_xywh)

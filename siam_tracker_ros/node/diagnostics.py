@@ -1,53 +1,55 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Health of the node for people, on /diagnostics: the input and the tracker, each in one status."""
+"""Health of the node on /diagnostics: one status for the input and one for the tracker."""
 
 import collections
 import dataclasses
 import platform
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.core.session import Observation
 
-_WINDOW = 300  # frames that the percentiles look back on
+_WINDOW = 300  # newest frames that the percentiles are taken over
 _MAX_STAMP_AGE = 1.0  # seconds; an older image is no use in a control loop
 
 
 @dataclasses.dataclass(frozen=True)
 class Health:
-    """What the node knows of itself at the moment of a report.
+    """State of the node at the moment of a report.
 
     Attributes:
         lifecycle: label of the lifecycle state.
-        enabled: False while paused.
+        enabled: False while tracking is paused.
         topic: resolved name of the image topic.
-        state: TargetState.
-        target_id: of the target held, or empty.
         model: name of the model.
-        device: where the network runs.
-        failure: why the node refused to configure, or empty.
+        device: device of the network.
+        failure: why the node refused a transition, or empty.
     """
 
     lifecycle: str
     enabled: bool
     topic: str
-    state: TargetState
-    target_id: str
     model: str
     device: str
     failure: str
 
 
 class Diagnostics:
-    """Collects figures from the image callback and from the worker, and reports them."""
+    """Figures of the image callback and of the pipeline, and the report of them. Thread-safe."""
 
-    def __init__(self, node_name):
+    def __init__(self, node_name: str) -> None:
         self._node_name = node_name
         self._lock = threading.Lock()
+        self._state = TargetState.IDLE
+        self._target_id = ""
         self._received = self._received_before = 0
         self._refused = self._refused_before = 0
         self._skipped = 0
@@ -56,30 +58,40 @@ class Diagnostics:
         self._confidence = float("nan")
         self._input_error = self._tracker_error = ""
         self._last_input_error = "none"
-        self._latency_ms = collections.deque(maxlen=_WINDOW)
-        self._inference_ms = collections.deque(maxlen=_WINDOW)
+        self._latency_ms: collections.deque[float] = collections.deque(maxlen=_WINDOW)
+        self._inference_ms: collections.deque[float] = collections.deque(maxlen=_WINDOW)
         self._reported = time.monotonic()
 
-    def frame_received(self, stamp_age):
-        """Count an image message; `stamp_age` is its age at arrival in seconds."""
+    def frame_received(self, stamp_age: float) -> None:
+        """Count an image message; `stamp_age` is its age on arrival in seconds."""
         with self._lock:
             self._received += 1
             self._stamp_age = stamp_age
 
-    def image_used(self, image):
-        """Note an image that was looked at, with a word on it."""
+    def image_used(self, image: str) -> None:
+        """Note an image that was used, by its size and encoding; earlier errors are over."""
         with self._lock:
             self._image = image
             self._input_error = self._tracker_error = ""
 
-    def image_refused(self, error):
-        """Note an image that could not be used, with the sentence why."""
+    def image_refused(self, error: str) -> None:
+        """Count an image that could not be used; `error` says why."""
         with self._lock:
             self._refused += 1
             self._input_error = self._last_input_error = error
 
-    def frame_published(self, skipped, observation, latency_ms):
-        """Note what was published for a frame: frames skipped before it, the Observation, the latency."""
+    def tracker_failed(self, error: str) -> None:
+        """Note that the tracker failed on a frame."""
+        with self._lock:
+            self._tracker_error = error
+
+    def target_changed(self, state: TargetState, target_id: str) -> None:
+        """Note the state and the name of the target, IDLE and "" without one."""
+        with self._lock:
+            self._state, self._target_id = state, target_id
+
+    def frame_published(self, skipped: int, observation: Observation, latency_ms: float) -> None:
+        """Note the result of a frame: frames skipped before it, the Observation, the latency."""
         with self._lock:
             self._skipped += skipped
             self._confidence = observation.confidence
@@ -87,13 +99,8 @@ class Diagnostics:
             if observation.inference_ms:
                 self._inference_ms.append(observation.inference_ms)
 
-    def tracker_failed(self, error):
-        """Note that the tracker failed on a frame."""
-        with self._lock:
-            self._tracker_error = error
-
-    def report(self, stamp, health):
-        """Return the DiagnosticArray of this moment."""
+    def report(self, stamp: Time, health: Health) -> DiagnosticArray:
+        """Return the DiagnosticArray of this moment; rates are taken since the report before."""
         array = DiagnosticArray()
         array.header.stamp = stamp
         with self._lock:
@@ -104,7 +111,7 @@ class Diagnostics:
             array.status = [self._input_status(health, rate, refused), self._tracker_status(health)]
         return array
 
-    def _input_status(self, health, rate, refused):
+    def _input_status(self, health: Health, rate: float, refused: int) -> DiagnosticStatus:
         if self._input_error:
             level, message = DiagnosticStatus.ERROR, self._input_error
         elif health.lifecycle != "active":
@@ -113,10 +120,8 @@ class Diagnostics:
             level = DiagnosticStatus.WARN
             message = f"no image on {health.topic}; check the name with `ros2 topic info -v {health.topic}`"
         elif refused:
-            level, message = (
-                DiagnosticStatus.WARN,
-                f"{refused} images not used, the last: {self._last_input_error}",
-            )
+            level = DiagnosticStatus.WARN
+            message = f"{refused} images not used, the last: {self._last_input_error}"
         elif abs(self._stamp_age) > _MAX_STAMP_AGE:
             level = DiagnosticStatus.WARN
             message = f"images are {self._stamp_age:.3g} s old at arrival; check the clocks and use_sim_time"
@@ -136,21 +141,21 @@ class Diagnostics:
             last_error=self._last_input_error,
         )
 
-    def _tracker_status(self, health):
+    def _tracker_status(self, health: Health) -> DiagnosticStatus:
         if health.failure or self._tracker_error:
             level, message = DiagnosticStatus.ERROR, health.failure or self._tracker_error
-        elif health.state == TargetState.LOST:
+        elif self._state == TargetState.LOST:
             level, message = DiagnosticStatus.WARN, "the target is lost"
         elif not health.enabled:
             level, message = DiagnosticStatus.OK, "paused"
         else:
-            level, message = DiagnosticStatus.OK, health.state.name.lower()
+            level, message = DiagnosticStatus.OK, self._state.name.lower()
         return self._status(
             "tracker",
             level,
             message,
-            state=health.state.name,
-            target_id=health.target_id,
+            state=self._state.name,
+            target_id=self._target_id,
             confidence=f"{self._confidence:.3f}",
             lifecycle=health.lifecycle,
             enabled=health.enabled,
@@ -160,7 +165,7 @@ class Diagnostics:
             **_percentiles("inference", self._inference_ms),
         )
 
-    def _status(self, task, level, message, **values):
+    def _status(self, task: str, level: bytes, message: str, **values: Any) -> DiagnosticStatus:
         return DiagnosticStatus(
             level=level,
             name=f"{self._node_name}: {task}",
@@ -170,7 +175,7 @@ class Diagnostics:
         )
 
 
-def _percentiles(name, values_ms):
+def _percentiles(name: str, values_ms: Sequence[float]) -> dict[str, str]:
     if not values_ms:
         return {}
     p50, p95 = np.percentile(values_ms, (50, 95))

@@ -1,12 +1,13 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Between image messages and NumPy arrays, without cv_bridge.
+"""Conversion between image messages and NumPy arrays, without cv_bridge.
 
-The functions only read the fields of sensor_msgs/Image and CompressedImage, so any object with these fields
-will do. An image that is `bgr8` already is not copied: the array is a view of the message's data.
+A `bgr8` image is not copied: the array is a view of the message's data.
 """
 
 import dataclasses
+import typing
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,17 +15,37 @@ import numpy as np
 from siam_tracker_ros.errors import InvalidInputError
 
 
+class ImageFields(typing.Protocol):
+    """The fields of sensor_msgs/Image."""
+
+    header: Any
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: Any
+
+
+class CompressedImageFields(typing.Protocol):
+    """The fields of sensor_msgs/CompressedImage."""
+
+    header: Any
+    format: str
+    data: Any
+
+
 @dataclasses.dataclass(frozen=True)
 class _Layout:
-    """How an encoding lies in memory: its rows, and the OpenCV conversion that makes BGR of them."""
+    """Memory layout of an encoding, and the OpenCV conversion from it to BGR; None: it is BGR."""
 
     channels: int
     channel_bytes: int = 1
     to_bgr: int | None = None
 
 
-# OpenCV names a Bayer pattern by the second and third pixel of the second row, ROS by the first four pixels:
-# what ROS calls RGGB is OpenCV's BG.
+# OpenCV names a Bayer pattern by the second and third pixel of the second row, ROS by the first four pixels: RGGB in
+# ROS is BG in OpenCV.
 _BAYER_TO_BGR = {
     "bayer_rggb": cv2.COLOR_BayerBG2BGR,
     "bayer_bggr": cv2.COLOR_BayerRG2BGR,
@@ -56,19 +77,19 @@ _LAYOUTS = {
     **{f"{name}16": _Layout(1, 2, code) for name, code in _BAYER_TO_BGR.items()},
 }
 
-# Encodings that store one colour sample for two or more pixels cannot have odd sides.
+# One colour sample covers two pixels or more, so odd sides are not possible.
 _EVEN_WIDTH = ("uyvy", "yuv422", "yuyv", "yuv422_yuy2", "nv12")
 
 ENCODINGS = tuple(sorted(_LAYOUTS))
-"""Names of the encodings that `image_to_bgr` converts itself."""
+"""Names of the encodings that `image_to_bgr` converts without cv_bridge."""
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
-def image_to_bgr(msg):
+def image_to_bgr(msg: ImageFields) -> np.ndarray:
     """Return a sensor_msgs/Image as image_bgr, uint8 (height, width, 3).
 
-    Sixteen-bit channels keep their high byte. A `bgr8` image is a view of the message: treat it as read-only.
+    Sixteen-bit channels are reduced to their high byte. A `bgr8` image is a view of the message: treat it as read-only.
 
     Raises:
         InvalidInputError: the message contradicts itself, or its encoding cannot be converted here.
@@ -94,15 +115,15 @@ def image_to_bgr(msg):
     return pixels if layout.to_bgr is None else cv2.cvtColor(pixels, layout.to_bgr)
 
 
-def compressed_to_bgr(msg):
+def compressed_to_bgr(msg: CompressedImageFields) -> np.ndarray:
     """Return a sensor_msgs/CompressedImage as image_bgr, uint8 (height, width, 3).
 
-    It takes JPEG, PNG and what else OpenCV reads, whatever the format field says. An orientation tag in the
-    file is ignored: pixels stay where the camera has them.
+    JPEG, PNG and other formats that OpenCV reads are recognized by their content, not by the format field. An
+    orientation tag in the file is ignored: pixels stay where the camera has them.
 
     Raises:
         InvalidInputError: the data is empty, cut off, or not an image that can be decoded. A JPEG damaged in its
-            middle decodes to wrong pixels without a word; only a reliable link prevents that.
+            middle is not detected and decodes to wrong pixels; only a reliable link prevents that.
     """
     data = np.frombuffer(msg.data, np.uint8)
     what = f"compressed image of {data.size} bytes, format '{msg.format}',"
@@ -110,7 +131,7 @@ def compressed_to_bgr(msg):
         raise InvalidInputError(f"{what} is a depth image, expected jpeg or png of a colour or grey camera")
     if data.size == 0:
         raise InvalidInputError(f"{what} has no data, expected a jpeg or png file; check the publisher")
-    # A decoder fills the missing part of a JPEG with grey and says nothing; that must not be tracked in.
+    # A decoder fills the missing part of a JPEG with grey without an error; such an image must not be tracked in.
     raw = data.tobytes() if data[:2].tobytes() == _JPEG_START else b""
     if raw and raw.rfind(_JPEG_END) < raw.rfind(_JPEG_SCAN):
         raise InvalidInputError(f"{what} is a JPEG without its end, expected a whole one; check the link's quality")
@@ -125,14 +146,17 @@ def compressed_to_bgr(msg):
     return image_bgr
 
 
-def fill_image(msg, image, encoding, header):
-    """Fill a fresh sensor_msgs/Image from a uint8 array and return it.
+def fill_image(msg: ImageFields, image: np.ndarray, encoding: str, header: Any) -> Any:
+    """Fill an empty sensor_msgs/Image from a uint8 array and return it.
 
     Args:
-        msg: an Image with nothing in it yet.
+        msg: Image with no data yet.
         image: uint8 (H, W) for `mono8`, uint8 (H, W, 3) for `bgr8`.
         encoding: `mono8` or `bgr8`.
-        header: the header to give it, not copied.
+        header: std_msgs/Header of the result, not copied.
+
+    Raises:
+        ValueError: the array has another type or shape.
     """
     channels = {"mono8": 1, "bgr8": 3}[encoding]
     if image.dtype != np.uint8 or image.shape[2:] != (() if channels == 1 else (channels,)):
@@ -142,13 +166,13 @@ def fill_image(msg, image, encoding, header):
     msg.encoding = encoding
     msg.is_bigendian = 0
     msg.step = msg.width * channels
-    # The setter of `data` goes through the pixels one by one; filling the array that is there only copies.
+    # The setter of `data` checks the pixels one by one; filling the existing array is one copy.
     msg.data.frombytes(np.ascontiguousarray(image).data)
     return msg
 
 
-def _rows(msg, layout):
-    """Return the rows of an image without their padding, uint8 (rows, bytes per row), as a view."""
+def _rows(msg: ImageFields, layout: _Layout) -> np.ndarray:
+    """Return the rows of an image without padding, uint8 (rows, bytes per row), as a view."""
     row_bytes = msg.width * layout.channels * layout.channel_bytes
     if msg.step < row_bytes:
         raise InvalidInputError(
@@ -165,8 +189,8 @@ def _rows(msg, layout):
     return data[: rows * msg.step].reshape(rows, msg.step)[:, :row_bytes]
 
 
-def _convert_with_cv_bridge(msg):
-    """Convert an encoding that is not ours with cv_bridge, where that is installed and can."""
+def _convert_with_cv_bridge(msg: ImageFields) -> np.ndarray:
+    """Convert an encoding outside ENCODINGS with cv_bridge, where it is installed."""
     expected = f"expected one of {', '.join(ENCODINGS)}"
     try:
         from cv_bridge import CvBridge

@@ -1,14 +1,17 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Between boxes and observations on the one side and the node's messages on the other."""
+"""Conversion of boxes and observations from and to the node's messages, and values formatted for people."""
 
 import math
 
 import numpy as np
-from builtin_interfaces.msg import Duration
+from builtin_interfaces.msg import Duration, Time
+from rclpy.clock import Clock
+from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.core.session import Observation
+from siam_tracker_ros.errors import InvalidInputError, SiamTrackerError
 from siam_tracker_ros.geometry import (
     check_box_xywh,
     corners_to_cxcywht,
@@ -17,17 +20,22 @@ from siam_tracker_ros.geometry import (
     xywh_to_cxcywh,
 )
 from siam_tracker_ros.msg import TrackerStatus
+from siam_tracker_ros.srv import InitTracker
 
 NANOSECONDS = 10**9
-_DURATION_LIMIT = 2**31  # seconds in a message are int32
+_DURATION_LIMIT = 2**31  # seconds; the message's field is int32
 
 
-def box_from_request(request, size_wh):
+def box_from_request(request: InitTracker.Request, size_wh: tuple[int, int]) -> np.ndarray:
     """Return the box of an InitTracker request as box_xywh in pixels of its image, float64 (4,).
 
+    Args:
+        request: the box is in pixels, or in fractions of the image's sides where `normalized` is set.
+        size_wh: width and height of the image in pixels.
+
     Raises:
-        InvalidInputError: the box is rotated, not finite, out of 0..1 where it should be normalized, under one pixel
-            wide or high, or off the image.
+        InvalidInputError: the box is rotated, not finite, normalized but out of 0..1, under one pixel wide or high, or
+            outside the image.
     """
     bbox = request.bbox
     if bbox.center.theta != 0.0:
@@ -46,11 +54,13 @@ def box_from_request(request, size_wh):
     return check_box_xywh(cxcywh_to_xywh(box_cxcywh), size_wh)
 
 
-def make_detection(header, observation, target_id, class_id, rotated=False):
+def make_detection(
+    header: Header, observation: Observation, target_id: str, class_id: str, rotated: bool = False
+) -> Detection2D:
     """Return the Detection2D of an Observation that has a box; the box is not clipped to the image.
 
-    Where `rotated` is set and the Observation has a polygon, the box is that one: size_x and size_y along its own
-    sides, center.theta in radians from the image's x axis (right) towards its y axis (down), -pi/4..pi/4.
+    With `rotated`, the polygon of the Observation, if it has one, is the box: size_x and size_y along its own sides,
+    center.theta in radians from the image's x axis (right) towards its y axis (down), -pi/4..pi/4.
     """
     detection = Detection2D(header=header, id=target_id)
     result = ObjectHypothesisWithPose()
@@ -68,13 +78,15 @@ def make_detection(header, observation, target_id, class_id, rotated=False):
     return detection
 
 
-def make_detections(header, detection):
-    """Return the Detection2DArray of one frame; `detection` is a Detection2D or None."""
+def make_detections(header: Header, detection: Detection2D | None) -> Detection2DArray:
+    """Return the Detection2DArray of one frame, empty without a detection."""
     return Detection2DArray(header=header, detections=[] if detection is None else [detection])
 
 
-def make_status(header, observation, target_id, skipped, latency_ns):
-    """Return the TrackerStatus of one frame."""
+def make_status(
+    header: Header, observation: Observation, target_id: str, skipped: int, latency_ns: int
+) -> TrackerStatus:
+    """Return the TrackerStatus of one frame; `skipped` frames were dropped before it."""
     return TrackerStatus(
         header=header,
         state=int(observation.state),
@@ -90,22 +102,32 @@ def make_status(header, observation, target_id, skipped, latency_ns):
     )
 
 
-def make_duration(nanoseconds):
-    """Return a Duration, at the ends of its range where the value lies outside."""
+def make_duration(nanoseconds: int) -> Duration:
+    """Return a Duration, clamped to the range of the message."""
     seconds, rest = divmod(nanoseconds, NANOSECONDS)
     return Duration(sec=max(-_DURATION_LIMIT, min(seconds, _DURATION_LIMIT - 1)), nanosec=rest)
 
 
-def stamp_to_ns(stamp):
+def stamp_to_ns(stamp: Time) -> int:
     """Return a builtin_interfaces/Time in nanoseconds."""
     return stamp.sec * NANOSECONDS + stamp.nanosec
 
 
-def format_stamp(stamp):
-    """Return a builtin_interfaces/Time in seconds with all its digits."""
+def age_ns(clock: Clock, header: Header) -> int:
+    """Return the time since a header's stamp in nanoseconds; negative for a stamp in the future."""
+    return clock.now().nanoseconds - stamp_to_ns(header.stamp)
+
+
+def format_stamp(stamp: Time) -> str:
+    """Return a builtin_interfaces/Time in seconds, with nine decimals."""
     return f"{stamp.sec}.{stamp.nanosec:09d}"
 
 
-def format_confidence(confidence):
-    """Return a confidence for people; '-' where there is none."""
+def format_confidence(confidence: float) -> str:
+    """Return a confidence with two decimals, "-" for NaN."""
     return "-" if math.isnan(confidence) else f"{confidence:.2f}"
+
+
+def format_error(error: Exception) -> str:
+    """Return the message of an error, with its type in front where this package does not raise it on purpose."""
+    return str(error) if isinstance(error, SiamTrackerError) else f"{type(error).__name__}: {error}"

@@ -18,7 +18,6 @@ from siam_tracker_ros.settings import make_settings, read_settings, read_values
 from siam_tracker_ros.training.checkpoints import Checkpoints, load_checkpoint
 from siam_tracker_ros.training.fabric import start_fabric
 from siam_tracker_ros.training.log import read_log
-from siam_tracker_ros.training.pseudo_labels import read_start_boxes
 from siam_tracker_ros.training.train import train_from_config
 from siam_tracker_ros.training.trainer import Trainer
 from siam_tracker_ros.weights.checkpoint import read_weights
@@ -163,11 +162,6 @@ def test_a_run_starts_from_the_weights_of_another(config):
 def test_the_shipped_file_is_whole():
     settings = read_settings(CONFIG, lite.LiteTraining)
     assert settings.schedule.steps > settings.schedule.frozen_steps
-
-
-def test_the_shipped_boxes_can_be_read():
-    boxes = read_start_boxes(CONFIG.with_name("lite_clips.csv"))
-    assert len(boxes) == 83 and sum(len(starts) for starts in boxes.values()) == 117
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.network import Network, graph
+from siam_tracker_ros.core.stage import stage
 
 TEMPLATE_SIDE = 127  # pixels
 SEARCH_SIDE = 255  # pixels
@@ -100,6 +101,7 @@ class GradNetNetwork(Network):
         own = self.translate_state_dict(state)
         return [(self.search_backbone, {name.removeprefix("search_backbone."): own[name] for name in own})]
 
+    @graph("backbone", lambda network: ((None, 3, None, None),))
     def encode_search(self, image):
         """Features (B, 256, 22, 22) of search regions of 255 pixels, or (B, 256, 6, 6) of templates of 127."""
         return self.search_backbone(image)
@@ -108,6 +110,7 @@ class GradNetNetwork(Network):
         """Hidden features (B, 256, 12, 12) of templates of 127 pixels."""
         return self.template_backbone.shallow(image)
 
+    @stage("head")
     def adapt(self, hidden, search):
         """Take one gradient step of the tracking loss.
 
@@ -126,6 +129,7 @@ class GradNetNetwork(Network):
         return self.template_backbone.deepen(adapted), adapted
 
 
+@stage("head")
 def correlate(search, templates):
     """Slide templates (T, C, h, w) over search features (B, C, H, W): scores (B, T, H - h + 1, W - w + 1)."""
     return functional.conv2d(search, templates)

@@ -7,7 +7,6 @@ changes decides the scale and most of the position, and four rules beside the pa
 """
 
 import dataclasses
-import typing
 
 import cv2
 import numpy as np
@@ -26,6 +25,7 @@ from siam_tracker_ros.methods.gradnet.network import (
     GradNetNetwork,
     correlate,
 )
+from siam_tracker_ros.settings import setting
 
 UPSAMPLING = 16  # times, of the response
 RESPONSE_SIDE = SCORE_CELLS * UPSAMPLING
@@ -46,29 +46,17 @@ FREE_FRAME = 9  # frames after the last reliable one, the window is left out
 
 @dataclasses.dataclass(frozen=True)
 class GradNetSettings:
-    """How the response becomes a box.
+    """How the response becomes a box."""
 
-    Attributes:
-        penalty_k: 0..1, factor on the peaks of the two scales that change the size; 1 switches the penalty off.
-        window_influence: 0..1, weight of the cosine window in the response.
-        lr: 0..1, how much of a new scale is taken over; position is taken over whole.
-        scale_step: ratio of neighbouring scales of the pyramid.
-        gradient_influence: 0..1, weight of the adapted template's response against the fixed one's.
-    """
-
-    RANGES: typing.ClassVar = {
-        "penalty_k": (0.0, 1.0),
-        "window_influence": (0.0, 1.0),
-        "lr": (0.0, 1.0),
-        "scale_step": (1.0, 1.5),
-        "gradient_influence": (0.0, 1.0),
-    }
-
-    penalty_k: float = 0.97
-    window_influence: float = 0.25
-    lr: float = 0.59
-    scale_step: float = 1.04
-    gradient_influence: float = 0.15
+    penalty_k: float = setting(
+        0.97, "Factor on the peaks of the two scales that change the size; 1 switches the penalty off.", 0, 1
+    )
+    window_influence: float = setting(0.25, "Weight of the cosine window in the response.", 0, 1)
+    lr: float = setting(0.59, "How much of a new scale is taken over; position is taken over whole.", 0, 1)
+    scale_step: float = setting(1.04, "Ratio of neighbouring scales of the pyramid.", 1, 1.5)
+    gradient_influence: float = setting(
+        0.15, "Weight of the adapted template's response against the fixed one's.", 0, 1
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -145,11 +133,10 @@ class GradNetTracker(Tracker):
     """
 
     settings_class = GradNetSettings
+    target_class = GradNetTarget
 
     def __init__(self, network, settings):
-        super().__init__()
-        self.network = network
-        self.settings = settings
+        super().__init__(network, settings)
         self._scales = np.array([1 / settings.scale_step, 1.0, settings.scale_step])
         window = hann_window(RESPONSE_SIDE)
         self._window = window / window.sum()  # (272, 272)

@@ -9,14 +9,13 @@ finer features (SiamMask, Wang et al. 2019).
 """
 
 import dataclasses
-import typing
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_ros.core.network import Network
-from siam_tracker_ros.layers.blocks import DepthwiseConv
+from siam_tracker_ros.core.network import Network, graph
+from siam_tracker_ros.layers.blocks import ConvNorm, DepthwiseConv
 from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from siam_tracker_ros.layers.mobilenet_v2 import CHANNELS, FINE_CHANNELS, MIDDLE_CHANNELS, STRIDE, MobileNetV2Backbone
 
@@ -68,17 +67,6 @@ class Response:
     fine: torch.Tensor
 
 
-class ConvNorm(nn.Sequential):
-    """Convolution that keeps the map's size, batch norm, and a ReLU unless told otherwise."""
-
-    def __init__(self, channels_in, channels_out, kernel=1, relu=True):
-        layers = [
-            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
-            nn.BatchNorm2d(channels_out),
-        ]
-        super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
-
-
 class ChannelAttention(nn.Module):
     """Squeeze-and-excitation (Hu et al. 2018)."""
 
@@ -99,7 +87,7 @@ class TowerBlock(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Sequential(DepthwiseConv(channels, 5, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)),
-            ConvNorm(channels, channels, relu=False),
+            ConvNorm(channels, channels, relu=None),
         )
 
     def forward(self, x):
@@ -156,21 +144,6 @@ class LiteNetwork(Network):
     0..255, any float type.
     """
 
-    ONNX_INPUTS: typing.ClassVar = {
-        "backbone_features": ((None, 3, None, None),),
-        "head": (
-            (1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
-            (1, TEMPLATE_CELLS**2, CHANNELS),
-            (1, CHANNELS, 1, 1),
-        ),
-        "draw_mask": (
-            (1, FUSED_CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
-            (1, MIDDLE_CHANNELS, 2 * SEARCH_CELLS, 2 * SEARCH_CELLS),
-            (1, FINE_CHANNELS, 4 * SEARCH_CELLS, 4 * SEARCH_CELLS),
-            (1, 4),
-        ),
-    }
-
     def __init__(self, width=FUSED_CHANNELS, tower_blocks=3):
         super().__init__()
         self.register_buffer("mean", torch.tensor(BGR_MEAN).view(1, 3, 1, 1), persistent=False)
@@ -181,7 +154,7 @@ class LiteNetwork(Network):
         self.query = nn.Conv2d(CHANNELS, CHANNELS, 1)
         self.gate = nn.Linear(CHANNELS, CHANNELS)
         self.fuse = nn.Sequential(
-            ConvNorm(TEMPLATE_CELLS**2 + CHANNELS, width), ChannelAttention(width), ConvNorm(width, width, 3)
+            ConvNorm(TEMPLATE_CELLS**2 + CHANNELS, width), ChannelAttention(width), ConvNorm(width, width, 3, padding=1)
         )
         self.classification_tower = nn.Sequential(*(TowerBlock(width) for _ in range(tower_blocks)))
         self.box_tower = nn.Sequential(*(TowerBlock(width) for _ in range(tower_blocks)))
@@ -197,6 +170,7 @@ class LiteNetwork(Network):
         centers = torch.stack([axis.expand(SEARCH_CELLS, -1), axis[:, None].expand(-1, SEARCH_CELLS)])
         self.register_buffer("cell_centers", centers[None], persistent=False)  # (1, 2, 16, 16)
 
+    @graph("backbone", lambda network: ((None, 3, None, None),))
     def backbone_features(self, image_bgr):
         """Backbone features of images (B, 3, H, W) at strides 4, 8 and 16, see `MobileNetV2Backbone.pyramid`."""
         return self.backbone.pyramid((image_bgr - self.mean) / self.std)
@@ -217,6 +191,14 @@ class LiteNetwork(Network):
         classification, localization, box_cxcywh, fused = self.head(features, template.kernels, template.gate)
         return Response(classification, localization, box_cxcywh, features, fused, middle, fine)
 
+    @graph(
+        "head",
+        lambda network: (
+            (1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
+            (1, TEMPLATE_CELLS**2, CHANNELS),
+            (1, CHANNELS, 1, 1),
+        ),
+    )
     def head(self, features, kernels, gate):
         """Return a Response's classification, localization, box_cxcywh and fused.
 
@@ -240,6 +222,15 @@ class LiteNetwork(Network):
         """
         return self.draw_mask(response.fused, response.middle, response.fine, box_cxcywh)
 
+    @graph(
+        "head",
+        lambda network: (
+            (1, FUSED_CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
+            (1, MIDDLE_CHANNELS, 2 * SEARCH_CELLS, 2 * SEARCH_CELLS),
+            (1, FINE_CHANNELS, 4 * SEARCH_CELLS, 4 * SEARCH_CELLS),
+            (1, 4),
+        ),
+    )
     def draw_mask(self, fused, middle, fine, box_cxcywh):
         """The same of the parts of a Response that it takes."""
         return self.mask_branch(fused, middle, fine, box_cxcywh).float()

@@ -8,7 +8,6 @@ as in Ocean (Zhang et al. 2020): what lite takes for the target must also look l
 """
 
 import dataclasses
-import typing
 
 import cv2
 import numpy as np
@@ -18,12 +17,14 @@ from torch.nn import functional
 from siam_tracker_ros.core.crop import crop_context, crops_to_tensor
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.response import peak_ratio
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, FilterOptimizer, correlate
 from siam_tracker_ros.layers.sample_memory import SampleMemory
 from siam_tracker_ros.layers.whitening import Whitening
 from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, SEARCH_FACTOR, SEARCH_SIDE, TEMPLATE_SIDE, LiteNetwork
 from siam_tracker_ros.methods.lite.tracker import BLACK, LiteSettings, LiteTarget, LiteTracker
+from siam_tracker_ros.settings import setting
 
 BLUR_SIGMA_XY = (3.0, 1.0)  # pixels of the crop
 MEMORY_SAMPLES = 40
@@ -38,17 +39,9 @@ LEARN_SCORE = 0.35  # which lite and the filter must both give a cell before a f
 
 @dataclasses.dataclass(frozen=True)
 class LiteOnlineSettings(LiteSettings):
-    """How the response becomes a box.
+    """How the response becomes a box."""
 
-    Attributes:
-        online_ratio: 0..1, share of the filter's scores in the confidence of each cell.
-
-    The others are LiteSettings'.
-    """
-
-    RANGES: typing.ClassVar = {**LiteSettings.RANGES, "online_ratio": (0.0, 1.0)}
-
-    online_ratio: float = 0.5
+    online_ratio: float = setting(0.5, "Share of the filter's scores in the confidence of each cell.", 0, 1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +52,7 @@ class LiteOnlineTarget:
         siamese: what LiteTracker keeps of it.
         whitening: of its features, taken from the first frame.
         kernel: (1, 96, 4, 4), the filter.
-        memory: SampleMemory that the filter is learned from; it belongs to this target alone.
+        memory: samples that the filter is learned from.
         frames: tracked so far.
     """
 
@@ -74,6 +67,7 @@ class LiteOnlineTracker(LiteTracker):
     """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
 
     settings_class = LiteOnlineSettings
+    target_class = LiteOnlineTarget
 
     def __init__(self, network, settings):
         super().__init__(network, settings)
@@ -89,7 +83,7 @@ class LiteOnlineTracker(LiteTracker):
             features = whitening(features)
             nothing = features.new_zeros(1, features.shape[1], FILTER_CELLS, FILTER_CELLS)
             kernel, _ = self._optimizer(nothing, features, boxes_xywh, FIRST_ITERATIONS)
-            memory = SampleMemory(features, boxes_xywh, MEMORY_SAMPLES)
+            memory = SampleMemory.of(features, boxes_xywh, MEMORY_SAMPLES)
         return LiteOnlineTarget(siamese, whitening, kernel, memory)
 
     def _first_samples(self, image_bgr, box_cxcywh):
@@ -121,14 +115,17 @@ class LiteOnlineTracker(LiteTracker):
         is_due = is_hard or target.frames % UPDATE_INTERVAL == 0
         with torch.inference_mode():
             box_xywh = torch.from_numpy(cxcywh_to_xywh(view.boxes_cxcywh[:, cell[0], cell[1]])).to(feature)
-            target.memory.insert(feature, box_xywh, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
+            rate = HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE
+            memory, kernel = target.memory.insert(feature, box_xywh, rate), target.kernel
             if is_due:
-                features, boxes_xywh, weights = target.memory.samples()
-                kernel, _ = self._optimizer(target.kernel, features, boxes_xywh, LATER_ITERATIONS, weights)
-                target = dataclasses.replace(target, kernel=kernel)
+                features, boxes_xywh, weights = memory.samples()
+                with stage("head"):
+                    kernel, _ = self._optimizer(kernel, features, boxes_xywh, LATER_ITERATIONS, weights)
+        target = dataclasses.replace(target, memory=memory, kernel=kernel)
         return target, dataclasses.replace(result, updated=is_due)
 
 
+@stage("head")
 def online_score(feature, kernel):
     """What a filter (1, C, 4, 4) gives the cells of a region with features (1, C, H, W): float64 (H, W), 0..1."""
     corners = correlate(feature, kernel)  # a filter of even size answers on the corners of the cells
@@ -148,5 +145,6 @@ METHODS = (
         weights="lite",
         half_precision=False,  # the optimizer needs float32
         has_masks=True,
+        preferred_runtimes=("onnx",),
     ),
 )

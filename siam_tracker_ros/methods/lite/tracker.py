@@ -3,7 +3,6 @@
 """`lite`: the small tracker that this package trains and ships."""
 
 import dataclasses
-import typing
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from siam_tracker_ros.methods.lite.network import (
     Template,
     box_cover,
 )
+from siam_tracker_ros.settings import setting
 
 BLACK = (0, 0, 0)  # the network was trained with black outside the frame
 MIN_SIDE = 4.0  # pixels; a target never shrinks below it
@@ -32,29 +32,19 @@ MIN_SIDE = 4.0  # pixels; a target never shrinks below it
 
 @dataclasses.dataclass(frozen=True)
 class LiteSettings:
-    """How the response becomes a box.
+    """How the response becomes a box."""
 
-    Attributes:
-        penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
-        window_influence: 0..1, how far the Hann window pulls scores down towards the search region's edge.
-        lr: 0..1, how much of a new size is taken over; position is taken over whole.
-        hold_score: 0..1, below this score the target counts as hidden: its box stays where it is, its mask is empty.
-        mask_threshold: 0..1, a pixel belongs to the target above this probability.
-    """
-
-    RANGES: typing.ClassVar = {
-        "penalty_k": (0.0, 1.0),
-        "window_influence": (0.0, 1.0),
-        "lr": (0.0, 1.0),
-        "hold_score": (0.0, 1.0),
-        "mask_threshold": (0.0, 1.0),
-    }
-
-    penalty_k: float = 0.02
-    window_influence: float = 0.5
-    lr: float = 0.8
-    hold_score: float = 0.05
-    mask_threshold: float = 0.5
+    penalty_k: float = setting(
+        0.02, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
+    )
+    window_influence: float = setting(
+        0.5, "How far the Hann window pulls scores down towards the search region's edge.", 0, 1
+    )
+    lr: float = setting(0.8, "How much of a new size is taken over; position is taken over whole.", 0, 1)
+    hold_score: float = setting(
+        0.05, "Below this score the target counts as hidden: its box stays where it is, its mask is empty.", 0, 1
+    )
+    mask_threshold: float = setting(0.5, "A pixel belongs to the target above this probability.", 0, 1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,11 +78,10 @@ class LiteTracker(Tracker):
     """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
 
     settings_class = LiteSettings
+    target_class = LiteTarget
 
     def __init__(self, network, settings):
-        super().__init__()
-        self.network = network
-        self.settings = settings
+        super().__init__(network, settings)
         self._window = hann_window(SEARCH_CELLS + 2)[1:-1, 1:-1]  # (16, 16)
 
     def _start(self, image_bgr, box_xywh):
@@ -178,6 +167,7 @@ METHODS = (
         frame_gmacs=0.38,
         checkpoint="its own weights, which come with the package",
         has_masks=True,
+        preferred_runtimes=("onnx",),
         training="siam_tracker_ros.methods.lite.training:TRAINING",
     ),
 )

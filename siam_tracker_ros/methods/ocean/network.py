@@ -11,7 +11,7 @@ import dataclasses
 import torch
 from torch import nn
 
-from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.network import Network, graph
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.layers.correlation import depthwise_correlation
 from siam_tracker_ros.layers.deformable import DeformableConv3x3
@@ -21,6 +21,7 @@ TEMPLATE_SIDE = 127  # pixels of the template crop
 SEARCH_SIDE = 255  # pixels of the usual search crop; larger ones work
 STRIDE = 8  # pixels of a search crop to a cell
 CHANNELS = 256
+TEMPLATE_CELLS = 7  # of a template's features
 TEMPLATE_MARGIN = 4  # cells cut from each side of the template's 15 x 15, which leaves its centre
 DILATIONS = ((1, 1), (2, 1), (1, 2))  # rows, columns
 TOWER_BLOCKS = 4
@@ -192,7 +193,7 @@ class OceanNetwork(Network):
     def encode_template(self, image_bgr):
         """Return the Template of crops (B, 3, 127, 127)."""
         inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
-        features = self.neck(self.backbone(image_bgr)[-1])[..., inside, inside]  # (B, 256, 7, 7)
+        features = self.neck(self.backbone_features(image_bgr))[..., inside, inside]  # (B, 256, 7, 7)
         return Template(
             self.classification_encoder.encode_template(features), self.regression_encoder.encode_template(features)
         )
@@ -202,17 +203,36 @@ class OceanNetwork(Network):
 
         align: whether to run the alignment head, where there is one.
         """
-        return self.respond(self.backbone(image_bgr)[-1], template, image_bgr.shape[-1], align)
+        return self.respond(self.backbone_features(image_bgr), template, image_bgr.shape[-1], align)
+
+    @graph("backbone", lambda network: ((1, 3, None, None),))
+    def backbone_features(self, image_bgr):
+        """The backbone's last features (B, 1024, H, W)."""
+        return self.backbone(image_bgr)[-1]
 
     def respond(self, backbone_features, template, search_side, align=True):
         """Return the Response for the backbone's last features (B, 1024, H, W) of search crops of that side."""
-        features = self.neck(backbone_features)
-        regression = self.regression_tower(self.regression_encoder(features, template.regression))
-        exponent = at_least_float32(self.box_scale * self.box(regression) + self.box_bias)
-        box_ltrb = exponent.clamp(-MAX_EXPONENT, MAX_EXPONENT).exp()
-        tower = self.classification_tower(self.classification_encoder(features, template.classification))
-        classification = at_least_float32(0.1 * self.classification(tower))
+        classification, box_ltrb, regression = self.head(
+            backbone_features, *template.classification, *template.regression
+        )
         alignment = None
         if align and self.alignment is not None:
             alignment = at_least_float32(self.alignment(regression, box_ltrb, search_side))
         return Response(classification, box_ltrb, alignment)
+
+    @graph("head", lambda network: ((1, 1024, None, None), *(2 * network.kernel_shapes())))
+    def head(self, backbone_features, *kernels):
+        """Return classification and box_ltrb of a Response, and the regression tower's features (B, 256, S, S).
+
+        kernels: the three of a Template's classification and the three of its regression.
+        """
+        features = self.neck(backbone_features)
+        regression = self.regression_tower(self.regression_encoder(features, kernels[3:]))
+        exponent = at_least_float32(self.box_scale * self.box(regression) + self.box_bias)
+        box_ltrb = exponent.clamp(-MAX_EXPONENT, MAX_EXPONENT).exp()
+        tower = self.classification_tower(self.classification_encoder(features, kernels[:3]))
+        return at_least_float32(0.1 * self.classification(tower)), box_ltrb, regression
+
+    def kernel_shapes(self):
+        channels = self.box.in_channels
+        return [(1, channels, TEMPLATE_CELLS - 2 * rows, TEMPLATE_CELLS - 2 * columns) for rows, columns in DILATIONS]

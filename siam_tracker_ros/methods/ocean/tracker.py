@@ -3,7 +3,6 @@
 """Ocean (Zhang et al., ECCV 2020) without its online branch, as TracKit and SOTS released it."""
 
 import dataclasses
-import typing
 
 import numpy as np
 import torch
@@ -21,42 +20,34 @@ from siam_tracker_ros.methods.ocean.network import (
     cell_pixels,
     response_cells,
 )
+from siam_tracker_ros.settings import setting
 
 SMALL_SHARE = 0.004  # of the first frame's area; below it a target counts as small
 
 
 @dataclasses.dataclass(frozen=True)
 class OceanSettings:
-    """How the response becomes a box.
+    """How the response becomes a box."""
 
-    Attributes:
-        penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
-        window_influence: 0..1, share of the Hann window in what picks the best cell.
-        lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
-        ratio: 0..1, share of the usual classification in the confidence, the rest is the alignment head's; 1 leaves
-            that head out. A network without the head ignores it.
-        search_side: side of the search crop in pixels of the network's input.
-        small_target_side: the same for targets under 0.4 % of the first frame's area.
-        size_smoothing: how often the size is smoothed: twice in TracKit, once in SOTS.
-    """
-
-    RANGES: typing.ClassVar = {
-        "penalty_k": (0.0, 1.0),
-        "window_influence": (0.0, 1.0),
-        "lr": (0.0, 1.0),
-        "ratio": (0.0, 1.0),
-        "search_side": (127, 511),
-        "small_target_side": (127, 511),
-        "size_smoothing": (1, 2),
-    }
-
-    penalty_k: float = 0.062
-    window_influence: float = 0.38
-    lr: float = 0.765
-    ratio: float = 0.94
-    search_side: int = 255
-    small_target_side: int = 271
-    size_smoothing: int = 2
+    penalty_k: float = setting(
+        0.062, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
+    )
+    window_influence: float = setting(0.38, "Share of the Hann window in what picks the best cell.", 0, 1)
+    lr: float = setting(
+        0.765, "How much of a new size is taken over at full confidence; position is taken over whole.", 0, 1
+    )
+    ratio: float = setting(
+        0.94,
+        "Share of the usual classification in the confidence, the rest is the alignment head's; 1 leaves that head out. "
+        "A network without the head ignores it.",
+        0,
+        1,
+    )
+    search_side: int = setting(255, "Side of the search crop in pixels of the network's input.", 127, 511)
+    small_target_side: int = setting(
+        271, "As `search_side`, for targets under 0.4 % of the first frame's area.", 127, 511
+    )
+    size_smoothing: int = setting(2, "How often the size is smoothed: twice in TracKit, once in SOTS.", 1, 2)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,11 +71,7 @@ class OceanTracker(Tracker):
     """Runs an OceanNetwork that is ready for inference; see `create_tracker`."""
 
     settings_class = OceanSettings
-
-    def __init__(self, network, settings):
-        super().__init__()
-        self.network = network
-        self.settings = settings
+    target_class = OceanTarget
 
     def _start(self, image_bgr, box_xywh):
         settings = self.settings

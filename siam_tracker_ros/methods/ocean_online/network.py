@@ -9,6 +9,7 @@ patches as ImageNet classifiers do. The branch replaces the alignment head.
 import torch
 from torch import nn
 
+from siam_tracker_ros.core.network import graph
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, FilterOptimizer
 from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from siam_tracker_ros.layers.prroi_pooling import prroi_pool
@@ -82,6 +83,7 @@ class OceanOnlineNetwork(OceanNetwork):
         stage = {name.removeprefix("layer3."): value for name, value in own.items() if name.startswith("layer3.")}
         return [(self.backbone, own), (self.online_backbone, stage)]
 
+    @graph("backbone", lambda network: ((None, 3, PATCH_SIDE, PATCH_SIDE),))
     def encode_patch(self, patch_rgb):
         """Classifier features (N, 512, 13, 13) of patches (N, 3, 224, 224), RGB, 0..255."""
         return self.target_classifier(self.encode_stage(patch_rgb))

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from siam_tracker_ros.core.stage import stage
+
 MARGIN = 0.5  # of a patch's side, cut on each side of it in the first frame, so that it can be moved and turned
 MOVES_XY = ((67, 67), (67, -67), (-67, 67), (-67, -67))  # pixels; three fifths of half a patch
 BLUR_SIGMAS_XY = ((0.2, 2.0), (2.0, 0.2), (1.0, 3.0), (3.0, 1.0), (2.0, 2.0))  # pixels
@@ -39,6 +41,7 @@ def draw(generator, patch_side, channels):
     return Draws(shifts_xy, generator.random((DROPOUT_SAMPLES, channels)) >= DROPOUT)
 
 
+@stage("crop")
 def crop_patch(image_bgr, center_xy, region_side, patch_side, like):
     """Cut a square region out of an image, the image's edge repeated outside of it, and resize it.
 

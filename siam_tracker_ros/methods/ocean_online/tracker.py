@@ -8,7 +8,6 @@ response; the boxes are the Siamese network's.
 
 import dataclasses
 import enum
-import typing
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.response import MIN_SIDE
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, correlate
 from siam_tracker_ros.layers.sample_memory import SampleMemory
 from siam_tracker_ros.methods.ocean.network import SEARCH_SIDE, TEMPLATE_SIDE
@@ -34,6 +34,7 @@ from siam_tracker_ros.methods.ocean_online.samples import (
     draw,
     first_patches,
 )
+from siam_tracker_ros.settings import setting, with_default
 
 SEED = 1234  # of a target's first samples, the same for each target, so that runs repeat
 SEARCH_FACTOR = 4  # sides of the patch's region in mean sides of the target in the first frame
@@ -50,22 +51,13 @@ NEIGHBORHOOD = 2.2  # sides of the target within which all scores belong to one 
 
 @dataclasses.dataclass(frozen=True)
 class OceanOnlineSettings(OceanSettings):
-    """How the response becomes a box.
+    """How the response becomes a box."""
 
-    Attributes:
-        online_ratio: 0..1, share of the online classifier's scores in what picks the best cell.
-        ratio: without effect, since there is no alignment head.
-
-    The others are OceanSettings'.
-    """
-
-    RANGES: typing.ClassVar = {**OceanSettings.RANGES, "online_ratio": (0.0, 1.0)}
-
-    penalty_k: float = 0.06
-    window_influence: float = 0.484
-    lr: float = 0.644
-    small_target_side: int = 287
-    online_ratio: float = 0.7
+    penalty_k: float = with_default(OceanSettings, "penalty_k", 0.06)
+    window_influence: float = with_default(OceanSettings, "window_influence", 0.484)
+    lr: float = with_default(OceanSettings, "lr", 0.644)
+    small_target_side: int = with_default(OceanSettings, "small_target_side", 287)
+    online_ratio: float = setting(0.7, "Share of the online classifier's scores in what picks the best cell.", 0, 1)
 
 
 class Verdict(enum.Enum):
@@ -83,7 +75,7 @@ class OceanOnlineTarget:
     Attributes:
         siamese: what OceanTracker keeps of it.
         kernel: (1, 512, 4, 4), the classifier's filter.
-        memory: SampleMemory that the filter is learned from; it belongs to this target alone.
+        memory: samples that the filter is learned from.
         center_xy, size_wh: the target where the classifier last found it, in pixels of the frame.
         scale: pixels of the frame to one of a patch. It follows the patches really cut, not the target's size.
         scale_range: lowest and highest scale.
@@ -104,6 +96,7 @@ class OceanOnlineTracker(OceanTracker):
     """Runs an OceanOnlineNetwork that is ready for inference; see `create_tracker`."""
 
     settings_class = OceanOnlineSettings
+    target_class = OceanOnlineTarget
 
     def _start(self, image_bgr, box_xywh):
         return self._start_with(image_bgr, box_xywh, draw(np.random.default_rng(SEED), PATCH_SIDE, CLASSIFIER_CHANNELS))
@@ -124,7 +117,7 @@ class OceanOnlineTracker(OceanTracker):
             classifier = self.network.target_classifier
             kernel = classifier.initial_filter(features, boxes)
             kernel, _ = classifier.optimizer(kernel, features, boxes, FIRST_ITERATIONS)
-            memory = SampleMemory(features, boxes, MEMORY_SAMPLES)
+            memory = SampleMemory.of(features, boxes, MEMORY_SAMPLES)
         return OceanOnlineTarget(siamese, kernel, memory, center_xy, size_wh, scale, scale_range)
 
     def _first_samples(self, image_bgr, center_xy, scale, draws):
@@ -146,7 +139,8 @@ class OceanOnlineTracker(OceanTracker):
                 image_bgr, target.center_xy + half_cell, target.scale * PATCH_SIDE, PATCH_SIDE, self.network.patch_mean
             )
             feature = self._encode(patch)
-            score = correlate(feature, target.kernel)[0, 0].cpu().numpy()  # (14, 14)
+            with stage("head"):
+                score = correlate(feature, target.kernel)[0, 0].cpu().numpy()  # (14, 14)
         verdict = judge(score, NEIGHBORHOOD * target.size_wh / scale * PATCH_CELLS / PATCH_SIDE)
 
         def blend(response):
@@ -165,14 +159,17 @@ class OceanOnlineTracker(OceanTracker):
         kernel = target.kernel
         with torch.inference_mode():
             box = torch.from_numpy(_box_in_patch(center_xy, size_wh, patch_center_xy, scale)).to(feature)
-            target.memory.insert(feature, box, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
+            memory = target.memory.insert(feature, box, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
             if is_due:
-                features, boxes, weights = target.memory.samples()
-                kernel, _ = self.network.target_classifier.optimizer(kernel, features, boxes, LATER_ITERATIONS, weights)
+                features, boxes, weights = memory.samples()
+                with stage("head"):
+                    optimizer = self.network.target_classifier.optimizer
+                    kernel, _ = optimizer(kernel, features, boxes, LATER_ITERATIONS, weights)
         target = dataclasses.replace(
             target,
             siamese=siamese,
             kernel=kernel,
+            memory=memory,
             center_xy=center_xy,
             size_wh=size_wh,
             scale=float(np.clip(scale, *target.scale_range)),

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.network import Network, graph
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.resnet import ResNet50, backbone_keys
 from siam_tracker_ros.methods.siamrpn.network import TEMPLATE_CELLS, crop_template, make_neck, neck_keys
 from siam_tracker_ros.methods.siamrpn.rpn import HEAD_KEYS, CorrelationHead, RegionProposals, rpn_keys
@@ -137,6 +138,7 @@ class SiamMask(Network):
     def for_state(cls, state):
         return cls(any(name.startswith("refinement.") for name in state)) if state else cls()
 
+    @graph("backbone", lambda network: ((1, 3, None, None),))
     def features(self, image_bgr):
         """Maps of 64, 256 and 512 channels from the backbone, and of 256 from the neck."""
         *fine, last = self.backbone(image_bgr)
@@ -150,8 +152,17 @@ class SiamMask(Network):
     def forward(self, image_bgr, template):
         """Return the Response of search crops (B, 3, 255, 255) to a Template."""
         features = self.features(image_bgr)
-        return Response(*self.rpn(features[-1:], template.proposals), features)
+        (kernels,) = template.proposals
+        return Response(*self.propose(features[-1], *kernels), features)
 
+    @graph(
+        "head", lambda network: ((1, network.coarse.channels, None, None), *network.rpn.kernel_shapes(TEMPLATE_CELLS))
+    )
+    def propose(self, features, classification_kernel, regression_kernel):
+        """Return logits and offsets of a Response, from the neck's features and the kernels of the proposals."""
+        return self.rpn([features], [(classification_kernel, regression_kernel)])
+
+    @stage("head")
     def mask(self, response, template, row, column):
         """Logits (B, side, side) of the mask for the window of 127 pixels at one cell.
 

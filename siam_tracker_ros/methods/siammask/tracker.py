@@ -18,40 +18,32 @@ from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase, Te
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.network import SEARCH_SIDE, TEMPLATE_SIDE
 from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
+from siam_tracker_ros.settings import setting
 
 FIRST_CELL = 4  # the window of this cell begins at the corner of the search crop; those before begin outside
 
 
 @dataclasses.dataclass(frozen=True)
 class SiamMaskSettings:
-    """How the response becomes a box and a mask.
+    """How the response becomes a box and a mask."""
 
-    Attributes:
-        penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
-        window_influence: 0..1, share of the Hann window in what picks the best anchor.
-        lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
-        mask_threshold: 0..1, a pixel belongs to the target above this probability.
-        box_generation: what is reported, from the largest part of the mask if it has more than 100 pixels; where the
-            target is searched for next always comes from the regression.
-            "released": as the authors do, box from the regression, polygon the smallest rotated rectangle;
-            "axis_aligned": box and polygon the bounds;
-            "rotated": polygon the smallest rotated rectangle, box the upright one of the same area.
-            Without such a part box and polygon are those of the regression.
-    """
-
-    RANGES: typing.ClassVar = {
-        "penalty_k": (0.0, 1.0),
-        "window_influence": (0.0, 1.0),
-        "lr": (0.0, 1.0),
-        "mask_threshold": (0.0, 1.0),
-        "box_generation": ("released", "axis_aligned", "rotated"),
-    }
-
-    penalty_k: float = 0.04
-    window_influence: float = 0.40
-    lr: float = 1.0
-    mask_threshold: float = 0.35
-    box_generation: str = "released"
+    penalty_k: float = setting(
+        0.04, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
+    )
+    window_influence: float = setting(0.40, "Share of the Hann window in what picks the best anchor.", 0, 1)
+    lr: float = setting(
+        1.0, "How much of a new size is taken over at full confidence; position is taken over whole.", 0, 1
+    )
+    mask_threshold: float = setting(0.35, "A pixel belongs to the target above this probability.", 0, 1)
+    box_generation: typing.Literal["released", "axis_aligned", "rotated"] = setting(
+        "released",
+        "What is reported, from the largest part of the mask if it has more than 100 pixels. "
+        "released: as the authors do, box from the regression, polygon the smallest rotated rectangle. "
+        "axis_aligned: box and polygon are the bounds. "
+        "rotated: polygon the smallest rotated rectangle, box the upright one of the same area. "
+        "Without such a part, box and polygon are those of the regression, and so is always the box in which the "
+        "target is searched for next.",
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,14 +65,10 @@ class SiamMaskTracker(Tracker):
     """Runs a SiamMask that is ready for inference, by the rules of its authors' code; see `create_tracker`."""
 
     settings_class = SiamMaskSettings
+    target_class = SiamMaskTarget
     snap = staticmethod(round)  # a crop's corner to whole pixels
     mask_border = -1.0  # what the frame holds around the mask's window
     clips_polygon = False  # whether a polygon from the regression is made of the clipped box
-
-    def __init__(self, network, settings):
-        super().__init__()
-        self.network = network
-        self.settings = settings
 
     def _start(self, image_bgr, box_xywh):
         box, fill_bgr = xywh_to_cxcywh(box_xywh), mean_bgr(image_bgr)

@@ -18,7 +18,7 @@ import math
 import torch
 from torch import nn
 
-from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.network import Network, graph
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.layers.correlation import depthwise_correlation
 from siam_tracker_ros.layers.resnet import ResNet50
@@ -115,15 +115,26 @@ class SiamRCRNetwork(Network):
     def encode_template(self, image_bgr):
         """Return the Template of crops (B, 3, 127, 127)."""
         inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
-        features = self.neck(self.backbone(image_bgr)[-1])[..., inside, inside]  # (B, 256, 7, 7)
+        features = self.neck(self.backbone_features(image_bgr))[..., inside, inside]  # (B, 256, 7, 7)
         return Template(self.classification_branch.template(features), self.regression_branch.template(features))
 
     def forward(self, image_bgr, template):
         """Return the Response of search crops (B, 3, side, side) to a Template of batch size B or 1."""
-        features = self.neck(self.backbone(image_bgr)[-1])
-        classification = self.classification_branch(features, template.classification)
-        regression = self.regression_branch(features, template.regression)
-        return Response(
+        features = self.backbone_features(image_bgr)
+        return Response(*self.head(features, template.classification, template.regression))
+
+    @graph("backbone", lambda network: ((1, 3, None, None),))
+    def backbone_features(self, image_bgr):
+        """The backbone's last features (B, 1024, H, W)."""
+        return self.backbone(image_bgr)[-1]
+
+    @graph("head", lambda network: ((1, 1024, None, None), *[(1, network.box.in_channels, 5, 5)] * 2))
+    def head(self, backbone_features, classification_kernel, regression_kernel):
+        """Return the parts of a Response."""
+        features = self.neck(backbone_features)
+        classification = self.classification_branch(features, classification_kernel)
+        regression = self.regression_branch(features, regression_kernel)
+        return (
             at_least_float32(self.classification(classification)),
             at_least_float32(self.localization(regression)),
             decode_box(at_least_float32(self.box(regression))),

@@ -7,7 +7,6 @@ authors released no code: all else is Ocean's procedure, with this score in plac
 """
 
 import dataclasses
-import typing
 
 import numpy as np
 import torch
@@ -16,36 +15,25 @@ from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.methods.ocean.network import SEARCH_SIDE, TEMPLATE_SIDE
 from siam_tracker_ros.methods.ocean.tracker import OceanTracker
 from siam_tracker_ros.methods.siamrcr.network import SiamRCRNetwork
+from siam_tracker_ros.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class SiamRCRSettings:
-    """How the response becomes a box. The defaults are plausible, not tuned: no weights are published to tune with.
+    """How the response becomes a box. The defaults are plausible, not tuned: no weights are published to tune with."""
 
-    Attributes:
-        penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
-        window_influence: 0..1, share of the Hann window in what picks the best cell.
-        lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
-        search_side: side of the search crop in pixels of the network's input.
-        small_target_side: the same for targets under 0.4 % of the first frame's area.
-        size_smoothing: how often the size is smoothed, 1 or 2.
-    """
-
-    RANGES: typing.ClassVar = {
-        "penalty_k": (0.0, 1.0),
-        "window_influence": (0.0, 1.0),
-        "lr": (0.0, 1.0),
-        "search_side": (127, 511),
-        "small_target_side": (127, 511),
-        "size_smoothing": (1, 2),
-    }
-
-    penalty_k: float = 0.06
-    window_influence: float = 0.38
-    lr: float = 0.6
-    search_side: int = 255
-    small_target_side: int = 287
-    size_smoothing: int = 1
+    penalty_k: float = setting(
+        0.06, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
+    )
+    window_influence: float = setting(0.38, "Share of the Hann window in what picks the best cell.", 0, 1)
+    lr: float = setting(
+        0.6, "How much of a new size is taken over at full confidence; position is taken over whole.", 0, 1
+    )
+    search_side: int = setting(255, "Side of the search crop in pixels of the network's input.", 127, 511)
+    small_target_side: int = setting(
+        287, "As `search_side`, for targets under 0.4 % of the first frame's area.", 127, 511
+    )
+    size_smoothing: int = setting(1, "How often the size is smoothed.", 1, 2)
 
 
 class SiamRCRTracker(OceanTracker):

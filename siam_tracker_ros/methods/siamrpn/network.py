@@ -4,7 +4,7 @@
 
 from torch import nn
 
-from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.network import Network, graph
 from siam_tracker_ros.layers.alexnet import CHANNELS as ALEXNET_CHANNELS
 from siam_tracker_ros.layers.alexnet import AlexNet, alexnet_keys
 from siam_tracker_ros.layers.blocks import ConvNorm
@@ -43,6 +43,8 @@ class SiamRPN(Network):
     `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255.
     """
 
+    template_cells = TEMPLATE_CELLS
+
     def __init__(self, backbone, levels, neck, rpn):
         super().__init__()
         self.backbone = backbone
@@ -50,6 +52,7 @@ class SiamRPN(Network):
         self.neck = nn.ModuleList(neck)
         self.rpn = rpn
 
+    @graph("backbone", lambda network: ((1, 3, None, None),))
     def features(self, image_bgr):
         """One map for each level, (B, its width, H / 8, W / 8)."""
         features = self.backbone(image_bgr)
@@ -61,12 +64,24 @@ class SiamRPN(Network):
 
     def forward(self, image_bgr, kernels):
         """Return logits (B, 10, S, S) and offsets (B, 20, S, S) of search crops (B, 3, side, side); see `rpn`."""
-        return self.rpn(self.features(image_bgr), kernels)
+        return self.respond(*self.features(image_bgr), *(kernel for pair in kernels for kernel in pair))
+
+    @graph("head", lambda network: network.respond_shapes())
+    def respond(self, *tensors):
+        """The same for one map of features a level, followed by two kernels a level."""
+        count = len(self.levels)
+        features, kernels = tensors[:count], tensors[count:]
+        return self.rpn(features, list(zip(kernels[::2], kernels[1::2], strict=True)))
+
+    def respond_shapes(self):
+        kernels = self.rpn.kernel_shapes(self.template_cells)
+        return [*((1, channels, None, None) for _, channels, *_ in kernels[::2]), *kernels]
 
 
 class SiamRPNAlex(SiamRPN):
     """With AlexNet, one level and no neck; a search region of 287 pixels gives S = 21."""
 
+    template_cells = 6
     KEY_RULES = (*alexnet_keys("backbone"), *rpn_keys("rpn_head"), *HEAD_KEYS)
 
     def __init__(self):

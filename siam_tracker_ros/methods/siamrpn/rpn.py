@@ -37,6 +37,7 @@ class CorrelationHead(nn.Module):
 
     def __init__(self, channels, channels_out):
         super().__init__()
+        self.channels = channels
         self.kernel = ConvNorm(channels, channels, 3)
         self.search = ConvNorm(channels, channels, 3)
         self.predict = nn.Sequential(ConvNorm(channels, channels), nn.Conv2d(channels, channels_out, 1))
@@ -78,6 +79,11 @@ class RegionProposals(nn.Module):
             self.classification_weight = nn.Parameter(torch.ones(len(widths)))
             self.regression_weight = nn.Parameter(torch.ones(len(widths)))
 
+    def kernel_shapes(self, template_cells):
+        """Shapes of all kernels, level by level, of template features (1, its width, cells, cells)."""
+        side = template_cells - 2
+        return [(1, level.classification.channels, side, side) for level in self.levels for _ in range(2)]
+
     def encode_template(self, features):
         """Pairs of kernels, for classification and regression, from one map of template features a level."""
         return [
@@ -100,4 +106,4 @@ class RegionProposals(nn.Module):
 
 
 def _weighted(outputs, weights):
-    return sum(weight * output for weight, output in zip(torch.softmax(weights, 0), outputs, strict=True))
+    return sum(weight * output for weight, output in zip(torch.softmax(weights, 0).unbind(), outputs, strict=True))

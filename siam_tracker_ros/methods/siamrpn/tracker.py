@@ -4,7 +4,6 @@
 
 import dataclasses
 import functools
-import typing
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from siam_tracker_ros.methods.siamrpn.network import (
     SiamRPNResNet50LongTerm,
 )
 from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
+from siam_tracker_ros.settings import setting
 
 LOST_WINDOW_INFLUENCE = 0.001  # a lost target may be anywhere
 FARTHEST = 1e6  # pixels; no frame is so large, and no crop can be
@@ -32,39 +32,27 @@ THINNEST = 1e-3  # pixels
 
 @dataclasses.dataclass(frozen=True)
 class SiamRPNSettings:
-    """How the response becomes a box.
+    """How the response becomes a box."""
 
-    Attributes:
-        penalty_k: strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.
-        window_influence: 0..1, share of the Hann window in what picks the best anchor.
-        lr: 0..1, how much of a new size is taken over at full confidence; position is taken over whole.
-        search_side: side of the search crop in pixels of the network's input: that of the template, 127, and a
-            multiple of 8 more.
-        long_term: whether a target can be lost: its box then stays, and it is searched for in a larger region.
-        confidence_low: 0..1, a target whose score is below is lost.
-        confidence_high: 0..1, a lost target whose score is above is found again.
-        lost_search_side: as `search_side`, for a lost target.
-    """
-
-    RANGES: typing.ClassVar = {
-        "penalty_k": (0.0, 1.0),
-        "window_influence": (0.0, 1.0),
-        "lr": (0.0, 1.0),
-        "search_side": (191, 1023),
-        "long_term": (False, True),
-        "confidence_low": (0.0, 1.0),
-        "confidence_high": (0.0, 1.0),
-        "lost_search_side": (191, 1023),
-    }
-
-    penalty_k: float = 0.05
-    window_influence: float = 0.42
-    lr: float = 0.38
-    search_side: int = 255
-    long_term: bool = False
-    confidence_low: float = 0.8
-    confidence_high: float = 0.998
-    lost_search_side: int = 831
+    penalty_k: float = setting(
+        0.05, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
+    )
+    window_influence: float = setting(0.42, "Share of the Hann window in what picks the best anchor.", 0, 1)
+    lr: float = setting(
+        0.38, "How much of a new size is taken over at full confidence; position is taken over whole.", 0, 1
+    )
+    search_side: int = setting(
+        255,
+        "Side of the search crop in pixels of the network's input: 127, as the template, and a multiple of 8 more.",
+        191,
+        1023,
+    )
+    long_term: bool = setting(
+        False, "Whether a target can be lost: its box then stays, and it is searched for in a larger region."
+    )
+    confidence_low: float = setting(0.8, "A target whose score is below is lost.", 0, 1)
+    confidence_high: float = setting(0.998, "A lost target whose score is above is found again.", 0, 1)
+    lost_search_side: int = setting(831, "As `search_side`, for a lost target.", 191, 1023)
 
     def __post_init__(self):
         for name in ("search_side", "lost_search_side"):
@@ -98,11 +86,7 @@ class SiamRPNTracker(Tracker):
     """Runs a SiamRPN that is ready for inference; see `create_tracker`."""
 
     settings_class = SiamRPNSettings
-
-    def __init__(self, network, settings):
-        super().__init__()
-        self.network = network
-        self.settings = settings
+    target_class = SiamRPNTarget
 
     def _start(self, image_bgr, box_xywh):
         box, fill_bgr = xywh_to_cxcywh(box_xywh), mean_bgr(image_bgr)
@@ -219,5 +203,6 @@ METHODS = (
         presets=RESNET_PRESETS,
         checkpoint="PySOT's siamrpn_r50_l234_dwxcorr_lt",
         published=MODEL_ZOO,
+        untrained_settings={"confidence_low": 0.0},  # never lost, so never searched for in the larger region
     ),
 )

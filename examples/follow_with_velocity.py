@@ -1,0 +1,134 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Drive a robot after the target: turn until it is in the middle, approach until it has the wanted size.
+
+python3 examples/follow_with_velocity.py --ros-args -r cmd_vel:=/robot/cmd_vel -p image_width:=1280 -p image_height:=720
+
+The robot moves only while the target is seen. It stops when
+
+- the state is IDLE or LOST;
+- the newest image that the tracker answered for is older than `stale_s`: the camera, the network link or the tracker
+  failed;
+- the target was LOST for `lost_s`. It then stays stopped, even if the target comes back, until a new target is named.
+
+While the state is UNCERTAIN, the robot turns but does not approach.
+
+It never drives backwards. `max_turn` and `max_speed` bound every command. Nothing here avoids obstacles.
+"""
+
+import signal
+import time
+
+import rclpy
+from geometry_msgs.msg import Twist
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from siam_tracker_ros.msg import TrackerStatus
+from vision_msgs.msg import Detection2D
+
+
+class Follower(Node):
+    """Subscribes to `tracker/detection` and `tracker/status`, publishes `cmd_vel` (geometry_msgs/Twist)."""
+
+    def __init__(self, **node_arguments):
+        """Create the node; `node_arguments` are further arguments of rclpy.node.Node."""
+        super().__init__("follower", **node_arguments)
+        parameter = {
+            name: self.declare_parameter(name, default).value
+            for name, default in (
+                ("image_width", 640),  # pixels
+                ("image_height", 480),
+                ("wanted_height", 0.4),  # height of the box divided by that of the image
+                ("turn_gain", 1.0),  # rad/s for a target at the image's edge
+                ("approach_gain", 1.0),  # m/s per missing fraction of the image's height
+                ("max_turn", 0.8),  # rad/s
+                ("max_speed", 0.5),  # m/s
+                ("stale_s", 0.5),
+                ("lost_s", 5.0),
+                ("rate", 20.0),  # commands per second
+            )
+        }
+        self._parameter = parameter
+        self._detection = None
+        self._status = None
+        self._status_time = 0.0  # when the newest status arrived, monotonic seconds
+        self._lost_since = None
+        self._given_up = False
+        self._publisher = self.create_publisher(Twist, "cmd_vel", 1)
+        self.create_subscription(Detection2D, "tracker/detection", self._on_detection, 1)
+        self.create_subscription(TrackerStatus, "tracker/status", self._on_status, 1)
+        self.create_timer(1 / parameter["rate"], self._on_timer)
+
+    def stop(self):
+        """Publish a command that stops the robot."""
+        self._publisher.publish(Twist())
+
+    def _on_detection(self, msg):
+        self._detection = msg
+
+    def _on_status(self, msg):
+        now = time.monotonic()
+        before, self._status, self._status_time = self._status, msg, now
+        if before is None or msg.target_id != before.target_id or msg.age < before.age:  # another target
+            self._lost_since = None
+            self._given_up = False
+        if msg.state != TrackerStatus.LOST:
+            self._lost_since = None
+        elif self._lost_since is None:
+            self._lost_since = now
+
+    def _on_timer(self):
+        self._publisher.publish(self._command())
+
+    def _command(self):
+        """Return the Twist for this moment; a Twist of zeros stops the robot."""
+        twist = Twist()
+        if not self._may_move():
+            return twist
+        parameter, bbox = self._parameter, self._detection.bbox
+        right = bbox.center.position.x / parameter["image_width"] * 2 - 1  # -1 at the left edge, 1 at the right one
+        twist.angular.z = _bounded(-parameter["turn_gain"] * right, parameter["max_turn"])  # positive turns left
+        if self._status.state == TrackerStatus.TRACKING:
+            missing = parameter["wanted_height"] - bbox.size_y / parameter["image_height"]
+            twist.linear.x = max(0.0, _bounded(parameter["approach_gain"] * missing, parameter["max_speed"]))
+        return twist
+
+    def _may_move(self):
+        if self._status is None:
+            return False
+        now = time.monotonic()
+        if self._lost_since is not None and now - self._lost_since > self._parameter["lost_s"] and not self._given_up:
+            self._given_up = True
+            self.get_logger().warning("target lost for too long; waiting for a new target")
+        if self._given_up or self._status.state in (TrackerStatus.IDLE, TrackerStatus.LOST):
+            return False
+        latency = self._status.latency
+        image_age = now - self._status_time + latency.sec + latency.nanosec * 1e-9
+        if image_age > self._parameter["stale_s"]:
+            self.get_logger().warning("no recent image; stopped", throttle_duration_sec=5.0)
+            return False
+        # The two topics arrive in any order: a box of the target before must not be followed.
+        return self._detection is not None and self._detection.id == self._status.target_id
+
+
+def _bounded(value, limit):
+    return max(-limit, min(limit, value))
+
+
+def main(args=None):
+    """Run the node until Ctrl-C or SIGTERM, then stop the robot."""
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)  # the context outlives the signal
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    node = Follower()
+    try:
+        rclpy.spin(node)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        node.stop()
+        node.destroy_node()
+        rclpy.shutdown()
+
+
+if __name__ == "__main__":
+    main()

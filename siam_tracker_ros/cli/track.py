@@ -1,0 +1,135 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`siam-tracker track`: one target through a video, judged as the ROS node judges it."""
+
+import argparse
+import contextlib
+import itertools
+import math
+import sys
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from siam_tracker_ros.cli.arguments import add_model, box_argument, make_tracker
+from siam_tracker_ros.errors import InvalidInputError
+
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.core.session import Observation
+    from siam_tracker_ros.core.tracker import Tracker
+    from siam_tracker_ros.frames import FrameSource
+
+SUMMARY = "Track one target through a video file, a folder of images or a camera."
+EXAMPLE = "siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4 --results boxes.txt"
+NO_BOX = (math.nan,) * 4
+CAMERA_FPS = 30.0  # of the written video, where the source does not state its own rate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments and options."""
+    parser.add_argument("source", metavar="VIDEO|DIR|CAMERA", help="video file, folder of images, or camera number")
+    parser.add_argument(
+        "--box",
+        type=box_argument,
+        required=True,
+        metavar="X,Y,W,H",
+        help="the target in the first frame, in pixels from the top left corner; write --box=-4,10,50,60 "
+        "where x is below 0",
+    )
+    add_model(parser)
+    parser.add_argument("--output", type=Path, metavar="FILE", help="annotated video to write (.mp4, .mov or .avi)")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="text file to write, one x,y,w,h,score line a frame, nan,nan,nan,nan,score while the target is "
+        "lost (default: standard output, unless there is an --output)",
+    )
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="folder to write the target's masks to, one black and white PNG for each frame that has one, named by "
+        "its number; the first frame is 00000",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Track, and write the video, the results and the masks that the options ask for."""
+    from siam_tracker_ros.core.monitor import TargetState
+    from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, write_mask
+    from siam_tracker_ros.evaluation.sequences import result_line
+    from siam_tracker_ros.frames import VideoSink, open_frames
+
+    _check_outputs(args)
+    count = lost = 0
+    with contextlib.ExitStack() as stack:
+        frames = stack.enter_context(open_frames(args.source))
+        sink: VideoSink | None = None
+        results: typing.TextIO | None = None
+        if args.output is not None:
+            sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
+        tracker = make_tracker(args)
+        prints_results = args.results is None and sink is None
+        steps = _follow(tracker, _with_progress(frames, prints_results), args.box)
+        steps = itertools.chain([next(steps)], steps)  # a box that is refused leaves an older result file as it is
+        if args.results is not None:
+            results = stack.enter_context(open(args.results, "w", buffering=1))  # whole lines, however it ends
+        elif prints_results:
+            results = sys.stdout
+        for image_bgr, seen in steps:
+            if args.masks is not None and seen.mask is not None:
+                write_mask(args.masks / f"{count:05d}.png", seen.mask)
+            count += 1
+            lost += seen.state == TargetState.LOST
+            if results is not None:
+                results.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
+            if sink is not None:
+                caption = f"{seen.state.name.lower()} {seen.confidence:.2f}"
+                draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
+                sink.write(image_bgr)
+    print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
+
+
+def _follow(
+    tracker: "Tracker", frames: Iterator[np.ndarray], box_xywh: tuple[float, ...]
+) -> Iterator[tuple[np.ndarray, "Observation"]]:
+    """Yield image and Observation of every frame, judged as the node judges them."""
+    from siam_tracker_ros.core.monitor import MonitorSettings
+    from siam_tracker_ros.core.session import Observation, TargetSession
+
+    session = TargetSession(tracker, MonitorSettings())
+    image_bgr = next(frames)
+    session.init(image_bgr, box_xywh, target_id="", class_id="")
+    yield image_bgr, Observation(session.state, np.array(box_xywh), confidence=1.0)
+    for image_bgr in frames:
+        yield image_bgr, session.observe(image_bgr)
+
+
+def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator[np.ndarray]:
+    """Iterate over frames with a progress bar on a terminal, unless results are printed there."""
+    hidden = True if prints_results and sys.stdout.isatty() else None  # None: tqdm looks for a terminal
+    return iter(tqdm(frames, total=frames.frame_count, unit="frame", disable=hidden))
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuse, before the network is loaded, outputs that cannot be written or would destroy the input."""
+    for path in (args.output, args.results, args.masks):
+        if path is not None and path.exists() and Path(args.source).exists() and path.samefile(args.source):
+            raise InvalidInputError(f"{path} is both read and written; give the output another name")
+    if args.results is not None and not args.results.parent.is_dir():
+        raise InvalidInputError(f"folder {args.results.parent} does not exist; make it, then write {args.results.name}")
+    if args.masks is not None:
+        _check_masks(args.model, args.masks)
+
+
+def _check_masks(model_name: str, folder: Path) -> None:
+    from siam_tracker_ros.core.registry import find_model, list_models
+
+    if not find_model(model_name).has_masks:
+        capable = ", ".join(model.name for model in list_models() if model.has_masks)
+        raise InvalidInputError(f"model {model_name} has no masks to write, expected one of {capable}")
+    folder.mkdir(parents=True, exist_ok=True)

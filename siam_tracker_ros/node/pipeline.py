@@ -1,0 +1,250 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From an image message to the messages about the target: the work of the worker's thread."""
+
+import dataclasses
+import time
+import typing
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from rclpy.clock import Clock
+from rclpy.context import Context
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from siam_tracker_ros.core.session import Observation, TargetSession
+from siam_tracker_ros.core.tracker import Tracker
+from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.executors.device import select_device, set_threads
+from siam_tracker_ros.node.diagnostics import Diagnostics
+from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame
+from siam_tracker_ros.node.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
+from siam_tracker_ros.node.messages import (
+    age_ns,
+    box_from_request,
+    format_confidence,
+    format_error,
+    make_detection,
+    make_detections,
+    make_status,
+)
+from siam_tracker_ros.node.parameters import NodeParameters
+from siam_tracker_ros.srv import InitTracker
+
+_LOG_PERIOD = 5.0  # seconds between two warnings of one kind
+
+
+class TrackerFactory(typing.Protocol):
+    """Makes a tracker by the name of its model, as create_tracker does."""
+
+    def __call__(self, model: str, **arguments: Any) -> Tracker:
+        """Return a new tracker; `arguments` are those of create_tracker."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeAccess:
+    """What the pipeline uses of its node; all of it can be used in any thread.
+
+    Attributes:
+        logger: logger of the node.
+        clock: clock of the node.
+        context: its context, which a shutdown ends.
+        diagnostics: figures for /diagnostics.
+        image_topic: resolved name of the image topic.
+    """
+
+    logger: RcutilsLogger
+    clock: Clock
+    context: Context
+    diagnostics: Diagnostics
+    image_topic: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """Publishers of the results, one a topic. The node makes and destroys them, the pipeline publishes."""
+
+    detection: Publisher
+    detections: Publisher
+    status: Publisher
+    mask: Publisher
+    debug_image: Publisher
+
+
+class Frames(typing.Protocol):
+    """The frames that came in, as a PipelineWorker has them."""
+
+    def kept_frames(self) -> list[Frame]:
+        """Return the frames kept for a late init, oldest first."""
+
+    def waiting_frame(self) -> Frame | None:
+        """Return the frame that is processed next, or None; it is one of those kept."""
+
+
+class Pipeline:
+    """One tracker, its target, and the messages about it.
+
+    Attributes:
+        session: the tracker and its target.
+    """
+
+    _outputs: Outputs  # from publish_on, before the first frame
+
+    def __init__(
+        self, tracker_factory: TrackerFactory, parameters: NodeParameters, node: NodeAccess, frames: Frames
+    ) -> None:
+        """Load the model and warm it up.
+
+        Args:
+            tracker_factory: makes the tracker.
+            parameters: checked parameters.
+            node: logger, clock and the like.
+            frames: frames kept and frame that waits.
+
+        Raises:
+            Exception: anything that a damaged file or a driver raises.
+        """
+        if parameters.threads:
+            set_threads(parameters.threads)
+        tracker = tracker_factory(parameters.model, **parameters.tracker_arguments())
+        self.session = TargetSession(tracker, parameters.monitor_settings())
+        self.session.warm_up()
+        self._parameters = parameters
+        self._node = node
+        self._frames = frames
+        self._enabled = True
+
+    def runs_on(self) -> tuple[str, str]:
+        """Return the device and the runtime of the network."""
+        return str(select_device(self._parameters.device)), self.session.tracker.runtime
+
+    def publish_on(self, outputs: Outputs) -> None:
+        """Publish the results of the frames to come."""
+        self._outputs = outputs
+
+    def set_parameters(self, parameters: NodeParameters) -> None:
+        """Take over the parameters that can change while the node is configured."""
+        self._parameters = parameters
+        self.session.set_monitor_settings(parameters.monitor_settings())
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Track in the frames to come, or only hold the target."""
+        self._enabled = enabled
+
+    def start_target(self, request: InitTracker.Request, target_id: str) -> Time:
+        """Start on the target of a request and track it up to now; return the stamp of the request's frame.
+
+        Raises:
+            InvalidInputError: the frame, its image or the box cannot be used; the target held before is kept.
+        """
+        frame = find_frame(self._frames.kept_frames(), request.header, self._node.image_topic)
+        image_bgr = self._to_bgr(frame.msg)
+        box_xywh = box_from_request(request, (image_bgr.shape[1], image_bgr.shape[0]))
+        started = time.monotonic()
+        self.session.init(image_bgr, box_xywh, target_id, request.class_id or "target")
+        self._note_target()
+        self._catch_up(frame, time.monotonic() - started)
+        return frame.msg.header.stamp
+
+    def drop_target(self) -> str:
+        """Drop the target; return its name, empty where there was none."""
+        target_id = self.session.target_id
+        self.session.reset()
+        self._note_target()
+        return target_id
+
+    def process(self, frame: Frame, skipped: int) -> None:
+        """Track in a frame and publish the results; `skipped` frames were dropped before it."""
+        try:
+            self._publish(frame.msg.header, skipped, *self._observe(frame.msg))
+        except Exception as error:  # the thread must live; publishers that a shutdown took away are no fault
+            if self._node.context.ok():
+                self._node.logger.error(
+                    f"could not publish a frame: {format_error(error)}", throttle_duration_sec=_LOG_PERIOD
+                )
+
+    def _catch_up(self, frame: Frame, seconds_per_frame: float) -> None:
+        """Track through the frames kept since an old one, without publishing: their turn to be published is over.
+
+        Frames that come in during one round make up the next, which is shorter. The frame that waits in the slot is
+        left out: it is processed next.
+        """
+        while True:
+            frames = self._frames.kept_frames()
+            waiting = self._frames.waiting_frame()
+            later = [other for other in frames if other.received > frame.received and other is not waiting]
+            if not later:
+                return
+            chosen = catch_up_frames(frame, later, seconds_per_frame)
+            started = time.monotonic()
+            for frame in chosen:
+                self._observe(frame.msg)
+            seconds_per_frame = (time.monotonic() - started) / len(chosen)
+            if len(chosen) == 1:  # as near to now as the network can get
+                return
+
+    def _observe(self, msg: Image | CompressedImage) -> tuple[Observation, np.ndarray | None]:
+        """Return the Observation of a message, and its image unless paused or not usable."""
+        image_bgr = None
+        try:
+            if not self._enabled:
+                return self.session.hold(), None
+            image_bgr = self._to_bgr(msg)
+            observation = self.session.observe(image_bgr)
+            self._node.diagnostics.image_used(_describe(msg, image_bgr))
+        except InvalidInputError as error:
+            self._node.diagnostics.image_refused(str(error))
+            self._node.logger.warning(f"image not used: {error}", throttle_duration_sec=_LOG_PERIOD)
+            observation = self.session.miss()
+        except Exception as error:  # a fault of a model or driver is reported; the next frame is another chance
+            fault = f"the tracker failed: {format_error(error)}"
+            self._node.diagnostics.tracker_failed(fault)
+            self._node.logger.error(fault, throttle_duration_sec=_LOG_PERIOD)
+            observation = self.session.miss()
+        self._note_target()
+        return observation, image_bgr
+
+    def _publish(self, header: Header, skipped: int, observation: Observation, image_bgr: np.ndarray | None) -> None:
+        session, outputs, detection = self.session, self._outputs, None
+        if observation.box_xywh is not None:
+            rotated = self._parameters.rotated_box
+            detection = make_detection(header, observation, session.target_id, session.class_id, rotated)
+            outputs.detection.publish(detection)
+        outputs.detections.publish(make_detections(header, detection))
+        latency_ns = age_ns(self._node.clock, header)
+        outputs.status.publish(make_status(header, observation, session.target_id, skipped, latency_ns))
+        if observation.mask is not None and outputs.mask.get_subscription_count() > 0:
+            outputs.mask.publish(fill_image(Image(), mask_image(observation.mask), "mono8", header))
+        if image_bgr is not None and outputs.debug_image.get_subscription_count() > 0:
+            outputs.debug_image.publish(fill_image(Image(), _draw(image_bgr, observation), "bgr8", header))
+        self._node.diagnostics.frame_published(skipped, observation, latency_ns / 1e6)
+
+    def _note_target(self) -> None:
+        self._node.diagnostics.target_changed(self.session.state, self.session.target_id)
+
+    def _to_bgr(self, msg: Image | CompressedImage) -> np.ndarray:
+        return compressed_to_bgr(msg) if self._parameters.image_transport == "compressed" else image_to_bgr(msg)
+
+
+def _describe(msg: Image | CompressedImage, image_bgr: np.ndarray) -> str:
+    encoding = msg.format if isinstance(msg, CompressedImage) else msg.encoding
+    return f"{image_bgr.shape[1]}x{image_bgr.shape[0]} {encoding}"
+
+
+def _draw(image_bgr: np.ndarray, observation: Observation) -> np.ndarray:
+    """Return a copy of an image with the target drawn; the image itself may be a view of the message."""
+    image_bgr = image_bgr.copy()
+    draw_target(
+        image_bgr,
+        observation.box_xywh,
+        text=f"{observation.state.name} {format_confidence(observation.confidence)}",
+        color_bgr=STATE_COLORS_BGR[observation.state],
+        mask=observation.mask,
+        polygon=observation.polygon,
+    )
+    return image_bgr

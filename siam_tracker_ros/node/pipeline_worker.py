@@ -1,0 +1,101 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The thread that owns a Pipeline, and the only way to it from other threads."""
+
+import gc
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Concatenate
+
+import rclpy.task
+import torch
+from rclpy.node import Node
+
+from siam_tracker_ros.node.frame_buffer import Frame, FrameBuffer
+from siam_tracker_ros.node.pipeline import Frames, Pipeline
+from siam_tracker_ros.node.worker import Parameters, Result, Worker
+
+
+class PipelineWorker(Worker):
+    """A thread that makes a Pipeline, calls its methods and frees it, and the frames kept for a late init.
+
+    The pipeline is thread-local: other threads cannot reach it, they hand its methods to `call`. The network is thus
+    loaded, used and freed in one thread, to which a captured CUDA graph belongs.
+
+    All methods can be called from any thread.
+    """
+
+    def __init__(self, make_pipeline: Callable[[Frames], Pipeline], max_frames: int, max_bytes: int) -> None:
+        """Start the thread and wait until it has made its pipeline.
+
+        Args:
+            make_pipeline: called in the thread with this worker, which has the frames.
+            max_frames: frames to keep, at least the newest.
+            max_bytes: bound on the bytes of these frames.
+
+        Raises:
+            Exception: anything that `make_pipeline` raises; the thread has then ended.
+        """
+        self._own = threading.local()
+        self._kept = FrameBuffer(max_frames, max_bytes)
+        super().__init__(self._process)
+        try:
+            self.submit(self._make, make_pipeline).result()
+        except BaseException:
+            self.close()
+            raise
+
+    def call(
+        self,
+        method: Callable[Concatenate[Pipeline, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Future[Result]:
+        """Call a method of the pipeline, before the next frame; return the future of its result."""
+        return self.submit(lambda: method(self._own.pipeline, *args, **kwargs))
+
+    def offer(self, frame: Frame) -> None:
+        """Keep a frame and have the pipeline process it, unless a newer one comes in before its turn."""
+        self._kept.append(frame)
+        super().offer(frame)
+
+    def kept_frames(self) -> list[Frame]:
+        """Return the frames kept, oldest first."""
+        return self._kept.snapshot()
+
+    def forget_frames(self) -> None:
+        """Wait until the current job or frame is done, and drop all frames."""
+        self.drop_frame()
+        self.submit(self._kept.clear).result()
+
+    def _make(self, make_pipeline: Callable[[Frames], Pipeline]) -> None:
+        self._own.pipeline = make_pipeline(self)
+
+    def _process(self, frame: Frame, skipped: int) -> None:
+        self._own.pipeline.process(frame, skipped)
+
+    def _run(self) -> None:
+        super()._run()
+        vars(self._own).clear()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def awaitable(job: Future[Result], node: Node) -> rclpy.task.Future:
+    """Return a future of a job's result that a service callback of the node can await."""
+    answer = rclpy.task.Future()
+
+    def pass_on(job: Future[Result]) -> None:  # in the worker's thread
+        error = job.exception()
+        if error is None:
+            answer.set_result(job.result())
+        else:
+            answer.set_exception(error)
+        executor = node.executor
+        if executor is not None:
+            executor.wake()  # an executor that waits for messages does not notice the answer
+
+    job.add_done_callback(pass_on)
+    return answer

@@ -1,0 +1,166 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import types
+
+import cv2
+import numpy as np
+import pytest
+from cli_testing import BoxThatStays, run
+
+from siam_tracker_ros.core import registry
+from siam_tracker_ros.evaluation.sequences import read_results
+from siam_tracker_ros.frames import VideoSink, open_frames
+from siam_tracker_ros.geometry import cxcywht_to_corners
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--box", "10,8,0,16"], "expected at least 1 x 1"),
+        (["--box=-50,8,20,16"], "lies outside the 64 x 48 image"),
+        (["--box", "nan,8,20,16"], "not finite"),
+        (["--box", "10,8,20,16", "--output", "out.gif"], "does not name a video file"),
+        (["--box", "10,8,20,16", "--output", "missing/out.mp4"], "missing does not exist"),
+        (["--box", "10,8,20,16", "--results", "missing/out.txt"], "missing does not exist"),
+        (["--box", "10,8,20,16", "--results", "."], "Is a directory"),
+        (["--box", "10,8,20,16", "--output", "clip.avi"], "both read and written"),
+        (["--box", "10,8,20,16", "--results", "clip.avi"], "both read and written"),
+        (["--box", "10,8,20,16", "--masks", "masks", "--model", "ocean"], "model ocean has no masks to write"),
+        (["--box", "10,8,20,16", "--masks", "masks", "--model", "siamfoo"], "model is 'siamfoo', expected one of"),
+        (["--box", "10,8,20,16", "--set", "lr"], "'lr' is not a setting, expected NAME=VALUE"),
+        (["--box", "10,8,20,16", "--set", "device=cpu"], "--set device is not for settings of the model; use --device"),
+    ],
+)
+def test_track_refuses_what_it_cannot_do_and_keeps_the_input(arguments, words, created, video, capsys, monkeypatch):
+    monkeypatch.chdir(video.parent)
+    before = video.read_bytes()
+    assert run("track", video, *arguments) == 2
+    assert words in capsys.readouterr().err
+    assert video.read_bytes() == before
+
+
+def test_track_prints_one_line_a_frame(created, video, capsys):
+    assert run("track", video, "--box", "10,8,20,16") == 0
+    out, err = capsys.readouterr()
+    assert out == "10.000,8.000,20.000,16.000,1.000\n" + "10.000,8.000,20.000,16.000,0.900\n" * 29
+    assert "30 frames, target lost in 0 of them" in err
+
+
+def test_a_refused_box_leaves_older_results_as_they_are(created, video, tmp_path, capsys):
+    results = tmp_path / "out.txt"
+    results.write_text("older\n")
+    assert run("track", video, "--box", "5000,5000,10,10", "--results", results) == 2
+    assert results.read_text() == "older\n"
+
+
+def test_track_writes_results_and_video(created, video, tmp_path, capsys):
+    output, results = tmp_path / "out.mp4", tmp_path / "out.txt"
+    assert run("track", video, "--box", "10,8,20,16", "--output", output, "--results", results) == 0
+    assert capsys.readouterr().out == ""
+    boxes, scores = read_results(results)
+    assert boxes.shape == (30, 4) and scores[0] == 1
+    with open_frames(output) as frames:
+        assert frames.fps == pytest.approx(10)
+        assert len(list(frames)) == 30
+
+
+def test_track_gives_no_box_while_the_target_is_lost(video, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: BoxThatStays(lost_from=5))
+    results = tmp_path / "out.txt"
+    assert run("track", video, "--box", "10,8,20,16", "--results", results, "--output", tmp_path / "out.avi") == 0
+    boxes, scores = read_results(results)
+    assert np.isfinite(boxes[:5]).all() and np.isnan(boxes[-5:]).all()
+    assert (scores[5:] == 0).all()
+
+
+def test_track_passes_the_options_on(created, video):
+    options = [
+        "--model",
+        "x",
+        "--weights",
+        "w",
+        "--preset",
+        "p",
+        "--device",
+        "d",
+        "--precision",
+        "q",
+        "--runtime",
+        "r",
+    ]
+    assert run("track", video, "--box", "10 8 20 16", *options) == 0
+    assert created == [{"name": "x", "weights": "w", "preset": "p", "device": "d", "precision": "q", "runtime": "r"}]
+
+
+@pytest.fixture
+def masked(monkeypatch):
+    """Put a double with masks, whose target is lost from frame 20 on, in place of every model."""
+    info = types.SimpleNamespace(name="masked", has_masks=True)
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: BoxThatStays(lost_from=20, masked=True))
+    monkeypatch.setattr(registry, "find_model", lambda name: info)
+
+
+def test_track_writes_a_mask_for_every_frame_that_has_one(masked, video, tmp_path):
+    folder = tmp_path / "new" / "masks"
+    assert run("track", video, "--box", "10,8,20,16", "--masks", folder) == 0
+    names = sorted(path.name for path in folder.iterdir())
+    assert names[0] == "00001.png" and 20 <= len(names) < 29
+    assert names == [f"{number:05d}.png" for number in range(1, len(names) + 1)]
+    expected = np.zeros((48, 64), np.uint8)
+    expected[8:24, 10:20] = 255
+    for name in names:
+        np.testing.assert_array_equal(cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED), expected)
+
+
+def test_track_does_not_write_masks_over_the_images(masked, sequences, capsys):
+    folder = sequences / "bike" / "img"
+    assert run("track", folder, "--box", "10,8,20,16", "--masks", folder) == 2
+    assert "both read and written" in capsys.readouterr().err
+
+
+def test_a_mask_that_cannot_be_written_is_said(masked, video, tmp_path, capsys):
+    folder = tmp_path / "masks"
+    (folder / "00001.png").mkdir(parents=True)
+    assert run("track", video, "--box", "10,8,20,16", "--masks", folder) == 2
+    assert "00001.png cannot be written" in capsys.readouterr().err
+
+
+def test_track_draws_mask_and_rotated_box(masked, tmp_path):
+    source, output = tmp_path / "black.avi", tmp_path / "out.mp4"
+    with VideoSink(source, fps=10) as sink:
+        for _ in range(3):
+            sink.write(np.zeros((480, 640, 3), np.uint8))
+    assert run("track", source, "--box", "200,100,240,200", "--output", output) == 0
+    with open_frames(output) as frames:
+        first, second, _ = frames
+    assert first[200, 260].max() < 30 < second[200, 260, 1], "the mask's left half is tinted green"
+    assert second[200, 380].max() < 30, "its right half is not"
+    right = cxcywht_to_corners([320, 200, 240, 200, 0.3])[1:3].mean(axis=0).astype(int)
+    assert second[right[1] - 2 : right[1] + 3, right[0] - 2 : right[0] + 3, 1].max() > 100, "the rotated box"
+    assert second[104:124, 436:444].max() < 30, "not the upright one"
+
+
+def test_settings_reach_the_model(created, video):
+    settings = ["--set", "lr=0.5", "--set", "penalty_k=1e-2", "--set", "kind=word"]
+    assert run("track", video, "--box", "10 8 20 16", *settings) == 0
+    assert {name: created[0][name] for name in ("lr", "penalty_k", "kind")} == {
+        "lr": 0.5,
+        "penalty_k": 0.01,
+        "kind": "word",
+    }
+
+
+def test_ctrl_c_keeps_what_was_written(video, tmp_path, monkeypatch, capsys):
+    class Interrupted(BoxThatStays):
+        def track(self, image_bgr):
+            if self.frame == 7:
+                raise KeyboardInterrupt
+            return super().track(image_bgr)
+
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: Interrupted())
+    results, output = tmp_path / "out.txt", tmp_path / "out.avi"
+    assert run("track", video, "--box", "10,8,20,16", "--results", results, "--output", output) == 130
+    assert "Traceback" not in capsys.readouterr().err
+    assert len(read_results(results)[0]) == 8
+    with open_frames(output) as frames:
+        assert len(list(frames)) == 8

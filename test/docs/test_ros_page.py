@@ -1,0 +1,124 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What docs/ros.md says is what the node does."""
+
+import ast
+import dataclasses
+import re
+
+import pages
+import pytest
+import yaml
+
+pytest.importorskip("rclpy")
+
+from node_doubles import SquareTracker  # noqa: E402
+from rclpy.lifecycle import LifecycleNode  # noqa: E402
+from ros_testing import (
+    Operator,  # noqa: E402
+    graph_fixture,  # noqa: E402, F401
+    parameter_overrides,  # noqa: E402
+)
+from siam_tracker_ros.target_monitor import TargetState  # noqa: E402
+
+from siam_tracker_ros.node.parameters import (
+    NodeParameters,  # noqa: E402
+    parameter_names,  # noqa: E402
+)
+from siam_tracker_ros.node.tracker_node import TrackerNode  # noqa: E402
+
+PAGE = "docs/ros.md"
+
+
+def shown(value):
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
+    if isinstance(value, str):
+        return f"`{value}`" if value else '`""`'
+    return f"`{value}`"
+
+
+def expected_row(field):
+    rule = field.metadata["rule"]
+    values = ""
+    if rule.choices:
+        values = ", ".join(f"`{choice}`" for choice in rule.choices)
+    elif rule.low is not None:
+        values = f"{rule.low:g} to {rule.high:g}"
+    change = "any time" if rule.live else "at start" if rule.read_only else "unconfigured"
+    return [f"`{field.name}`", shown(field.default), values, change, rule.description.rstrip(".")]
+
+
+def test_parameter_table_is_that_of_the_node():
+    expected = [expected_row(field) for field in dataclasses.fields(NodeParameters)]
+    assert pages.table(PAGE, "Parameters") == expected, "\n".join("| " + " | ".join(row) + " |" for row in expected)
+    begin, end = "<!-- parameters: begin -->\n|", "|\n<!-- parameters: end -->"
+    assert pages.PAGES[PAGE].count(begin) == pages.PAGES[PAGE].count(end) == 1
+
+
+def test_parameter_files_that_are_shown_name_parameters():
+    examples = [yaml.safe_load(example) for example in pages.code_blocks(PAGE, "yaml")]
+    assert examples
+    for example in examples:
+        assert example["/**"]["ros__parameters"].keys() <= set(parameter_names())
+
+
+def documented(heading, direction=None):
+    """Names and types of a table's rows: full names, as in a graph in which the node is called /tracker."""
+    entries = {}
+    for row in pages.table(PAGE, heading):
+        if direction is None or row.pop(0) == direction:
+            name = re.match(r"`([^`]*)`", row[0])[1]
+            package, kind = re.match(r"(\w+)/(\w+)", row[1]).groups()
+            entries[name.replace("~", "/tracker") if name[0] in "~/" else f"/{name}"] = package, kind
+    return entries
+
+
+def entries_of(names_and_types):
+    """Names and types as ROS tells them: a list of types for each, as package/msg/Type."""
+    return {name: (types[0].split("/")[0], types[0].split("/")[-1]) for name, types in names_and_types}
+
+
+def test_topics_and_services_are_those_of_the_node(graph):
+    operator = Operator(graph)
+    arguments = {"context": graph.context, "use_global_arguments": False}
+    graph.add(TrackerNode(SquareTracker, parameter_overrides=parameter_overrides(), **arguments))
+    graph.add(LifecycleNode("bare", **arguments))
+    operator.wait_for_camera_link()
+    operator.wait(lambda: ("bare", "/") in operator.get_node_names_and_namespaces(), "the bare node")
+    kinds = {
+        "out": (operator.get_publisher_names_and_types_by_node, documented("Topics", "out")),
+        "in": (
+            operator.get_subscriber_names_and_types_by_node,
+            {"/image": documented("Topics", "in")["/image"]},  # compressed images come in its place
+        ),
+        "services": (operator.get_service_names_and_types_by_node, documented("Services")),
+    }
+
+    def own(ask):
+        """What a node has that a bare lifecycle node does not have."""
+        bare = {name.replace("/bare/", "/tracker/") for name in entries_of(ask("bare", "/"))}
+        return {name: kind for name, kind in entries_of(ask("tracker", "/")).items() if name not in bare}
+
+    for what, (ask, expected) in kinds.items():
+        assert expected
+        operator.wait(lambda ask=ask, expected=expected: own(ask).keys() >= expected.keys(), f"{what}: {expected}")
+        assert own(ask) == expected
+
+
+def test_compressed_images_are_documented():
+    assert documented("Topics", "in")["/image/compressed"] == ("sensor_msgs", "CompressedImage")
+
+
+def test_states_are_those_of_the_target():
+    assert [row[0] for row in pages.table(PAGE, "What LOST means")] == [state.name for state in TargetState]
+
+
+def test_launch_arguments_are_those_of_the_launch_file():
+    tree = ast.parse((pages.ROOT / "launch" / "tracker.launch.py").read_text())
+    declared = [
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument"
+    ]
+    assert sorted(row[0].strip("`") for row in pages.table(PAGE, "Launch arguments")) == sorted(declared)

@@ -1,0 +1,286 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import math
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_doubles import SquareTracker, scene
+from rcl_interfaces.srv import DescribeParameters
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from ros_testing import (
+    DEADLINE,
+    Operator,
+    graph_fixture,  # noqa: F401
+    parameter_overrides,
+    started_together,
+)
+from siam_tracker_ros.msg import TrackerStatus
+
+from siam_tracker_ros import create_tracker
+from siam_tracker_ros.node.parameters import parameter_names
+from siam_tracker_ros.node.tracker_node import TrackerNode
+from siam_tracker_ros.weights.checkpoint import save_weights
+
+CENTER = (80.0, 60.0)
+
+
+def start(graph, tracker_factory=SquareTracker, **parameters):
+    """Start a node; return it and its operator."""
+    operator = Operator(graph)
+    overrides = parameter_overrides(**{"diagnostics_period": 0.1, **parameters})
+    node = TrackerNode(
+        tracker_factory, context=graph.context, use_global_arguments=False, parameter_overrides=overrides
+    )
+    return graph.add(node), operator
+
+
+def session_of(node):
+    """The session of a configured node; only the thread that owns it can reach it."""
+    return node._worker.call(lambda pipeline: pipeline.session).result(DEADLINE)
+
+
+def track_one(operator, **init):
+    operator.wait_for_camera_link()
+    operator.frame(scene(CENTER))
+    response = operator.init(CENTER, **init)
+    assert response.success, response.message
+    status, detections = operator.frame(scene(CENTER))
+    assert len(detections) == 1
+    return status
+
+
+def test_the_whole_life_by_a_manager(graph):
+    trackers = []
+
+    def factory(*args, **kwargs):
+        trackers.append(SquareTracker(*args, **kwargs))
+        return trackers[-1]
+
+    node, operator = start(graph, factory, autostart=False)
+    assert operator.state() == "unconfigured" and trackers == []
+    response = operator.init(CENTER)
+    assert not response.success
+    assert "the node is unconfigured, expected active; run `ros2 lifecycle set /tracker configure`" in response.message
+    assert operator.reset().success
+
+    assert operator.change_state("configure") and operator.state() == "inactive"
+    assert len(trackers) == 1 and trackers[0].seen > 0, "configuring must load the model and warm it up"
+    assert "the node is inactive, expected active" in operator.init(CENTER).message
+    assert operator.count_subscribers("image") == 0
+
+    assert operator.change_state("activate")
+    track_one(operator)
+    assert operator.change_state("deactivate") and operator.state() == "inactive"
+    operator.wait(lambda: operator.count_subscribers("image") == 0, "the node to unsubscribe")
+    assert "the node is inactive" in operator.init(CENTER).message
+
+    assert operator.change_state("activate")
+    operator.wait_for_camera_link()
+    status, (detection,) = operator.frame(scene((90, 60)))
+    assert (status.target_id, status.age, detection.id) == ("target_1", 2, "target_1"), "the target must be kept"
+
+    assert operator.change_state("deactivate") and operator.change_state("cleanup")
+    assert operator.state() == "unconfigured"
+    assert operator.change_state("configure") and operator.change_state("activate")
+    operator.wait_for_camera_link()
+    status, detections = operator.frame(scene(CENTER))
+    assert status.state == TrackerStatus.IDLE and len(trackers) == 2, "cleanup must drop target and tracker"
+
+    assert operator.change_state("shutdown") and operator.state() == "finalized"
+
+
+def test_the_network_is_made_and_used_in_one_thread_that_is_not_the_executors(graph):
+    node, operator = start(graph)
+    track_one(operator)
+    threads = session_of(node).tracker.threads
+    assert len(threads) == 1 and threads == {node._worker._thread.ident}
+
+
+@pytest.mark.parametrize("label", ["deactivate", "shutdown"])
+def test_an_init_that_waits_is_answered_when_the_node_stops(graph, label):
+    node, operator = start(graph)
+    track_one(operator)
+    tracker = session_of(node).tracker
+    tracker.gate.clear()
+    tracker.entered.clear()
+    operator.send(scene(CENTER))
+    operator.wait(tracker.entered.is_set, "the worker to be busy")
+    waiting = [operator.call_async_init(CENTER) for _ in range(2)]
+    operator.wait(lambda: node._worker._jobs, "a request to wait for the worker")
+    tracker.gate.set()
+    assert operator.change_state(label)
+    for future in waiting:
+        operator.wait(future.done, "an answer")
+        assert future.result().success or future.result().message
+
+
+@pytest.fixture
+def broken_files(tmp_path, monkeypatch):
+    (tmp_path / "corrupt.safetensors").write_bytes((20).to_bytes(8, "little") + b"{not a header at all")
+    save_weights(torch.nn.Linear(3, 3), tmp_path / "foreign.safetensors")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "parameters, words",
+    [
+        (dict(model="siamfoo"), "model is 'siamfoo', expected one of lite"),
+        (dict(device="tpu"), "'tpu'"),
+        (dict(device="cuda:99"), "cuda:99"),
+        (dict(precision="fp8"), "'fp8'"),
+        (dict(runtime="abacus"), "'abacus'"),
+        (dict(preset="vot1066"), "vot1066"),
+        (dict(image_transport="theora"), "image_transport is 'theora'"),
+        (dict(settings=["penalty_k=7.0"]), "lite: penalty_k is 7, expected 0 to 1"),
+        (dict(lost_score=0.9), "lost_score 0.9, uncertain_score 0.3"),
+        (dict(weights="no_such_file.safetensors"), "no weights file no_such_file.safetensors"),
+        (dict(weights="corrupt.safetensors"), "corrupt.safetensors is damaged"),
+        (dict(weights="foreign.safetensors"), "2 unexpected"),
+    ],
+)
+def test_what_cannot_be_used_refuses_to_configure_and_can_be_put_right(graph, broken_files, parameters, words):
+    node, operator = start(graph, create_tracker, **parameters)
+    diagnosis = operator.diagnosis("tracker", lambda status: status.level == DiagnosticStatus.ERROR)
+    assert diagnosis.message.startswith("cannot configure: ") and words in diagnosis.message
+    assert operator.state() == "unconfigured"
+    response = operator.init(CENTER)
+    assert not response.success and words in response.message
+    right = {"model": "lite", "weights": "random", "device": "cpu", "precision": "auto", "runtime": "torch"}
+    right |= {"preset": "", "image_transport": "raw", "settings": [""], "lost_score": 0.2}
+    assert operator.set_parameters(**right).successful
+    assert operator.change_state("configure") and operator.change_state("activate")
+    operator.wait_for_camera_link()
+    assert operator.frame(scene(CENTER))[0].state == TrackerStatus.IDLE
+    operator.diagnosis("tracker", lambda status: status.level == DiagnosticStatus.OK)
+
+
+def test_an_unexpected_fault_while_loading_refuses_to_configure_too(graph):
+    def factory(*_, **__):
+        raise RuntimeError("driver too old")
+
+    _, operator = start(graph, factory)
+    diagnosis = operator.diagnosis("tracker", lambda status: status.level == DiagnosticStatus.ERROR)
+    assert diagnosis.message == "cannot configure: RuntimeError: driver too old"
+    assert operator.state() == "unconfigured"
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(model="siamfoo"), "model cannot change while the node is configured"),
+        (dict(lost_score=0.55), "expected lost <= uncertain <= recover"),
+        (dict(lost_score=0.1, device="cuda"), "device cannot change"),
+        (dict(lost_score=math.nan), ""),
+        (dict(lost_frames=0), ""),
+        (dict(lost_frames="many"), ""),
+        (dict(autostart=False), "read-only"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_refused_as_a_whole(graph, change, words):
+    node, operator = start(graph)
+    track_one(operator)
+    result = operator.set_parameters(**change)
+    assert not result.successful and words in result.reason and result.reason
+    assert node.get_parameter("lost_score").value == 0.2 and session_of(node)._monitor.settings.lost_score == 0.2
+    assert operator.frame(scene(CENTER))[1]
+
+
+def test_a_live_change_takes_effect_on_the_next_frame(graph):
+    node, operator = start(graph)
+    track_one(operator)
+    assert operator.set_parameters(lost_frames=1, uncertain_frames=1).successful
+    assert operator.frame(scene(None))[0].state == TrackerStatus.LOST
+
+
+def test_parameters_are_described(graph):
+    node, operator = start(graph, autostart=False)
+    request = DescribeParameters.Request(names=parameter_names())
+    descriptors = operator.call(DescribeParameters, "describe_parameters", request).descriptors
+    by_name = {d.name: d for d in descriptors}
+    assert all(d.description for d in descriptors)
+    assert by_name["lost_score"].floating_point_range[0].to_value == 1
+    assert by_name["lost_frames"].integer_range[0].from_value == 1
+    assert by_name["image_transport"].additional_constraints == "one of raw, compressed"
+    assert [name for name, d in by_name.items() if d.read_only] == ["autostart", "diagnostics_period"]
+
+
+@pytest.mark.parametrize(
+    "parameters, error",
+    [
+        (dict(model=3), InvalidParameterTypeException),
+        (dict(threads=-1), InvalidParameterValueException),
+        (dict(lost_score=2.0), InvalidParameterValueException),
+    ],
+)
+def test_a_value_of_the_wrong_type_or_range_at_the_start(graph, parameters, error):
+    with pytest.raises(error, match=next(iter(parameters))):
+        start(graph, **parameters)
+
+
+def test_the_tracker_gets_the_parameters(graph):
+    node, operator = start(graph, weights="w.pth", preset="p", lr=0.25, threads=1)
+    operator.wait_for_camera_link()
+    assert session_of(node).tracker.arguments == {
+        "weights": "w.pth",
+        "preset": "p",
+        "device": "cpu",
+        "precision": "auto",
+        "runtime": "auto",
+        "lr": 0.25,
+    }
+    assert node._worker.submit(torch.get_num_threads).result() == 1  # each thread has a number of its own
+
+
+def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
+    node, operator = start(graph, create_tracker, weights="random", lost_score=0.0, lost_drop=0.0, min_visible=0.0)
+    operator.wait_for_camera_link()
+    tracker = create_tracker("lite", weights="random", device="cpu")
+    generator = torch.Generator().manual_seed(1)
+    images = [torch.randint(0, 255, (120, 160, 3), generator=generator, dtype=torch.uint8).numpy() for _ in range(4)]
+    operator.frame(images[0])
+    assert operator.init(CENTER, (30.0, 20.0)).success
+    tracker.init(images[0], (65, 50, 30, 20))
+    for image in images[1:]:
+        status, (detection,) = operator.frame(image)
+        result = tracker.track(image)
+        center, size = detection.bbox.center.position, (detection.bbox.size_x, detection.bbox.size_y)
+        assert size == pytest.approx(tuple(result.box_xywh[2:]))
+        assert (center.x, center.y) == pytest.approx(tuple(result.box_xywh[:2] + result.box_xywh[2:] / 2))
+        assert status.confidence == pytest.approx(result.score, abs=1e-6)
+
+
+NODE = [sys.executable, Path(__file__).resolve().parents[2] / "scripts" / "tracker_node", "--ros-args"]
+SIGNALS = {"interrupt": [signal.SIGINT], "terminate": [signal.SIGTERM], "interrupt twice": [signal.SIGINT] * 2}
+
+
+@pytest.fixture(scope="module")
+def processes():
+    quick = ["-p", "weights:=random", "-p", "device:=cpu", "-p", "diagnostics_period:=0.1"]
+    commands = {name: [*NODE, *quick] for name in SIGNALS}
+    with started_together({**commands, "wrong type": [*NODE, "-p", "threads:=many"]}) as programs:
+        yield programs
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_ends_the_process_with_code_zero_and_no_traceback(processes, name):
+    process = processes[name]
+    for line in process.stdout:
+        if "waiting for images" in line:
+            break
+    for number in SIGNALS[name]:
+        process.send_signal(number)
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output and "Exception" not in output, output
+
+
+def test_a_wrong_type_on_the_command_line_ends_the_process_with_a_sentence(processes):
+    process = processes["wrong type"]
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert "threads" in output and "check the parameter file or the command line" in output
+    assert "Traceback" not in output

@@ -1,0 +1,607 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import cv2
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_doubles import SIDE, SquareTracker, TurnedSquareTracker, scene
+from rclpy.qos import qos_profile_sensor_data
+from ros_testing import (
+    FRAME_ID,
+    Operator,
+    graph_fixture,  # noqa: F401
+    parameter_overrides,
+)
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image
+from siam_tracker_ros.msg import TrackerStatus
+from std_msgs.msg import Header
+
+from siam_tracker_ros.drawing import mask_image
+from siam_tracker_ros.geometry import cxcywht_to_corners
+from siam_tracker_ros.node.image_conversion import fill_image, image_to_bgr
+from siam_tracker_ros.node.tracker_node import TrackerNode
+
+CENTER = (80.0, 60.0)
+
+
+class Setup:
+    """A tracker node with a SquareTracker or another double, and its operator."""
+
+    def __init__(self, graph, namespace="", tracker_class=SquareTracker, **parameters):
+        self.trackers = []
+        self._tracker_class = tracker_class
+        self.operator = Operator(graph, namespace)
+        self.node = graph.add(
+            TrackerNode(
+                self._make_tracker,
+                context=graph.context,
+                namespace=namespace,
+                use_global_arguments=False,
+                parameter_overrides=parameter_overrides(**parameters),
+            )
+        )
+
+    @property
+    def tracker(self):
+        return self.trackers[-1]
+
+    def _make_tracker(self, model, **arguments):
+        self.trackers.append(self._tracker_class(model, **arguments))
+        return self.tracker
+
+
+@pytest.fixture
+def setup(graph):
+    setup = Setup(graph, lost_frames=3, diagnostics_period=0.1)
+    setup.operator.wait_for_camera_link()
+    return setup
+
+
+@pytest.fixture
+def operator(setup):
+    return setup.operator
+
+
+def center_of(detection):
+    return detection.bbox.center.position.x, detection.bbox.center.position.y
+
+
+def values(status):
+    return {value.key: value.value for value in status.values}
+
+
+def follow(operator, center=CENTER):
+    """Start on a target and see it tracked in one frame."""
+    operator.frame(scene(center))
+    response = operator.init(center)
+    assert response.success, response.message
+    status, detections = operator.frame(scene(center))
+    assert status.state == TrackerStatus.TRACKING and len(detections) == 1
+    return response
+
+
+def test_a_target_is_followed_from_init_to_reset(operator):
+    status, detections = operator.frame(scene(CENTER))
+    assert status.state == TrackerStatus.IDLE and detections == []
+    assert math.isnan(status.confidence) and status.target_id == "" and status.age == 0
+    response = operator.init(CENTER, class_id="car")
+    assert response.success and response.target_id == "target_1"
+    assert response.stamp == status.header.stamp
+    for age in range(1, 6):
+        status, (detection,) = operator.frame(scene((80 + 5 * age, 60)))
+        assert center_of(detection) == (80 + 5 * age, 60)
+        assert (detection.bbox.size_x, detection.bbox.size_y, detection.bbox.center.theta) == (20, 20, 0)
+        assert detection.id == status.target_id == "target_1"
+        assert [result.hypothesis.class_id for result in detection.results] == ["car"]
+        assert detection.results[0].hypothesis.score == pytest.approx(0.9)
+        assert status.confidence == pytest.approx(0.9) and status.peak_ratio == pytest.approx(0.1)
+        assert (status.state, status.age, status.frames_lost) == (TrackerStatus.TRACKING, age, 0)
+        assert status.inference_ms > 0 and status.latency.sec > 10**9 - 10  # the stamps count from zero
+    assert operator.reset().message == "target 'target_1' is dropped"
+    status, detections = operator.frame(scene(CENTER))
+    assert status.state == TrackerStatus.IDLE and detections == [] and status.target_id == ""
+    assert operator.reset().success
+    assert operator.init(CENTER, target_id="mine").target_id == "mine"
+    assert operator.init(CENTER).target_id == "target_2"
+
+
+def test_every_header_is_the_images_bit_for_bit_and_nothing_is_published_twice(operator):
+    debug = operator.listen("debug", Image, "tracker/debug_image")
+    operator.wait(lambda: operator.count_subscribers("tracker/debug_image"), "the debug subscription")
+    follow(operator)
+    headers = []
+    for x in range(80, 100):
+        headers.append(operator.frame(scene((x, 60)))[0].header)
+    for name in ("status", "detections", "detection", "debug"):
+        operator.message(name, headers[-1])
+        published = [msg.header for msg in operator.received(name)]
+        assert [header for header in published if header in headers] == headers
+    assert all(d.header == array.header for array in operator.received("detections") for d in array.detections)
+    assert {header.frame_id for header in headers} == {FRAME_ID}
+    operator.destroy_subscription(debug)
+
+
+def test_lost_gives_no_detection_and_recovery_gives_them_back_under_the_same_id(operator):
+    follow(operator)
+    states = [operator.frame(scene(None))[0].state for _ in range(4)]
+    assert states == [1, TrackerStatus.UNCERTAIN, TrackerStatus.LOST, TrackerStatus.LOST]
+    status, detections = operator.frame(scene(None))
+    assert (status.state, status.frames_lost, detections) == (TrackerStatus.LOST, 3, [])
+    assert status.target_id == "target_1" and status.confidence == 0
+    while status.state == TrackerStatus.LOST:
+        status, detections = operator.frame(scene((90, 70)))
+    assert (status.state, status.frames_lost) == (TrackerStatus.TRACKING, 0)
+    assert detections[0].id == "target_1" and center_of(detections[0]) == (90, 70)
+    lost = [msg.header for msg in operator.received("status") if msg.state == TrackerStatus.LOST]
+    assert not [d for d in operator.received("detection") if d.header in lost]
+
+
+def test_a_box_over_the_edge_is_not_clipped(operator):
+    follow(operator)
+    status, (detection,) = operator.frame(scene((5, 60), (160, 120)))
+    left = detection.bbox.center.position.x - detection.bbox.size_x / 2
+    assert detection.bbox.size_x == 20 and left < 0
+
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    "request_fields, words",
+    [
+        (dict(center=(NAN, 60.0)), "not finite"),
+        (dict(center=(80.0, INF)), "not finite"),
+        (dict(center=CENTER, size=(20.0, NAN)), "not finite"),
+        (dict(center=CENTER, size=(-20.0, 20.0)), "-20 x 20 pixels, expected at least 1 x 1"),
+        (dict(center=CENTER, size=(20.0, 0.0)), "20 x 0 pixels, expected at least 1 x 1"),
+        (dict(center=CENTER, size=(0.5, 0.5)), "expected at least 1 x 1"),
+        (dict(center=(300.0, 60.0)), "outside the 160 x 120 image"),
+        (dict(center=(-80.0, -60.0)), "outside the 160 x 120 image"),
+        (dict(center=CENTER, theta=0.1), "theta is 0.1 rad, expected 0"),
+        (dict(center=CENTER, theta=NAN), "theta is nan rad, expected 0"),
+        (
+            dict(center=CENTER, normalized=True),
+            "(80, 60, 20, 20) with normalized set, expected values in 0..1",
+        ),
+        (dict(center=(0.5, 0.5), size=(0.1, -0.1), normalized=True), "with normalized set"),
+        (dict(center=(0.5, NAN), size=(0.1, 0.1), normalized=True), "with normalized set"),
+        (dict(center=(0.5, 0.5), size=(0.001, 0.1), normalized=True), "expected at least 1 x 1"),
+        (dict(center=CENTER, frame_id="other_camera"), f"'other_camera', expected '{FRAME_ID}'"),
+        (dict(center=CENTER, stamp=Time(sec=77, nanosec=5)), "stamp 77.000000005 is kept"),
+    ],
+)
+def test_a_bad_init_is_refused_and_the_target_held_is_kept(operator, request_fields, words):
+    follow(operator)
+    response = operator.init(**request_fields)
+    assert not response.success and words in response.message and "expected" in response.message
+    assert response.target_id == "" and response.stamp == Time()
+    status, (detection,) = operator.frame(scene((90, 60)))
+    assert (detection.id, center_of(detection), status.age) == ("target_1", (90, 60), 2)
+
+
+def test_init_before_any_frame_is_refused_and_names_the_topic(operator):
+    response = operator.init(CENTER)
+    assert not response.success and "no image has come in on /image yet" in response.message
+    follow(operator)
+
+
+def test_init_accepts_a_normalized_box_the_right_frame_id_and_the_stamp_of_the_newest_frame(operator):
+    status, _ = operator.frame(scene(CENTER))
+    response = operator.init((0.5, 0.5), (0.125, 0.25), normalized=True, frame_id=FRAME_ID, stamp=status.header.stamp)
+    assert response.success, response.message
+    _, (detection,) = operator.frame(scene(CENTER))
+    assert (center_of(detection), detection.bbox.size_x, detection.bbox.size_y) == (CENTER, 20, 30)
+    assert detection.results[0].hypothesis.class_id == "target"
+
+
+def test_init_on_an_earlier_stamp_catches_up_through_the_frames_since(setup, operator):
+    headers = [operator.frame(scene((20 + 4 * i, 60)))[0].header for i in range(8)]
+    before, seen = len(operator.received("detections")), setup.tracker.seen
+    response = operator.init((28.0, 60.0), stamp=headers[2].stamp)
+    assert response.success and response.stamp == headers[2].stamp
+    caught_up = setup.tracker.seen - seen
+    assert 1 <= caught_up <= 5  # of the five frames since, as many as there was time for
+    status, (detection,) = operator.frame(scene((52, 60)))
+    assert status.age == caught_up + 1 and center_of(detection) == (52, 60)
+    assert len(operator.received("detections")) == before + 1, "catching up must publish nothing"
+
+
+def test_an_unknown_stamp_is_refused_with_the_range_that_is_kept(graph):
+    setup = Setup(graph, frame_buffer=3)
+    operator = setup.operator
+    operator.wait_for_camera_link()
+    stamps = [operator.frame(scene(CENTER))[0].header.stamp for _ in range(5)]
+    response = operator.init(CENTER, stamp=stamps[1])
+    assert not response.success
+    first, last = (f"{s.sec}.{s.nanosec:09d}" for s in (stamps[2], stamps[4]))
+    assert f"3 images from {first} to {last}" in response.message and "frame_buffer" in response.message
+    assert operator.init(CENTER, stamp=stamps[2]).success
+
+
+def test_init_twice_equals_a_fresh_init(graph):
+    setups = [Setup(graph, namespace) for namespace in ("/first", "/second")]
+    for setup in setups:
+        setup.operator.wait_for_camera_link()
+    follow(setups[0].operator, (40.0, 40.0))
+    tracks = []
+    for setup in setups:
+        setup.operator.frame(scene(CENTER))
+        assert setup.operator.init(CENTER, (30.0, 24.0), target_id="same").success
+        frames = [setup.operator.frame(scene((80 + i, 60))) for i in range(5)]
+        tracks.append([(s.state, s.age, s.confidence, d[0].bbox, d[0].id) for s, d in frames])
+    assert tracks[0] == tracks[1]
+
+
+def test_two_trackers_in_two_namespaces_do_not_hear_each_other(graph):
+    left, right = (Setup(graph, namespace) for namespace in ("/left", "/right"))
+    for setup in (left, right):
+        setup.operator.wait_for_camera_link()
+    follow(left.operator, (30.0, 30.0))
+    status, detections = right.operator.frame(scene((100, 60)))
+    assert status.state == TrackerStatus.IDLE and detections == []
+    follow(right.operator, (100.0, 60.0))
+    right.operator.reset()
+    _, (detection,) = left.operator.frame(scene((34, 30)))
+    assert center_of(detection) == (34, 30)
+
+
+def test_images_come_in_while_an_init_waits_for_the_worker(setup, operator):
+    follow(operator)
+    setup.tracker.gate.clear()
+    setup.tracker.entered.clear()
+    operator.send(scene(CENTER))
+    operator.wait(setup.tracker.entered.is_set, "the worker to be busy with a frame")
+    response = operator.call_async_init(CENTER)
+    operator.wait(lambda: setup.node._worker._jobs, "the request to wait for the worker")
+    for _ in range(3):
+        last = send_into_slot(setup, scene((90, 60)))
+    assert not response.done()
+    setup.tracker.gate.set()
+    operator.wait(response.done, "the response")
+    assert response.result().success and response.result().stamp == last.stamp
+    status = operator.message("status", last)
+    assert status.frames_skipped == 2 and status.age == 1
+
+
+def send_into_slot(setup, image_bgr):
+    header = setup.operator.send(image_bgr)
+
+    def waits():
+        frame = setup.node._worker.waiting_frame()
+        return frame is not None and frame.msg.header == header
+
+    setup.operator.wait(waits, "the frame in the slot")
+    return header
+
+
+def test_pause_keeps_target_and_heartbeat(setup, operator):
+    follow(operator)
+    assert operator.enable(False).success
+    seen = setup.tracker.seen
+    for _ in range(5):
+        status, detections = operator.frame(scene((120, 60)))
+        assert (status.state, status.age, status.target_id, detections) == (
+            TrackerStatus.UNCERTAIN,
+            1,
+            "target_1",
+            [],
+        )
+        assert status.confidence == 0, "nobody looked at this frame"
+    assert setup.tracker.seen == seen
+    response = operator.init((120.0, 60.0))
+    assert response.success and "paused" in response.message
+    assert operator.enable(True).success
+    status, (detection,) = operator.frame(scene((124, 60)))
+    assert (status.age, detection.id, center_of(detection)) == (1, "target_2", (124, 60))
+
+
+BAD_IMAGES = [
+    (dict(data=b"\x00" * 100), "100 bytes, expected 57600"),
+    (dict(height=0), "160 x 0 pixels"),
+    (dict(width=0), "0 x 120 pixels"),
+    (dict(encoding="32FC1"), "encoding is '32FC1', expected one of"),
+    (dict(step=3), "step is 3 bytes, expected at least 480"),
+]
+
+
+@pytest.mark.parametrize("change, words", BAD_IMAGES)
+def test_a_bad_image_is_reported_and_the_node_goes_on(operator, change, words):
+    follow(operator)
+    msg = fill_image(Image(), scene(CENTER), "bgr8", operator.header())
+    for name, value in change.items():
+        setattr(msg, name, value)
+    status, detections = operator.frame(msg=msg)
+    assert (status.state, status.confidence, detections) == (TrackerStatus.TRACKING, 0, [])
+    diagnosis = operator.diagnosis("input", lambda status: status.level == DiagnosticStatus.ERROR)
+    assert words in diagnosis.message
+    response = operator.init(CENTER)
+    assert not response.success and words in response.message
+    status, (detection,) = operator.frame(scene((90, 60)))
+    assert center_of(detection) == (90, 60) and detection.id == "target_1"
+    diagnosis = operator.diagnosis(
+        "input", lambda status: status.level != DiagnosticStatus.ERROR and values(status)["refused"] != "0"
+    )
+    assert words in values(diagnosis)["last_error"]
+
+
+def test_bad_images_without_end_lose_the_target(operator):
+    follow(operator)
+    for _ in range(4):
+        msg = fill_image(Image(), scene(CENTER), "bgr8", operator.header())
+        msg.encoding = "rubbish"
+        status, detections = operator.frame(msg=msg)
+    assert status.state == TrackerStatus.LOST and detections == []
+
+
+def test_another_image_size_in_mid_stream_loses_the_target_until_init(operator):
+    follow(operator)
+    status, detections = operator.frame(scene(CENTER, (320, 240)))
+    assert (status.state, status.target_id, detections) == (TrackerStatus.LOST, "target_1", [])
+    diagnosis = operator.diagnosis("input", lambda status: status.level == DiagnosticStatus.ERROR)
+    assert "320 x 240 pixels, expected 160 x 120" in diagnosis.message and "new box" in diagnosis.message
+    assert operator.init(CENTER).success
+    status, (detection,) = operator.frame(scene((200, 150), (320, 240)))
+    assert status.state == TrackerStatus.TRACKING and center_of(detection) == (200, 150)
+
+
+def test_diagnostics_name_the_target_and_its_state(operator):
+    def wait_for(*expected):
+        def holds():
+            statuses = [status for array in operator.received("diagnostics") for status in array.status]
+            targets = [values(status) for status in statuses if status.name == "tracker: tracker"]
+            return targets and (targets[-1]["state"], targets[-1]["target_id"]) == expected
+
+        operator.wait(holds, f"{expected} in the newest diagnostics")
+
+    follow(operator)
+    wait_for("TRACKING", "target_1")
+    while operator.frame(scene(None))[0].state != TrackerStatus.LOST:
+        pass
+    wait_for("LOST", "target_1")
+    operator.reset()
+    wait_for("IDLE", "")
+    assert operator.init(CENTER, target_id="mine").success
+    wait_for("TRACKING", "mine")
+    assert operator.change_state("deactivate") and operator.change_state("cleanup")
+    wait_for("IDLE", "")
+
+
+def test_a_fault_in_the_tracker_is_reported_and_the_node_goes_on(setup, operator):
+    follow(operator)
+    setup.tracker.failure = RuntimeError("CUDA error: out of memory")
+    status, detections = operator.frame(scene(CENTER))
+    assert (status.confidence, detections) == (0, [])
+    diagnosis = operator.diagnosis("tracker", lambda status: status.level == DiagnosticStatus.ERROR)
+    assert "RuntimeError: CUDA error: out of memory" in diagnosis.message
+    assert operator.frame(scene(CENTER))[1]
+
+
+def compressed(operator, data, image_format="jpeg"):
+    return CompressedImage(header=operator.header(), format=image_format, data=data)
+
+
+def jpeg(image_bgr):
+    return cv2.imencode(".jpg", image_bgr)[1].tobytes()
+
+
+@pytest.fixture
+def compressed_operator(graph):
+    setup = Setup(graph, image_transport="compressed", diagnostics_period=0.1)
+    setup.operator.wait_for_camera_link()
+    return setup.operator
+
+
+@pytest.mark.parametrize(
+    "data, words",
+    [(jpeg(scene(CENTER))[:-50], "without its end"), (b"rubbish", "cannot be decoded"), (b"", "no data")],
+)
+def test_compressed_images_are_followed_and_a_corrupt_one_is_reported(compressed_operator, data, words):
+    operator = compressed_operator
+    operator.frame(msg=compressed(operator, jpeg(scene(CENTER))))
+    assert operator.init(CENTER).success
+    _, (detection,) = operator.frame(msg=compressed(operator, jpeg(scene((90, 60)))))
+    np.testing.assert_allclose(center_of(detection), (90, 60), atol=1)
+    status, detections = operator.frame(msg=compressed(operator, data))
+    assert (status.confidence, detections) == (0, [])
+    diagnosis = operator.diagnosis("input", lambda status: words in status.message)
+    assert diagnosis.level == DiagnosticStatus.ERROR and f"{len(data)} bytes" in diagnosis.message
+    _, (detection,) = operator.frame(msg=compressed(operator, jpeg(scene((94, 60)))))
+    assert detection.id == "target_1"
+
+
+def debug_image(operator):
+    """A frame of a target that is followed, and the debug image of it."""
+    operator.listen("debug", Image, "tracker/debug_image")
+    operator.wait(lambda: operator.count_subscribers("tracker/debug_image"), "the debug subscription")
+    follow(operator)
+    image_bgr = scene(CENTER)
+    status, _ = operator.frame(image_bgr)
+    return image_bgr, image_to_bgr(operator.message("debug", status.header))
+
+
+def test_the_debug_image_shows_the_box(operator):
+    image_bgr, shown = debug_image(operator)
+    assert shown.shape == image_bgr.shape and (shown != image_bgr).any()
+
+
+@pytest.fixture
+def turned(graph):
+    setup = Setup(graph, tracker_class=TurnedSquareTracker, lost_frames=3)
+    setup.operator.wait_for_camera_link()
+    return setup
+
+
+def count_mask_subscribers(setup):
+    (publisher,) = (publisher for publisher in setup.node.publishers if publisher.topic_name == "/tracker/mask")
+    return publisher.get_subscription_count()
+
+
+def listen_to_masks(setup):
+    subscription = setup.operator.listen("mask", Image, "tracker/mask")
+    setup.operator.wait(lambda: count_mask_subscribers(setup), "the node to know of the subscription")
+    return subscription
+
+
+def test_the_mask_is_the_full_frame_under_the_images_header(turned):
+    operator = turned.operator
+    listen_to_masks(turned)
+    follow(operator)
+    for center in ((90, 60), (4, 2), (158, 118)):
+        image_bgr = scene(center)
+        status, _ = operator.frame(image_bgr)
+        mask = operator.message("mask", status.header)
+        assert (mask.encoding, mask.step, mask.is_bigendian) == ("mono8", 160, 0)
+        pixels = np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.width)
+        np.testing.assert_array_equal(pixels, np.where(image_bgr[..., 1] > 200, 255, 0))
+
+
+def test_only_frames_with_a_mask_publish_one(turned):
+    operator = turned.operator
+    listen_to_masks(turned)
+    idle = operator.frame(scene(CENTER))[0].header
+    follow(operator)
+    expected = [operator.frame(scene(CENTER))[0].header]
+    turned.tracker.has_mask = False
+    without = operator.frame(scene(CENTER))[0].header
+    turned.tracker.has_mask = True
+    expected.append(operator.frame(scene(CENTER))[0].header)
+    lost = []
+    while not lost or lost[-1].state != TrackerStatus.LOST:
+        lost.append(operator.frame(scene(None))[0])
+    lost.append(operator.frame(scene(CENTER))[0])  # the square is back; the state says LOST for some frames more
+    assert lost[-1].state == TrackerStatus.LOST
+    operator.reset()
+    idle_again = operator.frame(scene(CENTER))[0].header
+    follow(operator)
+    operator.message("mask", operator.frame(scene(CENTER))[0].header)
+    published = [msg.header for msg in operator.received("mask")]
+    assert [header for header in published if header in expected] == expected
+    silent = [idle, without, idle_again, *(status.header for status in lost if status.state == TrackerStatus.LOST)]
+    assert not [header for header in published if header in silent]
+
+
+def test_a_mask_is_made_only_while_somebody_subscribes(turned, monkeypatch):
+    made = []
+    monkeypatch.setattr("siam_tracker_ros.node.pipeline.mask_image", lambda mask: made.append(1) or mask_image(mask))
+    operator = turned.operator
+
+    def count():
+        follow(operator)
+        operator.reset()  # behind all that the worker does with the frames
+        return len(made)
+
+    assert count() == 0
+    subscription = listen_to_masks(turned)
+    assert count() == 1
+    operator.destroy_subscription(subscription)
+    operator.wait(lambda: not count_mask_subscribers(turned), "the subscription to go")
+    assert count() == 1
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "bgr8"])
+def test_the_mask_has_the_size_of_the_image_whatever_its_size_and_encoding(turned, encoding):
+    operator = turned.operator
+    listen_to_masks(turned)
+    for size_wh in ((160, 120), (322, 64)):
+        image_bgr = scene((60, 30), size_wh)
+        pixels = image_bgr[..., 0] if encoding == "mono8" else image_bgr
+        operator.frame(msg=fill_image(Image(), pixels, encoding, operator.header()))
+        assert operator.init((60.0, 30.0)).success
+        status, _ = operator.frame(msg=fill_image(Image(), pixels, encoding, operator.header()))
+        mask = operator.message("mask", status.header)
+        assert (mask.width, mask.height, len(mask.data)) == (*size_wh, size_wh[0] * size_wh[1])
+        assert np.frombuffer(mask.data, np.uint8).sum() == 255 * SIDE * SIDE
+
+
+def box_of(detection):
+    return (*center_of(detection), detection.bbox.size_x, detection.bbox.size_y, detection.bbox.center.theta)
+
+
+def test_rotated_boxes_are_published_when_asked_for_and_where_there_are_any(turned):
+    operator = turned.operator
+    follow(operator)
+    upright, rotated = (80, 60, SIDE, SIDE, 0), (80, 60, *turned.tracker.TURNED_WH, turned.tracker.THETA)
+    for rotated_box, has_polygon, expected in (
+        (False, True, upright),
+        (True, True, rotated),
+        (True, False, upright),
+        (False, True, upright),
+    ):
+        assert operator.set_parameters(rotated_box=rotated_box).successful
+        turned.tracker.has_polygon = has_polygon
+        status, (listed,) = operator.frame(scene(CENTER))
+        detection = operator.message("detection", status.header)
+        assert box_of(detection) == box_of(listed) == pytest.approx(expected)
+
+
+def test_the_debug_image_shows_mask_and_rotated_box(turned):
+    image_bgr, shown = debug_image(turned.operator)
+    inside = (slice(57, 63), slice(76, 84))  # within the square and within the rotated box
+    assert (shown[inside] != image_bgr[inside]).any(axis=2).all(), "the mask tints the square"
+    corners = cxcywht_to_corners([*CENTER, *turned.tracker.TURNED_WH, turned.tracker.THETA])
+    right = tuple((corners[1] + corners[2]).astype(int) // 2)  # right of the square, on the rotated box
+    assert (shown[right[1], right[0]] != image_bgr[right[1], right[0]]).any()
+
+
+def test_a_camera_of_best_effort_is_heard_by_default(graph):
+    operator = Operator(graph)
+    camera = operator.create_publisher(Image, "camera", qos_profile_sensor_data)
+    graph.add(
+        TrackerNode(
+            SquareTracker,
+            context=graph.context,
+            cli_args=["--ros-args", "-r", "image:=camera"],
+            use_global_arguments=False,
+        )
+    )
+    operator.wait(camera.get_subscription_count, "the node to subscribe")
+    operator.wait(lambda: operator.count_publishers("tracker/status"), "the status")
+
+    def heard():  # best effort may lose a frame
+        camera.publish(fill_image(Image(), scene(CENTER), "bgr8", operator.header()))
+        return operator.received("status")
+
+    assert operator.wait(heard, "a status")[0].header.frame_id == FRAME_ID
+
+
+@pytest.mark.parametrize("camera_first", [False, True])
+def test_incompatible_qos_is_said_once_with_the_fix(graph, camera_first):
+    operator = Setup(graph, autostart=not camera_first).operator  # asks for reliable images
+    if not camera_first:
+        operator.wait_for_camera_link()
+    cameras = [operator.create_publisher(Image, "image", qos_profile_sensor_data)]
+    if camera_first:
+        assert operator.change_state("configure") and operator.change_state("activate")
+    fix = "qos_overrides./image.subscription.reliability"
+    operator.wait(lambda: operator.logged(fix), "the warning")
+    cameras.append(operator.create_publisher(Image, "image", qos_profile_sensor_data))
+    operator.wait_for_camera_link()
+    operator.frame(scene(CENTER))
+    (warning,) = operator.logged(fix)
+    assert "another reliability" in warning and len(cameras) == 2
+
+
+def test_the_latency_is_counted_in_simulated_time(graph):
+    setup = Setup(graph, use_sim_time=True)
+    operator = setup.operator
+    operator.wait_for_camera_link()
+    clock = operator.create_publisher(Clock, "/clock", 1)
+    operator.wait(clock.get_subscription_count, "the node to listen to the clock")
+
+    def heard():
+        clock.publish(Clock(clock=Time(sec=100, nanosec=500_000_000)))
+        return setup.node.get_clock().now().nanoseconds == 100_500_000_000
+
+    operator.wait(heard, "the node's clock")
+    msg = fill_image(Image(), scene(CENTER), "bgr8", Header(stamp=Time(sec=98, nanosec=0)))
+    status, _ = operator.frame(msg=msg)
+    assert (status.latency.sec, status.latency.nanosec) == (2, 500_000_000)
+
+
+def test_a_parameter_that_does_not_exist_is_said(graph):
+    operator = Setup(graph, lost_scor=0.2).operator
+    operator.wait(lambda: operator.logged("parameter 'lost_scor' is ignored, expected one of"), "the warning")
