@@ -117,7 +117,7 @@ class Recipe:
             )
         if training.has_anchors != (self.anchors is not None):
             raise InvalidSettingError(
-                f"anchors {'must be set for' if training.has_anchors else 'mean nothing to'} the method {self.method}"
+                f"anchors must {'' if training.has_anchors else 'not '}be set for the method {self.method}"
             )
         if self.negative and not training.has_anchors:
             raise InvalidSettingError(f"negative is {self.negative}, expected 0: {self.method} has no negative pairs")
