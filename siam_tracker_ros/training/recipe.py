@@ -19,7 +19,6 @@ from torch import nn
 
 from siam_tracker_ros.core.registry import find_trained
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.methods.siamrpn.anchor_targets import AnchorRules
 from siam_tracker_ros.training.augmentation import Augmentation
 from siam_tracker_ros.training.pairs import Objective, PairTraining
 from siam_tracker_ros.training.schedules import Schedule
@@ -43,6 +42,30 @@ class Group:
     modules: tuple[str, ...]
     multiplier: float = 1.0
     from_epoch: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class AnchorRules:
+    """Which anchors of a search region take part in the loss.
+
+    Attributes:
+        target_iou: an anchor with a higher IoU with the box is a target.
+        background_iou: an anchor with a lower IoU is background; those in between are ignored.
+        max_targets: targets per pair.
+        max_anchors: targets and background anchors per pair.
+        fill_up: whether background takes the places that targets leave free, so that there are `max_anchors` in all;
+            otherwise it has at most `max_anchors` minus `max_targets`.
+        negative_anchors: background anchors of a negative pair, which has no targets.
+        around_object: they lie around the object in the search region; False for around its centre.
+    """
+
+    target_iou: float = 0.6
+    background_iou: float = 0.3
+    max_targets: int = 16
+    max_anchors: int = 64
+    fill_up: bool = False
+    negative_anchors: int = 16
+    around_object: bool = True
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,6 @@ The rules of PySOT (Li et al. 2019) and of SiamMask (Wang et al. 2019) differ in
 in their position in a negative pair, whose search region shows another object than the template.
 """
 
-import dataclasses
 import math
 import typing
 from collections.abc import Iterable
@@ -16,34 +15,10 @@ import numpy as np
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE, anchor_grid
+from siam_tracker_ros.training.recipe import AnchorRules
 
 TARGET, BACKGROUND, IGNORED = 1, 0, -1
 WINDOW_RADIUS = 3  # cells around the centre of a negative pair's background anchors
-
-
-@dataclasses.dataclass(frozen=True)
-class AnchorRules:
-    """Which anchors of a search region take part in the loss.
-
-    Attributes:
-        target_iou: an anchor with a higher IoU with the box is a target.
-        background_iou: an anchor with a lower IoU is background; those in between are ignored.
-        max_targets: targets per pair.
-        max_anchors: targets and background anchors per pair.
-        fill_up: True for up to `max_anchors` minus the actual targets of background, False for up to `max_anchors`
-            minus `max_targets`.
-        negative_anchors: background anchors of a negative pair, which has no targets.
-        around_object: they lie around the object in the search region; False for around its centre.
-    """
-
-    target_iou: float = 0.6
-    background_iou: float = 0.3
-    max_targets: int = 16
-    max_anchors: int = 64
-    fill_up: bool = False
-    negative_anchors: int = 16
-    around_object: bool = True
-
 
 PYSOT_RULES = AnchorRules()
 SIAMMASK_RULES = AnchorRules(fill_up=True, around_object=False)
