@@ -53,8 +53,8 @@ class AnchorRules:
         background_iou: an anchor with a lower IoU is background; those in between are ignored.
         max_targets: targets per pair.
         max_anchors: targets and background anchors per pair.
-        fill_up: True for up to `max_anchors` minus the actual targets of background, False for up to `max_anchors`
-            minus `max_targets`.
+        fill_up: whether background takes the places that targets leave free, so that there are `max_anchors` in all;
+            otherwise it has at most `max_anchors` minus `max_targets`.
         negative_anchors: background anchors of a negative pair, which has no targets.
         around_object: they lie around the object in the search region; False for around its centre.
     """
@@ -140,7 +140,7 @@ class Recipe:
             )
         if training.has_anchors != (self.anchors is not None):
             raise InvalidSettingError(
-                f"anchors {'must be set for' if training.has_anchors else 'mean nothing to'} the method {self.method}"
+                f"anchors must {'' if training.has_anchors else 'not '}be set for the method {self.method}"
             )
         if self.negative and not training.has_anchors:
             raise InvalidSettingError(f"negative is {self.negative}, expected 0: {self.method} has no negative pairs")

@@ -20,7 +20,7 @@ def is_rank_zero() -> bool:
 
 
 def train_from_config(
-    config: str | os.PathLike, resume: bool = False, overrides: Mapping[str, typing.Any] | None = None
+    config: str | pathlib.Path, resume: bool = False, overrides: Mapping[str, typing.Any] | None = None
 ) -> pathlib.Path:
     """Run the training that a YAML file describes; return the path of the weights.
 
@@ -36,7 +36,7 @@ def train_from_config(
     return train(read_training(config, overrides), resume)
 
 
-def read_training(config: str | os.PathLike, overrides: Mapping[str, typing.Any] | None = None) -> LoopSettings:
+def read_training(config: str | pathlib.Path, overrides: Mapping[str, typing.Any] | None = None) -> LoopSettings:
     """Read the settings of a run.
 
     Args:

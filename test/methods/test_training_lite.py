@@ -171,7 +171,7 @@ def test_the_shipped_file_is_whole():
         ({"schedule.steps": 0}, "schedule.steps is 0, expected 1 or more"),
         ({"batch": 0}, "batch is 0"),
         ({"precision": "fp8"}, "expected one of bf16, fp32"),
-        ({"device": "foo"}, 'device is "foo"'),
+        ({"device": "foo"}, "device is 'foo'"),
         ({"pairs.flip": 1.5}, "pairs.flip is 1.5, expected 0 to 1"),
         ({"init": "a.safetensors", "init_backbone": "b.onnx"}, "expected one of the two"),
         ({"recipe.method": "no"}, "method is 'no', expected one of lite, siamrpn_alex"),

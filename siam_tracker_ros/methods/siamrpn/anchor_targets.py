@@ -20,7 +20,6 @@ from siam_tracker_ros.training.recipe import AnchorRules
 TARGET, BACKGROUND, IGNORED = 1, 0, -1
 WINDOW_RADIUS = 3  # cells around the centre of a negative pair's background anchors
 
-
 PYSOT_RULES = AnchorRules()
 SIAMMASK_RULES = AnchorRules(fill_up=True, around_object=False)
 
