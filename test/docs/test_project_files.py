@@ -16,15 +16,6 @@ def version_in(name, pattern):
     return version
 
 
-def test_the_version_is_the_same_everywhere():
-    versions = {
-        version_in("package.xml", r"<version>(.*)</version>"),
-        version_in("setup.cfg", r"^version = (.*)$"),
-        version_in("CITATION.cff", r"^version: (.*)$"),
-    }
-    assert len(versions) == 1 and re.fullmatch(r"\d+\.\d+\.\d+", versions.pop())
-
-
 def test_pre_commit_has_the_ruff_of_the_tests():
     pinned = version_in("requirements/test.txt", r"^ruff==(.*)$")
     repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
