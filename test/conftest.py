@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import gc
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT))  # for tools; at the end, where it hides no installed siam_tracker_ros with its messages
 HAS_ROS = importlib.util.find_spec("rclpy") is not None
 
 # Without ROS the library still has its tests; those in this folder import rclpy or messages.

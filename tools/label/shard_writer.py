@@ -41,7 +41,7 @@ def context_crop(
     """
     box = np.asarray(box_xywh, np.float64)
     center_xy = xywh_to_cxcywh(box)[:2]
-    side, stored = max(1, round(square_side(box))), stored_side(box)
+    side, stored = max(1, round(float(square_side(box)))), stored_side(box)
 
     def cut(image: np.ndarray, fill: Sequence[float] | np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
         region, corner_xy = crop_context(image, center_xy, side, side, fill)
