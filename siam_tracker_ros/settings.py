@@ -6,8 +6,8 @@
     class Example:
         lr: float = setting(0.4, "Share of a new size that is taken over.", 0, 1)
 
-The same fields are read by Python (`create_tracker`), by `--set NAME=VALUE`, by YAML files and by ROS parameters, checked
-by the same code, and listed by `siam-tracker models NAME` and in the documentation.
+The same fields are read by Python (`create_tracker`), by `--set NAME=VALUE`, by YAML files and by ROS parameters,
+checked by the same code, and listed by `siam-tracker models NAME` and in the documentation.
 
 The annotation of a field says its type: bool, int, float, str, a typing.Literal, another such dataclass, list[X],
 tuple[X, ...], tuple[X, Y], dict[str, X], X | None, and typing.Any for what is checked where it is used. A number is
@@ -110,14 +110,8 @@ def with_default(settings_class: type, name: str, default: typing.Any) -> typing
 def settings_of(settings_class: type) -> Mapping[str, Setting]:
     """Return what there is to know of each setting of a class, by name."""
     hints = typing.get_type_hints(settings_class)
-    ranges = {name: Rule("", *limits) for name, limits in getattr(settings_class, "RANGES", {}).items()}
     return {
-        field.name: Setting(
-            field.name,
-            hints[field.name],
-            field.default,
-            field.metadata.get("rule", ranges.get(field.name, Rule())),
-        )
+        field.name: Setting(field.name, hints[field.name], field.default, field.metadata.get("rule", Rule()))
         for field in dataclasses.fields(settings_class)
         if field.init
     }
@@ -152,7 +146,7 @@ def parse_setting(text: str) -> tuple[str, typing.Any]:
         raise InvalidSettingError(f"{text!r} is not a setting, expected NAME=VALUE")
     try:
         return name, yaml.load(value, Loader=_Loader)
-    except yaml.YAMLError:
+    except (ValueError, yaml.YAMLError):  # the former for a date that is none, as 2026-13-01
         raise InvalidSettingError(f"{text!r}: {value!r} is not a YAML value") from None
 
 
@@ -186,7 +180,7 @@ def read_values(path: str | pathlib.Path, overrides: Mapping[str, typing.Any] | 
     """
     try:
         values = yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise InvalidSettingError(f"settings file {path} cannot be read: {error}") from error
     values = {} if values is None else values
     if not isinstance(values, dict):

@@ -1,28 +1,44 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import pathlib
+import re
 import typing
 
 import pytest
 
+from siam_tracker_ros import list_models
+from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.settings import differences, make_settings, read_settings, to_values
+from siam_tracker_ros.settings import (
+    Rule,
+    Setting,
+    check_setting,
+    differences,
+    make_settings,
+    parse_setting,
+    read_settings,
+    setting,
+    settings_of,
+    to_values,
+    with_default,
+)
+from siam_tracker_ros.training.train import read_training
+from tools.label.settings import LabelSettings
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    RANGES: typing.ClassVar = {"share": (0, 1)}
-
-    path: str
-    share: float = 1.0
+    path: str = setting(meaning="Where it is.")
+    share: float = setting(1.0, "How much of it is used.", 0, 1, change="any time")
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    RANGES: typing.ClassVar = {"shift": (-2, 2)}
-
     rate: float = 0.1
-    shift: tuple[float, float] = (0.0, 0.0)
+    shift: tuple[float, float] = setting((0.0, 0.0), "In x and in y.", -2, 2)
 
     def __post_init__(self):
         if self.rate > 10:
@@ -83,6 +99,7 @@ def test_a_file_becomes_a_dataclass_and_back(tmp_path, text, expected):
     "text, words",
     [
         (": : :", "cannot be read"),
+        ("note: 2026-13-01", "cannot be read: month must be in"),
         ("steps: 1\nsteps: 2", "steps is set twice"),
         ("stage: {rate: 1, rate: 2}", "rate is set twice"),
         ("[1, 2]", r"holds \[1, 2\], expected lines of NAME: VALUE"),
@@ -174,3 +191,156 @@ def test_differences_name_the_settings():
         "steps": (10, 11), "stage.rate": (0.1, 0.2), "data": ([], None), "data.0.path": (None, "a"),
         "data.0.share": (None, 1.0),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("note=a=b", ("note", "a=b")),
+        ("note= ", ("note", None)),
+        ("note=''", ("note", "")),
+        ("rate=1e-3", ("rate", 0.001)),
+        ("rate=.inf", ("rate", float("inf"))),
+        ("stage.rate=2", ("stage.rate", 2)),
+        ("names=[x, 1]", ("names", ["x", 1])),
+        ("data.0={path: a}", ("data.0", {"path": "a"})),
+        ("note=null", ("note", None)),
+        ("flip=yes", ("flip", True)),
+        ("note='yes'", ("note", "yes")),
+        ("model=large", ("model", "large")),
+    ],
+)
+def test_a_text_is_a_name_and_a_yaml_value(text, expected):
+    assert parse_setting(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "'' is not a setting, expected NAME=VALUE"),
+        ("=", "'=' is not a setting"),
+        ("=1", "'=1' is not a setting"),
+        ("rate=", "'rate=' is not a setting"),
+        ("rate", "'rate' is not a setting"),
+        ("rate: 1", "'rate: 1' is not a setting"),
+        ("note==", "'=' is not a YAML value"),
+        ("note=2026-13-01", "'2026-13-01' is not a YAML value"),
+        ("names=[1", r"'names=\[1': '\[1' is not a YAML value"),
+        ("stage={rate: 1, rate: 2}", "is not a YAML value"),
+        ("note=!!python/name:os.system", "is not a YAML value"),
+    ],
+)
+def test_a_text_that_is_no_setting_is_refused(text, words):
+    with pytest.raises(InvalidSettingError, match=words):
+        parse_setting(text)
+
+
+def test_a_single_setting_is_checked():
+    value = check_setting(Run, "steps", 3.0)
+    assert value == 3 and type(value) is int
+    assert check_setting(Run, "stage", {"rate": 1}) == Stage(1.0)
+    with pytest.raises(InvalidSettingError, match="^small: unknown setting shar; known are path, share$"):
+        check_setting(Folder, "shar", 1, "small: ")
+    with pytest.raises(InvalidSettingError, match="^small: share is 1.5, expected 0 to 1$"):
+        check_setting(Folder, "share", 1.5, "small: ")
+
+
+def test_what_there_is_to_know_of_a_setting():
+    assert settings_of(Folder) == {
+        "path": Setting("path", str, dataclasses.MISSING, Rule("Where it is.")),
+        "share": Setting("share", float, 1.0, Rule("How much of it is used.", 0, 1, "any time")),
+    }
+    assert settings_of(Stage)["rate"] == Setting("rate", float, 0.1, Rule())
+
+
+def test_another_default_keeps_the_rule():
+    @dataclasses.dataclass(frozen=True)
+    class Half(Folder):
+        share: float = with_default(Folder, "share", 0.5)
+
+    assert Half("a").share == 0.5
+    assert settings_of(Half)["share"] == dataclasses.replace(settings_of(Folder)["share"], default=0.5)
+
+
+@pytest.mark.parametrize(
+    "kind, limits, expected",
+    [
+        (typing.Literal["small"], (), "one of small"),
+        (typing.Literal["small", "large"], (), "one of small, large"),
+        (bool, (0, 1), "true or false"),
+        (int, (), "0 or more"),
+        (int, (0, 2**32 - 1), "0 to 4294967295"),
+        (float, (1e-12,), "1e-12 or more"),
+        (float, (-0.5, 1.0), "-0.5 to 1"),
+        (str, (), ""),
+        (tuple[float, float], (-2, 2), ""),
+        (dict[str, float], (), ""),
+        (Stage, (), ""),
+    ],
+)
+def test_the_values_that_a_setting_takes_in_words(kind, limits, expected):
+    assert Setting("x", kind, None, Rule("", *limits)).allowed == expected
+
+
+def nested_classes(kind):
+    """Yield the settings classes in an annotation, with those of their own settings."""
+    inner = typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        yield kind
+        inner = [own.kind for own in settings_of(kind).values()]
+    for own in inner:
+        yield from nested_classes(own)
+
+
+TRAINING_CLASSES = {type(read_training(path)) for path in sorted((ROOT / "config" / "train").glob("*.yaml"))}
+SETTINGS_CLASSES = sorted(
+    {
+        kind
+        for root in (
+            MonitorSettings,
+            LabelSettings,
+            *(model.tracker_class.settings_class for model in list_models()),
+            *TRAINING_CLASSES,
+        )
+        for kind in nested_classes(root)
+    },
+    key=lambda kind: kind.__name__,
+)
+
+
+def test_the_settings_classes_below_are_all():
+    assert set(nested_classes(Run)) == {Run, Folder, Stage}
+    names = {kind.__name__ for kind in SETTINGS_CLASSES}
+    assert names >= {"LiteSettings", "OceanOnlineSettings", "LiteTraining", "PublishedTraining"}
+    assert names >= {"AnchorRules", "Augmentation", "DatasetSettings", "Group", "PairSettings", "WarmUp"}
+
+
+def check_meanings(settings_class):
+    meanings = {name: own.rule.meaning for name, own in settings_of(settings_class).items()}
+    assert meanings
+    assert [name for name, meaning in meanings.items() if not re.fullmatch(r"[A-Z\"`].+[^.]\.", meaning)] == []
+
+
+def check_defaults(settings_class):
+    for name, own in settings_of(settings_class).items():
+        if own.default is not dataclasses.MISSING:
+            value = check_setting(settings_class, name, to_values(own.default))
+            assert value == own.default and type(value) is type(own.default), name
+
+
+@pytest.mark.parametrize("settings_class", SETTINGS_CLASSES)
+def test_every_setting_has_a_meaning_of_whole_sentences(settings_class):
+    check_meanings(settings_class)
+
+
+@pytest.mark.parametrize("settings_class", SETTINGS_CLASSES)
+def test_every_default_is_accepted(settings_class):
+    check_defaults(settings_class)
+
+
+def test_the_parameters_of_the_node_are_settings_like_these():
+    pytest.importorskip("rcl_interfaces")
+    from siam_tracker_ros.node.parameters import NodeParameters
+
+    check_meanings(NodeParameters)
+    check_defaults(NodeParameters)

@@ -27,12 +27,14 @@ class _OwnParameters:
     settings: tuple[str, ...] = setting(
         ("",), 'Settings of the model, as ["lr=0.5", "penalty_k=0.1"]; `siam-tracker models NAME` lists them.'
     )
-    device: str = setting("auto", "auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")
-    precision: str = setting("auto", "auto, fp32 or fp16; auto takes fp16 on a GPU if the model can.")
-    runtime: str = setting("auto", "auto, torch or onnx; auto takes onnx, ONNX Runtime, on a CPU if the model can.")
+    device: str = setting("auto", "`auto`, `cpu`, `cuda` or `cuda:N`; `auto` takes a GPU where there is one.")
+    precision: str = setting("auto", "`auto`, `fp32` or `fp16`; `auto` takes `fp16` on a GPU if the model can.")
+    runtime: str = setting(
+        "auto", "`auto`, `torch` or `onnx`; `auto` takes `onnx`, ONNX Runtime, on a CPU if the model can."
+    )
     threads: int = setting(0, "CPU threads of the network; 0: the library's default.", 0, 256)
     image_transport: typing.Literal["raw", "compressed"] = setting(
-        "raw", "raw: sensor_msgs/Image on `image`; compressed: CompressedImage on `image/compressed`."
+        "raw", "`raw`: sensor_msgs/Image on `image`; `compressed`: CompressedImage on `image/compressed`."
     )
     frame_buffer: int = setting(
         30, "Frames kept so that ~/init can start on an earlier stamp; 1: the newest only.", 1, 1000

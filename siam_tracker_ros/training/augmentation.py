@@ -18,6 +18,7 @@ import numpy as np
 from siam_tracker_ros.core.crop import mean_bgr
 from siam_tracker_ros.core.response import context_side
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
+from siam_tracker_ros.settings import setting
 
 PREPARED_SIDE = 511
 TEMPLATE_SIDE = 127
@@ -36,21 +37,15 @@ COLOR_DIRECTIONS = np.array(
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """Strength of the augmentation of a crop.
+    """Strength of the augmentation of a crop. A method uses some of the probabilities, see `PairTraining.varies`."""
 
-    Attributes:
-        shift: maximum in x and in y, in pixels.
-        scale: width and height of the view vary independently by a factor of 1 +- scale.
-        blur, flip, color: probabilities, 0..1; a method uses some of them, see `PairTraining.varies`.
-    """
-
-    RANGES: typing.ClassVar = {"scale": (0, 0.9), "blur": (0, 1), "flip": (0, 1), "color": (0, 1)}
-
-    shift: float
-    scale: float
-    blur: float = 0.0
-    flip: float = 0.0
-    color: float = 1.0
+    shift: float = setting(meaning="Maximum shift in x and in y, in pixels.")
+    scale: float = setting(
+        meaning="Width and height of the view vary independently by a factor of 1 +- scale.", high=0.9
+    )
+    blur: float = setting(0.0, "Probability that the crop is blurred.", 0, 1)
+    flip: float = setting(0.0, "Probability that the crop is mirrored.", 0, 1)
+    color: float = setting(1.0, "Probability that the colours of the crop are shifted.", 0, 1)
 
 
 class Uniform(typing.Protocol):

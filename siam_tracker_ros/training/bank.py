@@ -28,6 +28,7 @@ from siam_tracker_ros.data.shards import read_photos
 from siam_tracker_ros.data.stored_squares import square_side, stored_side
 from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.geometry import iou_xywh, xywh_to_cxcywh
+from siam_tracker_ros.settings import setting
 
 PHOTO_SIDES = (128, 216)  # shorter side of a photo, after resizing, and maximum of its longer side, after cropping
 OUTLINE_POINTS = 32
@@ -42,17 +43,14 @@ T = typing.TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class BankSettings:
-    """Content of a bank.
+    """Content of a bank."""
 
-    Attributes:
-        datasets: labelled data sets.
-        photos: folder with photos-*.tar, unlabelled images for backgrounds; None for none.
-        memory_gib: maximum memory of the bank on the device; while reading, each process takes as much main memory.
-    """
-
-    datasets: list[DatasetSettings]
-    photos: str | None = None
-    memory_gib: float = 12.0
+    datasets: list[DatasetSettings] = setting(meaning="Labelled data sets.")
+    photos: str | None = setting(None, "Folder with photos-*.tar, unlabelled images for backgrounds; None for none.")
+    memory_gib: float = setting(
+        12.0,
+        "Maximum memory of the bank on the device; while reading, each process takes as much main memory.",
+    )
 
 
 class Photo(typing.Protocol):

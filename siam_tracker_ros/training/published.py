@@ -13,6 +13,7 @@ from torch import nn
 from siam_tracker_ros.core.registry import find_trained
 from siam_tracker_ros.data import DatasetSettings, check_datasets
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.settings import setting, with_default
 from siam_tracker_ros.training.ahead import AheadInProcesses
 from siam_tracker_ros.training.batches import PublishedBatches, PublishedPairs
 from siam_tracker_ros.training.recipe import (
@@ -37,24 +38,19 @@ class PublishedTraining(LoopSettings):
     """A training run of a published method.
 
     By default it computes in float32 and averages no weights, as the authors do.
-
-    Attributes:
-        recipe: how the authors train it.
-        datasets: training data.
-        backbone: ImageNet start, see `starting_weights.start_backbone`.
-        start: weights of the stage before, see `starting_weights.start_weights`; None for no such stage.
-        workers: processes that prefetch batches; 0 to draw each batch when it is due.
     """
 
     MAY_CHANGE: typing.ClassVar[tuple[str, ...]] = (*LoopSettings.MAY_CHANGE, "backbone", "start", "workers")
 
-    recipe: Recipe
-    datasets: tuple[DatasetSettings, ...]
-    backbone: str = NONE
-    start: str | None = None
-    workers: int = 2
-    precision: typing.Literal["bf16", "fp32"] = "fp32"
-    average_decay: float = 0.0
+    recipe: Recipe = setting(meaning="How the authors train the method.")
+    datasets: tuple[DatasetSettings, ...] = setting(meaning="Training data.")
+    backbone: str = setting(NONE, "ImageNet start of the backbone, see `starting_weights.start_backbone`.")
+    start: str | None = setting(
+        None, "Weights of the stage before, see `starting_weights.start_weights`; None for no such stage."
+    )
+    workers: int = setting(2, "Processes that prefetch batches; 0 to draw each batch when it is due.")
+    precision: typing.Literal["bf16", "fp32"] = with_default(LoopSettings, "precision", "fp32")
+    average_decay: float = with_default(LoopSettings, "average_decay", 0.0)
 
     def __post_init__(self) -> None:
         if self.precision == "bf16" and self.recipe.training.needs_float32:

@@ -19,6 +19,7 @@ from torch import nn
 
 from siam_tracker_ros.core.registry import find_trained
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.settings import setting
 from siam_tracker_ros.training.augmentation import Augmentation
 from siam_tracker_ros.training.pairs import Objective, PairTraining
 from siam_tracker_ros.training.schedules import Schedule
@@ -31,105 +32,82 @@ OptimizerGroup = dict[str, typing.Any]  # as torch.optim takes it
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Modules that learn at the same rate.
+    """Modules that learn at the same rate."""
 
-    Attributes:
-        modules: dotted names of modules or parameters of the network; those that are None there are ignored.
-        multiplier: of the schedule's rate.
-        from_epoch: they are frozen before it, batch norms included.
-    """
-
-    modules: tuple[str, ...]
-    multiplier: float = 1.0
-    from_epoch: int = 0
+    modules: tuple[str, ...] = setting(
+        meaning="Dotted names of modules or parameters of the network; those that are None there are ignored."
+    )
+    multiplier: float = setting(1.0, "Factor on the schedule's rate.")
+    from_epoch: int = setting(0, "Epoch before which the modules are frozen, batch norms included.")
 
 
 @dataclasses.dataclass(frozen=True)
 class AnchorRules:
-    """Which anchors of a search region take part in the loss.
+    """Which anchors of a search region take part in the loss."""
 
-    Attributes:
-        target_iou: an anchor with a higher IoU with the box is a target.
-        background_iou: an anchor with a lower IoU is background; those in between are ignored.
-        max_targets: targets per pair.
-        max_anchors: targets and background anchors per pair.
-        fill_up: whether background takes the places that targets leave free, so that there are `max_anchors` in all;
-            otherwise it has at most `max_anchors` minus `max_targets`.
-        negative_anchors: background anchors of a negative pair, which has no targets.
-        around_object: they lie around the object in the search region; False for around its centre.
-    """
-
-    target_iou: float = 0.6
-    background_iou: float = 0.3
-    max_targets: int = 16
-    max_anchors: int = 64
-    fill_up: bool = False
-    negative_anchors: int = 16
-    around_object: bool = True
+    target_iou: float = setting(0.6, "An anchor with a higher IoU with the box is a target.")
+    background_iou: float = setting(
+        0.3, "An anchor with a lower IoU with the box is background; those in between are ignored."
+    )
+    max_targets: int = setting(16, "Maximum number of targets per pair.")
+    max_anchors: int = setting(64, "Maximum number of targets and background anchors per pair.")
+    fill_up: bool = setting(
+        False,
+        "Whether background takes the places that targets leave free, so that there are `max_anchors` in all; "
+        "otherwise it has at most `max_anchors` minus `max_targets`.",
+    )
+    negative_anchors: int = setting(
+        16, "Maximum number of background anchors of a negative pair, which has no targets."
+    )
+    around_object: bool = setting(
+        True,
+        "Whether the anchors of a negative pair lie around the object in the search region; otherwise they lie around "
+        "its centre.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A training run of a published method.
+    """A training run of a published method."""
 
-    Attributes:
-        method: name of a Method, or of one of its variants: the network that is trained.
-        loss_weights: by name of the method's losses.
-        schedule: of the learning rate.
-        groups: parameters that learn; all others are frozen.
-        batch, devices: pairs per step and device, and the authors' number of devices.
-        sums_gradients: the gradients of the devices are summed, not averaged.
-        max_grad_norm: norm that the gradient of all parameters is clipped to; None for no clipping.
-        optimizer: "sgd", stochastic gradient descent with momentum, or "adam".
-        momentum: of "sgd".
-        weight_decay: of both optimizers.
-        decays_kernels_only: no weight decay for biases and batch norms.
-        renews_optimizer: the momentum is reset before every epoch, not only where a group starts to learn.
-        all_norms_learn: batch norms update their statistics in frozen modules too.
-        stale_gradient_modules: frozen modules whose gradients accumulate and count in gradient clipping (a quirk of
-            the authors' code).
-        search_side, cells: side of the search region in pixels, and of the response in cells.
-        template, search: augmentation of each.
-        frames: number of template and of search frames, for a method that learns a filter on some frames and tests it
-            on others.
-        anchors: which anchors are labelled, for methods with anchors.
-        pairs: per epoch, over all devices.
-        negative, grey: probabilities, 0..1, that a pair shows two objects, or is grey.
-    """
-
-    RANGES: typing.ClassVar = {
-        "batch": (1, math.inf),
-        "devices": (1, math.inf),
-        "frames": (1, math.inf),
-        "pairs": (1, math.inf),
-        "negative": (0, 1),
-        "grey": (0, 1),
-    }
-
-    method: str
-    loss_weights: dict[str, float]
-    schedule: Schedule
-    groups: tuple[Group, ...]
-    batch: int
-    devices: int
-    search_side: int
-    cells: int
-    template: Augmentation
-    search: Augmentation
-    pairs: int
-    frames: int = 1
-    anchors: AnchorRules | None = None
-    negative: float = 0.0
-    grey: float = 0.0
-    sums_gradients: bool = False
-    max_grad_norm: float | None = None
-    optimizer: typing.Literal["sgd", "adam"] = "sgd"
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    decays_kernels_only: bool = False
-    renews_optimizer: bool = False
-    all_norms_learn: bool = False
-    stale_gradient_modules: tuple[str, ...] = ()
+    method: str = setting(meaning="Name of a Method, or of one of its variants: the network that is trained.")
+    loss_weights: dict[str, float] = setting(meaning="Weight of each of the method's losses, by name.")
+    schedule: Schedule = setting(meaning="Length of the run and its learning rates.")
+    groups: tuple[Group, ...] = setting(meaning="Parameters that learn; all others are frozen.")
+    batch: int = setting(meaning="Pairs per step and device.", low=1)
+    devices: int = setting(meaning="Number of devices that the authors trained on.", low=1)
+    search_side: int = setting(meaning="Side of the search region in pixels.")
+    cells: int = setting(meaning="Side of the response in cells.")
+    template: Augmentation = setting(meaning="Augmentation of the template.")
+    search: Augmentation = setting(meaning="Augmentation of the search region.")
+    pairs: int = setting(meaning="Pairs per epoch, over all devices.", low=1)
+    frames: int = setting(
+        1,
+        "Number of template and of search frames per pair, for a method that learns a filter on some frames and tests "
+        "it on others.",
+        1,
+    )
+    anchors: AnchorRules | None = setting(None, "Which anchors are labelled, for methods with anchors.")
+    negative: float = setting(0.0, "Probability that a pair shows two objects.", 0, 1)
+    grey: float = setting(0.0, "Probability that a pair is grey.", 0, 1)
+    sums_gradients: bool = setting(False, "Whether the gradients of the devices are summed, not averaged.")
+    max_grad_norm: float | None = setting(
+        None, "Norm that the gradient of all parameters is clipped to; None for no clipping."
+    )
+    optimizer: typing.Literal["sgd", "adam"] = setting(
+        "sgd", '"sgd", stochastic gradient descent with momentum, or "adam".'
+    )
+    momentum: float = setting(0.9, 'Momentum of "sgd".')
+    weight_decay: float = setting(1e-4, "Weight decay of both optimizers.")
+    decays_kernels_only: bool = setting(False, "Whether biases and batch norms have no weight decay.")
+    renews_optimizer: bool = setting(
+        False, "Whether the momentum is reset before every epoch, not only where a group starts to learn."
+    )
+    all_norms_learn: bool = setting(False, "Whether batch norms update their statistics in frozen modules too.")
+    stale_gradient_modules: tuple[str, ...] = setting(
+        (),
+        "Frozen modules whose gradients accumulate and count in gradient clipping (a quirk of the authors' code).",
+    )
 
     def __post_init__(self) -> None:
         training = self.training

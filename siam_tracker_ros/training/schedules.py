@@ -4,11 +4,11 @@
 
 import dataclasses
 import math
-import typing
 
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.settings import setting
 
 MIN_RATE = 1e-12  # schedules take the logarithm
 
@@ -22,11 +22,9 @@ def log_rates(first: float, last: float, epochs: int) -> np.ndarray:
 class WarmUp:
     """The first epochs: rates rise from `start` by a constant factor per epoch; the next epoch would reach `end`."""
 
-    RANGES: typing.ClassVar = {"start": (MIN_RATE, math.inf), "end": (MIN_RATE, math.inf), "epochs": (1, math.inf)}
-
-    start: float
-    end: float
-    epochs: int = 5
+    start: float = setting(meaning="Rate of the first epoch.", low=MIN_RATE)
+    end: float = setting(meaning="Rate that one more epoch of the warm-up would have.", low=MIN_RATE)
+    epochs: int = setting(5, "Length of the warm-up.", 1)
 
     def rates(self) -> np.ndarray:
         return self.start * (self.end / self.start) ** (np.arange(self.epochs) / self.epochs)
@@ -34,23 +32,20 @@ class WarmUp:
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """Learning rates of a run.
+    """Learning rates of a run."""
 
-    Attributes:
-        epochs: length of the run, warm-up included.
-        first, last: rates of the first epoch after the warm-up and of the last epoch; logarithmic in between.
-        warm_up: None for no warm-up.
-        base: rate of a group with multiplier 1 in the first epoch after the warm-up; None for `first`. PySOT's AlexNet
-            has half the rate of its table.
-    """
-
-    RANGES: typing.ClassVar = {name: (MIN_RATE, math.inf) for name in ("first", "last")}
-
-    epochs: int
-    first: float
-    last: float
-    warm_up: WarmUp | None = None
-    base: float | None = None
+    epochs: int = setting(meaning="Length of the run, warm-up included.")
+    first: float = setting(meaning="Rate of the first epoch after the warm-up.", low=MIN_RATE)
+    last: float = setting(
+        meaning="Rate of the last epoch. From `first` to `last`, rates change by a constant factor per epoch.",
+        low=MIN_RATE,
+    )
+    warm_up: WarmUp | None = setting(None, "Rates of the first epochs; None for no warm-up.")
+    base: float | None = setting(
+        None,
+        "Rate of a group with multiplier 1 in the first epoch after the warm-up; None for `first`. PySOT's AlexNet has "
+        "half the rate of its table.",
+    )
 
     def __post_init__(self) -> None:
         min_epochs = 1 if self.warm_up is None else 1 + self.warm_up.epochs

@@ -4,13 +4,13 @@
 
 import abc
 import dataclasses
-import math
 import typing
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
 
+from siam_tracker_ros.settings import setting
 from siam_tracker_ros.training.validation import ValidationSettings
 
 Batch = Mapping[str, torch.Tensor]
@@ -30,39 +30,32 @@ class LoopSettings(abc.ABC):
 
     Attributes:
         MAY_CHANGE: dotted names of the settings, or sections, that may differ on resume; so may every `path`.
-        output: folder for the checkpoints, the log and the weights.
-        seed: of the weights and the batches; a different one on resume draws different batches.
-        device: "auto", "cpu", "cuda" or "cuda:N"; under torchrun each process takes its own GPU.
-        precision: "bf16" for mixed precision with bfloat16, or "fp32", which also disables TF32 on a GPU.
-        compile: compile the step with torch.compile, which takes minutes at the start.
-        average_decay: of the moving average of the weights, which is validated and saved for use.
-        log_every: steps between lines of the log.
-        checkpoint_every: steps between checkpoints.
-        keep: number of newest checkpoints that are kept.
-        validation: see ValidationSettings; None for no validation.
     """
 
     MAY_CHANGE: typing.ClassVar[tuple[str, ...]] = (
         "output", "seed", "device", "compile", "log_every", "checkpoint_every", "keep", "validation",
     )  # fmt: skip
-    RANGES: typing.ClassVar = {
-        "seed": (0, 2**32 - 1),
-        "average_decay": (0, 1),
-        "log_every": (1, math.inf),
-        "checkpoint_every": (1, math.inf),
-        "keep": (1, math.inf),
-    }
 
-    output: str
-    seed: int = 0
-    device: str = "auto"
-    precision: typing.Literal["bf16", "fp32"] = "bf16"
-    compile: bool = False
-    average_decay: float = 0.997
-    log_every: int = 20
-    checkpoint_every: int = 500
-    keep: int = 3
-    validation: ValidationSettings | None = None
+    output: str = setting(meaning="Folder for the checkpoints, the log and the weights.")
+    seed: int = setting(
+        0,
+        "Seed of the weights and the batches; a different one on resume draws different batches.",
+        high=2**32 - 1,
+    )
+    device: str = setting("auto", '"auto", "cpu", "cuda" or "cuda:N"; under torchrun each process takes its own GPU.')
+    precision: typing.Literal["bf16", "fp32"] = setting(
+        "bf16", '"bf16" for mixed precision with bfloat16, or "fp32", which also disables TF32 on a GPU.'
+    )
+    compile: bool = setting(False, "Whether the step is compiled with torch.compile, which takes minutes at the start.")
+    average_decay: float = setting(
+        0.997, "Decay of the moving average of the weights, which is validated and saved for use.", 0, 1
+    )
+    log_every: int = setting(20, "Steps between lines of the log.", 1)
+    checkpoint_every: int = setting(500, "Steps between checkpoints.", 1)
+    keep: int = setting(3, "Number of newest checkpoints that are kept.", 1)
+    validation: ValidationSettings | None = setting(
+        None, "When and on what the run is validated; None for no validation."
+    )
 
     @property
     @abc.abstractmethod

@@ -3,7 +3,6 @@
 """Validation of a network during training: its tracker makes one pass over labelled sequences."""
 
 import dataclasses
-import math
 import typing
 from collections.abc import Mapping
 
@@ -16,23 +15,21 @@ from siam_tracker_ros.data.sequence_folder import load_sequences
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import mean_scores, score_boxes
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
+from siam_tracker_ros.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class ValidationSettings:
-    """When and on what a run is validated.
+    """When and on what a run is validated."""
 
-    Attributes:
-        sequences: folder of sequences as `siam-tracker eval` reads them; none may be in the training data.
-        every: steps between validations.
-        tracker: settings of the tracker that differ from its defaults, as `create_tracker` takes them.
-    """
-
-    RANGES: typing.ClassVar = {"every": (1, math.inf)}
-
-    sequences: str
-    every: int = 1000
-    tracker: dict[str, typing.Any] = dataclasses.field(default_factory=dict)
+    sequences: str = setting(
+        meaning="Folder of sequences as `siam-tracker eval` reads them; none may be in the training data."
+    )
+    every: int = setting(1000, "Steps between validations.", 1)
+    tracker: dict[str, typing.Any] = setting(
+        meaning="Settings of the tracker that differ from its defaults, as `create_tracker` takes them.",
+        default_factory=dict,
+    )
 
 
 class Validation:

@@ -18,12 +18,12 @@ class LabelSettings:
         0.35, "Difference of the colour histograms of two frames above which a new scene begins.", 0, 1
     )
     hop: int = setting(20, "Frames from one search for targets to the next.", 1)
-    reach: int = setting(40, "Frames over which a target is tracked from there.", 2)
+    reach: int = setting(40, "Frames over which a target is tracked from where it was found.", 2)
     targets: int = setting(3, "Maximum number of targets per search.", 1)
     clip_tracks: int = setting(6, "Maximum number of tracks per clip.", 1)
     agreement: float = setting(0.7, "Minimum IoU of the forward and the backward box in a frame that is kept.", 0, 1)
-    score: float = setting(0.4, "Minimum score of both.", 0, 1)
-    min_frames: int = setting(10, "A shorter stretch is dropped.", 2)
+    score: float = setting(0.4, "Minimum score of the forward and the backward box in a frame that is kept.", 0, 1)
+    min_frames: int = setting(10, "Minimum number of frames of a stretch that is kept.", 2)
     min_samples: int = setting(6, "Minimum number of stored frames per track.", 2)
     max_samples: int = setting(12, "Maximum number of stored frames per track.", 2)
     change: float = setting(

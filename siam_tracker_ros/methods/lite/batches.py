@@ -9,7 +9,6 @@ resumed run sees the same pairs. Random numbers are drawn on the CPU, pixels are
 
 import dataclasses
 import logging
-import typing
 
 import numpy as np
 import torch
@@ -34,6 +33,7 @@ from siam_tracker_ros.methods.lite.augmentation import (
     warp,
 )
 from siam_tracker_ros.methods.lite.network import SEARCH_FACTOR, SEARCH_SIDE, TEMPLATE_FACTOR, TEMPLATE_SIDE
+from siam_tracker_ros.settings import setting
 from siam_tracker_ros.training.bank import ImageBank
 from siam_tracker_ros.training.task import Batch
 
@@ -42,10 +42,6 @@ PASTE_SIDES = (64, 128, 256)  # of the layers of pasted objects
 PLACES = 5  # random positions for each pasted object
 DISTRACTOR_COVER = (0.0, 0.15)  # share of the target that it may cover
 OCCLUDER_COVER = (0.1, 0.5)
-RATES = (  # of PairSettings, 0..1
-    "video_share", "long_context", "negative", "flip", "grey", "color", "blur", "motion_blur", "low_resolution",
-    "noise", "distractor", "occluder", "photo_fill", "new_background",
-)  # fmt: skip
 SAME_AGAIN = 0.3  # share of pasted objects that are a copy of the target, the hardest distractor
 
 _LOG = logging.getLogger(__name__)
@@ -55,45 +51,47 @@ Plan = dict[str, torch.Tensor]  # what was drawn for a batch, by name
 
 @dataclasses.dataclass(frozen=True)
 class PairSettings:
-    """Sampling and augmentation of pairs. Lengths are in units of the square root of the target's area.
+    """Sampling and augmentation of pairs. Lengths are in units of the square root of the target's area."""
 
-    Attributes:
-        shift: the target's centre is uniform within +-shift of the search crop's centre, in x and in y.
-        scale: the side of the search crop is e^U(-scale, scale) times that of tracking.
-        template_shift: standard deviation of the template's centre, for inaccurate initial boxes.
-        template_scale: as `scale`, for the template.
-        rotation: standard deviation in degrees, of the search crop only.
-        aspect: the search crop is stretched by e^U(-aspect, aspect).
-        video_share: share of pairs from two frames of a video, 0..1.
-        long_context: share of these that are at least half of the track apart, 0..1.
-        set_weights: relative weight of a data set per sample, by name; the default is 1.
-        negative, flip, grey, color, blur, motion_blur, low_resolution, noise, distractor, occluder, photo_fill,
-            new_background: probability of each, 0..1.
-    """
-
-    RANGES: typing.ClassVar = dict.fromkeys(RATES, (0, 1))
-
-    shift: float = 1.3
-    scale: float = 0.3
-    template_shift: float = 0.03
-    template_scale: float = 0.08
-    rotation: float = 6.0
-    aspect: float = 0.1
-    video_share: float = 0.6
-    long_context: float = 0.0
-    set_weights: dict[str, float] = dataclasses.field(default_factory=dict)
-    negative: float = 0.06
-    flip: float = 0.5
-    grey: float = 0.08
-    color: float = 0.8
-    blur: float = 0.12
-    motion_blur: float = 0.12
-    low_resolution: float = 0.12
-    noise: float = 0.1
-    distractor: float = 0.5
-    occluder: float = 0.12
-    photo_fill: float = 0.5
-    new_background: float = 0.15
+    shift: float = setting(
+        1.3, "The target's centre is uniform within +-shift of the search crop's centre, in x and in y."
+    )
+    scale: float = setting(0.3, "The side of the search crop is e^U(-scale, scale) times that of tracking.")
+    template_shift: float = setting(0.03, "Standard deviation of the template's centre, for inaccurate initial boxes.")
+    template_scale: float = setting(
+        0.08, "The side of the template is e^U(-template_scale, template_scale) times that of tracking."
+    )
+    rotation: float = setting(6.0, "Standard deviation of the search crop's rotation in degrees.")
+    aspect: float = setting(0.1, "The search crop is stretched by e^U(-aspect, aspect).")
+    video_share: float = setting(
+        0.6, "Share of pairs from two frames of a video; the others show one image twice.", 0, 1
+    )
+    long_context: float = setting(
+        0.0, "Share of the pairs from a video whose frames are at least half of the track apart.", 0, 1
+    )
+    set_weights: dict[str, float] = setting(
+        meaning="Relative weight of a data set per sample, by name; the default is 1.", default_factory=dict
+    )
+    negative: float = setting(0.06, "Probability that the search crop shows another target than the template.", 0, 1)
+    flip: float = setting(0.5, "Probability that both crops are mirrored.", 0, 1)
+    grey: float = setting(0.08, "Probability that both crops are grey.", 0, 1)
+    color: float = setting(
+        0.8, "Probability that brightness, contrast, colour cast and saturation of a crop are changed.", 0, 1
+    )
+    blur: float = setting(0.12, "Probability that the search crop is blurred as if out of focus.", 0, 1)
+    motion_blur: float = setting(0.12, "Probability that the search crop is blurred as if in motion.", 0, 1)
+    low_resolution: float = setting(0.12, "Probability that the search crop is reduced and enlarged again.", 0, 1)
+    noise: float = setting(0.1, "Probability that the search crop is noisy.", 0, 1)
+    distractor: float = setting(
+        0.5, "Probability that one or two objects are pasted into the search crop, beside the target.", 0, 1
+    )
+    occluder: float = setting(0.12, "Probability that an object is pasted over a part of the target.", 0, 1)
+    photo_fill: float = setting(
+        0.5, "Probability that a photo, instead of black, fills what a crop shows outside of its image.", 0, 1
+    )
+    new_background: float = setting(
+        0.15, "Probability that a target with a mask has a photo as its background in the search crop.", 0, 1
+    )
 
 
 class LiteBatches:

@@ -3,13 +3,13 @@
 """Targets and losses of `lite`."""
 
 import dataclasses
-import typing
 
 import torch
 from torch.nn import functional
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, LiteNetwork, box_cover
+from siam_tracker_ros.settings import setting
 from siam_tracker_ros.training.losses import iou_and_giou
 from siam_tracker_ros.training.task import Batch, Losses
 
@@ -18,39 +18,29 @@ POSITIVE_WEIGHT = 0.3  # cells with a higher Gaussian weight learn a box
 
 @dataclasses.dataclass(frozen=True)
 class LossSettings:
-    """Weights of the losses, and the teacher's share in the targets.
+    """Weights of the losses, and the teacher's share in the targets. The weight of the classification is 1."""
 
-    Attributes:
-        overlap, distance, localization, mask: weights of the losses; that of the classification is 1.
-        agreement_iou: the teacher is used where the IoU of its box with the label is higher.
-        teacher_score_share: share of the teacher's score map in the target of the classification, where it is used.
-        teacher_box_share: share of the teacher's box in the target of the box, where it is used.
-        reciprocal: strength, 0..1, of SiamRCR's reciprocal links: the box loss of a cell is weighted by the cell's
-            confidence, and the classification loss of a positive cell by the IoU of its box; 0 for no links.
-        mask_box_jitter: standard deviation of the box that the mask branch gets, in units of the box's size.
-    """
-
-    RANGES: typing.ClassVar = {
-        "overlap": (0.0, 100.0),
-        "distance": (0.0, 100.0),
-        "localization": (0.0, 100.0),
-        "mask": (0.0, 100.0),
-        "agreement_iou": (0.0, 1.0),
-        "teacher_score_share": (0.0, 1.0),
-        "teacher_box_share": (0.0, 1.0),
-        "reciprocal": (0.0, 1.0),
-        "mask_box_jitter": (0.0, 1.0),
-    }
-
-    overlap: float = 2.0
-    distance: float = 5.0
-    localization: float = 0.5
-    mask: float = 1.0
-    agreement_iou: float = 0.45
-    teacher_score_share: float = 1.0
-    teacher_box_share: float = 0.6
-    reciprocal: float = 0.5
-    mask_box_jitter: float = 0.06
+    overlap: float = setting(2.0, "Weight of the box's GIoU loss.", 0, 100)
+    distance: float = setting(5.0, "Weight of the box's L1 loss.", 0, 100)
+    localization: float = setting(0.5, "Weight of the loss of the predicted IoU.", 0, 100)
+    mask: float = setting(1.0, "Weight of the mask's loss.", 0, 100)
+    agreement_iou: float = setting(0.45, "The teacher is used where the IoU of its box with the label is higher.", 0, 1)
+    teacher_score_share: float = setting(
+        1.0, "Share of the teacher's score map in the target of the classification, where the teacher is used.", 0, 1
+    )
+    teacher_box_share: float = setting(
+        0.6, "Share of the teacher's box in the target of the box, where the teacher is used.", 0, 1
+    )
+    reciprocal: float = setting(
+        0.5,
+        "Strength of SiamRCR's reciprocal links: the box loss of a cell is weighted by the cell's confidence, and the "
+        "classification loss of a positive cell by the IoU of its box; 0 for no links.",
+        0,
+        1,
+    )
+    mask_box_jitter: float = setting(
+        0.06, "Standard deviation of the box that the mask branch gets, in units of the box's size.", 0, 1
+    )
 
 
 def gaussian_map(box_cxcywh: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,6 @@
 """Training of `lite`: first the head alone, on a given backbone, then all layers."""
 
 import dataclasses
-import math
 import os
 import typing
 
@@ -16,6 +15,7 @@ from siam_tracker_ros.methods.lite.batches import LiteBatches, PairSettings
 from siam_tracker_ros.methods.lite.losses import LossSettings, lite_losses
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.methods.lite.teacher import LightFcTeacher, TaughtBatches
+from siam_tracker_ros.settings import setting
 from siam_tracker_ros.training.ahead import draw_ahead
 from siam_tracker_ros.training.bank import BankSettings, ImageBank
 from siam_tracker_ros.training.starting_weights import start_backbone
@@ -25,66 +25,50 @@ from siam_tracker_ros.weights.checkpoint import load_weights, read_weights
 
 @dataclasses.dataclass(frozen=True)
 class LiteSchedule:
-    """Stages and learning rates.
+    """Stages and learning rates."""
 
-    Attributes:
-        steps: length of the run; the learning rates fall linearly to zero over its last `decay_share`.
-        frozen_steps: the backbone is frozen for this many steps, while the head learns.
-        frozen_blocks: first blocks of the backbone, which stay frozen to the end. The first seven, down to stride 8,
-            take half the time of a step.
-        head_rate, backbone_rate: peak learning rates of AdamW.
-        warmup: steps over which a rate rises linearly, at the start and when the backbone starts to learn.
-        weight_decay: of AdamW.
-        max_grad_norm: norm that the gradient is clipped to.
-    """
-
-    RANGES: typing.ClassVar = {"steps": (1, math.inf), "decay_share": (0, 1), "warmup": (1, math.inf)}
-
-    steps: int = 4000
-    frozen_steps: int = 2500
-    frozen_blocks: int = 0
-    decay_share: float = 0.35
-    head_rate: float = 1.5e-3
-    backbone_rate: float = 1.5e-4
-    warmup: int = 100
-    weight_decay: float = 1e-4
-    max_grad_norm: float = 5.0
+    steps: int = setting(4000, "Length of the run.", 1)
+    frozen_steps: int = setting(2500, "The backbone is frozen for this many steps, while the head learns.")
+    frozen_blocks: int = setting(
+        0,
+        "Number of first blocks of the backbone that stay frozen to the end. The first seven, down to stride 8, take "
+        "half the time of a step.",
+    )
+    decay_share: float = setting(
+        0.35, "Share of the run, at its end, over which the learning rates fall linearly to zero.", 0, 1
+    )
+    head_rate: float = setting(1.5e-3, "Peak learning rate of the head, for AdamW.")
+    backbone_rate: float = setting(1.5e-4, "Peak learning rate of the backbone, for AdamW.")
+    warmup: int = setting(
+        100, "Steps over which a rate rises linearly, at the start and when the backbone starts to learn.", 1
+    )
+    weight_decay: float = setting(1e-4, "Weight decay of AdamW.")
+    max_grad_norm: float = setting(5.0, "Norm that the gradient is clipped to.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LiteTraining(LoopSettings):
-    """A training run of `lite`.
-
-    Attributes:
-        method: the name of the method.
-        data: see BankSettings.
-        init: weights of `lite` to start from; None for a new network.
-        init_backbone: ImageNet start of the backbone, see `starting_weights.start_backbone`; None for random weights.
-            Excludes `init`.
-        teacher: folder of the teacher's ONNX files; None to learn from the labels alone.
-        batch: pairs per step and process.
-        workers: (CPU) processes that prefetch batches; 0 to draw each batch when it is due.
-        schedule: see LiteSchedule.
-        pairs: see PairSettings.
-        losses: see LossSettings.
-    """
+    """A training run of `lite`."""
 
     MAY_CHANGE: typing.ClassVar[tuple[str, ...]] = (
         *LoopSettings.MAY_CHANGE, "init", "init_backbone", "data.photos", "data.memory_gib", "workers",
     )  # fmt: skip
-    RANGES: typing.ClassVar = {**LoopSettings.RANGES, "batch": (1, math.inf)}
     model = "lite"
 
-    method: typing.Literal["lite"] = "lite"
-    data: BankSettings
-    init: str | None = None
-    init_backbone: str | None = None
-    teacher: str | None = None
-    batch: int = 32
-    workers: int = 2
-    schedule: LiteSchedule = LiteSchedule()
-    pairs: PairSettings = PairSettings()
-    losses: LossSettings = LossSettings()
+    method: typing.Literal["lite"] = setting("lite", "Name of the method.")
+    data: BankSettings = setting(meaning="Images to train on.")
+    init: str | None = setting(None, "Weights of `lite` to start from; None for a new network.")
+    init_backbone: str | None = setting(
+        None,
+        "ImageNet start of the backbone, see `starting_weights.start_backbone`; None for random weights. Excludes "
+        "`init`.",
+    )
+    teacher: str | None = setting(None, "Folder of the teacher's ONNX files; None to learn from the labels alone.")
+    batch: int = setting(32, "Pairs per step and process.", 1)
+    workers: int = setting(2, "Processes that prefetch batches when a CPU trains; 0 to draw each batch when it is due.")
+    schedule: LiteSchedule = setting(LiteSchedule(), "Stages and learning rates.")
+    pairs: PairSettings = setting(PairSettings(), "Sampling and augmentation of pairs.")
+    losses: LossSettings = setting(LossSettings(), "Weights of the losses, and the teacher's share in the targets.")
 
     @property
     def process_batch(self) -> int:
