@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.layers.whitening import Whitening
 from siam_tracker_ros.methods.lite import online as lite_online
@@ -20,7 +21,7 @@ BOX = np.array([60.0, 40.0, 24.0, 24.0])
 RED, BLUE = (30, 60, 220), (220, 60, 30)
 
 
-class CheapNetwork(nn.Module):
+class CheapNetwork(Network):
     """Answers like a LiteNetwork, from colours alone: what is bright in any channel may be the target."""
 
     def __init__(self):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from siam_tracker_ros.node.parameters import NodeParameters, change_parameters, parameter_names
+from siam_tracker_ros.node.parameters import NodeParameters, change_parameters, parameter_names, with_values
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "config" / "tracker.yaml").read_text()
@@ -22,7 +22,8 @@ def test_the_node_takes_the_file():
     assert list(content) == ["/**"] and list(content["/**"]) == ["ros__parameters"]
     values = content["/**"]["ros__parameters"]
     assert set(values) <= set(parameter_names())
-    assert all(type(value) is type(getattr(NodeParameters(), key)) for key, value in values.items())
+    given = with_values(NodeParameters(), values)
+    assert all(type(getattr(given, key)) is type(getattr(NodeParameters(), key)) for key in values)
     parameters = change_parameters(NodeParameters(), values, configured=False)
     assert parameters.tracker_arguments() == NodeParameters().tracker_arguments()
 
