@@ -72,7 +72,8 @@ def _load(entry_point: importlib.metadata.EntryPoint) -> Method:
         ) from error
     if not isinstance(method, Method) or method.name != entry_point.name:
         raise InvalidSettingError(
-            f"{entry_point.value}, named as the model {entry_point.name!r}, is {method!r}, expected a Method of this name"
+            f"{entry_point.value}, named as the model {entry_point.name!r}, is {method!r}, "
+            "expected a Method of this name"
         )
     return method
 
