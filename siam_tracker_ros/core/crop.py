@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The crop with context around a target that every Siamese tracker looks at."""
+"""Crops of a target with context, the input of every Siamese tracker."""
 
 from collections.abc import Callable, Iterable
 
@@ -12,6 +12,8 @@ from torch import nn
 
 from siam_tracker_ros.core.stage import stage
 
+TEMPLATE_SIDE = 127  # pixels of a template crop in SiamFC and in the published trackers after it
+SEARCH_SIDE = 255  # pixels of their usual search crop
 FAR_DOWN = 8  # times the crop; a region of this side and more is sampled instead of copied
 
 

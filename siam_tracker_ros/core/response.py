@@ -2,16 +2,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The response of a Siamese network and the box made of it: context, penalty, window, peaks, limits."""
 
+import dataclasses
 import functools
 import typing
 
 import numpy as np
 import numpy.typing as npt
 
+from siam_tracker_ros.settings import setting
+
 PEAK_RADIUS = 3  # cells around the best one that belong to the same peak
 MIN_SIDE = 10.0  # pixels of a target, in the published trackers
 
 Number = typing.TypeVar("Number", float, np.ndarray)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResponseSettings:
+    """How a response becomes a box, after SiamRPN (Li et al. 2018)."""
+
+    penalty_k: float = setting(
+        0.05, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
+    )
+    window_influence: float = setting(0.42, "Share of the Hann window in the choice of the best cell.", 0, 1)
+    lr: float = setting(
+        0.38, "Share of a new size that is taken over at full confidence; the position is taken over whole.", 0, 1
+    )
 
 
 def context_side(w: Number, h: Number) -> Number:

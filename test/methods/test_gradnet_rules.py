@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.methods.gradnet.tracker import GradNetSettings, GradNetTracker, Scores
 
 FRAME = np.zeros((200, 300, 3), np.uint8)
@@ -15,7 +16,7 @@ MIDDLE_XY = 150, 100
 INNER, EDGE = [100, 80, 40, 30], [270, 80, 40, 30]  # the second reaches over the right edge
 
 
-class StubNetwork(torch.nn.Module):
+class StubNetwork(Network):
     """Notes what it adapts; its first peak is 36."""
 
     def __init__(self):

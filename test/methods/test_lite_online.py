@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.layers.whitening import Whitening
 from siam_tracker_ros.methods.lite import online as lite_online
@@ -20,7 +21,7 @@ BOX = np.array([60.0, 40.0, 24.0, 24.0])
 RED, BLUE = (30, 60, 220), (220, 60, 30)
 
 
-class CheapNetwork(nn.Module):
+class CheapNetwork(Network):
     """Answers like a LiteNetwork, from colours alone: what is bright in any channel may be the target."""
 
     def __init__(self):
@@ -154,7 +155,7 @@ def test_one_tracker_can_follow_two_targets_in_turns(network):
 def test_the_filter_peaks_on_the_targets_cell(network, column):
     tracker = started(network)
     left = 60 + 6 * (column - 7.5)  # a cell is 6 pixels
-    view = tracker.look(frame((round(left), 40, RED)), tracker._target.siamese)
+    view = tracker.siamese.look(frame((round(left), 40, RED)), tracker._target.siamese)
     online = online_score(tracker._target.whitening(view.response.features), tracker._target.kernel)
     assert online.shape == (16, 16) and online.min() >= 0 and 0.3 < online.max() <= 1
     assert abs(online.sum(0).argmax() - column) <= 1 and online.sum(1).argmax() in (7, 8)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
 from siam_tracker_ros.methods.ocean.network import OceanNetwork, Response, alignment_offset, cell_pixels, response_cells
@@ -14,7 +15,7 @@ from siam_tracker_ros.settings import settings_of
 PLAIN = {"penalty_k": 0.0, "window_influence": 0.0}
 
 
-class PointingNetwork(torch.nn.Module):
+class PointingNetwork(Network):
     """Answers with one confident cell and a box of given distances there, whatever it is shown."""
 
     def __init__(self, row, column, ltrb=(20.0, 20.0, 20.0, 20.0), alignment=None, elsewhere=None):

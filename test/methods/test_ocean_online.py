@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.layers.sample_memory import SampleMemory
 from siam_tracker_ros.methods.ocean.network import Response, response_cells
 from siam_tracker_ros.methods.ocean_online import tracker as ocean_online
@@ -19,7 +20,7 @@ from siam_tracker_ros.methods.ocean_online.tracker import OceanOnlineSettings, O
 BOX = np.array([60.0, 40.0, 30.0, 24.0])
 
 
-class CheapNetwork(nn.Module):
+class CheapNetwork(Network):
     """Answers like an OceanOnlineNetwork, from colours alone."""
 
     def __init__(self):
@@ -174,7 +175,7 @@ def test_random_weights_run():
     ],
 )
 def test_presets_are_the_published_settings(preset, expected, monkeypatch):
-    monkeypatch.setattr("siam_tracker_ros.core.registry._make_network", lambda *_: nn.Conv2d(1, 1, 1))
+    monkeypatch.setattr("siam_tracker_ros.core.registry._make_network", lambda *_: CheapNetwork())
     settings = create_tracker("ocean_online", weights="random", preset=preset, device="cpu").settings
     names = ("penalty_k", "lr", "window_influence", "search_side", "small_target_side", "online_ratio")
     assert tuple(getattr(settings, name) for name in names) == expected

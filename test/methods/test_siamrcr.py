@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings, strategies
 from torch.nn import functional
 
+from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.methods.siamrcr.network import Response, SiamRCRNetwork, decode_box, encode_box
@@ -162,7 +163,7 @@ def test_a_head_learns_one_pair():
         torch.testing.assert_close(response.box_cxcywh[index][(slice(None), *best)], BOX[index], rtol=0, atol=2.0)
 
 
-class ScoringNetwork(torch.nn.Module):
+class ScoringNetwork(Network):
     """Answers with given logits and boxes of 40 pixels at the cells, whatever it is shown."""
 
     def __init__(self, classification, localization):

@@ -9,6 +9,7 @@ import torch
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, smallest_rectangle, upright_bounds, warp_mask
+from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import order_corners, xywh_to_corners, xywh_to_cxcywh
 from siam_tracker_ros.layers.alexnet import AlexNet
@@ -32,7 +33,7 @@ def textured(seed=0, size_wh=(160, 120)):
     return np.random.default_rng(seed).integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
 
 
-class PointingNetwork(torch.nn.Module):
+class PointingNetwork(Network):
     """Answers with one cell of one anchor, whatever it is shown; scores follow each other frame by frame."""
 
     def __init__(self, row, column, scores=(0.999,), offset=(0, 0, 0, 0), cells=25):
