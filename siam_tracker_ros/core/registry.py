@@ -78,8 +78,8 @@ def _load(entry_point: importlib.metadata.EntryPoint) -> Method:
     return method
 
 
-def find_trained(name: str) -> Method:
-    """Return the Method that is trained under a name, its own or that of a variant.
+def find_trained(name: str | None) -> Method:
+    """Return the Method that is trained under a name, its own or that of a variant; None is no method's name.
 
     Raises:
         InvalidSettingError: no method is trained under this name; the message lists the names.

@@ -118,7 +118,7 @@ def _export(function: TensorFunction, example: tuple[torch.Tensor, ...], shapes:
     graph = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]  # public, not in __all__
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(
             _Module(function),
             example,

@@ -37,7 +37,7 @@ def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], dtype: 
     write_atomic(path, safetensors.torch.save(state))
 
 
-def write_atomic(path: pathlib.Path, content: bytes) -> None:
+def write_atomic(path: pathlib.Path, content: bytes | memoryview) -> None:
     """Write a file so that, whatever happens, the old one or the new one is there, complete.
 
     Raises:
