@@ -1,18 +1,18 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one grammar of settings: a frozen dataclass says what each of its fields means and takes.
+"""The one grammar of settings: frozen dataclasses whose fields have a meaning, a type and a range.
 
     @dataclasses.dataclass(frozen=True)
     class Example:
         lr: float = setting(0.4, "Share of a new size that is taken over.", 0, 1)
 
-The same fields are read by Python (`create_tracker`), by `--set NAME=VALUE`, by YAML files and by ROS parameters,
-checked by the same code, and listed by `siam-tracker models NAME` and in the documentation.
+The same fields can be set from Python (`create_tracker`), `--set NAME=VALUE`, YAML files and ROS parameters. The same
+code checks them, and `siam-tracker models NAME` and the documentation list them.
 
-The annotation of a field says its type: bool, int, float, str, a typing.Literal, another such dataclass, list[X],
-tuple[X, ...], tuple[X, Y], dict[str, X], X | None, and typing.Any for what is checked where it is used. A number is
-finite and 0 or more, unless `setting` gives another range. What else must hold is checked in `__post_init__`, which
-raises InvalidSettingError.
+The annotation of a field is its type: bool, int, float, str, a typing.Literal, another such dataclass, list[X],
+tuple[X, ...], tuple[X, Y], dict[str, X], X | None, or typing.Any for a value that is checked where it is used. A number
+is finite and 0 or more, unless `setting` gives another range. `__post_init__` checks further conditions and raises
+InvalidSettingError.
 """
 
 import dataclasses
@@ -35,12 +35,12 @@ PLAIN_KINDS = {bool: "true or false", int: "a whole number", float: "a number", 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What a setting means, which numbers it takes, and when it may change.
+    """Meaning and range of a setting, and when it may change.
 
     Attributes:
         meaning: one or more sentences.
         low, high: range of a number, or of each number of a list.
-        change: when a running node takes another value: while it is unconfigured, at any time (live), or at its start.
+        change: when a running node accepts another value: while it is unconfigured, at any time, or at its start.
     """
 
     meaning: str = ""
@@ -72,12 +72,12 @@ class Setting:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The texts that it takes; () where it is no choice."""
+        """The texts that it accepts; () if any text or another type."""
         return typing.get_args(self.kind) if typing.get_origin(self.kind) is typing.Literal else ()
 
     @property
     def allowed(self) -> str:
-        """The values that it takes, in words; empty for any text and for what is made of other settings."""
+        """The accepted values in words; empty for any text and for nested settings."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         if self.kind is bool:
@@ -94,7 +94,7 @@ def setting(
     change: Change = "unconfigured",
     default_factory: typing.Any = dataclasses.MISSING,
 ) -> typing.Any:
-    """Return a dataclass field that carries its Rule; without a default it must be set."""
+    """Return a dataclass field with its Rule; without a default it must be set."""
     rule = {"rule": Rule(meaning, low, high, change)}
     if default_factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=default_factory, metadata=rule)
@@ -102,13 +102,13 @@ def setting(
 
 
 def with_default(settings_class: type, name: str, default: typing.Any) -> typing.Any:
-    """Return a setting of a base class for a class below it, where it has another default."""
+    """Return the setting of a base class with another default, for a subclass."""
     return dataclasses.field(default=default, metadata={"rule": settings_of(settings_class)[name].rule})
 
 
 @functools.cache
 def settings_of(settings_class: type) -> Mapping[str, Setting]:
-    """Return what there is to know of each setting of a class, by name."""
+    """Return the settings of a class by name."""
     hints = typing.get_type_hints(settings_class)
     return {
         field.name: Setting(field.name, hints[field.name], field.default, field.metadata.get("rule", Rule()))
@@ -118,16 +118,16 @@ def settings_of(settings_class: type) -> Mapping[str, Setting]:
 
 
 def check_setting(settings_class: type, name: str, value: typing.Any, source: str = "") -> typing.Any:
-    """Return the value that a setting takes, converted to its type.
+    """Return the value of a setting, converted to its type.
 
     Args:
         settings_class: a settings class.
-        name: of one of its settings.
-        value: a plain value, as out of YAML.
-        source: where it comes from, as the beginning of a message.
+        name: name of one of its settings.
+        value: a plain value, as from YAML.
+        source: source of the value, the beginning of a message.
 
     Raises:
-        InvalidSettingError: no setting has this name, or it does not take the value.
+        InvalidSettingError: no setting has this name, or it does not accept the value.
     """
     known = settings_of(settings_class)
     if name not in known:
@@ -136,10 +136,10 @@ def check_setting(settings_class: type, name: str, value: typing.Any, source: st
 
 
 def parse_setting(text: str) -> tuple[str, typing.Any]:
-    """Return name and value of "NAME=VALUE", whose value is YAML.
+    """Return name and value of "NAME=VALUE"; the value is YAML.
 
     Raises:
-        InvalidSettingError: the text is something else.
+        InvalidSettingError: the text is not of this form.
     """
     name, equals, value = text.partition("=")
     if not (name and equals and value):
@@ -156,26 +156,26 @@ def read_settings(
     """Read a YAML file into a dataclass.
 
     Args:
-        path: of the file; paths in it count from the working directory.
-        settings_class: see above.
+        path: path of the file; paths in it are relative to the working directory.
+        settings_class: the dataclass.
         overrides: see `read_values`.
 
     Raises:
-        InvalidSettingError: what `read_values` and `make_settings` raise.
+        InvalidSettingError: see `read_values` and `make_settings`.
     """
     return make_settings(settings_class, read_values(path, overrides), str(path))
 
 
 def read_values(path: str | pathlib.Path, overrides: Mapping[str, typing.Any] | None = None) -> dict[str, typing.Any]:
-    """Read a YAML file into a dictionary, not yet checked.
+    """Read a YAML file into a dictionary, without checking the settings.
 
     Args:
-        path: of the file.
+        path: path of the file.
         overrides: mapping of dotted names to values that replace those of the file, as {"pairs.shift": 1.0}; a number
-            counts from 0 in a list, as in "data.0.path".
+            is an index into a list, as in "data.0.path".
 
     Raises:
-        InvalidSettingError: the file cannot be read, is not lines of NAME: VALUE or names a thing twice, or an override
+        InvalidSettingError: the file cannot be read, is not lines of NAME: VALUE or has a name twice; or an override
             leads through a value that has no names.
     """
     try:
@@ -191,22 +191,22 @@ def read_values(path: str | pathlib.Path, overrides: Mapping[str, typing.Any] | 
 
 
 def make_settings(settings_class: type[T], values: typing.Any, source: str) -> T:
-    """Make a dataclass of plain values.
+    """Make a dataclass from plain values.
 
     Args:
-        settings_class: see above.
-        values: mapping as out of YAML.
-        source: where it comes from, for the messages.
+        settings_class: the dataclass.
+        values: mapping of name to value, as from YAML.
+        source: source of the values, the beginning of a message.
 
     Raises:
-        InvalidSettingError: a name that is unknown, one that is missing, or a value of another type or out of its
-            range; the message has its dotted name.
+        InvalidSettingError: an unknown name, a missing one, or a value of another type or out of its range; the message
+            has the dotted name.
     """
     return _dataclass(settings_class, values, "", f"{source}: ")
 
 
 def to_values(settings: typing.Any) -> typing.Any:
-    """The plain values of a dataclass, from which `make_settings` makes an equal one."""
+    """Return the plain values of a dataclass; `make_settings` makes an equal one from them."""
     if dataclasses.is_dataclass(settings):
         return {field.name: to_values(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
     if isinstance(settings, dict):
@@ -217,9 +217,9 @@ def to_values(settings: typing.Any) -> typing.Any:
 
 
 def differences(first: typing.Any, second: typing.Any) -> dict[str, tuple[typing.Any, typing.Any]]:
-    """Names that two nested values do not agree on: {dotted name: (value in the first, value in the second)}.
+    """Return what differs between two nested values: {dotted name: (value in the first, value in the second)}.
 
-    A name that one of them is without has None there.
+    A name that is missing in one of them has None there.
     """
     first, second = dict(_leaves(first)), dict(_leaves(second))
     names = [*first, *(name for name in second if name not in first)]
@@ -228,7 +228,7 @@ def differences(first: typing.Any, second: typing.Any) -> dict[str, tuple[typing
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose names stand once, and where 1e-3 is a number as in YAML 1.2."""
+    """YAML in which a name may not be repeated, and 1e-3 is a number as in YAML 1.2."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[typing.Any, typing.Any]:
         names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
@@ -244,7 +244,7 @@ _Loader.add_implicit_resolver(
 
 
 def _replace(values: dict[str, typing.Any], name: str, value: typing.Any, path: str | pathlib.Path) -> None:
-    """Put a value where a dotted name leads; sections on the way are made where there are none."""
+    """Set the value of a dotted name; missing sections on the way are created."""
     *way, last = name.split(".")
     inner, place = values, ""
     for part in (*way, None):
@@ -292,7 +292,7 @@ def _has_no_default(field: dataclasses.Field[typing.Any]) -> bool:
 
 
 def _value(kind: typing.Any, value: typing.Any, place: str, rule: Rule, source: str) -> typing.Any:
-    """Make a value of an annotated kind out of a plain one."""
+    """Convert a plain value to an annotated kind."""
     if dataclasses.is_dataclass(kind):
         return _dataclass(typing.cast(type, kind), value, place, source)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
@@ -343,7 +343,7 @@ def _shown(value: typing.Any) -> str:
 
 
 def _leaves(value: typing.Any, place: str = "") -> Iterator[tuple[str, typing.Any]]:
-    """Dotted names and values of what is nested; an empty list or mapping is a value."""
+    """Dotted names and values of nested values; an empty list or mapping is a value."""
     if isinstance(value, (dict, list)) and value:
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _leaves(entry, f"{place}.{key}" if place else str(key))

@@ -13,7 +13,7 @@ ROOT_MODULES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__ma
 # What each folder may import, besides itself and the modules at the root of the package.
 FOLDERS = {
     "executors": set(),
-    "core": {"executors", "methods", "weights"},
+    "core": {"executors", "layers", "methods", "weights"},
     "layers": set(),
     "weights": {"core"},
     "methods": {"core", "layers", "weights", "data", "training"},

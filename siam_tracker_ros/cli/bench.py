@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> None:
     from siam_tracker_ros.demo.scene import Scene
     from siam_tracker_ros.evaluation.bench import OpenCvTracker, time_in_turns
     from siam_tracker_ros.evaluation.profile import STAGES, stage_shares
+    from siam_tracker_ros.evaluation.tracker import SequenceTracker
 
     models = [find_model(name) for name in _expand_all(args.models)]
     unshipped = [model.name for model in models if model.shipped_weights is None]
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     box_xywh = scene[0].box_xywh
     total = (len(trackers) + len(baselines)) * (len(frames_bgr) - 1)
     with tqdm(total=total, desc="track", unit="frame", disable=None) as progress:
-        everyone = {**trackers, **baselines}
+        everyone: dict[str, SequenceTracker] = {**trackers, **baselines}
         timings = time_in_turns(everyone, frames_bgr, box_xywh, WARM_UP, progress.update, args.seconds)
     shares = {
         name: stage_shares(tracker, frames_bgr[: 1 + SHARES_FRAMES], box_xywh, args.seconds)

@@ -73,7 +73,7 @@ def model_details(model: "Method") -> str:
     parts += [f"{name:<13} {text}" for name, text in facts.items()]
     parts += ["", "settings (--set NAME=VALUE), with the values for general video:"]
     defaults = make_tracker_settings(model, None, {})
-    for name, setting in settings_of(type(defaults)).items():
+    for name, setting in settings_of(model.tracker_class.settings_class).items():
         parts.append(f"  {name} = {_shown(getattr(defaults, name))}   {setting.allowed}")
         parts += textwrap.wrap(setting.rule.meaning, LINE, initial_indent="      ", subsequent_indent="      ")
     parts += ["", "presets (--preset NAME), with what they change:" if model.presets else "presets: none"]

@@ -1,43 +1,56 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The crop with context around a target that every Siamese tracker looks at."""
+"""Crops of a target with context, the input of every Siamese tracker."""
+
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import nn
 
 from siam_tracker_ros.core.stage import stage
 
-FAR_DOWN = 8  # a region so many times larger than its crop is sampled instead of copied
+TEMPLATE_SIDE = 127  # pixels of a template crop in SiamFC and in the published trackers after it
+SEARCH_SIDE = 255  # pixels of their usual search crop
+FAR_DOWN = 8  # times the crop; a region of this side and more is sampled instead of copied
 
 
-def round_half_up(value):
+def round_half_up(value: float) -> int:
     """Nearest whole number, halves upwards: PySOT's rule for the corner of a region."""
     return int(np.floor(value + 0.5))
 
 
-def mean_bgr(image_bgr):
-    """Mean colour (3,) of an image, which fills what lies outside the frame."""
+def mean_bgr(image_bgr: np.ndarray) -> npt.NDArray[np.float64]:
+    """Mean colour (3,) of an image; the published trackers fill with it what lies outside the frame."""
     return np.array(cv2.sumElems(image_bgr)[:3]) / (image_bgr.shape[0] * image_bgr.shape[1])
 
 
 @stage("crop")
-def crop_context(image_bgr, center_xy, side, out_side, fill_bgr, snap=round_half_up):
-    """Cut the square region around a centre out of an image and resize it; what lies outside the image is filled.
+def crop_context(
+    image_bgr: np.ndarray,
+    center_xy: Iterable[float],
+    side: int,
+    out_side: int,
+    fill_bgr: Iterable[float],
+    snap: Callable[[float], int] = round_half_up,
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Cut a square region out of an image and resize it; what lies outside the image is filled.
 
-    The same pixels as PySOT's crop, bit for bit, at a bounded cost: only the region is padded, never the frame, and
-    of a large region only the pixels that the crop shows are touched.
+    The pixels are those of PySOT's crop, bit for bit, at a bounded cost: the region is padded, never the frame, and of
+    a large region only the pixels that the crop shows are read.
 
     Args:
         image_bgr: uint8 (H, W, 3).
         center_xy: centre of the region in pixels; the region snaps to whole pixels.
-        side: of the region in whole pixels, at least 1.
-        out_side: of the crop in pixels.
+        side: side of the region in whole pixels, at least 1.
+        out_side: side of the crop in pixels.
         fill_bgr: three colour values, cut to integers.
-        snap: rule that takes the region's corner to whole pixels; `round` (halves to even) is SiamMask's and Ocean's.
+        snap: rounding of the region's corner; SiamMask and Ocean use `round` (halves to even).
 
     Returns:
-        The crop, uint8 (out_side, out_side, 3), and the region's top left pixel (x, y) in the image.
+        The crop, uint8 (out_side, out_side, 3), and the top left pixel (x, y) of the region in the image.
     """
     x0, y0 = (int(snap(center - (side + 1) / 2)) for center in center_xy)
     height, width = image_bgr.shape[:2]
@@ -57,13 +70,15 @@ def crop_context(image_bgr, center_xy, side, out_side, fill_bgr, snap=round_half
 
 
 @stage("crop")
-def crops_to_tensor(crops_bgr, network):
-    """Crops, uint8 (B, H, W, 3), as a network takes them: (B, 3, H, W) of the network's type, on its device."""
+def crops_to_tensor(crops_bgr: np.ndarray, network: nn.Module) -> torch.Tensor:
+    """Convert crops, uint8 (B, H, W, 3), to the input (B, 3, H, W) of a network, of its type and on its device."""
     return torch.from_numpy(crops_bgr).permute(0, 3, 1, 2).to(next(network.parameters()))
 
 
-def _sample_region(image_bgr, x0, y0, side, out_side, fill):
-    """What padding and `cv2.resize` give, from the four pixels alone that each pixel of the crop is blended of.
+def _sample_region(
+    image_bgr: np.ndarray, x0: int, y0: int, side: int, out_side: int, fill: tuple[int, ...]
+) -> np.ndarray:
+    """The crop of padding and `cv2.resize`, from the four source pixels alone of each of its pixels.
 
     OpenCV blends uint8 images with weights of 11 bits and drops 4 bits between the two directions.
     """

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One record for each method: what there is to know of it before a tracker, a network or a training run is made."""
+"""The record of a method: its name, network, tracker, presets, checkpoint and training."""
 
 import dataclasses
 import importlib
@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 import torch
 
 from siam_tracker_ros.core.network import Network
-
-if typing.TYPE_CHECKING:
-    from siam_tracker_ros.core.tracker import Tracker
+from siam_tracker_ros.core.tracker import Tracker
+from siam_tracker_ros.errors import InvalidSettingError
 
 WEIGHTS_FOLDER = pathlib.Path(__file__).resolve().parent.parent / "weights"
 
@@ -31,33 +30,32 @@ class Training:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Method:
-    """A method that `create_tracker` makes a tracker of.
+    """A tracking method.
 
     Attributes:
-        name: what `create_tracker` takes.
+        name: name of the model in `create_tracker`.
         description: one line.
-        tracker_class: the tracker; its `settings_class` names its settings.
-        network_class: the network.
+        tracker_class: class of its trackers, which names the class of their settings.
+        network_class: class of its network.
         template_side, search_side: sides of the network's inputs in pixels.
-        frame_gmacs: billions of multiplications and additions that the network does for a frame.
-        defaults: settings that differ from those of the settings class: what the authors use for general video.
+        frame_gmacs: billions of multiply-adds of the network per frame.
+        defaults: settings for general video, where they differ from the defaults of the settings class.
         presets: published settings by name, each a mapping of what differs from the defaults.
-        checkpoint: which files its weights come from.
+        checkpoint: files that hold its weights.
         published: where the authors publish them.
-        weights: the method whose weights it takes, where that is another one.
+        weights: name of the method whose shipped weights it shares, if it is another one.
         half_precision: whether it may run in half precision.
         preferred_runtimes: executors that runtime "auto" tries before PyTorch, the best one first.
-        has_masks: whether its tracker says which pixels are the target's.
-        untrained_settings: settings with which its time per frame does not depend on the weights, so that random ones
-            can be timed; empty where it never does.
-        training: where its Training is, as "module:NAME", which is imported when it is asked for; None for a method
-            that is not trained here.
-        variants: networks that training makes in place of `network_class`, by the name that a recipe gives them.
+        has_masks: whether its results have masks.
+        untrained_settings: settings with which its time per frame does not depend on the weights, so that random
+            weights can be timed; empty if it never does.
+        training: its Training as "module:NAME", imported on demand; None if it cannot be trained here.
+        variants: networks that training makes in place of `network_class`, by the name in a recipe.
     """
 
     name: str
     description: str
-    tracker_class: "type[Tracker]"
+    tracker_class: type[Tracker]
     network_class: type[Network]
     template_side: int
     search_side: int
@@ -76,22 +74,28 @@ class Method:
 
     @property
     def shipped_weights(self) -> pathlib.Path | None:
-        """Path of the weights that come with the package, or None."""
+        """Path of its weights in this package, or None."""
         path = WEIGHTS_FOLDER / f"{self.weights or self.name}.safetensors"
         return path if path.is_file() else None
 
     @property
     def trained_names(self) -> tuple[str, ...]:
-        """Names by which a training run asks for it: its own and those of its variants; () where it is not trained."""
+        """Names of what a training run can make of it: its own and those of its variants; () if it is not trained."""
         return (self.name, *self.variants) if self.training else ()
 
     def load_training(self) -> Training:
-        """Import its Training."""
+        """Import its Training.
+
+        Raises:
+            InvalidSettingError: it cannot be trained here.
+        """
+        if self.training is None:
+            raise InvalidSettingError(f"method is {self.name!r}, which is not trained here; give its weights instead")
         module, _, name = self.training.partition(":")
         return getattr(importlib.import_module(module), name)
 
     def make_network(self, trained_name: str) -> Network:
-        """Make the network, untrained, that a training run asks for by one of `trained_names`."""
+        """Make the untrained network of one of `trained_names`."""
         return self.variants.get(trained_name, self.network_class)()
 
     def count_parameters(self) -> int:

@@ -1,20 +1,19 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is the target still there? The state of a target, judged frame by frame.
+"""The state of a target, judged frame by frame: is it still there?
 
-The score of a Siamese tracker does not fall reliably when the target leaves, so one threshold on it says
-little. Each frame is called
+The score of a Siamese tracker does not fall reliably when the target leaves, so one threshold on it is not enough.
+Each frame is one of
 
-    bad       no evidence of the target: the score is under `lost_score`, or under `lost_drop` of the score
-              that this target usually has; or less than `min_visible` of the box lies in the image; or
-              there was no usable image;
-    good      not bad, the score is at least `uncertain_score` (`recover_score` once lost), and no second
-              response peak exceeds `distractor_ratio` of the first: nothing else looks like the target;
-    doubtful  everything between.
+    bad       no evidence of the target: the score is below `lost_score`, or below `lost_drop` times the usual score
+              of this target; or less than `min_visible` of the box lies in the image; or no image could be used;
+    good      not bad, the score is at least `uncertain_score` (`recover_score` once lost), and the second response
+              peak is at most `distractor_ratio` times the first: nothing else looks like the target;
+    doubtful  all other frames.
 
-`uncertain_frames` frames in a row that are not good make the state UNCERTAIN. Each bad frame counts one up,
-each good one down, and at `lost_frames` the target is LOST; so a score that flickers on the background does
-not hide the loss. Only `recover_frames` good frames in a row lead back to TRACKING.
+`uncertain_frames` frames in a row that are not good make the state UNCERTAIN. A balance goes up by one with each bad
+frame and down by one with each good frame; at `lost_frames` the target is LOST, even if the score flickers on the
+background. Only `recover_frames` good frames in a row lead back to TRACKING.
 """
 
 import dataclasses
@@ -37,7 +36,7 @@ class TargetState(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class MonitorSettings:
-    """Numbers of the rule above; lost <= uncertain <= recover score."""
+    """Numbers of the rule in the module's docstring; lost <= uncertain <= recover score."""
 
     uncertain_score: float = setting(0.3, "A frame with a lower score is doubtful.", 0, 1, change="any time")
     lost_score: float = setting(
@@ -63,36 +62,46 @@ class MonitorSettings:
 
 
 class TargetMonitor:
-    """Follows the state of one target: IDLE until `start`, then judged by `update`."""
+    """The state of one target: IDLE until `start`, then judged by `update`.
+
+    Attributes:
+        settings: numbers of the rule; another value holds from the next frame on.
+    """
+
+    _state: TargetState
+    _usual_score: float
+    _bad_balance: int
+    _good_in_a_row: int
+    _doubt_in_a_row: int
 
     def __init__(self, settings: MonitorSettings = MonitorSettings()) -> None:
         self.settings = settings
         self.stop()
 
     @property
-    def state(self):
-        """The TargetState after the last call."""
+    def state(self) -> TargetState:
+        """State after the last call."""
         return self._state
 
-    def stop(self):
+    def stop(self) -> None:
         """Forget the target: IDLE."""
         self._begin(TargetState.IDLE)
 
-    def start(self):
-        """Begin with a new target: TRACKING."""
+    def start(self) -> None:
+        """Start on a new target: TRACKING."""
         self._begin(TargetState.TRACKING)
 
-    def lose(self):
+    def lose(self) -> None:
         """Declare the target LOST on certain evidence; it can still recover."""
         self._begin(TargetState.LOST, self._usual_score)
 
-    def update(self, score, peak_ratio=0.0, visible=1.0):
+    def update(self, score: float, peak_ratio: float = 0.0, visible: float = 1.0) -> TargetState:
         """Judge one frame and return the new state.
 
         Args:
-            score: raw confidence, 0..1; NaN for a frame in which the target could not be looked for.
+            score: raw confidence, 0..1; NaN for a frame that could not be searched.
             peak_ratio: second response peak divided by the first, 0..1.
-            visible: the fraction of the box that lies in the image, 0..1.
+            visible: fraction of the box that lies in the image, 0..1.
         """
         if self._state == TargetState.IDLE:
             return self._state
@@ -110,22 +119,23 @@ class TargetMonitor:
             self._state = TargetState.UNCERTAIN
         return self._state
 
-    def _begin(self, state, usual_score=math.nan):
+    def _begin(self, state: TargetState, usual_score: float = math.nan) -> None:
         self._state = state
         self._usual_score = usual_score
         self._bad_balance = self._good_in_a_row = self._doubt_in_a_row = 0
 
-    def _judge(self, score, peak_ratio, visible):
+    def _judge(self, score: float, peak_ratio: float, visible: float) -> tuple[bool, bool]:
+        """Return whether a frame is bad, and whether it is good."""
         settings = self.settings
         bad = (
             not score >= settings.lost_score  # true for NaN too
-            or score < settings.lost_drop * self._usual_score  # false while the usual score is not known
+            or score < settings.lost_drop * self._usual_score  # false while the usual score is unknown
             or visible < settings.min_visible
         )
-        least = settings.recover_score if self._state == TargetState.LOST else settings.uncertain_score
-        return bad, not bad and score >= least and peak_ratio <= settings.distractor_ratio
+        min_score = settings.recover_score if self._state == TargetState.LOST else settings.uncertain_score
+        return bad, not bad and score >= min_score and peak_ratio <= settings.distractor_ratio
 
-    def _learn_usual_score(self, score):
+    def _learn_usual_score(self, score: float) -> None:
         if math.isnan(self._usual_score):
             self._usual_score = score
         self._usual_score += _USUAL_SCORE_RATE * (score - self._usual_score)

@@ -1,44 +1,51 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the networks have in common: checkpoints, whose names become ours, and graphs, which an executor may run."""
+"""What the networks have in common: checkpoints, whose names are translated, and graphs, which an executor may run."""
 
 import functools
-import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
 from siam_tracker_ros.core.stage import Stage, stage
+from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.executors.executor import Executor, Shape, TensorFunction, TorchExecutor
+from siam_tracker_ros.layers.backbone import Backbone, KeyRules, rename_key
 
 # Files that this package wrote before backbones were called that, the shipped weights among them, are read as well.
 FORMER_BACKBONE_NAMES = (r"^((?:online_|search_|template_)?)trunk\.", r"\1backbone.")
 
-State = Mapping[str, torch.Tensor]
+Array = torch.Tensor | np.ndarray
+State = Mapping[str, Array]  # weights by name
+Value = typing.TypeVar("Value", torch.Tensor, np.ndarray, Array)
+Self = typing.TypeVar("Self", bound="Network")
+P = typing.ParamSpec("P")
+R = typing.TypeVar("R")
 
 
 def graph(
     stage_name: Stage, shapes: Callable[[typing.Any], Sequence[Shape]]
-) -> Callable[[TensorFunction], TensorFunction]:
-    """Mark a method of a Network as one that an executor may run in place of torch.
+) -> Callable[[Callable[typing.Concatenate[Self, P], R]], Callable[typing.Concatenate[Self, P], R]]:
+    """Mark a method of a Network as a graph: an executor may run it in place of torch.
 
-    The method takes and returns float32 tensors and nothing else.
+    The method takes float32 tensors by position, and returns a tensor, or a list or tuple of tensors.
 
     Args:
-        stage_name: what the time in it is charged to, see `core.stage`.
+        stage_name: stage that its time counts as, see `core.stage`.
         shapes: function of the network that returns the shapes of the method's arguments, None for sizes that vary.
     """
 
-    def mark(method: TensorFunction) -> TensorFunction:
+    def mark(method: Callable[typing.Concatenate[Self, P], R]) -> Callable[typing.Concatenate[Self, P], R]:
         @functools.wraps(method)
-        def run(self: "Network", *tensors: torch.Tensor) -> typing.Any:
-            compiled = self.compiled.get(method.__name__)
+        def run(network: Self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            compiled = network.compiled.get(method.__name__)
             with stage(stage_name):
-                return method(self, *tensors) if compiled is None else compiled(*tensors)
+                return method(network, *args, **kwargs) if compiled is None else compiled(*args, **kwargs)
 
-        run.graph_shapes = shapes  # type: ignore[attr-defined]
+        vars(run)["graph_shapes"] = shapes
         return run
 
     return mark
@@ -48,13 +55,12 @@ class Network(nn.Module):
     """A network that checkpoints of other projects can be loaded into, and that an executor can run.
 
     Attributes:
-        KEY_RULES: pairs of a regular expression and its replacement, applied in turn to each name of a checkpoint.
-            Our own names pass through unchanged.
-        executor: what runs its graphs.
-        compiled: the graphs as the executor runs them, by name; empty where torch does.
+        KEY_RULES: renaming rules for the names of a checkpoint. Our own names pass through unchanged.
+        executor: what runs the graphs.
+        compiled: the graphs as the executor runs them, by name; empty until `run_by`.
     """
 
-    KEY_RULES: typing.ClassVar[Sequence[tuple[str, str]]] = ()
+    KEY_RULES: typing.ClassVar[KeyRules] = ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,21 +78,26 @@ class Network(nn.Module):
         self.executor = executor
 
     @classmethod
-    def translate_state_dict(cls, state: State) -> dict[str, torch.Tensor]:
-        """Translate a state (name to tensor) from any key schema that this network's authors use into ours."""
+    def translate_state_dict(cls, state: Mapping[str, Value]) -> dict[str, Value]:
+        """Translate a state from any names that this network's authors use into ours."""
         return {cls._translate_key(name): value for name, value in state.items()}
 
     @classmethod
     def _translate_key(cls, name: str) -> str:
-        for pattern, replacement in (FORMER_BACKBONE_NAMES, *cls.KEY_RULES):
-            name = re.sub(pattern, replacement, name)
-        return name
+        return rename_key(name, (FORMER_BACKBONE_NAMES, *cls.KEY_RULES))
 
-    def imagenet_states(self, state: State) -> list[tuple[nn.Module, dict[str, torch.Tensor]]]:
-        """Return what a network takes of ImageNet weights (name to tensor): pairs of a module and a state for it."""
-        return [(self.backbone, self.backbone.imagenet_state(state))]
+    def imagenet_states(self, state: Mapping[str, torch.Tensor]) -> list[tuple[nn.Module, dict[str, torch.Tensor]]]:
+        """Return the modules that ImageNet weights fit, each with its state of these weights.
+
+        Raises:
+            WeightsError: the network has no such module.
+        """
+        backbone = getattr(self, "backbone", None)
+        if not isinstance(backbone, nn.Module) or not isinstance(backbone, Backbone):
+            raise WeightsError(f"{type(self).__name__} has no backbone that ImageNet weights fit")
+        return [(backbone, backbone.imagenet_state(state))]
 
     @classmethod
-    def for_state(cls, state: State) -> "Network":
-        """Make the variant of this network that a state in our schema was saved from; for {} the usual one."""
+    def for_state(cls: type[Self], state: State) -> Self:
+        """Make the variant of this network that a state in our names was saved from; for {} the usual one."""
         return cls()

@@ -1,17 +1,20 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The models by name, and how a tracker is made of one."""
+"""The methods by name, and trackers made of them."""
 
-import collections.abc
 import functools
 import importlib.metadata
 import logging
 import os
 import re
+import typing
+from collections.abc import Mapping
 
 import torch
 
 from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.network import Network, State
+from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
 from siam_tracker_ros.executors import select_executor
 from siam_tracker_ros.executors.device import prepare_for_inference, select_device, select_precision
@@ -21,10 +24,10 @@ from siam_tracker_ros.weights.checkpoint import load_weights, read_weights, unwr
 
 logger = logging.getLogger(__name__)
 
-LOOKS_LIKE = 0.5  # share of keys and shapes in common from which on a file is said to be a model's
-
-
 ENTRY_POINTS = "siam_tracker_ros.methods"  # where another package names its methods: name = module:METHOD
+MIN_LIKENESS = 0.5  # share of names and shapes in common, for a file to look like weights of a model
+
+Weights = str | os.PathLike[str] | Mapping[str, typing.Any] | None
 
 
 @functools.cache
@@ -46,15 +49,17 @@ def find_model(name: str) -> Method:
     """Return the Method of a name.
 
     Raises:
-        InvalidSettingError: no method has this name, the message lists those that there are; or it is another package's
-            and cannot be imported.
+        InvalidSettingError: no method has this name, and the message lists the names; or it is another package's and
+            cannot be imported.
     """
     for method in METHODS:
         if method.name == name:
             return method
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
         return _load(entry_point)
-    raise InvalidSettingError(f"model is {name!r}, expected one of {', '.join(info.name for info in list_models())}")
+    raise InvalidSettingError(
+        f"model is {name!r}, expected one of {', '.join(method.name for method in list_models())}"
+    )
 
 
 def _load(entry_point: importlib.metadata.EntryPoint) -> Method:
@@ -67,16 +72,17 @@ def _load(entry_point: importlib.metadata.EntryPoint) -> Method:
         ) from error
     if not isinstance(method, Method) or method.name != entry_point.name:
         raise InvalidSettingError(
-            f"{entry_point.value}, named as the model {entry_point.name!r}, is {method!r}, expected a Method of this name"
+            f"{entry_point.value}, named as the model {entry_point.name!r}, is {method!r}, "
+            "expected a Method of this name"
         )
     return method
 
 
-def find_trained(name):
-    """Return the Method that a training run asks for by its own name or that of one of its variants.
+def find_trained(name: str | None) -> Method:
+    """Return the Method that is trained under a name, its own or that of a variant; None is no method's name.
 
     Raises:
-        InvalidSettingError: no method is trained by this name; the message lists those that are.
+        InvalidSettingError: no method is trained under this name; the message lists the names.
     """
     for method in list_models():
         if name in method.trained_names:
@@ -87,41 +93,47 @@ def find_trained(name):
 
 @torch.inference_mode(False)  # GradNet takes gradients through its weights, which tensors of that mode forbid
 def create_tracker(
-    model="lite", weights=None, preset=None, device="auto", precision="auto", runtime="auto", **settings
-):
+    model: str = "lite",
+    weights: Weights = None,
+    preset: str | None = None,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+    runtime: str = "auto",
+    **settings: typing.Any,
+) -> Tracker:
     """Make a tracker.
 
     Args:
-        model: a name out of `list_models()`.
-        weights: None for the weights that come with the package, the path of a checkpoint, the authors' or our own,
-            a mapping of key to tensor or array in either schema, or "random" for seeded random weights.
-        preset: a named set of published settings, as "vot2019" (case, hyphens and underscores do not matter); None for
-            what the authors use for general video.
+        model: name of one of `list_models()`.
+        weights: None for the weights in this package; the path of a checkpoint, the authors' or our own; a mapping of
+            name to tensor or array, with the authors' names or ours; or "random" for seeded random weights.
+        preset: name of published settings, as "vot2019" (case, hyphens and underscores do not matter); None for the
+            authors' settings for general video.
         device: "auto", "cpu", "cuda" or "cuda:N".
         precision: "auto", "fp32" or "fp16".
-        runtime: "auto", "torch" or "onnx", which is ONNX Runtime on a CPU, for the models that it can run.
+        runtime: "auto", "torch" or "onnx", which is ONNX Runtime on a CPU.
         **settings: fields of the model's settings, which replace those of the preset.
 
     Raises:
         InvalidSettingError: an unknown name or a value out of range; the message lists what is known.
         WeightsError: the weights are missing, damaged or made for another network.
     """
-    info = find_model(model)
-    tracker_settings = make_tracker_settings(info, preset, settings)
+    method = find_model(model)
+    tracker_settings = make_tracker_settings(method, preset, settings)
     torch_device = select_device(device)
-    dtype = select_precision(precision, torch_device, info.half_precision)
-    executor = select_executor(runtime, torch_device, info.preferred_runtimes)
-    network = prepare_for_inference(_make_network(info, weights), torch_device, dtype)
+    dtype = select_precision(precision, torch_device, method.half_precision)
+    executor = select_executor(runtime, torch_device, method.preferred_runtimes)
+    network = prepare_for_inference(_make_network(method, weights), torch_device, dtype)
     network.run_by(executor)
-    return info.tracker_class(network, tracker_settings)
+    return method.tracker_class(network, tracker_settings)
 
 
-def make_tracker_settings(method, preset, settings):
+def make_tracker_settings(method: Method, preset: str | None, settings: Mapping[str, typing.Any]) -> typing.Any:
     """Return the settings of a method's tracker: its defaults, then a preset, then single settings.
 
     Args:
-        method: Method.
-        preset: a name out of the method's presets, or None.
+        method: its tracker class names the class of the settings.
+        preset: name of one of the method's presets, or None.
         settings: mapping of name to value.
 
     Raises:
@@ -132,85 +144,85 @@ def make_tracker_settings(method, preset, settings):
     return settings_class(**{**method.defaults, **_find_preset(method, preset), **given})
 
 
-def load_network(info, weights, what):
-    """Make the variant of a model's network that weights were saved from, and load them.
+def load_network(method: Method, weights: Mapping[str, typing.Any], what: str) -> Network:
+    """Make the variant of a method's network that weights were saved from, and load them.
 
     Args:
-        info: Method.
-        weights: mapping of key to tensor or array, in the authors' schema or ours.
+        method: whose network to make.
+        weights: mapping of name to tensor or array, with the authors' names or ours.
         what: name of the source, for the message.
 
     Raises:
-        WeightsError: keys missing, left over or of another shape; the message says which model the weights look like.
+        WeightsError: names missing, unexpected or of another shape; the message says which model the weights look like.
     """
     _check_names(weights, what)
-    state = info.network_class.translate_state_dict(weights)
-    network = info.network_class.for_state(state)
+    state = method.network_class.translate_state_dict(weights)
+    network = method.network_class.for_state(state)
     try:
         load_weights(network, state, what)
     except WeightsError as error:
         similar = identify(weights)
-        if not similar or info in similar:
+        if not similar or method in similar:
             raise
         names = " or ".join(other.name for other in similar)
-        raise WeightsError(f"{error}; it looks like weights of {names}, not of {info.name}") from error
+        raise WeightsError(f"{error}; it looks like weights of {names}, not of {method.name}") from error
     return network
 
 
-def identify(weights):
-    """Return the models, as a tuple of Method, whose network has most in common with weights; () for none."""
+def identify(weights: State) -> tuple[Method, ...]:
+    """Return the methods whose network has most in common with weights; () for none."""
     likeness = {}
-    for info in list_models():
-        state = info.network_class.translate_state_dict(weights)
+    for method in list_models():
+        state = method.network_class.translate_state_dict(weights)
         with torch.device("meta"):
-            expected = _shapes(info.network_class.for_state(state).state_dict())
+            expected = _shapes(method.network_class.for_state(state).state_dict())
         given = _shapes(state)
-        likeness[info] = len(expected & given) / max(1, len(expected | given))
+        likeness[method] = len(expected & given) / max(1, len(expected | given))
     best = max(likeness.values())
-    return tuple(info for info in list_models() if likeness[info] == best >= LOOKS_LIKE)
+    return tuple(method for method in list_models() if likeness[method] == best >= MIN_LIKENESS)
 
 
-def _shapes(state):
+def _shapes(state: State) -> set[tuple[str, tuple[int, ...]]]:
     return {(name, tuple(value.shape)) for name, value in state.items() if not name.endswith("num_batches_tracked")}
 
 
-def _find_preset(info, name):
+def _find_preset(method: Method, name: str | None) -> Mapping[str, typing.Any]:
     if name is None:
         return {}
-    for known, preset in info.presets.items():
-        if _plain_name(known) == _plain_name(name):
+    for preset_name, preset in method.presets.items():
+        if _plain_name(preset_name) == _plain_name(name):
             return preset
-    known = ", ".join(info.presets) or "none; leave it out"
-    raise InvalidSettingError(f"preset of {info.name} is {name!r}, known are {known}")
+    known = ", ".join(method.presets) or "none; leave it out"
+    raise InvalidSettingError(f"preset of {method.name} is {name!r}, known are {known}")
 
 
-def _plain_name(name):
-    """A preset's name without what people write differently: "VOT-19" and "vot2019" are the same."""
+def _plain_name(name: str) -> str:
+    """One spelling of a preset's name: "VOT-19" and "vot2019" are the same."""
     plain = re.sub(r"otb(100)?$", "otb2015", re.sub(r"[-_ ]", "", str(name).lower()))
     return re.sub(r"(?<=vot|otb)(\d\d)(?!\d)", r"20\1", plain)
 
 
-def _make_network(info, weights):
+def _make_network(method: Method, weights: Weights) -> Network:
     if isinstance(weights, str) and weights == "random":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return info.network_class.for_state({})
+            return method.network_class.for_state({})
     if weights is None:
-        weights = info.shipped_weights
+        weights = method.shipped_weights
         if weights is None:
-            source = f"get {info.checkpoint} from {info.published} and" if info.published else "train it and"
+            source = f"get {method.checkpoint} from {method.published} and" if method.published else "train it and"
             raise WeightsError(
-                f'no weights come with {info.name}; {source} give its path as weights, or "random" to try without'
+                f'no weights come with {method.name}; {source} give its path as weights, or "random" to try without'
             )
-    if isinstance(weights, collections.abc.Mapping):
+    if isinstance(weights, Mapping):
         what = "the given mapping"
-        return load_network(info, unwrap(weights, what), what)
+        return load_network(method, unwrap(weights, what), what)
     if isinstance(weights, (str, os.PathLike)):
-        return load_network(info, read_weights(weights), f"weights file {weights}")
+        return load_network(method, read_weights(weights), f"weights file {weights}")
     raise WeightsError(f'weights is {type(weights).__name__}, expected None, a path, a mapping or "random"')
 
 
-def _check_names(weights, what):
+def _check_names(weights: Mapping[typing.Any, object], what: str) -> None:
     for name, value in weights.items():
         if not isinstance(name, str) or not hasattr(value, "shape"):
             kind = type(value).__name__

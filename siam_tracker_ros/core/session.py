@@ -1,14 +1,16 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One tracker and the target it follows: what is known about the target after each frame. No ROS in here."""
+"""One tracker and its target: what is known about the target after each frame. No ROS in here."""
 
 import dataclasses
 import math
 import time
 
 import numpy as np
+import numpy.typing as npt
 
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetMonitor, TargetState
+from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import xywh_to_xyxy
 
@@ -19,13 +21,13 @@ class Observation:
 
     Attributes:
         state: TargetState after this frame.
-        box_xywh: float64 (4,) in pixels of the frame, or None where there is no box to act on.
-        confidence: raw score 0..1; 0 where the target could not be looked for, NaN without a target.
-        peak_ratio: second response peak divided by the first, 0..1; NaN where none was computed.
+        box_xywh: float64 (4,) in pixels of the frame, or None if there is no box to act on.
+        confidence: raw score 0..1; 0 if the frame could not be searched, NaN without a target.
+        peak_ratio: second response peak divided by the first, 0..1; NaN if there is none.
         age: frames since init.
         frames_lost: frames in a row in which the state was LOST.
         updated: whether the online model learned on this frame.
-        inference_ms: time inside the tracker; 0 where it was not asked.
+        inference_ms: time inside the tracker; 0 if it did not run.
         mask: bool (H, W) or None.
         polygon: float64 (4, 2) or None.
     """
@@ -43,28 +45,33 @@ class Observation:
 
 
 class TargetSession:
-    """Follows one target at a time with one tracker."""
+    """One target at a time, followed by one tracker.
 
-    def __init__(self, tracker, monitor_settings=MonitorSettings()):
+    Attributes:
+        tracker: the tracker.
+        target_id, class_id: names that the target was given at `init`; "" without a target.
+    """
+
+    def __init__(self, tracker: Tracker, monitor_settings: MonitorSettings = MonitorSettings()) -> None:
         self.tracker = tracker
         self.target_id = ""
         self.class_id = ""
         self._monitor = TargetMonitor(monitor_settings)
-        self._size_wh = None
+        self._size_wh = (0, 0)  # of the image that the target was marked in
         self._age = 0
         self._frames_lost = 0
         self._last = Observation(TargetState.IDLE)
 
     @property
-    def state(self):
-        """The TargetState after the last frame."""
+    def state(self) -> TargetState:
+        """State after the last frame."""
         return self._monitor.state
 
-    def set_monitor_settings(self, settings):
+    def set_monitor_settings(self, settings: MonitorSettings) -> None:
         """Judge the next frames by other settings."""
         self._monitor.settings = settings
 
-    def warm_up(self):
+    def warm_up(self) -> None:
         """Run the tracker once on a made-up image, so that the first target does not wait for allocations."""
         image_bgr = np.full((480, 640, 3), 127, np.uint8)
         image_bgr[200:280, 280:360] = np.arange(80, dtype=np.uint8)[:, None]
@@ -72,8 +79,17 @@ class TargetSession:
         for _ in range(2):
             self.tracker.track(image_bgr)
 
-    def init(self, image_bgr, box_xywh, target_id="", class_id=""):
-        """Start on a new target; if that fails, with the tracker's error, the old one is still held."""
+    def init(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike, target_id: str = "", class_id: str = "") -> None:
+        """Start on a new target.
+
+        Args:
+            image_bgr: uint8 (H, W, 3).
+            box_xywh: left, top, width, height in pixels of the image.
+            target_id, class_id: names to keep for the target.
+
+        Raises:
+            InvalidInputError: the image or the box cannot be used; the old target is still held.
+        """
         self.tracker.init(image_bgr, box_xywh)
         self.target_id, self.class_id = target_id, class_id
         self._size_wh = image_bgr.shape[1], image_bgr.shape[0]
@@ -81,19 +97,19 @@ class TargetSession:
         self._monitor.start()
         self._last = Observation(TargetState.TRACKING, confidence=1.0, peak_ratio=0.0)
 
-    def reset(self):
+    def reset(self) -> None:
         """Drop the target."""
         self.target_id = self.class_id = ""
         self._age = self._frames_lost = 0
         self._monitor.stop()
         self._last = Observation(TargetState.IDLE)
 
-    def observe(self, image_bgr):
-        """Look for the target in the next frame and return an Observation; without a target, an idle one.
+    def observe(self, image_bgr: np.ndarray) -> Observation:
+        """Find the target in the next frame; without a target, return an idle Observation.
 
         Raises:
-            InvalidInputError: the image has another size than the one the target was marked in. A box means
-                nothing there, so the target is LOST; it is looked for again when the old size comes back.
+            InvalidInputError: the image has another size than the one that the target was marked in. A box means
+                nothing there, so the target is LOST; it is searched for again when the old size comes back.
         """
         if self.state == TargetState.IDLE:
             return self._last
@@ -124,28 +140,28 @@ class TargetSession:
         )
         return self._last
 
-    def miss(self):
-        """Return the Observation of a frame that could not be used: it counts as one without the target."""
+    def miss(self) -> Observation:
+        """Return the Observation of a frame that could not be used; it counts as a frame without the target."""
         if self.state == TargetState.IDLE:
             return self._last
         self._count(self._monitor.update(math.nan))
         self._last = Observation(self.state, confidence=0.0, age=self._age, frames_lost=self._frames_lost)
         return self._last
 
-    def hold(self):
-        """Return the Observation of a frame left out on purpose: no box, no confidence, at best UNCERTAIN."""
+    def hold(self) -> Observation:
+        """Return the Observation of a frame that is skipped on purpose: no box, no confidence, at best UNCERTAIN."""
         if self.state == TargetState.IDLE:
             return self._last
         return Observation(
             max(self.state, TargetState.UNCERTAIN), confidence=0.0, age=self._age, frames_lost=self._frames_lost
         )
 
-    def _count(self, state):
+    def _count(self, state: TargetState) -> None:
         self._age += 1
         self._frames_lost = self._frames_lost + 1 if state == TargetState.LOST else 0
 
 
-def _visible_fraction(box_xywh, size_wh):
+def _visible_fraction(box_xywh: np.ndarray, size_wh: tuple[int, int]) -> float:
     """Return the fraction of a box's area that lies in the image, 0..1; 0 for a box without area."""
     box_xyxy = xywh_to_xyxy(np.asarray(box_xywh, dtype=np.float64))
     inside_wh = np.minimum(box_xyxy[2:], size_wh) - np.maximum(box_xyxy[:2], 0)

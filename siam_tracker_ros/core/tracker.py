@@ -22,10 +22,10 @@ class TrackResult:
 
     Attributes:
         box_xywh: float64 (4,), left, top, width, height in pixels of the frame; it may reach over the frame's edge.
-        score: 0..1, the raw confidence: before any window, after any penalty is undone.
-        mask: bool (H, W) of the full frame, or None where the model has no masks.
+        score: 0..1, the raw confidence: without window and penalty.
+        mask: bool (H, W) of the full frame, or None if the model has no masks.
         polygon: float64 (4, 2), corners of a rotated box, or None.
-        peak_ratio: 0..1, second response peak divided by the first; near 1 means a distractor as good as the target.
+        peak_ratio: 0..1, second response peak divided by the first; near 1, a distractor looks as good as the target.
         updated: whether an online model learned on this frame.
     """
 
@@ -40,18 +40,22 @@ class TrackResult:
 class Tracker(abc.ABC, typing.Generic[Target]):
     """Follows targets with one network, which is shared and stateless.
 
-    `start` and `step` are functions: a target is a value that says all there is to know of it, and nothing in it is
-    changed. `init` and `track` hold one target and follow it.
+    `start` and `step` are pure functions: a target is a value that holds its whole state and is never changed. `init`
+    and `track` hold one target and follow it.
+
+    A subclass names the class of its targets in its bases, `Tracker[XTarget]`, and annotates `network` and `settings`.
 
     Attributes:
         settings_class: class of the settings.
         target_class: class of the targets.
-        network: Network that is ready for inference.
-        settings: of settings_class.
+        network: ready for inference.
+        settings: of `settings_class`.
     """
 
     settings_class: typing.ClassVar[type]
     target_class: typing.ClassVar[type]
+    network: Network
+    settings: typing.Any
 
     def __init__(self, network: Network, settings: typing.Any) -> None:
         self.network = network
@@ -78,11 +82,11 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         return self.network.executor.call(self._start, image_bgr, box_xywh)
 
     def step(self, image_bgr: np.ndarray, target: Target) -> tuple[Target, TrackResult]:
-        """Find a target in the next frame; return what is known of it then, and the TrackResult.
+        """Find a target in the next frame; return the target after it, and the TrackResult.
 
         Args:
             image_bgr: uint8 (H, W, 3).
-            target: what `start` or `step` of a tracker of this class returned.
+            target: from `start` or `step` of a tracker of this class.
 
         Raises:
             InvalidInputError: the image cannot be used, or the target is of another tracker.
@@ -95,15 +99,15 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         return self.network.executor.call(self._step, check_image_bgr(image_bgr), target)
 
     def init(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike) -> None:
-        """Hold a new target, as `start` makes it; a target held before is dropped only if this succeeds.
+        """Hold a new target, which `start` makes of the same arguments.
 
         Raises:
-            InvalidInputError: the image or the box cannot be used; the target held before is still held.
+            InvalidInputError: the image or the box cannot be used; the old target is still held.
         """
         self._target = self.start(image_bgr, box_xywh)
 
     def track(self, image_bgr: np.ndarray) -> TrackResult:
-        """Find the target in the next frame.
+        """Find the target in the next frame, uint8 (H, W, 3).
 
         Raises:
             InvalidInputError: the image cannot be used; the target is unchanged.
@@ -116,7 +120,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
     @abc.abstractmethod
     def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> Target:
-        """Return a new target, for an image and a box, float64 (4,), that can be used."""
+        """Return a new target, from an image and a box, float64 (4,), that have been checked."""
 
     @abc.abstractmethod
     def _step(self, image_bgr: np.ndarray, target: Target) -> tuple[Target, TrackResult]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a network is run. A new executor is a file here and its name in EXECUTORS."""
+"""Executors, which run the graphs of a network. A new one is a file here and an entry of EXECUTORS."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ EXECUTORS: tuple[type[Executor], ...] = (TorchExecutor, OnnxRuntimeExecutor)
 
 
 def select_executor(runtime: str, device: torch.device, preferred: Sequence[str] = ()) -> Executor:
-    """Make the executor of a name.
+    """Make an executor.
 
     Args:
-        runtime: the name of an executor, or "auto".
-        device: that it is to run on.
-        preferred: names that "auto" tries first, the best one first; then it takes PyTorch.
+        runtime: name of an executor, or "auto".
+        device: where it runs.
+        preferred: names that "auto" tries before PyTorch, the best one first.
 
     Raises:
-        InvalidSettingError: an unknown name, or an executor that cannot run on the device here.
+        InvalidSettingError: an unknown name, or an executor that cannot run on this device here.
     """
     known = {executor.name: executor for executor in EXECUTORS}
     if runtime == "auto":

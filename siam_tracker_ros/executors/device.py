@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where and how precisely a network is run."""
+"""Device, precision and threads of a network, and its preparation for inference."""
 
 import typing
 
@@ -36,6 +36,8 @@ def select_precision(precision: str, device: torch.device, half_allowed: bool = 
     """Return the torch type for "auto" (half precision on CUDA), "fp32" or "fp16" on a torch device.
 
     Args:
+        precision: one of these names.
+        device: where the model runs.
         half_allowed: whether the model can run in half precision; if not, "auto" is "fp32".
 
     Raises:
@@ -52,18 +54,20 @@ def select_precision(precision: str, device: torch.device, half_allowed: bool = 
 
 
 def set_threads(count: int) -> None:
-    """Let torch and OpenCV use so many CPU threads."""
+    """Set the number of CPU threads of torch and of OpenCV."""
     torch.set_num_threads(count)
     cv2.setNumThreads(count)
 
 
 def prepare_for_inference(network: N, device: torch.device, dtype: torch.dtype) -> N:
-    """Fold batch norms into the convolutions before them and move the network; returns it, in eval mode."""
+    """Fold batch norms into the convolutions before them, and move the network; return it in eval mode."""
     network.eval().requires_grad_(False)
     for module in list(network.modules()):
         if isinstance(module, torch.nn.Sequential):
             for index in range(len(module) - 1):
-                if isinstance(module[index], torch.nn.Conv2d) and isinstance(module[index + 1], torch.nn.BatchNorm2d):
-                    module[index] = fuse_conv_bn_eval(module[index], module[index + 1])
+                conv, norm = module[index], module[index + 1]
+                if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
+                    module[index] = fuse_conv_bn_eval(conv, norm)
                     module[index + 1] = torch.nn.Identity()
-    return network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    # torch documents memory_format for Module.to, but leaves it out of its overloads.
+    return network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,41 +14,41 @@ TensorFunction = Callable[..., typing.Any]  # of tensors alone; returns a tensor
 
 
 class Executor(typing.Protocol):
-    """Runs the graphs of a network: its functions of tensors alone, which it marks as `core.network.graph`.
+    """Runs the graphs of a network: its methods of tensors alone, which `core.network.graph` marks.
 
     Attributes:
-        name: what `create_tracker` takes as `runtime`.
+        name: value of `runtime` in `create_tracker`.
     """
 
     name: str
 
     @staticmethod
     def fault(device: torch.device) -> str | None:
-        """Return what keeps this executor from running on a device here, and what to do; None for nothing."""
+        """Return why this executor cannot run on a device here, and what to do; None if it can."""
         ...
 
     def compile(self, function: TensorFunction, shapes: Sequence[Shape]) -> TensorFunction:
-        """Return a function that gives the same answers.
+        """Return a function with the same results.
 
         Args:
-            function: of tensors alone, with the weights that it has now.
-            shapes: of its arguments.
+            function: function of tensors alone, with the weights that it has now.
+            shapes: shapes of its arguments.
         """
         ...
 
     def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Do all work on a frame: return what a function returns, or raise what it raises."""
+        """Call a function that does all work on a frame: return its result, or raise its exception."""
         ...
 
 
 class TorchExecutor:
-    """PyTorch itself, on any device: a graph is run as it is."""
+    """PyTorch itself, on any device; graphs run as they are."""
 
     name = "torch"
 
     @staticmethod
     def fault(device: torch.device) -> str | None:
-        """Return None: PyTorch is always there."""
+        """Return None: PyTorch is always available."""
         return None
 
     def compile(self, function: TensorFunction, shapes: Sequence[Shape]) -> TensorFunction:

@@ -1,8 +1,8 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime in place of torch, for what a network does in every frame: on a CPU it takes about half the time.
+"""ONNX Runtime in place of torch for the graphs of a network: on a CPU it takes about half the time.
 
-The graphs are made in memory, of the network as it is, so that there is one file of weights and nothing is written.
+The graphs are exported in memory from the network as it is. There is one file of weights, and nothing is written.
 """
 
 import functools
@@ -21,12 +21,12 @@ from siam_tracker_ros.executors.lone_thread import LoneThread
 
 OPSET = 17  # the newest that torch 2.0 writes
 EXAMPLE_BATCH, EXAMPLE_SIDE = 2, 128  # for sizes that vary
-SPIN_US = 20  # microseconds that a thread waits awake for its next piece of work
-SPIN_BOUNDED_SINCE = (1, 26)  # ONNX Runtime; before it, a thread that may spin does so for milliseconds
+SPIN_US = 20  # microseconds that a thread spins while it waits for work
+SPIN_BOUNDED_SINCE = (1, 26)  # version of ONNX Runtime; before it, a thread that may spin does so for milliseconds
 
 
 class OnnxRuntimeExecutor:
-    """ONNX Runtime on the CPU. What is left to PyTorch is done in a thread in which it works alone, see `LoneThread`."""
+    """ONNX Runtime on the CPU. The work that is left to torch is done in a `LoneThread`."""
 
     name = "onnx"
 
@@ -35,7 +35,7 @@ class OnnxRuntimeExecutor:
 
     @staticmethod
     def fault(device: torch.device) -> str | None:
-        """Return what keeps ONNX Runtime, or `onnx`, which writes the graphs, from running; None for nothing."""
+        """Return why ONNX Runtime, or `onnx`, which writes the graphs, cannot run; None if both can."""
         if device.type != "cpu":
             return f"it is for the CPU and the device is {str(device)!r}; use device 'cpu'"
         for name in ("onnx", "onnxruntime"):
@@ -46,7 +46,7 @@ class OnnxRuntimeExecutor:
         return None
 
     def compile(self, function: TensorFunction, shapes: Sequence[Shape]) -> TensorFunction:
-        """Return an OnnxFunction, which keeps the weights that the function has now."""
+        """Return an OnnxFunction; it keeps the weights that the function has now."""
         return OnnxFunction(function, shapes)
 
     def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -55,11 +55,11 @@ class OnnxRuntimeExecutor:
 
 
 class OnnxFunction:
-    """A function of float32 tensors on the CPU, executed by ONNX Runtime with as many threads as torch uses now.
+    """A function of float32 tensors on the CPU, run by ONNX Runtime with as many threads as torch uses now.
 
     Args:
         function: returns a tensor, or a list or tuple of tensors.
-        shapes: of its arguments, None for sizes that vary.
+        shapes: shapes of its arguments, None for sizes that vary.
     """
 
     def __init__(self, function: TensorFunction, shapes: Sequence[Shape]) -> None:
@@ -68,9 +68,9 @@ class OnnxFunction:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
-        # A thread that spins while it waits for another takes the core that the other one needs, wherever other
-        # programs run as well. On two busy cores half of `lite`'s frames took less than 39 ms without, 275 ms with it.
-        # A few microseconds of it spare the short waits between layers the way to sleep and back: an eighth of a frame.
+        # If other programs run as well, a thread that spins takes the core that the thread it waits for needs. On two
+        # busy cores the median frame of `lite` took 39 ms without spinning and 275 ms with it. A few microseconds of
+        # spinning save the short waits between layers from sleeping and waking: an eighth of a frame's time.
         can_bound = tuple(map(int, onnxruntime.__version__.split(".")[:2])) >= SPIN_BOUNDED_SINCE
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(can_bound)))
         options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPIN_US))
@@ -82,8 +82,8 @@ class OnnxFunction:
         self._inputs = [value.name for value in self._session.get_inputs()]
 
     def __call__(self, *tensors: torch.Tensor) -> typing.Any:
-        """Return what the function returns, a list as a tuple, for tensors of the shapes declared."""
-        # Not `contiguous`: torch would share so little work among threads, which then wait for each other.
+        """Return the result of the function, a list as a tuple, for tensors of the declared shapes."""
+        # Not `contiguous`: torch would split this small work among threads, which then wait for each other.
         arrays = (np.ascontiguousarray(tensor.numpy()) for tensor in tensors)
         answers = self._session.run(None, dict(zip(self._inputs, arrays, strict=True)))
         results = tuple(torch.from_numpy(answer) for answer in answers)
@@ -96,7 +96,7 @@ def _example_shape(shape: Shape) -> list[int]:
 
 
 class _Module(torch.nn.Module):
-    """A function as a module without parameters, as which weights are constants of the graph."""
+    """A function as a module without parameters, so that its weights become constants of the graph."""
 
     def __init__(self, function: TensorFunction) -> None:
         super().__init__()
@@ -110,9 +110,11 @@ def _export(function: TensorFunction, example: tuple[torch.Tensor, ...], shapes:
         name: {axis: f"{name}_{axis}" for axis, size in enumerate(shape) if size is None}
         for name, shape in zip(names, shapes)
     }
-    # Tracing takes a fraction of the time of the newer exporter, which torch before 2.5 does not know, and needs fewer
-    # packages. Torch warns that it is the older one, and the tracer that sizes become constants: those that are fixed.
-    tracing = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    # Tracing takes a fraction of the time of the newer exporter, which torch before 2.5 does not have, and needs fewer
+    # packages. Torch warns that tracing is deprecated, and that sizes become constants, which is right for fixed ones.
+    tracing: dict[str, typing.Any] = {}
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+        tracing["dynamo"] = False
     graph = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -120,7 +122,7 @@ def _export(function: TensorFunction, example: tuple[torch.Tensor, ...], shapes:
         torch.onnx.export(
             _Module(function),
             example,
-            graph,
+            graph,  # type: ignore[arg-type]  # tracing writes to files as well, which the annotation leaves out
             input_names=names,
             dynamic_axes=varying,
             opset_version=OPSET,

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth-wise cross-correlation of a search region with a template (SiamRPN++, Li et al. 2019, section 3.3)."""
 
+import torch
 from torch.nn import functional
 
 
-def depthwise_correlation(search, kernel):
+def depthwise_correlation(search: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """Slide each sample's kernel over its own search features, channel by channel, without padding.
 
     Args:
@@ -16,7 +17,7 @@ def depthwise_correlation(search, kernel):
         (B, C, H - h + 1, W - w + 1).
     """
     batch, channels = search.shape[:2]
-    if batch == 1:  # no reshape, which would cost the layout with channels last, and two thirds of the speed on a CPU
+    if batch == 1:  # a reshape would lose the channels-last layout, and two thirds of the speed on a CPU
         return functional.conv2d(search, kernel.transpose(0, 1), groups=channels)
     kernel = kernel.expand(batch, -1, -1, -1).reshape(batch * channels, 1, *kernel.shape[2:])
     response = functional.conv2d(

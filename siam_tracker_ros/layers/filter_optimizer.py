@@ -3,11 +3,12 @@
 """Learns a correlation filter that tells a target from what surrounds it (DiMP, Bhat et al. 2019, section 3.3).
 
 Steepest descent on a squared loss whose label, mask and spatial weight are learned functions of the distance to the
-target; the step is as long as the Gauss-Newton approximation of the loss says. Correlation is linear in the filter, so
-its adjoint and the loss' Jacobian are closed forms, and no gradient is recorded at run time.
+target; the length of a step follows from the Gauss-Newton approximation of the loss. Correlation is linear in the
+filter, so its adjoint and the loss' Jacobian are closed forms, and no gradient is recorded at run time.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -21,7 +22,7 @@ MIN_CURVATURE = 1e-8
 LABEL_SIGMA = 0.85  # cells
 
 
-def correlate(features, kernel):
+def correlate(features: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """Score maps of features under a filter.
 
     Args:
@@ -34,45 +35,45 @@ def correlate(features, kernel):
     return _fold(_rows(features) @ _columns(kernel), features.shape)
 
 
-def correlate_adjoint(features, scores):
+def correlate_adjoint(features: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
     """Adjoint of `correlate` in the filter: filter (1, C, 4, 4) of features (N, C, H, W), scores (N, 1, H+1, W+1)."""
     return _kernel(_rows(features).mT @ _unfold(scores))
 
 
-# A matrix product first and its 4 x 4 shifted sums afterwards read the features once; a convolution with a single
-# output channel reads them once for each of the filter's cells.
+# A matrix product followed by 4 x 4 shifted sums reads the features once. A convolution with a single output channel
+# reads them once per cell of the filter.
 
 
-def _rows(features):
-    """(N * H * W, C); a view when the features are in channels-last order."""
+def _rows(features: torch.Tensor) -> torch.Tensor:
+    """Features as rows (N * H * W, C); a view if they are in channels-last order."""
     return features.permute(0, 2, 3, 1).flatten(0, 2)
 
 
-def _columns(kernel):
+def _columns(kernel: torch.Tensor) -> torch.Tensor:
     return kernel.flip(2, 3).reshape(-1, FILTER_CELLS**2)  # (C, 16)
 
 
-def _kernel(columns):
+def _kernel(columns: torch.Tensor) -> torch.Tensor:
     return columns.reshape(1, -1, FILTER_CELLS, FILTER_CELLS).flip(2, 3)
 
 
-def _fold(products, shape):
+def _fold(products: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     products = products.reshape(shape[0], -1, FILTER_CELLS**2).mT  # (N, 16, H * W)
     return functional.fold(products, (shape[2] + 1, shape[3] + 1), FILTER_CELLS, padding=1)
 
 
-def _unfold(scores):
+def _unfold(scores: torch.Tensor) -> torch.Tensor:
     return functional.unfold(scores, FILTER_CELLS, padding=1).mT.flatten(0, 1)  # (N * H * W, 16)
 
 
 class FilterOptimizer(nn.Module):
-    """Filter, features and boxes to a better filter; see the module.
+    """Improves a filter on features and boxes; see the module.
 
     The label, the mask (before its sigmoid) and the spatial weight are tables over the distance in cells to the
-    target's centre, ten entries a cell, interpolated linearly; the last entry holds for all that is farther.
+    target's centre. They have ten entries per cell and are interpolated linearly; the last entry holds beyond.
     """
 
-    def __init__(self, stride=16):
+    def __init__(self, stride: float = 16) -> None:
         super().__init__()
         self.stride = stride
         distance = torch.arange(DISTANCE_BINS).reshape(1, -1, 1, 1) / BINS_PER_CELL
@@ -83,7 +84,9 @@ class FilterOptimizer(nn.Module):
         self.mask = nn.Parameter(3 * torch.tanh(2 - distance))
         self.spatial_weight = nn.Parameter(torch.ones_like(distance))
 
-    def maps(self, boxes_xywh, size_hw):
+    def maps(
+        self, boxes_xywh: torch.Tensor, size_hw: tuple[int, int]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Label, mask 0..1 and spatial weight, (N, 1, h, w) each, of boxes (N, 4) in pixels for maps of h x w cells."""
         center_x, center_y = ((boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2) / self.stride).unbind(1)
         rows, columns = (torch.arange(cells, dtype=boxes_xywh.dtype, device=boxes_xywh.device) for cells in size_hw)
@@ -97,18 +100,25 @@ class FilterOptimizer(nn.Module):
         )
         return label, torch.sigmoid(mask), spatial_weight
 
-    def forward(self, kernel, features, boxes_xywh, iterations, sample_weight=None):
+    def forward(
+        self,
+        kernel: torch.Tensor,
+        features: torch.Tensor,
+        boxes_xywh: torch.Tensor,
+        iterations: int,
+        sample_weight: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Improve a filter on samples.
 
         Args:
             kernel: (1, C, 4, 4).
-            features: (N, C, H, W); channels-last order spares a copy.
+            features: (N, C, H, W); channels-last order saves a copy.
             boxes_xywh: (N, 4), the target in each sample, in pixels of the patch; the centre is x + w / 2.
             iterations: number of steps.
-            sample_weight: (N,), of sum 1; all samples count the same when None.
+            sample_weight: (N,), of sum 1; None: all samples have the same weight.
 
         Returns:
-            The filter, and the loss before each step and after the last, a list of iterations + 1 numbers as tensors.
+            The filter, and the loss before each step and after the last: iterations + 1 tensors of one number.
         """
         samples = features.shape[0]
         features = features.contiguous(memory_format=torch.channels_last)

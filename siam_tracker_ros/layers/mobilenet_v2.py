@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """MobileNetV2 (Sandler et al. 2018, table 2): the backbone of `lite` and the wider one of SiamRPN++.
 
-That of `lite` ends at stride 16 and has its batch norms folded into the convolutions: it trains like one with frozen
-norms and needs no fusing before it is run. That of SiamRPN++ has stride 8, norms, dilated last stages and no padding
-where it strides.
+The backbone of `lite` ends at stride 16. Its batch norms are folded into the convolutions: it trains as with frozen
+norms, and needs no fusing before inference. The backbone of SiamRPN++ has stride 8, norms, dilated last stages and no
+padding in strided layers.
 """
 
+import typing
+from collections.abc import Iterable, Mapping
+
+import torch
 from torch import nn
 
+from siam_tracker_ros.layers.backbone import KeyRules, rename_imagenet
 from siam_tracker_ros.layers.blocks import ConvNorm, DepthwiseConv
-from siam_tracker_ros.layers.imagenet import rename_imagenet
 
 CHANNELS = 96
 MIDDLE_CHANNELS = 32
@@ -44,29 +48,29 @@ _BLOCK_KEYS = tuple(
 )
 
 
-def wide_mobilenet_keys(official, own="backbone"):
+def wide_mobilenet_keys(official: str, own: str = "backbone") -> KeyRules:
     """Renaming rules for the wide backbone that checkpoints call `official`."""
     return ((rf"^{official}\.", f"{own}."), *_BLOCK_KEYS)
 
 
 class Residual(nn.Module):
-    """Layers with a shortcut where the shapes allow it."""
+    """Layers, with a shortcut where the shapes allow it."""
 
-    def __init__(self, layers, shortcut):
+    def __init__(self, layers: Iterable[nn.Module], shortcut: bool) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.shortcut = shortcut
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.layers(x) if self.shortcut else self.layers(x)
 
 
 class InvertedResidual(Residual):
     """Expand 1x1, filter depth-wise 3x3, project 1x1; norms are folded."""
 
-    def __init__(self, channels_in, channels_out, stride, expansion):
+    def __init__(self, channels_in: int, channels_out: int, stride: int, expansion: int) -> None:
         hidden = channels_in * expansion
-        layers = []
+        layers: list[nn.Module] = []
         if expansion != 1:
             layers += [nn.Conv2d(channels_in, hidden, 1), nn.ReLU6(inplace=True)]
         layers += [DepthwiseConv(hidden, 3, stride), nn.ReLU6(inplace=True)]
@@ -75,9 +79,9 @@ class InvertedResidual(Residual):
 
 
 class WideInvertedResidual(Residual):
-    """The same with norms, dilated, not padded where it strides, and with an expansion even by one."""
+    """The same with norms, dilated, not padded where it strides, and with an expansion layer even for a factor of 1."""
 
-    def __init__(self, channels_in, channels_out, stride, dilation, expansion):
+    def __init__(self, channels_in: int, channels_out: int, stride: int, dilation: int, expansion: int) -> None:
         hidden = channels_in * expansion
         padding = dilation if stride == 1 else 0
         layers = [
@@ -91,11 +95,11 @@ class WideInvertedResidual(Residual):
 class MobileNetV2Backbone(nn.Sequential):
     """Image (B, 3, H, W) to features (B, 96, H / 16, W / 16); sides must be multiples of 16."""
 
-    TORCHVISION_WEIGHTS = "MobileNet_V2_Weights.IMAGENET1K_V1"
+    TORCHVISION_WEIGHTS: typing.ClassVar[str | None] = "MobileNet_V2_Weights.IMAGENET1K_V1"
     FINE_BLOCKS, MIDDLE_BLOCKS = 4, 7  # blocks after which the stride is 4 and 8
 
-    def __init__(self):
-        blocks = [nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1), nn.ReLU6(inplace=True))]
+    def __init__(self) -> None:
+        blocks: list[nn.Module] = [nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1), nn.ReLU6(inplace=True))]
         channels = 32
         for expansion, channels_out, count, stride in STAGES:
             for index in range(count):
@@ -103,8 +107,8 @@ class MobileNetV2Backbone(nn.Sequential):
                 channels = channels_out
         super().__init__(*blocks)
 
-    def pyramid(self, image_bgr):
-        """The features with those on the way: (B, 24, H / 4, W / 4), (B, 32, H / 8, W / 8), (B, 96, H / 16, W / 16)."""
+    def pyramid(self, image_bgr: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Features of three strides: (B, 24, H / 4, W / 4), (B, 32, H / 8, W / 8) and (B, 96, H / 16, W / 16)."""
         x, on_the_way = image_bgr, []
         for number, block in enumerate(self, start=1):
             x = block(x)
@@ -112,8 +116,8 @@ class MobileNetV2Backbone(nn.Sequential):
                 on_the_way.append(x)
         return *on_the_way, x
 
-    def imagenet_state(self, state):
-        """Return torchvision's weights in the names here: convolutions for BGR, with their norms folded in."""
+    def imagenet_state(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return torchvision's weights as a state of this backbone: convolutions for BGR with folded norms."""
         norms = {}
         for name in sorted(state, key=_by_number):  # files do not keep the layers' order
             folder, _, number = name.removesuffix(".weight").rpartition(".")
@@ -136,11 +140,13 @@ class MobileNetV2Backbone(nn.Sequential):
 class WideMobileNetV2(nn.Module):
     """Image (B, 3, H, W) to a list of eight features: stem (44 channels, stride 2), then a map for each stage.
 
-    Stages have 22, 33, 44 (stride 8), 89, 134, 224 and 448 channels; width is 1.4 times the usual, cut to whole
-    channels. An image of 127 pixels gives 15 cells at stride 8, one of 255 pixels 31.
+    Stages have 22, 33, 44 (stride 8), 89, 134, 224 and 448 channels: 1.4 times the usual width, rounded down. An image
+    of 127 pixels gives 15 cells at stride 8, one of 255 pixels 31.
     """
 
-    def __init__(self):
+    TORCHVISION_WEIGHTS: typing.ClassVar[str | None] = None
+
+    def __init__(self) -> None:
         super().__init__()
         self.layer0 = ConvNorm(3, WIDE_STEM, 3, 2, relu=nn.ReLU6)
         channels = WIDE_STEM
@@ -150,16 +156,16 @@ class WideMobileNetV2(nn.Module):
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
             channels = channels_out
 
-    def forward(self, image_bgr):
+    def forward(self, image_bgr: torch.Tensor) -> list[torch.Tensor]:
         features = [image_bgr]
         for stage in self.children():
             features.append(stage(features[-1]))
         return features[1:]
 
-    def imagenet_state(self, state):
-        """Return the authors' ImageNet weights in the names here."""
+    def imagenet_state(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the authors' ImageNet weights as a state of this backbone."""
         return rename_imagenet(state, wide_mobilenet_keys)
 
 
-def _by_number(name):
+def _by_number(name: str) -> list[tuple[bool, int | str]]:
     return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in name.split(".")]

@@ -11,7 +11,7 @@ import torch
 from siam_tracker_ros.geometry import xywh_to_xyxy
 
 
-def prroi_pool(features, boxes_xywh, bins, stride=1):
+def prroi_pool(features: torch.Tensor, boxes_xywh: torch.Tensor, bins: int, stride: float = 1) -> torch.Tensor:
     """Pool each sample's features inside its own box.
 
     Features are nodes of a bilinear surface, node i of a row at coordinate i, and zero outside the map.
@@ -19,7 +19,7 @@ def prroi_pool(features, boxes_xywh, bins, stride=1):
     Args:
         features: (N, C, H, W).
         boxes_xywh: (N, 4) in pixels of the image, of the features' type.
-        bins: along each side of the box.
+        bins: number of bins along each side of the box.
         stride: pixels from one feature to the next.
 
     Returns:
@@ -34,16 +34,16 @@ def prroi_pool(features, boxes_xywh, bins, stride=1):
     return sums * (has_area / torch.where(has_area, area, 1))[:, None, None, None]
 
 
-def _hat_integrals(start, end, bins, nodes):
+def _hat_integrals(start: torch.Tensor, end: torch.Tensor, bins: int, nodes: int) -> torch.Tensor:
     """Integral over each bin of [start, end] of each node's hat function max(0, 1 - |t - node|): (N, bins, nodes)."""
     width = (end - start).clamp(min=0) / bins
     edges = start[:, None] + width[:, None] * torch.arange(bins + 1, dtype=start.dtype, device=start.device)
     offsets = edges[:, :, None] - torch.arange(nodes, dtype=start.dtype, device=start.device)  # (N, bins + 1, nodes)
     rising, falling = offsets.clamp(-1, 0), offsets.clamp(0, 1)
-    # On either slope the integral is the length of the piece times the height at its middle.
+    # On either slope, the integral is the length of the piece times the height at its middle.
     return _piece(rising, 1) + _piece(falling, -1)
 
 
-def _piece(clamped, slope):
+def _piece(clamped: torch.Tensor, slope: int) -> torch.Tensor:
     first, last = clamped[:, :-1], clamped[:, 1:]
     return (last - first) * (1 + slope * (first + last) / 2)

@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """ResNet-50 as the Siamese trackers changed it: stride 8, dilated last stages (SiamRPN++, Li et al. 2019, section 3.2).
 
-It differs from the usual one in that the first convolution and every strided 3x3 are not padded, the shortcuts of the
+Differences from the usual ResNet-50: the first convolution and every strided 3x3 are not padded, the shortcuts of the
 later stages are 3x3, and the first block of a dilated stage has half the dilation of the others.
 """
+
+import typing
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 
+from siam_tracker_ros.layers.backbone import KeyRules, rename_imagenet
 from siam_tracker_ros.layers.blocks import ConvNorm
-from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB, rename_imagenet
+from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 
 STAGES = (  # channels inside a block, blocks, stride of the first block, dilation
     (64, 3, 1, 1),
@@ -35,7 +39,7 @@ BLOCK_KEYS = tuple(
 )
 
 
-def backbone_keys(official, own="backbone"):
+def backbone_keys(official: str, own: str = "backbone") -> KeyRules:
     """Renaming rules for the backbone that checkpoints call `official`."""
     prefix = official.replace(".", r"\.")
     return (
@@ -49,13 +53,15 @@ def backbone_keys(official, own="backbone"):
 class Bottleneck(nn.Module):
     """Reduce 1x1, filter 3x3, expand 1x1, and a shortcut."""
 
-    def __init__(self, channels_in, channels, stride=1, dilation=1, shortcut_kernel=None):
+    def __init__(
+        self, channels_in: int, channels: int, stride: int = 1, dilation: int = 1, shortcut_kernel: int | None = None
+    ) -> None:
         super().__init__()
         padding = dilation if stride == 1 else 0
         self.reduce = ConvNorm(channels_in, channels)
         self.spatial = ConvNorm(channels, channels, 3, stride, padding, dilation)
         self.expand = ConvNorm(channels, channels * EXPANSION, relu=None)
-        self.shortcut = nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
         if shortcut_kernel:
             padding = padding if shortcut_kernel > 1 else 0
             dilation = dilation if shortcut_kernel > 1 else 1
@@ -64,12 +70,12 @@ class Bottleneck(nn.Module):
             )
         self.relu = nn.ReLU(inplace=True)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.relu(self.expand(self.spatial(self.reduce(x))) + self.shortcut(x))
 
 
-def make_stage(channels_in, channels, blocks, stride=1, dilation=1):
-    """A stage of bottlenecks; stage one has a 1x1 shortcut, the others have 3x3 ones."""
+def make_stage(channels_in: int, channels: int, blocks: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """A stage of bottlenecks; the shortcut of the first stage is 1x1, those of the others are 3x3."""
     first = Bottleneck(channels_in, channels, stride, max(1, dilation // 2), 1 if channels == STAGES[0][0] else 3)
     rest = [Bottleneck(channels * EXPANSION, channels, 1, dilation) for _ in range(blocks - 1)]
     return nn.Sequential(first, *rest)
@@ -82,9 +88,12 @@ class ResNet50(nn.Module):
     15, 15 and 15 cells, one of 255 pixels 125, 63, 31, 31 and 31.
     """
 
-    TORCHVISION_WEIGHTS = "ResNet50_Weights.IMAGENET1K_V1"
+    TORCHVISION_WEIGHTS: typing.ClassVar[str | None] = "ResNet50_Weights.IMAGENET1K_V1"
 
-    def __init__(self, stages=4):
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+
+    def __init__(self, stages: int = 4) -> None:
         super().__init__()
         self.stem = ConvNorm(3, 64, 7, 2)
         self.pool = nn.MaxPool2d(3, 2, 1)
@@ -94,7 +103,7 @@ class ResNet50(nn.Module):
             channels_in = channels * EXPANSION
         self.stages = stages
 
-    def forward(self, image_bgr):
+    def forward(self, image_bgr: torch.Tensor) -> list[torch.Tensor]:
         features = [self.stem(image_bgr)]
         x = self.pool(features[0])
         for number in range(1, self.stages + 1):
@@ -102,25 +111,25 @@ class ResNet50(nn.Module):
             features.append(x)
         return features
 
-    def imagenet_state(self, state):
-        """Return ImageNet weights, in torchvision's or the authors' names, in the names here.
+    def imagenet_state(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return ImageNet weights, in torchvision's or the authors' names, as a state of this backbone.
 
-        Torchvision's network takes other inputs. Its first layer is put right: the same image gives the same features
-        as far as padding and dilation are the same.
+        Torchvision's network takes other inputs, so its first layer is adapted: apart from padding and dilation, the
+        same image gives the same features.
         """
         if _is_torchvisions(state):
             state = {**state, **_for_raw_bgr(state)}
         return rename_imagenet(state, backbone_keys)
 
 
-def _is_torchvisions(state):
-    """The authors' files have 3 x 3 shortcuts and are fed as the trackers are; torchvision's have 1 x 1 ones."""
+def _is_torchvisions(state: Mapping[str, torch.Tensor]) -> bool:
+    """True for torchvision's weights: their shortcuts are 1 x 1, those of the authors' files are 3 x 3."""
     shortcut = state.get("layer2.0.downsample.0.weight")
     return shortcut is not None and shortcut.shape[2:] == (1, 1)
 
 
-def _for_raw_bgr(state):
-    """The first layer for BGR in 0..255, exactly as it answers to normalized RGB; it is not padded."""
+def _for_raw_bgr(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The first layer for BGR in 0..255, equal to the given one for normalized RGB; it is not padded."""
     kernel, mean, std = state["conv1.weight"], torch.tensor(IMAGENET_MEAN_RGB), torch.tensor(IMAGENET_STD_RGB)
     kernel = kernel / std[:, None, None]
     constant = (kernel * mean[:, None, None]).sum((1, 2, 3))

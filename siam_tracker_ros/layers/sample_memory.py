@@ -1,41 +1,42 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The samples that a correlation filter is learned from, with their weights (DiMP, Bhat et al. 2019)."""
+"""Samples that a correlation filter is learned from, with their weights (DiMP, Bhat et al. 2019)."""
 
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SampleMemory:
-    """Samples of one target, a value: `insert` returns another one, which shares the samples that stay.
+    """Samples of one target, a value: `insert` returns another memory, which shares the samples that stay.
 
     Attributes:
         features: N tensors (1, C, H, W).
         boxes_xywh: N tensors (1, 4), the target in each sample.
         weights: float64 (N,), of sum 1.
         capacity: maximum of N.
-        newest: index of the sample that was inserted last; None before the first one.
+        newest: index of the sample that was inserted last; None before the first `insert`.
     """
 
     features: tuple[torch.Tensor, ...]
     boxes_xywh: tuple[torch.Tensor, ...]
-    weights: np.ndarray
+    weights: npt.NDArray[np.float64]
     capacity: int
     newest: int | None = None
 
     @classmethod
     def of(cls, features: torch.Tensor, boxes_xywh: torch.Tensor, capacity: int) -> "SampleMemory":
-        """Return the memory of first samples (N, C, H, W) with boxes (N, 4), which all count the same."""
+        """Return a memory of first samples (N, C, H, W) with boxes (N, 4) and equal weights."""
         count = len(features)
         return cls(features.split(1), boxes_xywh.split(1), np.full(count, 1 / count), capacity)
 
     def insert(self, feature: torch.Tensor, box_xywh: torch.Tensor, learning_rate: float) -> "SampleMemory":
-        """Return the memory with one more sample, in a full memory in place of the one that weighs least.
+        """Return the memory with one more sample, which replaces the one of least weight if the memory is full.
 
-        The newest sample outweighs the one before by 1 / (1 - learning_rate), so that old ones fade.
+        The weight of the new sample is that of the newest one divided by 1 - learning_rate, so that old samples fade.
 
         Args:
             feature: (1, C, H, W).

@@ -15,13 +15,12 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
-from siam_tracker_ros.core.crop import mean_bgr
+from siam_tracker_ros.core.crop import TEMPLATE_SIDE, mean_bgr
 from siam_tracker_ros.core.response import context_side
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
 from siam_tracker_ros.settings import setting
 
 PREPARED_SIDE = 511
-TEMPLATE_SIDE = 127
 BLUR_SIDES = np.arange(5, 46, 2)
 
 # Principal components of ImageNet's colours in 0..255, rows are red, green and blue (Krizhevsky et al. 2012).

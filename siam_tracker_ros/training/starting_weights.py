@@ -36,7 +36,7 @@ def start_backbone(network: Network, source: str) -> None:
     if source == NONE:
         return
     if str(source).endswith(".onnx"):
-        load_backbone_onnx(network.backbone, source)
+        load_backbone_onnx(network.get_submodule("backbone"), source)
         return
     state = _torchvision_state(network) if source == TORCHVISION else read_weights(source)
     for module, own in network.imagenet_states({name: _tensor(value) for name, value in state.items()}):

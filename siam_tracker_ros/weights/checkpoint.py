@@ -1,13 +1,15 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and writes weights. Every mismatch fails loudly: how many keys, and the first of them."""
+"""Reads and writes weights. Every mismatch is an error that says how many keys differ, and the first of them."""
 
 import contextlib
+import importlib
 import os
 import pathlib
 import pickle
 import re
 import struct
+import typing
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -22,11 +24,11 @@ from siam_tracker_ros.extras import require
 from siam_tracker_ros.weights.tensor_bundle import is_bundle, read_bundle
 
 FORMATS = ".pth, .pt, .model, .safetensors, .npz or a TensorFlow checkpoint"
-WRAPPERS = ("state_dict", "average")  # where training programs keep the weights inside of their checkpoints
+WRAPPERS = ("state_dict", "average")  # entries of training checkpoints that hold the weights
 
 
-def save_weights(network, path, dtype=torch.float16):
-    """Write a network's weights as safetensors of a float type; a file of that name is replaced in one go."""
+def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], dtype: torch.dtype = torch.float16) -> None:
+    """Write a network's weights as safetensors of a float type; an existing file is replaced atomically."""
     path = pathlib.Path(path)
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     state = {
@@ -35,15 +37,11 @@ def save_weights(network, path, dtype=torch.float16):
     write_atomic(path, safetensors.torch.save(state))
 
 
-def write_atomic(path, content):
-    """Write a file so that, whatever happens, there is the old one or the new one, whole.
-
-    Args:
-        path: pathlib.Path.
-        content: bytes.
+def write_atomic(path: pathlib.Path, content: bytes | memoryview) -> None:
+    """Write a file so that, whatever happens, the old one or the new one is there, complete.
 
     Raises:
-        OSError: it cannot be written, as on a full disk; the old one is as it was.
+        OSError: it cannot be written, as on a full disk; the old file is unchanged.
     """
     partial = path.with_name(path.name + ".partial")
     try:
@@ -57,19 +55,19 @@ def write_atomic(path, content):
     os.replace(partial, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the new name, too, is on the disk
+        os.fsync(folder)  # so that the new name, too, is on the disk
     finally:
         os.close(folder)
 
 
-def read_weights(path):
+def read_weights(path: str | os.PathLike[str]) -> dict[str, typing.Any]:
     """Read a weights file of any known format into a dictionary of name to tensor or array, names as in the file.
 
-    The content decides, not the file's name. A checkpoint that holds more than weights is unwrapped, and the prefix
-    `module.`, which data-parallel training leaves, is taken off. No code in a file is ever run.
+    The content decides on the format, not the file's name. A checkpoint that holds more than weights is unwrapped, and
+    the prefix `module.` of data-parallel training is removed. No code in a file is ever run.
 
     Raises:
-        WeightsError: no such file, another format, a damaged file, or one that holds Python code.
+        WeightsError: no such file, another format, a damaged file, or a file that holds Python code.
     """
     path = pathlib.Path(path)
     if is_bundle(path):
@@ -77,7 +75,7 @@ def read_weights(path):
     return unwrap(_read_file(path), f"weights file {path}")
 
 
-def _read_file(path):
+def _read_file(path: pathlib.Path) -> typing.Any:
     if not path.is_file():
         raise WeightsError(f"no weights file {path}; give the path of a {FORMATS}")
     if path.stat().st_size == 0:
@@ -88,24 +86,24 @@ def _read_file(path):
         return _read_zip(path)
     if head[8:9] == b"{":  # after the header's length
         return _read_safetensors(path)
-    if head[:1] == b"\x80":  # how a pickle of protocol 2 and later begins
+    if head[:1] == b"\x80":  # a pickle of protocol 2 or later
         return _read_torch(path)
     raise WeightsError(f"weights file {path} is none of {FORMATS}, or it is damaged; fetch it again")
 
 
-def _damaged(path, error):
+def _damaged(path: pathlib.Path, error: Exception) -> WeightsError:
     reason = str(error).split("\n")[0]
     return WeightsError(f"weights file {path} is damaged ({reason}); fetch it again")
 
 
-def _read_safetensors(path):
+def _read_safetensors(path: pathlib.Path) -> dict[str, torch.Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
 
 
-def _read_zip(path):
+def _read_zip(path: pathlib.Path) -> typing.Any:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -119,10 +117,10 @@ def _read_zip(path):
     raise WeightsError(f"weights file {path} is a zip file without weights in it; give the path of a {FORMATS}")
 
 
-def _read_torch(path):
+def _read_torch(path: pathlib.Path) -> typing.Any:
     try:
         with _plain_numbers_allowed(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of pickles that it did not write, and then refuses them
+            warnings.simplefilter("ignore")  # torch warns of pickles that it did not write, then refuses them
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
@@ -136,26 +134,27 @@ def _read_torch(path):
     return content
 
 
-def _plain_numbers_allowed():
-    """Numbers of NumPy, such as an accuracy, are no danger; torch before 2.5 cannot be told so and refuses them."""
+def _plain_numbers_allowed() -> contextlib.AbstractContextManager[None]:
+    """Allow NumPy numbers, such as an accuracy, which are safe; torch before 2.5 has no such list and refuses them."""
     if not hasattr(torch.serialization, "safe_globals"):
         return contextlib.nullcontext()
-    core = np.core if np.__version__.startswith("1.") else np._core
+    core = "core" if np.__version__.startswith("1.") else "_core"
+    multiarray = importlib.import_module(f"numpy.{core}.multiarray")
     scalars = (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)
     dtypes = {type(np.dtype(scalar)) for scalar in scalars}
-    names = [(core.multiarray.scalar, f"numpy.{folder}.multiarray.scalar") for folder in ("core", "_core")]
+    names = [(multiarray.scalar, f"numpy.{folder}.multiarray.scalar") for folder in ("core", "_core")]
     return torch.serialization.safe_globals([*names, np.dtype, *dtypes, *scalars])
 
 
-def unwrap(content, what):
-    """The weights in the content of a checkpoint: without what else training keeps there, and without `module.`.
+def unwrap(content: object, what: str) -> dict[str, typing.Any]:
+    """Return the weights in a checkpoint, without its other entries and without the prefix `module.`.
 
     Args:
-        content: what a checkpoint holds.
+        content: content of the checkpoint.
         what: name of the source, for the message.
 
     Raises:
-        WeightsError: the content is no mapping.
+        WeightsError: the content is not a mapping.
     """
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
@@ -165,16 +164,16 @@ def unwrap(content, what):
     return {name.removeprefix("module.") if isinstance(name, str) else name: value for name, value in content.items()}
 
 
-def load_weights(network, state, what):
-    """Load a mapping of tensors or arrays into a network, every key and shape matching.
+def load_weights(network: torch.nn.Module, state: Mapping[str, torch.Tensor | np.ndarray], what: str) -> None:
+    """Load a mapping of tensors or arrays into a network; every key and shape must match.
 
     Args:
-        network: torch module.
+        network: to load into.
         state: mapping of key to tensor or array of any float type; batch counters may be missing.
         what: name of the source, for the message.
 
     Raises:
-        WeightsError: keys missing, left over or of another shape; the network is unchanged.
+        WeightsError: keys missing, unexpected or of another shape; the network is unchanged.
     """
     expected = {name: value for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     given = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
@@ -207,13 +206,13 @@ def load_weights(network, state, what):
     network.load_state_dict({**network.state_dict(), **tensors})
 
 
-def load_backbone_onnx(backbone, path):
-    """Load the convolutions of an ONNX graph, in its order, into a MobileNetV2Backbone whose input is BGR.
+def load_backbone_onnx(backbone: torch.nn.Module, path: str | os.PathLike[str]) -> None:
+    """Load the convolutions of an ONNX graph, in the graph's order, into a MobileNetV2Backbone.
 
-    The graph's input is RGB, as is usual, so the first kernel's input channels are turned round.
+    The graph's input is RGB and the backbone's is BGR, so the input channels of the first kernel are reversed.
 
     Raises:
-        WeightsError: there is no such graph, or its convolutions are not the backbone's.
+        WeightsError: the graph cannot be read, or its convolutions are not the backbone's.
     """
     require("reading ONNX files", "onnx")
     import onnx
@@ -236,5 +235,5 @@ def load_backbone_onnx(backbone, path):
     with torch.no_grad():
         for index, (conv, (weight, bias)) in enumerate(zip(convolutions, given)):
             weight = weight[:, ::-1] if index == 0 else weight
-            conv.weight.copy_(torch.from_numpy(np.array(weight)))
-            conv.bias.copy_(torch.from_numpy(np.array(bias)))
+            for parameter, array in zip(conv.parameters(), (weight, bias)):
+                parameter.copy_(torch.from_numpy(np.array(array)))

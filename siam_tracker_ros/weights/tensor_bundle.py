@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads a TensorFlow checkpoint, a "tensor bundle", without TensorFlow.
 
-A bundle is two kinds of files: `NAME.index`, a LevelDB table that tells of each tensor its type, its shape, where it
-lies and its checksum; and `NAME.data-00000-of-00001` (or several such shards) with the values, little-endian. Every
-checksum is checked.
+A bundle is two kinds of files: `NAME.index`, a LevelDB table with the type, shape, place and checksum of each tensor;
+and `NAME.data-00000-of-00001` (or several such shards) with the values, little-endian. Every checksum is verified.
 """
 
 import dataclasses
 import functools
 import math
+import os
 import pathlib
 import re
+import typing
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -23,26 +25,28 @@ _MAGIC = bytes.fromhex("57fb808b247547db")
 _TRAILER = 5  # bytes after a block: compression, checksum
 _HEADER = ""  # the key of the bundle's own entry
 _TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "u1", 5: "<i2", 6: "i1", 9: "<i8", 10: "?", 17: "<u2", 19: "<f2"}
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # how protocol buffers store a field
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # kinds of fields of protocol buffers
+
+Handle = tuple[int, int]  # offset and size of a block in bytes
 
 
-def is_bundle(path):
-    """Whether a path names a part of a bundle (.index, .meta, .data-...), or is what its parts' names begin with."""
+def is_bundle(path: str | os.PathLike[str]) -> bool:
+    """True if a path names a file of a bundle (.index, .meta, .data-...), or the prefix of its files."""
     path = pathlib.Path(path)
     return bool(_PART.search(path.name)) or (not path.is_file() and _index_path(path).is_file())
 
 
-def read_bundle(path):
+def read_bundle(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Read all tensors of a bundle.
 
     Args:
-        path: of any of its files, or what their names begin with (`model.ckpt` for `model.ckpt.index`).
+        path: any of its files, or the prefix of their names (`model.ckpt` for `model.ckpt.index`).
 
     Returns:
         Mapping of name to array.
 
     Raises:
-        WeightsError: a file missing, cut short or damaged, or a tensor of a type that is no number.
+        WeightsError: a file is missing, cut short or damaged, or a tensor does not hold numbers.
     """
     index_path = _index_path(path)
     table = _read_table(index_path, _read_file(index_path))
@@ -62,12 +66,12 @@ def read_bundle(path):
     return {name: _read_tensor(name, entry, *shards[entry.shard]) for name, entry in entries.items()}
 
 
-def _index_path(path):
+def _index_path(path: str | os.PathLike[str]) -> pathlib.Path:
     path = pathlib.Path(path)
     return path.with_name(_PART.sub("", path.name) + ".index")
 
 
-def _read_file(path):
+def _read_file(path: pathlib.Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
@@ -79,10 +83,10 @@ def _read_file(path):
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
-    """What the index tells of a tensor."""
+    """A tensor in the index."""
 
     type: int
-    shape: tuple
+    shape: tuple[int, ...]
     shard: int
     offset: int
     size: int
@@ -90,7 +94,7 @@ class _Entry:
     sliced: bool
 
     @classmethod
-    def parse(cls, message):
+    def parse(cls, message: bytes) -> "_Entry":
         fields = dict(_fields(message))
         shape = tuple(dict(_fields(size)).get(1, 0) for key, size in _fields(fields.get(2, b"")) if key == 2)
         return cls(
@@ -98,7 +102,7 @@ class _Entry:
         )
 
 
-def _read_tensor(name, entry, path, data):
+def _read_tensor(name: str, entry: _Entry, path: pathlib.Path, data: np.ndarray) -> np.ndarray:
     if entry.type not in _TYPES or entry.sliced:
         kind = "is stored in slices" if entry.sliced else f"has TensorFlow's type number {entry.type}"
         raise WeightsError(f"{path}: tensor {name} {kind}, expected whole tensors of numbers")
@@ -115,30 +119,30 @@ def _read_tensor(name, entry, path, data):
     return raw.copy().view(dtype).reshape(entry.shape)
 
 
-def _read_table(path, content):
-    """All keys and values of a LevelDB table: str to bytes."""
+def _read_table(path: pathlib.Path, content: bytes) -> dict[str, bytes]:
+    """All keys and values of a LevelDB table."""
     if content[-len(_MAGIC) :] != _MAGIC or len(content) < _FOOTER:
         raise WeightsError(f"{path} is cut short, or not the index of a TensorFlow checkpoint; fetch it again")
     try:
         footer = content[-_FOOTER:]
         metadata, start = _handle(footer, 0)
         index, _ = _handle(footer, start)
-        list(_block(path, content, metadata))  # holds nothing of use, but damage is damage
+        list(_block(path, content, metadata))  # nothing of use in it, but its checksum is verified
         blocks = [_handle(value, 0)[0] for _, value in _block(path, content, index)]
         return {key.decode(): value for block in blocks for key, value in _block(path, content, block)}
     except (IndexError, ValueError) as error:
         raise WeightsError(f"{path} is damaged; fetch it again") from error
 
 
-def _handle(content, start):
-    """Offset and size of a block, and where the handle ends."""
+def _handle(content: bytes, start: int) -> tuple[Handle, int]:
+    """The handle at a position, and the position after it."""
     offset, start = _varint(content, start)
     size, start = _varint(content, start)
     return (offset, size), start
 
 
-def _block(path, content, handle):
-    """Check a block of a table and give its keys and values; a key leaves out what it shares with the one before."""
+def _block(path: pathlib.Path, content: bytes, handle: Handle) -> Iterator[tuple[bytes, bytes]]:
+    """Check a block of a table and yield its keys and values; a key is stored without its prefix of the one before."""
     offset, size = handle
     block = content[offset : offset + size + _TRAILER]
     compression, checksum = block[size], int.from_bytes(block[size + 1 :], "little")
@@ -162,8 +166,8 @@ def _block(path, content, handle):
         position += length
 
 
-def _varint(content, position):
-    """A number in base 128, lowest digit first, and where it ends."""
+def _varint(content: Sequence[int], position: int) -> tuple[int, int]:
+    """The number in base 128, lowest digit first, at a position, and the position after it."""
     value = shift = 0
     while True:
         byte = content[position]
@@ -173,9 +177,10 @@ def _varint(content, position):
             return value, position
 
 
-def _fields(message):
+def _fields(message: bytes) -> Iterator[tuple[int, typing.Any]]:
     """Field numbers and values, int or bytes, of a message of protocol buffers."""
     position = 0
+    value: int | bytes
     while position < len(message):
         tag, position = _varint(message, position)
         kind = tag & 7
@@ -192,16 +197,17 @@ def _fields(message):
         yield tag >> 3, value
 
 
-def _masked(checksum):
-    """A checksum as LevelDB stores it, so that a checksum of data that holds checksums stays good."""
+def _masked(checksum: int) -> int:
+    """A checksum as LevelDB stores it, since a plain one is weak for data that holds checksums."""
     return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def crc32c(data):
+def crc32c(data: bytes | np.ndarray) -> int:
     """Castagnoli checksum (CRC-32C) of bytes or of a uint8 array.
 
-    The remainder of a message is linear in it, so it is taken of all pairs of neighbouring 4-byte words at once, then
-    of all pairs of pairs: a few vector operations a level instead of a step a byte. Zeros in front change nothing.
+    The remainder of a message is linear in it, so it is computed for all pairs of neighbouring 4-byte words at once,
+    then for all pairs of pairs: a few vector operations per level instead of one step per byte. Zeros in front change
+    nothing.
     """
     data = np.frombuffer(data, np.uint8)
     words = np.concatenate([np.zeros(-len(data) % 4, np.uint8), data]).view("<u4")
@@ -219,15 +225,15 @@ def crc32c(data):
     return int(~np.bitwise_xor.reduce(np.concatenate([remainder, start])) & np.uint32(0xFFFFFFFF))
 
 
-def _append_zeros(remainders, level):
-    """Remainders (N,) once 2**level zero bytes follow."""
+def _append_zeros(remainders: np.ndarray, level: int) -> np.ndarray:
+    """Remainders (N,) of the messages with 2**level zero bytes appended."""
     low, high = _append_tables(level)
     return low[remainders & 0xFFFF] ^ high[remainders >> 16]
 
 
 @functools.cache
-def _append_tables(level):
-    """What `_append_zeros` does to the lower and to the upper half of a remainder: two tables (65536,)."""
+def _append_tables(level: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tables (65536,) of `_append_zeros` for the lower and the upper half of a remainder."""
     bits = np.left_shift(np.uint32(1), np.arange(32, dtype=np.uint32))
     if level:
         bits = _append_zeros(_append_zeros(bits, level - 1), level - 1)
@@ -240,4 +246,4 @@ def _append_tables(level):
         for bit in half:
             table = np.concatenate([table, table ^ bit])
         tables.append(table)
-    return tables
+    return tables[0], tables[1]

@@ -10,6 +10,7 @@ from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
 from siam_tracker_ros.core.session import TargetSession
 from siam_tracker_ros.errors import InvalidInputError, NotInitializedError
 from siam_tracker_ros.executors.device import prepare_for_inference
+from siam_tracker_ros.executors.executor import TorchExecutor
 from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.layers.blocks import DepthwiseConv
 from siam_tracker_ros.methods.lite.network import LiteNetwork, Response, box_cover
@@ -18,6 +19,8 @@ from siam_tracker_ros.methods.lite.tracker import LiteSettings, LiteTracker
 
 class PointingNetwork:
     """Answers with one confident cell, a box of a given size and a mask of that box, whatever it is shown."""
+
+    executor = TorchExecutor()
 
     def __init__(self, row, column, size=0.25, second=None):
         self.classification = torch.full((1, 1, 16, 16), -9.0)

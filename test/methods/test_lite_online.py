@@ -155,7 +155,7 @@ def test_one_tracker_can_follow_two_targets_in_turns(network):
 def test_the_filter_peaks_on_the_targets_cell(network, column):
     tracker = started(network)
     left = 60 + 6 * (column - 7.5)  # a cell is 6 pixels
-    view = tracker.look(frame((round(left), 40, RED)), tracker._target.siamese)
+    view = tracker.siamese.look(frame((round(left), 40, RED)), tracker._target.siamese)
     online = online_score(tracker._target.whitening(view.response.features), tracker._target.kernel)
     assert online.shape == (16, 16) and online.min() >= 0 and 0.3 < online.max() <= 1
     assert abs(online.sum(0).argmax() - column) <= 1 and online.sum(1).argmax() in (7, 8)

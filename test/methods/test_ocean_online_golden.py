@@ -14,7 +14,6 @@ from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.layers.filter_optimizer import correlate
 from siam_tracker_ros.layers.sample_memory import SampleMemory
-from siam_tracker_ros.methods.ocean.tracker import OceanTracker
 from siam_tracker_ros.methods.ocean_online import tracker as ocean_online
 from siam_tracker_ros.methods.ocean_online.network import OceanOnlineNetwork
 from siam_tracker_ros.methods.ocean_online.samples import Draws
@@ -53,7 +52,7 @@ def start(preset, double):
     tracker = OceanOnlineTracker(network(double), OceanOnlineSettings(**METHODS[0].presets[preset]))
     first = first_target(double)
     features, boxes_in_patch, _ = first.memory.samples()
-    siamese = OceanTracker._start(tracker, frames[0], cxcywh_to_xywh(np.float64(boxes[0])))
+    siamese = tracker.siamese._start(frames[0], cxcywh_to_xywh(np.float64(boxes[0])))
     tracker._target = dataclasses.replace(first, siamese=siamese, memory=SampleMemory(features, boxes_in_patch, 250))
     return tracker
 

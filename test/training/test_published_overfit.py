@@ -14,6 +14,7 @@ from quick_networks import CELLS, QUICK, SEARCH_SIDE, WIDTH, Remembering, quick,
 from torch import nn
 from torch.nn import functional
 
+from siam_tracker_ros.core.crop import TEMPLATE_SIDE
 from siam_tracker_ros.core.mask_shape import full_frame, warp_mask
 from siam_tracker_ros.core.response import hann_window
 from siam_tracker_ros.geometry import cxcywh_to_xywh, iou_xywh, ltrb_to_cxcywh
@@ -37,7 +38,7 @@ from siam_tracker_ros.methods.siammask.training import (
 )
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.proposals import decode_proposals
-from siam_tracker_ros.training.augmentation import TEMPLATE_SIDE, Augmentation
+from siam_tracker_ros.training.augmentation import Augmentation
 from siam_tracker_ros.training.batches import PublishedBatches
 from siam_tracker_ros.training.published import PublishedCurriculum, PublishedLearner
 from siam_tracker_ros.training.schedules import Schedule

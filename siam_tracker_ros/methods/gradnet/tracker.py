@@ -2,46 +2,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """GradNet: two templates, one that never changes and one that gradients of the tracking loss adapt every few frames.
 
-The rules are those of the authors' released tracker, which has more of them than the paper: the template that never
-changes decides the scale and most of the position, and four rules beside the paper guard against losing the target.
+The rules are those of the authors' released tracker, which has more than the paper: the template that never changes
+determines the scale and most of the position, and four further rules guard against losing the target.
 """
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
 import torch
 
-from siam_tracker_ros.core.crop import crop_context, crops_to_tensor, mean_bgr
+from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, crops_to_tensor, mean_bgr
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.core.response import context_side, hann_window, peak_ratio
+from siam_tracker_ros.core.response import context_side, hann_window, peak_cell, peak_ratio
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
-from siam_tracker_ros.methods.gradnet.network import (
-    SCORE_CELLS,
-    SEARCH_SIDE,
-    STRIDE,
-    TEMPLATE_SIDE,
-    GradNetNetwork,
-    correlate,
-)
+from siam_tracker_ros.methods.gradnet.network import SCORE_CELLS, STRIDE, GradNetNetwork, correlate
 from siam_tracker_ros.settings import setting
 
-UPSAMPLING = 16  # times, of the response
+UPSAMPLING = 16  # factor, of the response
 RESPONSE_SIDE = SCORE_CELLS * UPSAMPLING
-SIDE_LIMITS = np.array([0.2, 5.0])  # of the search region, times its first side
-SIZE_LIMITS = 1e-6, 1e6  # pixels; only keeps the target's size finite
-MIDDLE = 1  # the scale of three that changes nothing
+SIDE_LIMITS = np.array([0.2, 5.0])  # of the search region, relative to its first side
+SIZE_LIMITS = 1e-6, 1e6  # pixels; they keep the target's size finite
+MIDDLE = 1  # index of the scale that changes nothing
 
 UPDATE_INTERVAL = 5  # frames
-UPDATE_RATE = 0.6  # how much of the adapted hidden features is kept
+UPDATE_RATE = 0.6  # weight of the new hidden features in the moving average
 KEPT_SAMPLES = 5
-USUAL_FRAMES = 5  # whose mean peak is the usual one
+USUAL_FRAMES = 5  # first frames, whose mean peak is the usual one
 RELIABLE_PEAK = 0.5  # of the usual one
 RETRY_PEAK = 0.4  # of the usual one; below it the template is adapted at once
-RETRY_FRAMES = 10  # as long as the video is not older
+RETRY_FRAMES = 10  # first frames, in which that happens
 RETRY_RATE = 0.7
-FREE_FRAME = 9  # frames after the last reliable one, the window is left out
+FREE_FRAME = 9  # frames after the last reliable one, the window is not applied
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +46,7 @@ class GradNetSettings:
         0.97, "Factor on the peaks of the two scales that change the size; 1 switches the penalty off.", 0, 1
     )
     window_influence: float = setting(0.25, "Weight of the cosine window in the response.", 0, 1)
-    lr: float = setting(0.59, "How much of a new scale is taken over; position is taken over whole.", 0, 1)
+    lr: float = setting(0.59, "Share of a new scale that is taken over; the position is taken over whole.", 0, 1)
     scale_step: float = setting(1.04, "Ratio of neighbouring scales of the pyramid.", 1, 1.5)
     gradient_influence: float = setting(
         0.15, "Weight of the adapted template's response against the fixed one's.", 0, 1
@@ -61,7 +55,7 @@ class GradNetSettings:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Place:
-    """Where the target is: centre and size, float64 (2,), and the side of the search region, all in pixels."""
+    """Centre and size of a target, float64 (2,), and side of the search region, all in pixels."""
 
     center_xy: np.ndarray
     size_wh: np.ndarray
@@ -70,7 +64,7 @@ class Place:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sample:
-    """A search region with the target in its middle, uint8 (255, 255, 3), its frame's number and peak."""
+    """A search region with the target in its middle, uint8 (255, 255, 3), and the number and peak of its frame."""
 
     crop: np.ndarray
     frame: int
@@ -82,17 +76,17 @@ class GradNetTarget:
     """A target's state.
 
     Attributes:
-        place: where it was last; unlike the box that is reported, not rounded.
-        first_side: of the search region in pixels.
+        place: its last place; unlike the box in the result, not rounded.
+        first_side: first side of the search region in pixels.
         fill_bgr: (3,), mean colour of the first frame.
         fixed_template, adapted_template: (1, 256, 6, 6).
         hidden: (1, 256, 12, 12), hidden features of the adapted template, a moving average.
-        first_peak: of the fixed template's response in the frame that it was cut from.
+        first_peak: peak of the fixed template's response in its own frame.
         frame: number of frames since then.
-        early_peaks: those of the first USUAL_FRAMES frames.
+        early_peaks: peaks of the first USUAL_FRAMES frames.
         samples: the last reliable ones, at least one.
-        window_was_left_out: which happens once.
-        look_in_middle: whether the next frame also searches the middle of the image.
+        window_was_left_out: whether the window has been left out, which happens once.
+        look_in_middle: whether the middle of the next frame is searched as well.
     """
 
     place: Place
@@ -103,8 +97,8 @@ class GradNetTarget:
     hidden: torch.Tensor
     first_peak: float
     frame: int = 0
-    early_peaks: tuple = ()
-    samples: tuple = ()
+    early_peaks: tuple[float, ...] = ()
+    samples: tuple[Sample, ...] = ()
     window_was_left_out: bool = False
     look_in_middle: bool = False
 
@@ -117,32 +111,34 @@ class Scores:
     adapted: np.ndarray
 
     @property
-    def peak(self):
+    def peak(self) -> float:
         """The highest score of the fixed template."""
         return float(self.fixed.max())
 
 
-class GradNetTracker(Tracker):
+class GradNetTracker(Tracker[GradNetTarget]):
     """Runs a GradNetNetwork that is ready for inference; see `create_tracker`.
 
-    The raw score is a correlation without bounds. The score reported is the frame's peak divided by the peak that the
-    target gave in its own first frame, cut to 0..1: how much of the target's first look is found again. It is no
-    probability. The second peak is compared above the lowest score, since a correlation has no natural zero.
+    The raw score is a correlation without bounds. The score of a result is the peak of the frame divided by the peak of
+    the first frame, cut to 0..1: the similarity to the target's first appearance. It is not a probability. The peak
+    ratio is of scores above the lowest one, since a correlation has no natural zero.
 
-    The box is rounded to whole pixels, as the authors' tracker does.
+    The box is rounded to whole pixels, as in the authors' tracker.
     """
 
     settings_class = GradNetSettings
     target_class = GradNetTarget
+    network: GradNetNetwork
+    settings: GradNetSettings
 
-    def __init__(self, network, settings):
+    def __init__(self, network: GradNetNetwork, settings: GradNetSettings) -> None:
         super().__init__(network, settings)
         self._scales = np.array([1 / settings.scale_step, 1.0, settings.scale_step])
         window = hann_window(RESPONSE_SIDE)
         self._window = window / window.sum()  # (272, 272)
 
     @torch.no_grad()
-    def _start(self, image_bgr, box_xywh):
+    def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> GradNetTarget:
         box = xywh_to_cxcywh(box_xywh)
         fill_bgr = mean_bgr(image_bgr)
         side = context_side(*box[2:])
@@ -155,7 +151,7 @@ class GradNetTracker(Tracker):
         fixed_template = self.network.encode_search(template_image)
         search = self._encode(sample.crop[None])
         _, hidden = self.network.adapt(self.network.encode_hidden(template_image), search)
-        adapted_template, newest = self.network.adapt(hidden, search)  # the regular update, which frame 0 has too
+        adapted_template, newest = self.network.adapt(hidden, search)  # the regular update, also in frame 0
         return GradNetTarget(
             place=place,
             first_side=place.side,
@@ -168,7 +164,7 @@ class GradNetTracker(Tracker):
         )
 
     @torch.no_grad()
-    def _step(self, image_bgr, target):
+    def _step(self, image_bgr: np.ndarray, target: GradNetTarget) -> tuple[GradNetTarget, TrackResult]:
         frame = target.frame + 1
         free = not target.window_was_left_out and frame - target.samples[-1].frame == FREE_FRAME
         window_influence = 0.0 if free else self.settings.window_influence
@@ -186,7 +182,7 @@ class GradNetTracker(Tracker):
         early_peaks = (*target.early_peaks, scores.peak)[:USUAL_FRAMES]
         usual_peak = float(np.mean(early_peaks)) if len(early_peaks) == USUAL_FRAMES else 0.0
         samples, template, hidden = target.samples, target.adapted_template, target.hidden
-        reliable = scores.peak >= min(RELIABLE_PEAK * usual_peak, np.mean([sample.peak for sample in samples]))
+        reliable = scores.peak >= min(RELIABLE_PEAK * usual_peak, float(np.mean([sample.peak for sample in samples])))
         retry = not reliable and frame < RETRY_FRAMES and scores.peak < RETRY_PEAK * usual_peak
         regular = frame % UPDATE_INTERVAL == 0
         if reliable:
@@ -214,17 +210,19 @@ class GradNetTracker(Tracker):
         score = float(np.clip(found_again, 0, 1))
         return target, TrackResult(box, score, peak_ratio=ratio, updated=retry or regular)
 
-    def _score_scales(self, image_bgr, center_xy, target):
+    def _score_scales(self, image_bgr: np.ndarray, center_xy: np.ndarray, target: GradNetTarget) -> Scores:
         """Scores of the search regions around a centre at the three scales."""
         crops = _crop_pyramid(image_bgr, center_xy, target.place.side * self._scales, target.fill_bgr)
         templates = torch.cat([target.fixed_template, target.adapted_template])
         scores = correlate(self._encode(crops), templates).cpu().numpy()
         return Scores(scores[:, 0], scores[MIDDLE, 1])
 
-    def _move(self, target, place, scores, window_influence):
-        """The place where the scores around another one peak, and the ratio of the two highest peaks.
+    def _move(
+        self, target: GradNetTarget, place: Place, scores: Scores, window_influence: float
+    ) -> tuple[Place, float]:
+        """The place of the peak of scores around another place, and the ratio of the two highest peaks.
 
-        The scales are those of the target's last place.
+        The scales are relative to the target's last place.
         """
         settings = self.settings
         penalty_k = np.array([settings.penalty_k, 1, settings.penalty_k])
@@ -233,7 +231,7 @@ class GradNetTracker(Tracker):
         response = (1 - settings.gradient_influence) * _normalize(responses[best])
         response = response + settings.gradient_influence * _normalize(_upsample(scores.adapted))
         response = (1 - window_influence) * response + window_influence * self._window
-        row, column = np.unravel_index(response.argmax(), response.shape)
+        row, column = peak_cell(response)
 
         shift_cells = (np.array([column, row]) - RESPONSE_SIDE // 2) / UPSAMPLING
         shift_xy = shift_cells * STRIDE * round(place.side) / SEARCH_SIDE
@@ -248,23 +246,30 @@ class GradNetTracker(Tracker):
         above_lowest = scores.fixed[best] - scores.fixed[best].min()
         return moved, peak_ratio(above_lowest, row // UPSAMPLING, column // UPSAMPLING)
 
-    def _adapt(self, hidden, crop, rate):
-        """The adapted template, and its hidden features taken over at a rate."""
+    def _adapt(self, hidden: torch.Tensor, crop: np.ndarray, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """The adapted template, and the moving average of its hidden features at a rate."""
         template, newest = self.network.adapt(hidden, self._encode(crop[None]))
         return template, _blend(hidden, newest, rate)
 
-    def _encode(self, crops_bgr):
+    def _encode(self, crops_bgr: np.ndarray) -> torch.Tensor:
         """Features of search regions, uint8 (B, 255, 255, 3)."""
         return self.network.encode_search(crops_to_tensor(crops_bgr, self.network))
 
-    def _crop_middle_scale(self, image_bgr, place, fill_bgr):
+    def _crop_middle_scale(self, image_bgr: np.ndarray, place: Place, fill_bgr: np.ndarray) -> np.ndarray:
         return _crop_pyramid(image_bgr, place.center_xy, place.side * self._scales, fill_bgr, [MIDDLE])[0]
 
 
-def _crop_pyramid(image_bgr, center_xy, sides, fill_bgr, wanted=(0, 1, 2)):
-    """Crops, uint8 (B, 255, 255, 3), of the wanted ones of three regions around a centre, smallest first.
+def _crop_pyramid(
+    image_bgr: np.ndarray,
+    center_xy: np.ndarray,
+    sides: np.ndarray,
+    fill_bgr: Iterable[float],
+    wanted: Sequence[int] = (0, 1, 2),
+) -> np.ndarray:
+    """Crops, uint8 (B, 255, 255, 3), of the wanted ones of three regions around a centre, the smallest first.
 
-    The largest is cut and resized first, so that the smallest would fill 255 pixels; the crops are cut out of that.
+    The largest region is cut and resized to the scale at which the smallest fills 255 pixels. The crops are cut out of
+    that.
     """
     sides = np.maximum(np.rint(sides), 1)
     zoom = SEARCH_SIDE / sides[0]
@@ -278,18 +283,18 @@ def _crop_pyramid(image_bgr, center_xy, sides, fill_bgr, wanted=(0, 1, 2)):
     return np.stack(crops)
 
 
-def _upsample(score):
+def _upsample(score: np.ndarray) -> np.ndarray:
     return cv2.resize(score, (RESPONSE_SIDE, RESPONSE_SIDE), interpolation=cv2.INTER_CUBIC)
 
 
-def _normalize(response):
-    """A response with its lowest value at 0 and a sum of 1; one that is flat becomes 0."""
+def _normalize(response: np.ndarray) -> np.ndarray:
+    """A response shifted to a minimum of 0 and scaled to a sum of 1; a flat one becomes 0."""
     response = response - response.min()
     total = response.sum()
     return response / total if total > 0 else response
 
 
-def _blend(old, new, rate):
+def _blend(old: torch.Tensor, new: torch.Tensor, rate: float) -> torch.Tensor:
     return (1 - rate) * old + rate * new
 
 

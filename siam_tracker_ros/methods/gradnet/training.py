@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.crop import TEMPLATE_SIDE
 from siam_tracker_ros.data import Track
 from siam_tracker_ros.errors import DatasetError, InvalidInputError
 from siam_tracker_ros.methods.gradnet.network import (
     GRADIENT_GAIN,
     STRIDE,
-    TEMPLATE_SIDE,
     GradNetNetwork,
     correlate,
     tracking_loss,

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network of `lite`: a MobileNetV2 backbone, pixel-wise correlation, an anchor-free head and a mask branch.
 
-Ideas it rests on: pixel-wise correlation (Alpha-Refine, Yan et al. 2021), a box per cell without anchors and a
-localization score beside the classification, whose product is the confidence (SiamRCR, Peng et al. 2021), scores that
-look at the box that they judge (object-aware classification, Ocean, Zhang et al. 2020), and a mask refined with ever
-finer features (SiamMask, Wang et al. 2019).
+It combines pixel-wise correlation (Alpha-Refine, Yan et al. 2021), one box per cell without anchors and a confidence
+that is the product of classification and localization (SiamRCR, Peng et al. 2021), scores aligned with the box that
+they judge (object-aware classification, Ocean, Zhang et al. 2020), and a mask refined with finer and finer features
+(SiamMask, Wang et al. 2019).
 """
 
 import dataclasses
@@ -34,10 +34,10 @@ BGR_MEAN, BGR_STD = (
 
 @dataclasses.dataclass(frozen=True)
 class Template:
-    """What is kept of a target: all that the head needs and that does not change from frame to frame.
+    """The head's inputs that are the same for all frames of a target.
 
     Attributes:
-        kernels: (B, 64, 96), one correlation kernel for each template cell.
+        kernels: (B, 64, 96), one correlation kernel per template cell.
         gate: (B, 96, 1, 1), weights of the search channels.
     """
 
@@ -47,15 +47,15 @@ class Template:
 
 @dataclasses.dataclass(frozen=True)
 class Response:
-    """The head's answer for each of the 16 x 16 cells of the search region, and what the mask branch goes on with.
+    """Output of the head for the 16 x 16 cells of the search region, and inputs of the mask branch.
 
     Attributes:
         classification: (B, 1, 16, 16), logit of "the target's centre is here".
-        localization: (B, 1, 16, 16), logit of the IoU that this cell's box is expected to have.
+        localization: (B, 1, 16, 16), logit of the expected IoU of this cell's box.
         box_cxcywh: (B, 4, 16, 16), box in units of the search region's side, 0..1 from its top left corner.
-        features: (B, 96, 16, 16), the backbone's, of the search region alone.
-        fused: (B, 128, 16, 16), those of search region and template.
-        middle, fine: (B, 32, 32, 32) and (B, 24, 64, 64), the backbone's at stride 8 and 4.
+        features: (B, 96, 16, 16), backbone features of the search region alone.
+        fused: (B, 128, 16, 16), features of search region and template.
+        middle, fine: (B, 32, 32, 32) and (B, 24, 64, 64), backbone features at strides 8 and 4.
     """
 
     classification: torch.Tensor
@@ -70,12 +70,12 @@ class Response:
 class ChannelAttention(nn.Module):
     """Squeeze-and-excitation (Hu et al. 2018)."""
 
-    def __init__(self, channels, reduction=4):
+    def __init__(self, channels: int, reduction: int = 4) -> None:
         super().__init__()
         self.squeeze = nn.Conv2d(channels, channels // reduction, 1)
         self.excite = nn.Conv2d(channels // reduction, channels, 1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         weights = self.excite(functional.relu(self.squeeze(x.mean((2, 3), keepdim=True))))
         return x * torch.sigmoid(weights)
 
@@ -83,51 +83,59 @@ class ChannelAttention(nn.Module):
 class TowerBlock(nn.Module):
     """Depth-wise 5x5 and point-wise convolution with a shortcut."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Sequential(DepthwiseConv(channels, 5, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)),
             ConvNorm(channels, channels, relu=None),
         )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return functional.relu(x + self.layers(x))
 
 
 class AlignedScores(nn.Module):
-    """What 3x3 points, spread over each cell's own box, add to its two scores (after Ocean, section 3.3)."""
+    """Corrections of the two scores of a cell from 3x3 points spread over its box (after Ocean, section 3.3).
 
-    def __init__(self, channels, width=32):
+    Attributes:
+        steps: (9, 1, 2), places of the points as x, y, from the box's centre in units of its size.
+    """
+
+    steps: torch.Tensor
+
+    def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()
         self.reduce = ConvNorm(channels, width)
         self.judge = nn.Sequential(ConvNorm(9 * width, 2 * width), nn.Conv2d(2 * width, 2, 1))
-        nn.init.zeros_(self.judge[-1].weight)
-        nn.init.zeros_(self.judge[-1].bias)
+        nn.init.zeros_(self.judge.get_parameter("1.weight"))
+        nn.init.zeros_(self.judge.get_parameter("1.bias"))
         step = torch.tensor([-1.0, 0.0, 1.0]) / 3
         steps = torch.cartesian_prod(step, step).flip(1)  # (9, 2) as x, y
-        self.register_buffer("steps", steps[:, None], persistent=False)  # (9, 1, 2)
+        self.register_buffer("steps", steps[:, None], persistent=False)
 
-    def forward(self, fused, box_cxcywh):
-        """Return what to add to the logits (B, 2, 16, 16)."""
+    def forward(self, fused: torch.Tensor, box_cxcywh: torch.Tensor) -> torch.Tensor:
+        """Return the corrections (B, 2, 16, 16), which are added to the logits."""
         reduced = self.reduce(fused)  # (B, 32, 16, 16)
         box = box_cxcywh.detach().flatten(2).transpose(1, 2)[:, None]  # (B, 1, 256, 4)
-        points = (box[..., :2] + self.steps * box[..., 2:]) * 2 - 1  # (B, 9, 256, 2), -1..1 as grid_sample wants them
+        points = (box[..., :2] + self.steps * box[..., 2:]) * 2 - 1  # (B, 9, 256, 2), -1..1 for grid_sample
         seen = functional.grid_sample(reduced.to(points.dtype), points, align_corners=False)  # (B, 32, 9, 256)
         seen = seen.flatten(1, 2).unflatten(2, fused.shape[2:])  # (B, 288, 16, 16)
         return self.judge(seen.to(reduced.dtype))
 
 
 class MaskBranch(nn.Module):
-    """Draws what belongs to the thing in a box, from coarse features to fine ones (after SiamMask's refinement)."""
+    """Predicts the mask of the object in a box, from coarse features to fine ones (after SiamMask's refinement)."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.coarse = nn.Sequential(ConvNorm(channels + 1, 48), TowerBlock(48))
         self.middle = nn.Sequential(ConvNorm(48 + MIDDLE_CHANNELS + 1, 32), TowerBlock(32))
         self.fine = nn.Sequential(ConvNorm(32 + FINE_CHANNELS + 1, 24), TowerBlock(24))
         self.mask = nn.Conv2d(24, 4, 3, padding=1)
 
-    def forward(self, fused, middle, fine, box_cxcywh):
+    def forward(
+        self, fused: torch.Tensor, middle: torch.Tensor, fine: torch.Tensor, box_cxcywh: torch.Tensor
+    ) -> torch.Tensor:
         """Return logits (B, 1, 128, 128) of the search region; box_cxcywh: (B, 4) in units of its side."""
         x = fused
         for stage, side_features in ((self.coarse, None), (self.middle, middle), (self.fine, fine)):
@@ -140,11 +148,19 @@ class MaskBranch(nn.Module):
 class LiteNetwork(Network):
     """Finds a template in a search region.
 
-    `encode_template` runs once a target, `forward` once a frame, then `mask` where a mask is wanted. Images are BGR,
+    `encode_template` runs once per target, `forward` once per frame, then `mask` if a mask is needed. Images are BGR,
     0..255, any float type.
+
+    Attributes:
+        mean, std: (1, 3, 1, 1), BGR, 0..255.
+        cell_centers: (1, 2, 16, 16), as x, y in units of the search region's side.
     """
 
-    def __init__(self, width=FUSED_CHANNELS, tower_blocks=3):
+    mean: torch.Tensor
+    std: torch.Tensor
+    cell_centers: torch.Tensor
+
+    def __init__(self, width: int = FUSED_CHANNELS, tower_blocks: int = 3) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(BGR_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(BGR_STD).view(1, 3, 1, 1), persistent=False)
@@ -164,28 +180,28 @@ class LiteNetwork(Network):
         self.aligned = AlignedScores(width)
         self.mask_branch = MaskBranch(width)
         nn.init.normal_(self.box.weight, std=0.01)
-        nn.init.zeros_(self.box.bias)
-        nn.init.constant_(self.classification.bias, -4.0)  # few cells are the target's
+        nn.init.zeros_(self.box.get_parameter("bias"))
+        nn.init.constant_(self.classification.get_parameter("bias"), -4.0)  # few cells are the target's
         axis = (torch.arange(SEARCH_CELLS) + 0.5) / SEARCH_CELLS
         centers = torch.stack([axis.expand(SEARCH_CELLS, -1), axis[:, None].expand(-1, SEARCH_CELLS)])
-        self.register_buffer("cell_centers", centers[None], persistent=False)  # (1, 2, 16, 16)
+        self.register_buffer("cell_centers", centers[None], persistent=False)
 
     @graph("backbone", lambda network: ((None, 3, None, None),))
-    def backbone_features(self, image_bgr):
+    def backbone_features(self, image_bgr: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Backbone features of images (B, 3, H, W) at strides 4, 8 and 16, see `MobileNetV2Backbone.pyramid`."""
         return self.backbone.pyramid((image_bgr - self.mean) / self.std)
 
-    def encode_template(self, image_bgr, box_cover):
+    def encode_template(self, image_bgr: torch.Tensor, box_cover: torch.Tensor) -> Template:
         """Return the Template of crops (B, 3, 128, 128).
 
-        box_cover: (B, 1, 8, 8), which share of each template cell the target's box covers, 0..1.
+        box_cover: (B, 1, 8, 8), share of each template cell that the target's box covers, 0..1.
         """
         *_, features = self.backbone_features(image_bgr)  # (B, 96, 8, 8)
         kernels = self.kernel(features + self.inside * box_cover).flatten(2).transpose(1, 2)  # (B, 64, 96)
         mean = (features * box_cover).sum((2, 3)) / box_cover.sum((2, 3)).clamp(min=1e-3)  # (B, 96)
         return Template(kernels / CHANNELS**0.5, 2 * torch.sigmoid(self.gate(mean))[..., None, None])
 
-    def forward(self, image_bgr, template):
+    def forward(self, image_bgr: torch.Tensor, template: Template) -> Response:
         """Return the Response of search crops (B, 3, 256, 256) to a Template of the same batch size."""
         fine, middle, features = self.backbone_features(image_bgr)
         classification, localization, box_cxcywh, fused = self.head(features, template.kernels, template.gate)
@@ -199,26 +215,28 @@ class LiteNetwork(Network):
             (1, CHANNELS, 1, 1),
         ),
     )
-    def head(self, features, kernels, gate):
-        """Return a Response's classification, localization, box_cxcywh and fused.
+    def head(
+        self, features: torch.Tensor, kernels: torch.Tensor, gate: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return classification, localization, box_cxcywh and fused of a Response.
 
-        features: (B, 96, 16, 16), the backbone's, of the search region; kernels, gate: a Template's.
+        features: (B, 96, 16, 16), backbone features of the search region; kernels, gate: of a Template.
         """
         query = self.query(features).flatten(2)  # (B, 96, 256)
         correlation = torch.bmm(kernels, query).unflatten(2, features.shape[2:])  # (B, 64, 16, 16)
         fused = self.fuse(torch.cat([correlation, features * gate], 1))  # (B, 128, 16, 16)
         classification, box = self.classification_tower(fused), self.box_tower(fused)
-        offset, log_size = self.box(box).float().chunk(2, 1)  # cells; logarithm of the size over the expected one
+        offset, log_size = self.box(box).float().chunk(2, 1)  # cells; logarithm of the size over the usual one
         size = torch.exp(log_size.clamp(-4, 2)) / SEARCH_FACTOR
         box_cxcywh = torch.cat([self.cell_centers + offset / SEARCH_CELLS, size], 1)
         scores = torch.cat([self.classification(classification), self.localization(box)], 1).float()
         scores = scores + self.aligned(fused, box_cxcywh).float()
         return scores[:, :1], scores[:, 1:], box_cxcywh, fused
 
-    def mask(self, response, box_cxcywh):
-        """Logits (B, 1, 128, 128) of "this belongs to the target", cells of the search region of a Response.
+    def mask(self, response: Response, box_cxcywh: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 1, 128, 128) of "this belongs to the target" in the search region of a Response.
 
-        box_cxcywh: (B, 4), where the target is, in units of the search region's side.
+        box_cxcywh: (B, 4), the target's box in units of the search region's side.
         """
         return self.draw_mask(response.fused, response.middle, response.fine, box_cxcywh)
 
@@ -231,13 +249,15 @@ class LiteNetwork(Network):
             (1, 4),
         ),
     )
-    def draw_mask(self, fused, middle, fine, box_cxcywh):
-        """The same of the parts of a Response that it takes."""
+    def draw_mask(
+        self, fused: torch.Tensor, middle: torch.Tensor, fine: torch.Tensor, box_cxcywh: torch.Tensor
+    ) -> torch.Tensor:
+        """The same from `fused`, `middle` and `fine` of a Response."""
         return self.mask_branch(fused, middle, fine, box_cxcywh).float()
 
 
-def box_cover(box_cxcywh, cells=TEMPLATE_CELLS):
-    """Share (B, 1, cells, cells) of each cell of a crop that boxes (B, 4), in units of the crop's side, cover."""
+def box_cover(box_cxcywh: torch.Tensor, cells: int = TEMPLATE_CELLS) -> torch.Tensor:
+    """Share (B, 1, cells, cells) of each cell of a crop that is covered by boxes (B, 4) in units of the crop's side."""
     edges = torch.arange(cells + 1, device=box_cxcywh.device) / cells  # (cells + 1,)
     low = (box_cxcywh[:, :2] - box_cxcywh[:, 2:] / 2)[..., None]  # (B, 2, 1)
     high = (box_cxcywh[:, :2] + box_cxcywh[:, 2:] / 2)[..., None]

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lite` with an online branch: a correlation filter that learns the target while it is tracked.
 
-The filter is learned as in DiMP (Bhat et al. 2019) from the features that lite's backbone has computed anyway, so that the
-branch needs no network and no weights of its own. Its score map joins lite's confidence before the best cell is picked,
-as in Ocean (Zhang et al. 2020): what lite takes for the target must also look like the target of the frames before.
+The filter is learned as in DiMP (Bhat et al. 2019) from the features of lite's backbone, so that the branch needs no
+network and no weights of its own. Its score map is mixed with lite's confidence before the best cell is picked, as in
+Ocean (Zhang et al. 2020): the chosen cell must also look like the target in earlier frames.
 """
 
 import dataclasses
@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from siam_tracker_ros.core.crop import crop_context, crops_to_tensor
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.core.response import peak_ratio
+from siam_tracker_ros.core.response import peak_cell, peak_ratio
 from siam_tracker_ros.core.stage import stage
+from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, FilterOptimizer, correlate
 from siam_tracker_ros.layers.sample_memory import SampleMemory
@@ -33,8 +34,8 @@ LATER_ITERATIONS = 2
 UPDATE_INTERVAL = 5  # frames
 LEARNING_RATE = 0.02
 HARD_NEGATIVE_LEARNING_RATE = 0.05
-HARD_NEGATIVE_RATIO = 0.45  # second peak of the filter's scores over the first; above it, something else looks alike
-LEARN_SCORE = 0.35  # which lite and the filter must both give a cell before a frame teaches that it is the target
+HARD_NEGATIVE_RATIO = 0.45  # second peak of the filter's scores over the first; above it, there is a distractor
+LEARN_SCORE = 0.35  # minimum score of a cell, both lite's and the filter's, for a frame to become a sample
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +50,11 @@ class LiteOnlineTarget:
     """A target's state.
 
     Attributes:
-        siamese: what LiteTracker keeps of it.
-        whitening: of its features, taken from the first frame.
+        siamese: the target of the LiteTracker.
+        whitening: whitening of the features, from the first frame.
         kernel: (1, 96, 4, 4), the filter.
         memory: samples that the filter is learned from.
-        frames: tracked so far.
+        frames: number of frames tracked so far.
     """
 
     siamese: LiteTarget
@@ -63,20 +64,27 @@ class LiteOnlineTarget:
     frames: int = 0
 
 
-class LiteOnlineTracker(LiteTracker):
-    """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
+class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
+    """Runs a LiteNetwork that is ready for inference; see `create_tracker`.
+
+    Attributes:
+        siamese: lite's tracker, which finds the boxes with the same network and settings.
+    """
 
     settings_class = LiteOnlineSettings
     target_class = LiteOnlineTarget
+    network: LiteNetwork
+    settings: LiteOnlineSettings
 
-    def __init__(self, network, settings):
+    def __init__(self, network: LiteNetwork, settings: LiteOnlineSettings) -> None:
         super().__init__(network, settings)
-        # Boxes are in units of the region's side; the label, mask and weight are those that DiMP starts training from.
+        self.siamese = LiteTracker(network, settings)
+        # Boxes are in units of the region's side. Label, mask and weight are the initial ones of DiMP's training.
         self._optimizer = FilterOptimizer(stride=1 / SEARCH_CELLS).requires_grad_(False)
         self._optimizer.to(next(network.parameters()).device)
 
-    def _start(self, image_bgr, box_xywh):
-        siamese = super()._start(image_bgr, box_xywh)
+    def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> LiteOnlineTarget:
+        siamese = self.siamese._start(image_bgr, box_xywh)
         with torch.inference_mode():
             features, boxes_xywh = self._first_samples(image_bgr, siamese.box_cxcywh)
             whitening = Whitening.of(features)
@@ -86,7 +94,7 @@ class LiteOnlineTracker(LiteTracker):
             memory = SampleMemory.of(features, boxes_xywh, MEMORY_SAMPLES)
         return LiteOnlineTarget(siamese, whitening, kernel, memory)
 
-    def _first_samples(self, image_bgr, box_cxcywh):
+    def _first_samples(self, image_bgr: np.ndarray, box_cxcywh: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Features (3, 96, 16, 16) of the first frame as it is, mirrored and blurred, and the target's boxes (3, 4)."""
         side = max(1, round(SEARCH_FACTOR * np.sqrt(box_cxcywh[2:].prod())))
         crop, origin_xy = crop_context(image_bgr, box_cxcywh[:2], side, SEARCH_SIDE, BLACK)
@@ -99,19 +107,19 @@ class LiteOnlineTracker(LiteTracker):
         boxes_xywh = [(left, top, w, h), (1 - left - w, top, w, h), (left, top, w, h)]
         return features, features.new_tensor(boxes_xywh)
 
-    def _step(self, image_bgr, target):
-        view = self.look(image_bgr, target.siamese)
+    def _step(self, image_bgr: np.ndarray, target: LiteOnlineTarget) -> tuple[LiteOnlineTarget, TrackResult]:
+        view = self.siamese.look(image_bgr, target.siamese)
         with torch.inference_mode():
             feature = target.whitening(view.response.features)
             online = online_score(feature, target.kernel)
         ratio = self.settings.online_ratio
         score = (1 - ratio) * view.score + ratio * online
-        siamese, result, cell = self.decide(image_bgr, target.siamese, view, score)
+        siamese, result, cell = self.siamese.decide(image_bgr, target.siamese, view, score)
 
         target = dataclasses.replace(target, siamese=siamese, frames=target.frames + 1)
         if cell is None or min(view.score[cell], online[cell]) < LEARN_SCORE:
             return target, result
-        is_hard = peak_ratio(online, *np.unravel_index(online.argmax(), online.shape)) > HARD_NEGATIVE_RATIO
+        is_hard = peak_ratio(online, *peak_cell(online)) > HARD_NEGATIVE_RATIO
         is_due = is_hard or target.frames % UPDATE_INTERVAL == 0
         with torch.inference_mode():
             box_xywh = torch.from_numpy(cxcywh_to_xywh(view.boxes_cxcywh[:, cell[0], cell[1]])).to(feature)
@@ -126,9 +134,9 @@ class LiteOnlineTracker(LiteTracker):
 
 
 @stage("head")
-def online_score(feature, kernel):
-    """What a filter (1, C, 4, 4) gives the cells of a region with features (1, C, H, W): float64 (H, W), 0..1."""
-    corners = correlate(feature, kernel)  # a filter of even size answers on the corners of the cells
+def online_score(feature: torch.Tensor, kernel: torch.Tensor) -> np.ndarray:
+    """Scores float64 (H, W), 0..1, of the cells of features (1, C, H, W) under a filter (1, C, 4, 4)."""
+    corners = correlate(feature, kernel)  # the response of a filter of even size lies on the corners of the cells
     return functional.avg_pool2d(corners, 2, 1)[0, 0].clamp(0, 1).cpu().numpy().astype(np.float64)
 
 

@@ -10,7 +10,14 @@ import torch
 from siam_tracker_ros.core.crop import crop_context, crops_to_tensor
 from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, paint_mask, smallest_rectangle
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.core.response import clip_to_frame, hann_window, peak_ratio, size_change
+from siam_tracker_ros.core.response import (
+    ResponseSettings,
+    clip_to_frame,
+    hann_window,
+    peak_cell,
+    peak_ratio,
+    size_change,
+)
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_corners, xywh_to_cxcywh
 from siam_tracker_ros.methods.lite.network import (
@@ -24,25 +31,23 @@ from siam_tracker_ros.methods.lite.network import (
     Template,
     box_cover,
 )
-from siam_tracker_ros.settings import setting
+from siam_tracker_ros.settings import setting, with_default
 
-BLACK = (0, 0, 0)  # the network was trained with black outside the frame
-MIN_SIDE = 4.0  # pixels; a target never shrinks below it
+BLACK = (0, 0, 0)  # outside of the frame, as in training
+MIN_SIDE = 4.0  # pixels of a target
 
 
 @dataclasses.dataclass(frozen=True)
-class LiteSettings:
+class LiteSettings(ResponseSettings):
     """How the response becomes a box."""
 
-    penalty_k: float = setting(
-        0.02, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
-    )
+    penalty_k: float = with_default(ResponseSettings, "penalty_k", 0.02)
     window_influence: float = setting(
-        0.5, "How far the Hann window pulls scores down towards the search region's edge.", 0, 1
+        0.5, "Strength of the Hann window, which lowers scores towards the edge of the search region.", 0, 1
     )
-    lr: float = setting(0.8, "How much of a new size is taken over; position is taken over whole.", 0, 1)
+    lr: float = setting(0.8, "Share of a new size that is taken over; the position is taken over whole.", 0, 1)
     hold_score: float = setting(
-        0.05, "Below this score the target counts as hidden: its box stays where it is, its mask is empty.", 0, 1
+        0.05, "Below this score the target counts as hidden: its box stays, its mask is empty.", 0, 1
     )
     mask_threshold: float = setting(0.5, "A pixel belongs to the target above this probability.", 0, 1)
 
@@ -57,13 +62,13 @@ class LiteTarget:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class View:
-    """What the network says of the region around a target's last box.
+    """Output of the network for the region around a target's last box.
 
     Attributes:
-        response: the network's own answer.
+        response: the output as tensors.
         score: float64 (16, 16), 0..1, the confidence of each cell.
-        boxes_cxcywh: float64 (4, 16, 16), box in units of the region's side, from its top left corner.
-        side: of the region, in pixels of the frame.
+        boxes_cxcywh: float64 (4, 16, 16), boxes in units of the region's side, from its top left corner.
+        side: side of the region in pixels of the frame.
         origin_xy: top left pixel of the region.
     """
 
@@ -74,17 +79,19 @@ class View:
     origin_xy: tuple[int, int]
 
 
-class LiteTracker(Tracker):
+class LiteTracker(Tracker[LiteTarget]):
     """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
 
     settings_class = LiteSettings
     target_class = LiteTarget
+    network: LiteNetwork
+    settings: LiteSettings
 
-    def __init__(self, network, settings):
+    def __init__(self, network: LiteNetwork, settings: LiteSettings) -> None:
         super().__init__(network, settings)
         self._window = hann_window(SEARCH_CELLS + 2)[1:-1, 1:-1]  # (16, 16)
 
-    def _start(self, image_bgr, box_xywh):
+    def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> LiteTarget:
         box = xywh_to_cxcywh(box_xywh)
         side = max(1, round(TEMPLATE_FACTOR * np.sqrt(box[2] * box[3])))
         crop, origin_xy = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, BLACK)
@@ -95,13 +102,13 @@ class LiteTracker(Tracker):
             template = self.network.encode_template(image, cover)
         return LiteTarget(template, box)
 
-    def _step(self, image_bgr, target):
+    def _step(self, image_bgr: np.ndarray, target: LiteTarget) -> tuple[LiteTarget, TrackResult]:
         view = self.look(image_bgr, target)
         target, result, _ = self.decide(image_bgr, target, view, view.score)
         return target, result
 
-    def look(self, image_bgr, target):
-        """Show the network the region around a LiteTarget's last box; return the View."""
+    def look(self, image_bgr: np.ndarray, target: LiteTarget) -> View:
+        """Run the network on the region around a target's last box."""
         side = max(1, round(SEARCH_FACTOR * np.sqrt(target.box_cxcywh[2:].prod())))
         crop, origin_xy = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK)
         with torch.inference_mode():
@@ -110,24 +117,26 @@ class LiteTracker(Tracker):
             packed = torch.cat([confidence, response.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
         return View(response, packed[0], packed[1:], side, origin_xy)
 
-    def decide(self, image_bgr, target, view, score):
-        """Find a target in a View of it.
+    def decide(
+        self, image_bgr: np.ndarray, target: LiteTarget, view: View, score: np.ndarray
+    ) -> tuple[LiteTarget, TrackResult, tuple[int, int] | None]:
+        """Find a target in a view of it.
 
         Args:
             image_bgr: uint8 (H, W, 3).
-            target: LiteTarget.
-            view: View.
-            score: (16, 16), 0..1, the confidence of each cell; the View's own or a better one.
+            target: the target in the frame before.
+            view: output of `look` for this frame.
+            score: (16, 16), 0..1, the confidence of each cell; that of the view or a better one.
 
         Returns:
-            The next LiteTarget, the TrackResult, and the cell that was picked as (row, column), None where no cell is
-            good enough.
+            The target in this frame, the TrackResult, and the best cell as (row, column), or None if its score is too
+            low.
         """
         settings = self.settings
         size_wh, side, origin_xy, boxes = target.box_cxcywh[2:], view.side, view.origin_xy, view.boxes_cxcywh
         penalty = np.exp(-settings.penalty_k * (size_change(size_wh / side, boxes[2:]) - 1))
         response = penalty * score * (1 - settings.window_influence + settings.window_influence * self._window)
-        row, column = cell = np.unravel_index(response.argmax(), response.shape)
+        row, column = cell = peak_cell(response)
         best_score = float(score[cell])
         box, part, first_xy = target.box_cxcywh, np.empty((0, 0), bool), (0, 0)
         frame_wh = image_bgr.shape[1], image_bgr.shape[0]
@@ -139,7 +148,9 @@ class LiteTracker(Tracker):
             probability = self._draw_mask(view.response, found)  # (128, 128)
             part, first_xy = paint_mask(probability, settings.mask_threshold, origin_xy, side, frame_wh)
         contour = largest_contour(part, first_xy)
-        next_box = clip_to_frame(box, image_bgr, MIN_SIDE)  # where to look; what is reported is not clipped
+        next_box = clip_to_frame(
+            box, image_bgr, MIN_SIDE
+        )  # for the next search region; the box of the result is not clipped
         result = TrackResult(
             cxcywh_to_xywh(box),
             best_score,
@@ -149,7 +160,7 @@ class LiteTracker(Tracker):
         )
         return LiteTarget(target.template, next_box), result, cell if is_found else None
 
-    def _draw_mask(self, response, box_cxcywh):
+    def _draw_mask(self, response: Response, box_cxcywh: np.ndarray) -> np.ndarray:
         """Probability float32 (128, 128) of the target in the search region, for a box in units of its side."""
         with torch.inference_mode():
             logits = self.network.mask(response, torch.from_numpy(box_cxcywh[None]).to(response.fused))

@@ -2,34 +2,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network of Ocean (Zhang et al., ECCV 2020) as released: anchor-free boxes, dilated encoders, alignment head.
 
-Where the released code and the paper differ, the code is followed: the three correlations of a branch are mixed with
-learned softmax weights, and the object-aware head reads the regression tower.
+The network follows the released code where it differs from the paper: the three correlations of a branch are mixed
+with learned softmax weights, and the object-aware head reads the regression tower.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
-from siam_tracker_ros.core.network import Network, graph
+from siam_tracker_ros.core.crop import TEMPLATE_SIDE
+from siam_tracker_ros.core.network import Network, Self, State, graph
+from siam_tracker_ros.layers.backbone import KeyRules
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.layers.correlation import depthwise_correlation
 from siam_tracker_ros.layers.deformable import DeformableConv3x3
 from siam_tracker_ros.layers.resnet import ResNet50, backbone_keys
 
-TEMPLATE_SIDE = 127  # pixels of the template crop
-SEARCH_SIDE = 255  # pixels of the usual search crop; larger ones work
-STRIDE = 8  # pixels of a search crop to a cell
+STRIDE = 8  # pixels of a search crop per cell
 CHANNELS = 256
-TEMPLATE_CELLS = 7  # of a template's features
+TEMPLATE_CELLS = 7  # cells of a template's features
 TEMPLATE_MARGIN = 4  # cells cut from each side of the template's 15 x 15, which leaves its centre
 DILATIONS = ((1, 1), (2, 1), (1, 2))  # rows, columns
 TOWER_BLOCKS = 4
-MAX_EXPONENT = 80.0  # of a box side; beyond it nothing is finite any more, and no frame is that large
+MAX_EXPONENT = 80.0  # of a box side; it keeps sizes finite, and no frame is that large
 
 # From TracKit's and SOTS's names to ours.
 _HEAD = r"^(?:connect_model|head)\."
-HEAD_KEYS = (
+HEAD_KEYS: KeyRules = (
     (_HEAD + r"cls_dw\.weight$", "classification_encoder.mixing"),
     (_HEAD + r"reg_dw\.weight$", "regression_encoder.mixing"),
     *(
@@ -53,7 +55,7 @@ HEAD_KEYS = (
 
 @dataclasses.dataclass(frozen=True)
 class Template:
-    """What is kept of a target: the kernels that slide over each search region.
+    """Kernels of a target, which slide over each search region.
 
     Attributes:
         classification, regression: three kernels each, (B, 256, 5, 5), (B, 256, 3, 5) and (B, 256, 5, 3).
@@ -65,12 +67,12 @@ class Template:
 
 @dataclasses.dataclass(frozen=True)
 class Response:
-    """The head's answer for each of the S x S cells of the search region; S = 25 for 255 pixels, 27 for 271.
+    """Output of the head for the S x S cells of the search region; S = 25 for 255 pixels, 27 for 271.
 
     Attributes:
         classification: (B, 1, S, S), logit of "the target is here" from the usual grid of samples.
         box_ltrb: (B, 4, S, S), distances from the cell's pixel to the box's left, top, right and bottom side in pixels
-            of the search crop, all positive. See `cell_pixels`.
+            of the search crop, all positive; see `cell_pixels`.
         alignment: (B, 1, S, S), the same logit from samples that span the cell's box, or None.
     """
 
@@ -79,30 +81,30 @@ class Response:
     alignment: torch.Tensor | None = None
 
 
-def response_cells(search_side):
+def response_cells(search_side: int) -> int:
     """Cells S along a side of the response to a search crop of `search_side` pixels."""
     return (search_side - TEMPLATE_SIDE) // STRIDE + 9
 
 
-def cell_pixels(cells):
-    """Where cells 0..S-1 lie along an axis, (S,), in pixels of the search crop from its middle one, side // 2."""
+def cell_pixels(cells: int) -> torch.Tensor:
+    """Positions (S,) of cells 0..S-1 along an axis, in pixels of the search crop from its middle pixel, side // 2."""
     return (torch.arange(cells) - cells // 2) * STRIDE
 
 
-def at_least_float32(x):
-    """The tensor in float32, or as it is when it is more precise; boxes need it."""
+def at_least_float32(x: torch.Tensor) -> torch.Tensor:
+    """The tensor in float32, or as it is if it is more precise; boxes need it."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def make_tower(channels=CHANNELS, blocks=TOWER_BLOCKS):
-    """A stack of 3x3 convolutions that keeps a map's size."""
+def make_tower(channels: int = CHANNELS, blocks: int = TOWER_BLOCKS) -> nn.Sequential:
+    """A stack of 3x3 convolutions that keeps the size of a map."""
     return nn.Sequential(*(ConvNorm(channels, channels, 3, padding=1, bias=True) for _ in range(blocks)))
 
 
 class DilatedEncoder(nn.Module):
-    """Correlates template and search region in three ways, dilated along no axis, rows and columns, and mixes them."""
+    """Three correlations of template and search region, dilated along no axis, rows and columns, and their mix."""
 
-    def __init__(self, channels=CHANNELS):
+    def __init__(self, channels: int = CHANNELS) -> None:
         super().__init__()
         self.template, self.search = (
             nn.ModuleList(ConvNorm(channels, channels, 3, dilation=dilation) for dilation in DILATIONS)
@@ -110,37 +112,38 @@ class DilatedEncoder(nn.Module):
         )
         self.mixing = nn.Parameter(torch.ones(len(DILATIONS)))
 
-    def encode_template(self, features):
+    def encode_template(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Kernels of template features (B, 256, 7, 7), each times its share in the mix."""
         shares = self.mixing.softmax(0)
         return tuple(share * encode(features) for share, encode in zip(shares, self.template, strict=True))
 
-    def forward(self, features, kernels):
+    def forward(self, features: torch.Tensor, kernels: Sequence[torch.Tensor]) -> torch.Tensor:
         """Correlation (B, 256, H - 6, W - 6) of search features (B, 256, H, W) with the template's kernels."""
-        return sum(
+        correlations = [
             depthwise_correlation(encode(features), kernel) for encode, kernel in zip(self.search, kernels, strict=True)
-        )
+        ]
+        return functools.reduce(torch.add, correlations)
 
 
 class AlignmentHead(nn.Module):
-    """Classifies each cell by what lies in its box: a 3x3 convolution whose taps span the box."""
+    """Classifies each cell by the content of its box: a 3x3 convolution whose taps span the box."""
 
-    def __init__(self, channels=CHANNELS):
+    def __init__(self, channels: int = CHANNELS) -> None:
         super().__init__()
         self.deformable = DeformableConv3x3(channels, channels)
         self.classification = nn.Conv2d(channels, 1, 1)
 
-    def forward(self, features, box_ltrb, search_side):
+    def forward(self, features: torch.Tensor, box_ltrb: torch.Tensor, search_side: int) -> torch.Tensor:
         """Logits (B, 1, S, S) of features (B, 256, S, S) and boxes (B, 4, S, S) in a search crop of that side."""
         offset = alignment_offset(box_ltrb, search_side)
         return self.classification(torch.relu(self.deformable(features, offset)))
 
 
-def alignment_offset(box_ltrb, search_side):
+def alignment_offset(box_ltrb: torch.Tensor, search_side: int) -> torch.Tensor:
     """Offsets (B, 18, S, S) in cells, dy, dx of nine taps, that spread a 3x3 kernel over each cell's box.
 
-    The box's centre counts from the exact middle of the crop, the cells from its middle pixel: where the side is odd
-    the released code, and so this one, samples 1/16 cell up and left.
+    The box's centre counts from the exact middle of the crop, the cells from its middle pixel. For an odd side, the
+    released code, and so this one, samples 1/16 cell up and left.
     """
     left, top, right, bottom = box_ltrb.unbind(1)  # (B, S, S) each
     middle = search_side / 2 - search_side // 2
@@ -154,7 +157,7 @@ def alignment_offset(box_ltrb, search_side):
 class OceanNetwork(Network):
     """Finds a template in a search region.
 
-    `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255, any float type.
+    `encode_template` runs once per target, `forward` once per frame. Images are BGR, 0..255, any float type.
 
     Attributes:
         backbone: ResNet50 of three stages, stride 8, 1024 channels.
@@ -171,7 +174,7 @@ class OceanNetwork(Network):
         (r"^align_head\.rpn_cls\.", "alignment.classification."),
     )
 
-    def __init__(self, align=True, channels=CHANNELS):
+    def __init__(self, align: bool = True, channels: int = CHANNELS) -> None:
         super().__init__()
         self.backbone = ResNet50(stages=3)
         self.neck = ConvNorm(1024, channels, relu=None)
@@ -186,11 +189,11 @@ class OceanNetwork(Network):
         self.alignment = AlignmentHead(channels) if align else None
 
     @classmethod
-    def for_state(cls, state):
-        """Make the network with the alignment head, unless the state is of one without."""
+    def for_state(cls: Callable[..., Self], state: State) -> Self:
+        """Make the network with the alignment head, unless the state is from a network without."""
         return cls(align=not state or any(name.startswith("alignment.") for name in state))
 
-    def encode_template(self, image_bgr):
+    def encode_template(self, image_bgr: torch.Tensor) -> Template:
         """Return the Template of crops (B, 3, 127, 127)."""
         inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
         features = self.neck(self.backbone_features(image_bgr))[..., inside, inside]  # (B, 256, 7, 7)
@@ -198,19 +201,21 @@ class OceanNetwork(Network):
             self.classification_encoder.encode_template(features), self.regression_encoder.encode_template(features)
         )
 
-    def forward(self, image_bgr, template, align=True):
+    def forward(self, image_bgr: torch.Tensor, template: Template, align: bool = True) -> Response:
         """Return the Response of search crops (B, 3, side, side) to a Template of batch size B or 1.
 
-        align: whether to run the alignment head, where there is one.
+        align: whether to run the alignment head, if there is one.
         """
         return self.respond(self.backbone_features(image_bgr), template, image_bgr.shape[-1], align)
 
     @graph("backbone", lambda network: ((1, 3, None, None),))
-    def backbone_features(self, image_bgr):
+    def backbone_features(self, image_bgr: torch.Tensor) -> torch.Tensor:
         """The backbone's last features (B, 1024, H, W)."""
         return self.backbone(image_bgr)[-1]
 
-    def respond(self, backbone_features, template, search_side, align=True):
+    def respond(
+        self, backbone_features: torch.Tensor, template: Template, search_side: int, align: bool = True
+    ) -> Response:
         """Return the Response for the backbone's last features (B, 1024, H, W) of search crops of that side."""
         classification, box_ltrb, regression = self.head(
             backbone_features, *template.classification, *template.regression
@@ -221,10 +226,12 @@ class OceanNetwork(Network):
         return Response(classification, box_ltrb, alignment)
 
     @graph("head", lambda network: ((1, 1024, None, None), *(2 * network.kernel_shapes())))
-    def head(self, backbone_features, *kernels):
+    def head(
+        self, backbone_features: torch.Tensor, *kernels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return classification and box_ltrb of a Response, and the regression tower's features (B, 256, S, S).
 
-        kernels: the three of a Template's classification and the three of its regression.
+        kernels: three of a Template's classification, then three of its regression.
         """
         features = self.neck(backbone_features)
         regression = self.regression_tower(self.regression_encoder(features, kernels[3:]))
@@ -233,6 +240,7 @@ class OceanNetwork(Network):
         tower = self.classification_tower(self.classification_encoder(features, kernels[:3]))
         return at_least_float32(0.1 * self.classification(tower)), box_ltrb, regression
 
-    def kernel_shapes(self):
+    def kernel_shapes(self) -> list[tuple[int, int, int, int]]:
+        """Shapes of the three kernels of a branch for one target."""
         channels = self.box.in_channels
         return [(1, channels, TEMPLATE_CELLS - 2 * rows, TEMPLATE_CELLS - 2 * columns) for rows, columns in DILATIONS]

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from siam_tracker_ros.core.crop import TEMPLATE_SIDE
 from siam_tracker_ros.methods.ocean.network import STRIDE, OceanNetwork, cell_pixels, response_cells
 from siam_tracker_ros.training.augmentation import (
-    TEMPLATE_SIDE,
     Augmentation,
     both_signs,
     box_in_window,

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ocean with its online branch (Zhang et al., ECCV 2020) as TracKit released it.
 
-A classifier that learns the target while it is tracked (DiMP, Bhat et al. 2019) adds its score map to the Siamese
-response; the boxes are the Siamese network's.
+A classifier that learns the target during tracking (DiMP, Bhat et al. 2019) adds its score map to the Siamese response;
+the boxes are those of the Siamese network.
 """
 
 import dataclasses
@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.core.response import MIN_SIDE
+from siam_tracker_ros.core.response import MIN_SIDE, peak_cell
 from siam_tracker_ros.core.stage import stage
+from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, correlate
 from siam_tracker_ros.layers.sample_memory import SampleMemory
-from siam_tracker_ros.methods.ocean.network import SEARCH_SIDE, TEMPLATE_SIDE
+from siam_tracker_ros.methods.ocean.network import Template
 from siam_tracker_ros.methods.ocean.tracker import PRESETS, OceanSettings, OceanTarget, OceanTracker
 from siam_tracker_ros.methods.ocean_online.network import (
     CLASSIFIER_CHANNELS,
@@ -30,23 +32,24 @@ from siam_tracker_ros.methods.ocean_online.samples import (
     DROPOUT,
     DROPOUT_SAMPLES,
     MARGIN,
+    Draws,
     crop_patch,
     draw,
     first_patches,
 )
 from siam_tracker_ros.settings import setting, with_default
 
-SEED = 1234  # of a target's first samples, the same for each target, so that runs repeat
-SEARCH_FACTOR = 4  # sides of the patch's region in mean sides of the target in the first frame
-FIRST_BATCH = 8  # patches that go through the network at once; more do not fit a CPU's cache
+SEED = 1234  # of a target's first samples, the same for each target, so that runs are reproducible
+SEARCH_FACTOR = 4  # side of the patch's region over the mean side of the target in the first frame
+FIRST_BATCH = 8  # patches per batch; more do not fit into a CPU's cache
 MEMORY_SAMPLES = 250
 FIRST_ITERATIONS = 25
 LATER_ITERATIONS = 3
 UPDATE_INTERVAL = 10  # frames
 LEARNING_RATE = 0.0075
 HARD_NEGATIVE_LEARNING_RATE = 0.02
-HARD_NEGATIVE_SHARE = 0.45  # of the best score; a second peak above it is a distractor
-NEIGHBORHOOD = 2.2  # sides of the target within which all scores belong to one peak
+HARD_NEGATIVE_SHARE = 0.45  # of the best score; a higher second peak is a distractor
+NEIGHBORHOOD = 2.2  # side, over the target's, of the region in which all scores belong to one peak
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +60,11 @@ class OceanOnlineSettings(OceanSettings):
     window_influence: float = with_default(OceanSettings, "window_influence", 0.484)
     lr: float = with_default(OceanSettings, "lr", 0.644)
     small_target_side: int = with_default(OceanSettings, "small_target_side", 287)
-    online_ratio: float = setting(0.7, "Share of the online classifier's scores in what picks the best cell.", 0, 1)
+    online_ratio: float = setting(0.7, "Share of the online classifier's scores in the choice of the best cell.", 0, 1)
 
 
 class Verdict(enum.Enum):
-    """What the classifier's score map says of a frame."""
+    """Verdict of the classifier's score map on a frame."""
 
     NORMAL = enum.auto()
     HARD_NEGATIVE = enum.auto()  # something else looks like the target
@@ -73,16 +76,16 @@ class OceanOnlineTarget:
     """A target's state.
 
     Attributes:
-        siamese: what OceanTracker keeps of it.
+        siamese: the target of the OceanTracker.
         kernel: (1, 512, 4, 4), the classifier's filter.
         memory: samples that the filter is learned from.
-        center_xy, size_wh: the target where the classifier last found it, in pixels of the frame.
-        scale: pixels of the frame to one of a patch. It follows the patches really cut, not the target's size.
-        scale_range: lowest and highest scale.
-        frames: tracked so far.
+        center_xy, size_wh: centre and size in the frame in which the classifier last found it, in pixels.
+        scale: pixels of the frame per pixel of a patch. It follows the patches that were cut, not the target's size.
+        scale_range: minimum and maximum scale.
+        frames: number of frames tracked so far.
     """
 
-    siamese: OceanTarget
+    siamese: OceanTarget[Template]
     kernel: torch.Tensor
     memory: SampleMemory
     center_xy: np.ndarray
@@ -92,18 +95,28 @@ class OceanOnlineTarget:
     frames: int = 0
 
 
-class OceanOnlineTracker(OceanTracker):
-    """Runs an OceanOnlineNetwork that is ready for inference; see `create_tracker`."""
+class OceanOnlineTracker(Tracker[OceanOnlineTarget]):
+    """Runs an OceanOnlineNetwork that is ready for inference; see `create_tracker`.
+
+    Attributes:
+        siamese: Ocean's tracker, which finds the boxes with the same network and settings.
+    """
 
     settings_class = OceanOnlineSettings
     target_class = OceanOnlineTarget
+    network: OceanOnlineNetwork
+    settings: OceanOnlineSettings
 
-    def _start(self, image_bgr, box_xywh):
+    def __init__(self, network: OceanOnlineNetwork, settings: OceanOnlineSettings) -> None:
+        super().__init__(network, settings)
+        self.siamese = OceanTracker(network, settings)
+
+    def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> OceanOnlineTarget:
         return self._start_with(image_bgr, box_xywh, draw(np.random.default_rng(SEED), PATCH_SIDE, CLASSIFIER_CHANNELS))
 
-    def _start_with(self, image_bgr, box_xywh, draws):
+    def _start_with(self, image_bgr: np.ndarray, box_xywh: np.ndarray, draws: Draws) -> OceanOnlineTarget:
         """Start with given random draws."""
-        siamese = super()._start(image_bgr, box_xywh)
+        siamese = self.siamese._start(image_bgr, box_xywh)
         center_xy, size_wh = siamese.box_cxcywh[:2], siamese.box_cxcywh[2:]
         scale = SEARCH_FACTOR * np.sqrt(size_wh.prod()) / PATCH_SIDE
         frame_wh = np.array(image_bgr.shape[1::-1])
@@ -111,16 +124,18 @@ class OceanOnlineTracker(OceanTracker):
 
         with torch.inference_mode():
             features, shifts_xy = self._first_samples(image_bgr, center_xy.round(), scale, draws)
-            boxes = np.tile(_box_in_patch(center_xy, size_wh, center_xy.round(), scale), (len(features), 1))
-            boxes[:, :2] += shifts_xy
-            boxes = torch.from_numpy(boxes).to(features)
+            boxes_xywh = np.tile(_box_in_patch(center_xy, size_wh, center_xy.round(), scale), (len(features), 1))
+            boxes_xywh[:, :2] += shifts_xy
+            boxes = torch.from_numpy(boxes_xywh).to(features)
             classifier = self.network.target_classifier
             kernel = classifier.initial_filter(features, boxes)
             kernel, _ = classifier.optimizer(kernel, features, boxes, FIRST_ITERATIONS)
             memory = SampleMemory.of(features, boxes, MEMORY_SAMPLES)
         return OceanOnlineTarget(siamese, kernel, memory, center_xy, size_wh, scale, scale_range)
 
-    def _first_samples(self, image_bgr, center_xy, scale, draws):
+    def _first_samples(
+        self, image_bgr: np.ndarray, center_xy: np.ndarray, scale: float, draws: Draws
+    ) -> tuple[torch.Tensor, np.ndarray]:
         """Features (30, 512, 13, 13) of the first frame's samples, and their shifts (30, 2) in pixels of the patch."""
         like = self.network.patch_mean
         wide_side = int(PATCH_SIDE * (1 + 2 * MARGIN))
@@ -131,9 +146,9 @@ class OceanOnlineTracker(OceanTracker):
         features.append(features[0][:1] * kept[:, :, None, None])
         return torch.cat(features), np.pad(shifts_xy, ((0, DROPOUT_SAMPLES), (0, 0)))
 
-    def _step(self, image_bgr, target):
+    def _step(self, image_bgr: np.ndarray, target: OceanOnlineTarget) -> tuple[OceanOnlineTarget, TrackResult]:
         with torch.inference_mode():
-            # A filter of even size answers half a cell off the target's centre.
+            # The response of a filter of even size is half a cell off the target's centre.
             half_cell = (PATCH_CELLS + FILTER_CELLS) % 2 * target.scale * PATCH_SIDE / (2 * PATCH_CELLS)
             patch, patch_center_xy, scale = crop_patch(
                 image_bgr, target.center_xy + half_cell, target.scale * PATCH_SIDE, PATCH_SIDE, self.network.patch_mean
@@ -143,12 +158,12 @@ class OceanOnlineTracker(OceanTracker):
                 score = correlate(feature, target.kernel)[0, 0].cpu().numpy()  # (14, 14)
         verdict = judge(score, NEIGHBORHOOD * target.size_wh / scale * PATCH_CELLS / PATCH_SIDE)
 
-        def blend(response):
+        def blend(response: np.ndarray) -> np.ndarray:
             ratio = self.settings.online_ratio
             online = cv2.resize(score, response.shape, interpolation=cv2.INTER_CUBIC)
             return ratio * online + (1 - ratio) * response
 
-        siamese, result = self.follow(image_bgr, target.siamese, blend)
+        siamese, result = self.siamese.follow(image_bgr, target.siamese, blend)
         frames = target.frames + 1
         if verdict is Verdict.NOT_FOUND:
             return dataclasses.replace(target, siamese=siamese, frames=frames), result
@@ -177,16 +192,16 @@ class OceanOnlineTracker(OceanTracker):
         )
         return target, dataclasses.replace(result, updated=is_due)
 
-    def _encode(self, patches):
+    def _encode(self, patches: torch.Tensor) -> torch.Tensor:
         return self.network.encode_patch(patches.contiguous(memory_format=torch.channels_last))
 
 
-def judge(score, neighborhood_wh):
-    """Return the Verdict on a score map (14, 14), given the size (w, h) in cells of what belongs to one peak."""
+def judge(score: np.ndarray, neighborhood_wh: np.ndarray) -> Verdict:
+    """Return the Verdict of a score map (14, 14), given the size (2,) of a peak's neighbourhood in cells."""
     best = score.max()
     if not best >= 0:
         return Verdict.NOT_FOUND
-    row, column = np.unravel_index(score.argmax(), score.shape)
+    row, column = peak_cell(score)
     w, h = neighborhood_wh
     rest = score.copy()
     rest[
@@ -196,8 +211,8 @@ def judge(score, neighborhood_wh):
     return Verdict.HARD_NEGATIVE if rest.max() > max(0, HARD_NEGATIVE_SHARE * best) else Verdict.NORMAL
 
 
-def _box_in_patch(center_xy, size_wh, patch_center_xy, scale):
-    """A target's box in a patch, float64 (4,) as x, y, w, h, by the classifier's convention: x = cx - (w - 1) / 2."""
+def _box_in_patch(center_xy: np.ndarray, size_wh: np.ndarray, patch_center_xy: np.ndarray, scale: float) -> np.ndarray:
+    """Box of a target in a patch, float64 (4,) as xywh, in the classifier's convention: x = cx - (w - 1) / 2."""
     size_wh = size_wh / scale
     center_xy = (center_xy - patch_center_xy) / scale + (PATCH_SIDE - 1) / 2
     return np.concatenate([center_xy - (size_wh - 1) / 2, size_wh])
@@ -215,7 +230,7 @@ METHODS = (
         template_side=TEMPLATE_SIDE,
         search_side=SEARCH_SIDE,
         frame_gmacs=25.4,
-        defaults=VOT2019,  # what the authors' run_video.py uses
+        defaults=VOT2019,  # those of the authors' run_video.py
         presets={
             "vot2018": VOT2018,
             "vot2019": VOT2019,

@@ -3,61 +3,62 @@
 """The network of SiamMask (Wang et al. 2019): region proposals, and a mask for the cell that is chosen."""
 
 import typing
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_ros.core.network import Network, graph
+from siam_tracker_ros.core.network import Network, Self, State, graph
 from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.layers.resnet import ResNet50, backbone_keys
 from siam_tracker_ros.methods.siamrpn.network import TEMPLATE_CELLS, crop_template, make_neck, neck_keys
-from siam_tracker_ros.methods.siamrpn.rpn import HEAD_KEYS, CorrelationHead, RegionProposals, rpn_keys
+from siam_tracker_ros.methods.siamrpn.rpn import HEAD_KEYS, CorrelationHead, Kernels, RegionProposals, rpn_keys
 
 WIDTH = 256
 COARSE_SIDE = 63  # pixels of a mask without refinement
 SEED_SIDE = 15
 
-# Channels, outermost scale first: of the backbone's features, of what they are narrowed to, of what goes on to the next.
+# Channels at each scale, the finest first: the backbone's, the reduced ones between two convolutions, the merged ones.
 LATERAL = ((64, 16, 4), (256, 64, 16), (512, 128, 32))
-PASSED_ON = (1, 4, 16)
-SCALE_SIDES = (61, 31, 15)  # pixels of the patch that each scale sees
-REFINED_SIDES = (127, 61, 31)  # pixels of what each scale gives
+PASSED_ON = (1, 4, 16)  # channels from each scale to the next finer one
+SCALE_SIDES = (61, 31, 15)  # pixels of the patch at each scale
+REFINED_SIDES = (127, 61, 31)  # pixels of the output of each scale
 
 
 class Template(typing.NamedTuple):
-    """What is kept of a target.
+    """Kernels of a target.
 
     Attributes:
         proposals: kernels of the region proposals.
-        mask: kernel of the mask head (B, 256, 5, 5).
+        mask: kernel (B, 256, 5, 5) of the mask head.
     """
 
-    proposals: list
+    proposals: Kernels
     mask: torch.Tensor
 
 
 class Response(typing.NamedTuple):
-    """The answer for a search region.
+    """Output for a search region.
 
     Attributes:
         logits: (B, 10, 25, 25), see `rpn`.
         offsets: (B, 20, 25, 25).
-        features: the backbone's maps of 64, 256 and 512 channels and the neck's of 256, for the mask.
+        features: maps of 64, 256 and 512 channels from the backbone and of 256 from the neck, for the mask.
     """
 
     logits: torch.Tensor
     offsets: torch.Tensor
-    features: tuple
+    features: tuple[torch.Tensor, ...]
 
 
 class Refinement(nn.Module):
-    """Turns the response of one cell into a mask of 127 x 127 with the help of the backbone's finer features.
+    """Refines the response of one cell to a mask of 127 x 127 with the backbone's finer features.
 
-    A patch of the search region around the cell is merged in at three scales, coarsest first.
+    A patch of the search region around the cell is merged in at three scales, the coarsest first.
     """
 
-    def __init__(self, width=WIDTH):
+    def __init__(self, width: int = WIDTH) -> None:
         super().__init__()
         self.seed = nn.ConvTranspose2d(width, LATERAL[-1][-1], SEED_SIDE, SEED_SIDE)
         self.lateral = nn.ModuleList(_two_convolutions(*channels) for channels in LATERAL)
@@ -67,9 +68,9 @@ class Refinement(nn.Module):
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_uniform_(module.weight, a=1)  # as the authors do; without norms it matters
+                nn.init.kaiming_uniform_(module.weight, a=1)  # as the authors do; it matters, as there are no norms
 
-    def forward(self, features, response, row, column):
+    def forward(self, features: Sequence[torch.Tensor], response: torch.Tensor, row: int, column: int) -> torch.Tensor:
         """Logits (B, 1, 127, 127) from three feature maps and a cell's response (B, 256, 1, 1)."""
         x = self.seed(response)  # (B, 32, 15, 15)
         for scale in (2, 1, 0):
@@ -80,7 +81,7 @@ class Refinement(nn.Module):
         return x
 
 
-def _two_convolutions(channels_in, channels, channels_out):
+def _two_convolutions(channels_in: int, channels: int, channels_out: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels_in, channels, 3, padding=1),
         nn.ReLU(inplace=True),
@@ -89,10 +90,10 @@ def _two_convolutions(channels_in, channels, channels_out):
     )
 
 
-def _patch(features, row, column, side, margin):
+def _patch(features: torch.Tensor, row: int, column: int, side: int, margin: int) -> torch.Tensor:
     """The square (B, C, side, side) of features (B, C, H, W) whose corner is `margin` up and left of (row, column).
 
-    Zero outside; only the patch is padded.
+    It is zero outside of the features; the patch alone is padded.
     """
     top, left = row - margin, column - margin
     bottom, right = top + side, left + side
@@ -102,9 +103,9 @@ def _patch(features, row, column, side, margin):
 
 
 class SiamMask(Network):
-    """ResNet-50 up to its third stage, a neck, region proposals and masks, refined where the checkpoint can.
+    """ResNet-50 up to its third stage, a neck, region proposals and masks, with refinement if the checkpoint has it.
 
-    `encode_template` runs once a target, `forward` once a frame, `mask` for the cell that was chosen. Images are BGR,
+    `encode_template` runs once per target, `forward` once per frame, `mask` for the chosen cell. Images are BGR,
     0..255.
     """
 
@@ -124,9 +125,9 @@ class SiamMask(Network):
         *((rf"^refine_head\.post{2 - scale}\.", f"refinement.merge.{scale}.") for scale in range(3)),
         *HEAD_KEYS,
     )
-    REFINED = True  # where no checkpoint says otherwise
+    REFINED = True  # without a checkpoint
 
-    def __init__(self, refined=None, width=WIDTH):
+    def __init__(self, refined: bool | None = None, width: int = WIDTH) -> None:
         super().__init__()
         self.backbone = ResNet50(stages=3)
         self.neck = nn.ModuleList(make_neck([1024], [width]))
@@ -135,21 +136,21 @@ class SiamMask(Network):
         self.refinement = Refinement(width) if (self.REFINED if refined is None else refined) else None
 
     @classmethod
-    def for_state(cls, state):
+    def for_state(cls: Callable[..., Self], state: State) -> Self:
         return cls(any(name.startswith("refinement.") for name in state)) if state else cls()
 
     @graph("backbone", lambda network: ((1, 3, None, None),))
-    def features(self, image_bgr):
+    def features(self, image_bgr: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Maps of 64, 256 and 512 channels from the backbone, and of 256 from the neck."""
         *fine, last = self.backbone(image_bgr)
         return (*fine, self.neck[0](last))
 
-    def encode_template(self, image_bgr):
+    def encode_template(self, image_bgr: torch.Tensor) -> Template:
         """Return the Template of crops (B, 3, 127, 127)."""
         features = crop_template(self.features(image_bgr)[-1])  # (B, 256, 7, 7)
         return Template(self.rpn.encode_template([features]), self.coarse.encode_template(features))
 
-    def forward(self, image_bgr, template):
+    def forward(self, image_bgr: torch.Tensor, template: Template) -> Response:
         """Return the Response of search crops (B, 3, 255, 255) to a Template."""
         features = self.features(image_bgr)
         (kernels,) = template.proposals
@@ -158,16 +159,18 @@ class SiamMask(Network):
     @graph(
         "head", lambda network: ((1, network.coarse.channels, None, None), *network.rpn.kernel_shapes(TEMPLATE_CELLS))
     )
-    def propose(self, features, classification_kernel, regression_kernel):
+    def propose(
+        self, features: torch.Tensor, classification_kernel: torch.Tensor, regression_kernel: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits and offsets of a Response, from the neck's features and the kernels of the proposals."""
         return self.rpn([features], [(classification_kernel, regression_kernel)])
 
     @stage("head")
-    def mask(self, response, template, row, column):
+    def mask(self, response: Response, template: Template, row: int, column: int) -> torch.Tensor:
         """Logits (B, side, side) of the mask for the window of 127 pixels at one cell.
 
-        The side is 127 with refinement and 63 without. Only this cell's part of the mask head is computed: the
-        authors' code computes the masks of all cells, even where it throws them away.
+        The side is 127 with refinement and 63 without. The mask head is computed for this cell alone; the authors' code
+        computes it for all cells and discards most masks.
         """
         *fine, last = response.features
         window = last[:, :, row : row + TEMPLATE_CELLS, column : column + TEMPLATE_CELLS]
@@ -178,6 +181,6 @@ class SiamMask(Network):
 
 
 class SiamMaskBase(SiamMask):
-    """The same without refinement, unless a checkpoint has it."""
+    """The same without refinement, unless the checkpoint has it."""
 
     REFINED = False

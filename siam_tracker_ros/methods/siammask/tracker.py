@@ -4,45 +4,48 @@
 
 import dataclasses
 import typing
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from siam_tracker_ros.core.crop import crop_context, crops_to_tensor, mean_bgr, round_half_up
+from siam_tracker_ros.core.crop import (
+    SEARCH_SIDE,
+    TEMPLATE_SIDE,
+    crop_context,
+    crops_to_tensor,
+    mean_bgr,
+    round_half_up,
+)
 from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, smallest_rectangle, upright_bounds, warp_mask
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.core.response import clip_to_frame, context_side
+from siam_tracker_ros.core.response import ResponseSettings, clip_to_frame, context_side
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import corners_to_equal_area_cxcywh, cxcywh_to_xywh, xywh_to_corners, xywh_to_cxcywh
 from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase, Template
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
-from siam_tracker_ros.methods.siamrpn.network import SEARCH_SIDE, TEMPLATE_SIDE
 from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
-from siam_tracker_ros.settings import setting
+from siam_tracker_ros.methods.siamrpn.tracker import preset
+from siam_tracker_ros.settings import setting, with_default
 
 FIRST_CELL = 4  # the window of this cell begins at the corner of the search crop; those before begin outside
 
 
 @dataclasses.dataclass(frozen=True)
-class SiamMaskSettings:
+class SiamMaskSettings(ResponseSettings):
     """How the response becomes a box and a mask."""
 
-    penalty_k: float = setting(
-        0.04, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
-    )
-    window_influence: float = setting(0.40, "Share of the Hann window in what picks the best anchor.", 0, 1)
-    lr: float = setting(
-        1.0, "How much of a new size is taken over at full confidence; position is taken over whole.", 0, 1
-    )
+    penalty_k: float = with_default(ResponseSettings, "penalty_k", 0.04)
+    window_influence: float = with_default(ResponseSettings, "window_influence", 0.40)
+    lr: float = with_default(ResponseSettings, "lr", 1.0)
     mask_threshold: float = setting(0.35, "A pixel belongs to the target above this probability.", 0, 1)
     box_generation: typing.Literal["released", "axis_aligned", "rotated"] = setting(
         "released",
-        "What is reported, from the largest part of the mask if it has more than 100 pixels. "
-        "released: as the authors do, box from the regression, polygon the smallest rotated rectangle. "
-        "axis_aligned: box and polygon are the bounds. "
-        "rotated: polygon the smallest rotated rectangle, box the upright one of the same area. "
-        "Without such a part, box and polygon are those of the regression, and so is always the box in which the "
-        "target is searched for next.",
+        "Box and polygon of a result, from the largest part of the mask if it has more than 100 pixels. "
+        "released: as the authors do, the box of the regression and the smallest rotated rectangle. "
+        "axis_aligned: the bounds for both. "
+        "rotated: the upright box of the same area as the smallest rotated rectangle, and this rectangle. "
+        "Without such a part, both are those of the regression, which always centres the next search region.",
     )
 
 
@@ -51,7 +54,7 @@ class SiamMaskTarget:
     """A target's state.
 
     Attributes:
-        template: what the network keeps of the template.
+        template: kernels of the template.
         fill_bgr: mean colour of the first frame, which fills what lies outside of any frame.
         box_cxcywh: float64 (4,), its last box, from the regression.
     """
@@ -61,16 +64,24 @@ class SiamMaskTarget:
     box_cxcywh: np.ndarray
 
 
-class SiamMaskTracker(Tracker):
-    """Runs a SiamMask that is ready for inference, by the rules of its authors' code; see `create_tracker`."""
+class SiamMaskTracker(Tracker[SiamMaskTarget]):
+    """Runs a SiamMask that is ready for inference, by the rules of its authors' code; see `create_tracker`.
+
+    Attributes:
+        snap: rounding of a crop's corner.
+        mask_border: value of the mask in the frame around the mask's window.
+        clips_polygon: whether a polygon from the regression is the clipped box.
+    """
 
     settings_class = SiamMaskSettings
     target_class = SiamMaskTarget
-    snap = staticmethod(round)  # a crop's corner to whole pixels
-    mask_border = -1.0  # what the frame holds around the mask's window
-    clips_polygon = False  # whether a polygon from the regression is made of the clipped box
+    network: SiamMask
+    settings: SiamMaskSettings
+    snap: Callable[[float], int] = staticmethod(round)
+    mask_border = -1.0
+    clips_polygon = False
 
-    def _start(self, image_bgr, box_xywh):
+    def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> SiamMaskTarget:
         box, fill_bgr = xywh_to_cxcywh(box_xywh), mean_bgr(image_bgr)
         side = round(context_side(*box[2:]))
         crop, _ = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, fill_bgr, self.snap)
@@ -78,11 +89,11 @@ class SiamMaskTracker(Tracker):
             template = self.network.encode_template(crops_to_tensor(crop[None], self.network))
         return SiamMaskTarget(template, fill_bgr, box)
 
-    def _step(self, image_bgr, target):
+    def _step(self, image_bgr: np.ndarray, target: SiamMaskTarget) -> tuple[SiamMaskTarget, TrackResult]:
         settings = self.settings
         center_xy, size_wh = target.box_cxcywh[:2], target.box_cxcywh[2:]
         context = context_side(*size_wh)
-        scale = TEMPLATE_SIDE / context  # pixels of the crop to one of the frame
+        scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
         side = max(1, round(context * (SEARCH_SIDE / TEMPLATE_SIDE)))
         crop, _ = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, target.fill_bgr, self.snap)
         with torch.inference_mode():
@@ -97,9 +108,11 @@ class SiamMaskTracker(Tracker):
         unclipped = np.concatenate([center_xy + found[:2], size_wh * (1 - rate) + found[2:] * rate])
         box = clip_to_frame(unclipped, image_bgr)
 
-        zoom = side / SEARCH_SIDE  # pixels of the frame to one of the crop
+        zoom = side / SEARCH_SIDE  # pixels of the frame per pixel of the crop
         cell_xy = np.array([best.column, best.row]) - FIRST_CELL
-        corner_xy = center_xy - side / 2 + cell_xy * STRIDE * zoom  # of the mask's window; the crop's corner unsnapped
+        corner_xy = (
+            center_xy - side / 2 + cell_xy * STRIDE * zoom
+        )  # of the mask's window; the crop's corner is not rounded here
         frame_wh = image_bgr.shape[1], image_bgr.shape[0]
         values, first_xy = warp_mask(probability, corner_xy, TEMPLATE_SIDE * zoom, frame_wh, self.mask_border)
         part = values > settings.mask_threshold
@@ -132,18 +145,9 @@ class PySOTSiamMaskTracker(SiamMaskTracker):
     clips_polygon = True
 
 
-def _preset(penalty_k, window_influence, lr, mask_threshold):
-    return {
-        "penalty_k": penalty_k,
-        "window_influence": window_influence,
-        "lr": lr,
-        "mask_threshold": mask_threshold,
-    }
-
-
-VOT = _preset(0.04, 0.42, 0.25, 0.30)
-VOT2018 = _preset(0.10, 0.41, 0.32, 0.15)
-DAVIS = _preset(0.04, 0.40, 1.0, 0.35)
+VOT = preset(0.04, 0.42, 0.25, mask_threshold=0.30)
+VOT2018 = preset(0.10, 0.41, 0.32, mask_threshold=0.15)
+DAVIS = preset(0.04, 0.40, 1.0, mask_threshold=0.35)
 PRESETS = {
     "vot": VOT,
     "vot2016": VOT,
@@ -151,9 +155,9 @@ PRESETS = {
     "vot2019": VOT,
     "davis": DAVIS,
     "youtube_vos": DAVIS,
-    # What each program does where no configuration says otherwise.
-    "siammask": _preset(0.09, 0.39, 0.38, 0.30),
-    "pysot": _preset(0.04, 0.44, 0.40, 0.30),
+    # The defaults of each program, without a configuration file.
+    "siammask": preset(0.09, 0.39, 0.38, mask_threshold=0.30),
+    "pysot": preset(0.04, 0.44, 0.40, mask_threshold=0.30),
 }
 PYSOT_PRESETS = {**PRESETS, "vot2016": VOT2018, "vot2019": VOT2018}
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from siam_tracker_ros.core.crop import TEMPLATE_SIDE
 from siam_tracker_ros.methods.siammask.network import Refinement, SiamMask
 from siam_tracker_ros.methods.siamrpn.anchor_targets import TARGET, anchor_targets
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.training import classification_loss, cropped_cells, offset_loss, unpadded_cells
 from siam_tracker_ros.training.augmentation import (
-    TEMPLATE_SIDE,
     Augmentation,
     both_signs,
     box_in_window,
@@ -196,6 +196,7 @@ def refinement_objective(network: SiamMask, batch: Batch) -> Losses:
 
 def refined_masks(network: SiamMask, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Return logits (N, 127, 127) of the masks at all cells that learn one, and their targets, see `mask_windows`."""
+    assert network.refinement is not None, "the network that REFINEMENT trains has it"
     template = network.encode_template(batch["template"])
     *fine, last = network.features(batch["search"])
     inside = slice(NECK_MARGIN, -NECK_MARGIN)

@@ -3,13 +3,13 @@
 """A network after "SiamRCR: Reciprocal Classification and Regression for Visual Object Tracking" (Peng et al., 2021).
 
 Published at IJCAI 2021, pages 952 to 958, without code or weights. From the paper: an anchor-free head of
-classification and regression, reciprocal links by which each of the two weights the other's loss at each positive
-sample, and a localization branch that predicts how accurate the box is and, at inference, stands in for the link from
-the regression. A box is regressed as size and centre offset, and the score is the product of classification and
+classification and regression; reciprocal links, by which each of the two weights the other's loss at each positive
+sample; a localization branch, which predicts the accuracy of the box and replaces the link from the regression at
+inference. A box is regressed as size and centre offset, and the score is the product of classification and
 localization.
 
-Our choices, which nothing published confirms: Ocean's backbone, neck and towers with one depth-wise correlation a branch;
-the localization reads the regression tower; offsets in cells, sizes as logarithms of cells.
+Our choices, which nothing published confirms: Ocean's backbone, neck and towers with one depth-wise correlation per
+branch; localization from the regression tower; offsets in cells, sizes as logarithms of cells.
 """
 
 import dataclasses
@@ -32,12 +32,12 @@ from siam_tracker_ros.methods.ocean.network import (
 )
 
 MAX_EXPONENT = 10.0  # boxes have sides of 0.0004 to 176,000 pixels
-USUAL_SIDE = 64.0  # pixels of a target in a search crop; untrained boxes start there
+USUAL_SIDE = 64.0  # pixels of a target in a search crop; the initial size of the boxes
 
 
 @dataclasses.dataclass(frozen=True)
 class Template:
-    """What is kept of a target: the kernels (B, 256, 5, 5) that slide over each search region."""
+    """Kernels (B, 256, 5, 5) of a target, which slide over each search region."""
 
     classification: torch.Tensor
     regression: torch.Tensor
@@ -45,12 +45,12 @@ class Template:
 
 @dataclasses.dataclass(frozen=True)
 class Response:
-    """The head's answer for each of the S x S cells of the search region; S = 25 for 255 pixels.
+    """Output of the head for the S x S cells of the search region; S = 25 for 255 pixels.
 
     Attributes:
         classification: (B, 1, S, S), logit of "the target is here".
-        localization: (B, 1, S, S), logit of the IoU that this cell's box is expected to have.
-        box_cxcywh: (B, 4, S, S), boxes in pixels of the search crop, from its middle one, side // 2.
+        localization: (B, 1, S, S), logit of the expected IoU of this cell's box.
+        box_cxcywh: (B, 4, S, S), boxes in pixels of the search crop, from its middle pixel, side // 2.
     """
 
     classification: torch.Tensor
@@ -58,21 +58,21 @@ class Response:
     box_cxcywh: torch.Tensor
 
 
-def decode_box(regression):
-    """Boxes (B, 4, S, S), as Response has them, of what the head regresses (B, 4, S, S): dx, dy, log w, log h."""
+def decode_box(regression: torch.Tensor) -> torch.Tensor:
+    """Boxes (B, 4, S, S) of a Response, from the regression (B, 4, S, S) of the head: dx, dy, log w, log h."""
     offset, log_size = regression.split(2, 1)
     size = log_size.clamp(-MAX_EXPONENT, MAX_EXPONENT).exp() * STRIDE
     return torch.cat([_cell_centers(regression) + offset * STRIDE, size], 1)
 
 
-def encode_box(box_cxcywh):
-    """What the head should regress (B, 4, S, S) for a box at each cell (B, 4, S, S); the inverse of `decode_box`."""
+def encode_box(box_cxcywh: torch.Tensor) -> torch.Tensor:
+    """Regression (B, 4, S, S) for a box at each cell (B, 4, S, S); the inverse of `decode_box`."""
     center, size = box_cxcywh.split(2, 1)
     return torch.cat([(center - _cell_centers(box_cxcywh)) / STRIDE, (size / STRIDE).log()], 1)
 
 
-def _cell_centers(like):
-    """Centres x, y (2, S, S) of the cells of a map (B, 4, S, S) in pixels from the crop's middle one."""
+def _cell_centers(like: torch.Tensor) -> torch.Tensor:
+    """Centres x, y (2, S, S) of the cells of a map (B, 4, S, S) in pixels from the crop's middle pixel."""
     cell = cell_pixels(like.shape[-1]).to(like)
     return torch.stack(torch.meshgrid(cell, cell, indexing="xy"))
 
@@ -80,13 +80,13 @@ def _cell_centers(like):
 class CorrelationBranch(nn.Module):
     """Adapts the neck's features to one branch and correlates search region and template."""
 
-    def __init__(self, channels=CHANNELS):
+    def __init__(self, channels: int = CHANNELS) -> None:
         super().__init__()
         self.template = ConvNorm(channels, channels, 3)
         self.search = ConvNorm(channels, channels, 3)
         self.tower = make_tower(channels)
 
-    def forward(self, features, kernel):
+    def forward(self, features: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         """Tower features (B, 256, H - 6, W - 6) of search features (B, 256, H, W) and a kernel (B, 256, 5, 5)."""
         return self.tower(depthwise_correlation(self.search(features), kernel))
 
@@ -94,10 +94,10 @@ class CorrelationBranch(nn.Module):
 class SiamRCRNetwork(Network):
     """Finds a template in a search region.
 
-    `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255, any float type.
+    `encode_template` runs once per target, `forward` once per frame. Images are BGR, 0..255, any float type.
     """
 
-    def __init__(self, channels=CHANNELS):
+    def __init__(self, channels: int = CHANNELS) -> None:
         super().__init__()
         self.backbone = ResNet50(stages=3)
         self.neck = ConvNorm(1024, channels, relu=None)
@@ -108,29 +108,31 @@ class SiamRCRNetwork(Network):
         self.box = nn.Conv2d(channels, 4, 3, padding=1)
         for head in (self.classification, self.localization, self.box):
             nn.init.normal_(head.weight, std=0.01)
-            nn.init.zeros_(head.bias)
+            nn.init.zeros_(head.get_parameter("bias"))
         with torch.no_grad():
-            self.box.bias[2:] = math.log(USUAL_SIDE / STRIDE)
+            self.box.get_parameter("bias")[2:] = math.log(USUAL_SIDE / STRIDE)
 
-    def encode_template(self, image_bgr):
+    def encode_template(self, image_bgr: torch.Tensor) -> Template:
         """Return the Template of crops (B, 3, 127, 127)."""
         inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
         features = self.neck(self.backbone_features(image_bgr))[..., inside, inside]  # (B, 256, 7, 7)
         return Template(self.classification_branch.template(features), self.regression_branch.template(features))
 
-    def forward(self, image_bgr, template):
+    def forward(self, image_bgr: torch.Tensor, template: Template) -> Response:
         """Return the Response of search crops (B, 3, side, side) to a Template of batch size B or 1."""
         features = self.backbone_features(image_bgr)
         return Response(*self.head(features, template.classification, template.regression))
 
     @graph("backbone", lambda network: ((1, 3, None, None),))
-    def backbone_features(self, image_bgr):
+    def backbone_features(self, image_bgr: torch.Tensor) -> torch.Tensor:
         """The backbone's last features (B, 1024, H, W)."""
         return self.backbone(image_bgr)[-1]
 
     @graph("head", lambda network: ((1, 1024, None, None), *[(1, network.box.in_channels, 5, 5)] * 2))
-    def head(self, backbone_features, classification_kernel, regression_kernel):
-        """Return the parts of a Response."""
+    def head(
+        self, backbone_features: torch.Tensor, classification_kernel: torch.Tensor, regression_kernel: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return classification, localization and box_cxcywh of a Response."""
         features = self.neck(backbone_features)
         classification = self.classification_branch(features, classification_kernel)
         regression = self.regression_branch(features, regression_kernel)

@@ -3,7 +3,7 @@
 """A tracker after SiamRCR (Peng et al., IJCAI 2021).
 
 From the paper: the score is the product of classification and predicted localization accuracy. Our choice, as the
-authors released no code: all else is Ocean's procedure, with this score in place of Ocean's and the size smoothed once.
+authors released no code: the rest is Ocean's procedure, with this score and with the size smoothed once.
 """
 
 import dataclasses
@@ -11,37 +11,34 @@ import dataclasses
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.methods.ocean.network import SEARCH_SIDE, TEMPLATE_SIDE
-from siam_tracker_ros.methods.ocean.tracker import OceanTracker
-from siam_tracker_ros.methods.siamrcr.network import SiamRCRNetwork
-from siam_tracker_ros.settings import setting
+from siam_tracker_ros.methods.ocean.tracker import AnchorFreeSettings, AnchorFreeTracker
+from siam_tracker_ros.methods.siamrcr.network import SiamRCRNetwork, Template
+from siam_tracker_ros.settings import setting, with_default
 
 
 @dataclasses.dataclass(frozen=True)
-class SiamRCRSettings:
+class SiamRCRSettings(AnchorFreeSettings):
     """How the response becomes a box. The defaults are plausible, not tuned: no weights are published to tune with."""
 
-    penalty_k: float = setting(
-        0.06, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
-    )
-    window_influence: float = setting(0.38, "Share of the Hann window in what picks the best cell.", 0, 1)
-    lr: float = setting(
-        0.6, "How much of a new size is taken over at full confidence; position is taken over whole.", 0, 1
-    )
-    search_side: int = setting(255, "Side of the search crop in pixels of the network's input.", 127, 511)
-    small_target_side: int = setting(
-        287, "As `search_side`, for targets under 0.4 % of the first frame's area.", 127, 511
-    )
+    penalty_k: float = with_default(AnchorFreeSettings, "penalty_k", 0.06)
+    lr: float = with_default(AnchorFreeSettings, "lr", 0.6)
+    small_target_side: int = with_default(AnchorFreeSettings, "small_target_side", 287)
     size_smoothing: int = setting(1, "How often the size is smoothed.", 1, 2)
 
 
-class SiamRCRTracker(OceanTracker):
+class SiamRCRTracker(AnchorFreeTracker[Template]):
     """Runs a SiamRCRNetwork that is ready for inference; see `create_tracker`."""
 
     settings_class = SiamRCRSettings
+    network: SiamRCRNetwork
+    settings: SiamRCRSettings
 
-    def _respond(self, image_bgr, template):
+    def _encode(self, image_bgr: torch.Tensor) -> Template:
+        return self.network.encode_template(image_bgr)
+
+    def _respond(self, image_bgr: torch.Tensor, template: Template) -> tuple[np.ndarray, np.ndarray]:
         response = self.network(image_bgr, template)
         score = torch.sigmoid(response.classification) * torch.sigmoid(response.localization)
         packed = torch.cat([score, response.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)

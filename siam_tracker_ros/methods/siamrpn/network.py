@@ -2,36 +2,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """The networks of SiamRPN++ (Li et al. 2019), with three backbones."""
 
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
 from torch import nn
 
-from siam_tracker_ros.core.network import Network, graph
+from siam_tracker_ros.core.network import Network, Self, State, graph
+from siam_tracker_ros.executors.executor import Shape
 from siam_tracker_ros.layers.alexnet import CHANNELS as ALEXNET_CHANNELS
 from siam_tracker_ros.layers.alexnet import AlexNet, alexnet_keys
+from siam_tracker_ros.layers.backbone import KeyRules
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.layers.mobilenet_v2 import WideMobileNetV2, wide_mobilenet_keys
 from siam_tracker_ros.layers.resnet import ResNet50, backbone_keys
-from siam_tracker_ros.methods.siamrpn.rpn import HEAD_KEYS, RegionProposals, rpn_keys
+from siam_tracker_ros.methods.siamrpn.rpn import HEAD_KEYS, Kernels, RegionProposals, rpn_keys
 
-TEMPLATE_SIDE = 127
-SEARCH_SIDE = 255
-TEMPLATE_CELLS = 7  # of a template's features, those that the target fills
+TEMPLATE_CELLS = 7  # cells of a template's features that the target fills
 
 
-def neck_keys(official, own="neck"):
+def neck_keys(official: str, own: str = "neck") -> KeyRules:
     """Renaming rules for the neck, of one level or several, that checkpoints call `official`."""
     levels = tuple((rf"^{official}\.downsample{level + 2}\.downsample\.", f"{own}.{level}.") for level in range(3))
     return (*levels, (rf"^{official}\.downsample\.downsample\.", f"{own}.0."))
 
 
-def make_neck(channels, widths):
+def make_neck(channels: Sequence[int], widths: Sequence[int]) -> list[ConvNorm]:
     """A convolution 1x1 for each level, without ReLU."""
     return [ConvNorm(level, width, relu=None) for level, width in zip(channels, widths, strict=True)]
 
 
-def crop_template(features):
-    """The central 7 x 7 cells of template features (B, C, H, W), or all where there are fewer.
+def crop_template(features: torch.Tensor) -> torch.Tensor:
+    """The central 7 x 7 cells of template features (B, C, H, W), or all if there are fewer.
 
-    What lies further out saw the padding of the layers before it.
+    The cells further out are affected by the padding of earlier layers.
     """
     top, left = (max(0, size - TEMPLATE_CELLS) // 2 for size in features.shape[2:])
     return features[:, :, top : top + TEMPLATE_CELLS, left : left + TEMPLATE_CELLS]
@@ -40,12 +43,14 @@ def crop_template(features):
 class SiamRPN(Network):
     """A backbone, a neck that narrows each level's features, and region proposals.
 
-    `encode_template` runs once a target, `forward` once a frame. Images are BGR, 0..255.
+    `encode_template` runs once per target, `forward` once per frame. Images are BGR, 0..255.
     """
 
     template_cells = TEMPLATE_CELLS
 
-    def __init__(self, backbone, levels, neck, rpn):
+    def __init__(
+        self, backbone: nn.Module, levels: Sequence[int], neck: Iterable[nn.Module], rpn: RegionProposals
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.levels = levels
@@ -53,27 +58,28 @@ class SiamRPN(Network):
         self.rpn = rpn
 
     @graph("backbone", lambda network: ((1, 3, None, None),))
-    def features(self, image_bgr):
+    def features(self, image_bgr: torch.Tensor) -> Sequence[torch.Tensor]:
         """One map for each level, (B, its width, H / 8, W / 8)."""
         features = self.backbone(image_bgr)
         return [narrow(features[level]) for narrow, level in zip(self.neck, self.levels, strict=True)]
 
-    def encode_template(self, image_bgr):
+    def encode_template(self, image_bgr: torch.Tensor) -> Kernels:
         """Kernels of the proposals from template crops (B, 3, 127, 127)."""
         return self.rpn.encode_template([crop_template(feature) for feature in self.features(image_bgr)])
 
-    def forward(self, image_bgr, kernels):
+    def forward(self, image_bgr: torch.Tensor, kernels: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (B, 10, S, S) and offsets (B, 20, S, S) of search crops (B, 3, side, side); see `rpn`."""
         return self.respond(*self.features(image_bgr), *(kernel for pair in kernels for kernel in pair))
 
     @graph("head", lambda network: network.respond_shapes())
-    def respond(self, *tensors):
-        """The same for one map of features a level, followed by two kernels a level."""
+    def respond(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same from one map of features per level, followed by two kernels per level."""
         count = len(self.levels)
         features, kernels = tensors[:count], tensors[count:]
         return self.rpn(features, list(zip(kernels[::2], kernels[1::2], strict=True)))
 
-    def respond_shapes(self):
+    def respond_shapes(self) -> list[Shape]:
+        """Shapes of the arguments of `respond`."""
         kernels = self.rpn.kernel_shapes(self.template_cells)
         return [*((1, channels, None, None) for _, channels, *_ in kernels[::2]), *kernels]
 
@@ -84,18 +90,25 @@ class SiamRPNAlex(SiamRPN):
     template_cells = 6
     KEY_RULES = (*alexnet_keys("backbone"), *rpn_keys("rpn_head"), *HEAD_KEYS)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(AlexNet(), (0,), [nn.Identity()], RegionProposals([ALEXNET_CHANNELS], False))
 
 
 class MultiLevelSiamRPN(SiamRPN):
-    """With three levels; a checkpoint says how wide each is and whether their average has learned weights."""
+    """With three levels. A checkpoint determines the width of each, and whether their average has learned weights."""
 
-    def __init__(self, backbone, levels, channels, widths, weighted):
+    def __init__(
+        self,
+        backbone: nn.Module,
+        levels: Sequence[int],
+        channels: Sequence[int],
+        widths: Sequence[int],
+        weighted: bool,
+    ) -> None:
         super().__init__(backbone, levels, make_neck(channels, widths), RegionProposals(widths, weighted))
 
-    @classmethod
-    def for_state(cls, state):
+    @classmethod  # the subclasses have constructors of their own, with widths and weighted
+    def for_state(cls: Callable[..., Self], state: State) -> Self:
         narrowed = [f"neck.{level}.0.weight" for level in range(3)]
         if not all(name in state for name in narrowed):
             return cls()
@@ -107,7 +120,7 @@ class SiamRPNMobileNetV2(MultiLevelSiamRPN):
 
     KEY_RULES = (*wide_mobilenet_keys("backbone"), *neck_keys("neck"), *rpn_keys("rpn_head"), *HEAD_KEYS)
 
-    def __init__(self, widths=(256, 256, 256), weighted=False):
+    def __init__(self, widths: Sequence[int] = (256, 256, 256), weighted: bool = False) -> None:
         super().__init__(WideMobileNetV2(), (3, 5, 7), (44, 134, 448), widths, weighted)
 
 
@@ -116,12 +129,12 @@ class SiamRPNResNet50(MultiLevelSiamRPN):
 
     KEY_RULES = (*backbone_keys("backbone"), *neck_keys("neck"), *rpn_keys("rpn_head"), *HEAD_KEYS)
 
-    def __init__(self, widths=(256, 256, 256), weighted=True):
+    def __init__(self, widths: Sequence[int] = (256, 256, 256), weighted: bool = True) -> None:
         super().__init__(ResNet50(), (2, 3, 4), (512, 1024, 2048), widths, weighted)
 
 
 class SiamRPNResNet50LongTerm(SiamRPNResNet50):
     """The same with the widths of the authors' long-term checkpoint."""
 
-    def __init__(self, widths=(128, 256, 512), weighted=True):
+    def __init__(self, widths: Sequence[int] = (128, 256, 512), weighted: bool = True) -> None:
         super().__init__(widths, weighted)

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How SiamRPN++ and SiamMask pick one region proposal of the response."""
+"""The choice of one region proposal of the response, in SiamRPN++ and SiamMask."""
 
 import typing
 
@@ -10,7 +10,7 @@ import torch
 from siam_tracker_ros.core.response import hann_window, peak_ratio, size_change
 from siam_tracker_ros.methods.siamrpn.anchors import anchor_grid
 
-MAX_EXPONENT = 88.0  # single precision knows no larger power of e; it keeps sizes finite, whatever a network says
+MAX_EXPONENT = 88.0  # the largest in single precision; it keeps sizes finite, whatever a network predicts
 
 
 class Proposal(typing.NamedTuple):
@@ -19,9 +19,9 @@ class Proposal(typing.NamedTuple):
     Attributes:
         row, column: its cell.
         box_cxcywh: float64 (4,), its box in pixels of the search crop, from the crop's middle.
-        score: 0..1, its confidence before penalty and window.
-        penalty: 0..1, for its change of size and shape; 1 where there is none.
-        peak_ratio: 0..1, highest score away from its cell over its own.
+        score: 0..1, its confidence without penalty and window.
+        penalty: 0..1, factor for its change of size and shape; 1 for no change.
+        peak_ratio: 0..1, highest score away from its cell divided by its own.
     """
 
     row: int
@@ -32,12 +32,12 @@ class Proposal(typing.NamedTuple):
     peak_ratio: float
 
 
-def decode_proposals(logits, offsets):
+def decode_proposals(logits: torch.Tensor, offsets: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Scores and boxes of all anchors.
 
     Args:
-        logits: tensor (1, 10, S, S), five of the background, then five of the target.
-        offsets: tensor (1, 20, S, S), five of each of x, y, width and height, in units of the anchor.
+        logits: (1, 10, S, S), five of the background, then five of the target.
+        offsets: (1, 20, S, S), five of each of x, y, width and height, relative to the anchor.
 
     Returns:
         float64 (5, S, S), 0..1, and float64 (4, 5, S, S) as cxcywh in pixels of the search crop, from its middle.
@@ -51,27 +51,29 @@ def decode_proposals(logits, offsets):
     return score, np.concatenate([centers, sizes])
 
 
-def best_proposal(score, boxes, size_wh, penalty_k, window_influence):
+def best_proposal(
+    score: np.ndarray, boxes: np.ndarray, size_wh: np.ndarray, penalty_k: float, window_influence: float
+) -> Proposal:
     """Pick the Proposal with the highest score after penalty and window.
 
     Args:
-        score: (5, S, S) of `decode_proposals`.
-        boxes: (4, 5, S, S) of `decode_proposals`.
+        score: (5, S, S) from `decode_proposals`.
+        boxes: (4, 5, S, S) from `decode_proposals`.
         size_wh: last size of the target in pixels of the search crop.
         penalty_k: strength of the penalty on changes of size and shape.
         window_influence: 0..1, share of the Hann window.
     """
     penalty = np.exp(-penalty_k * (size_change(size_wh, boxes[2:]) - 1))
     response = penalty * score * (1 - window_influence) + hann_window(score.shape[-1]) * window_influence
-    best = np.unravel_index(response.argmax(), response.shape)
-    _, row, column = best
+    anchor, row, column = (int(index) for index in np.unravel_index(response.argmax(), response.shape))
+    best_score = score[anchor, row, column]
     peaks = score.max(0)
-    peaks[row, column] = score[best]
+    peaks[row, column] = best_score
     return Proposal(
-        int(row),
-        int(column),
-        boxes[(slice(None), *best)],
-        float(score[best]),
-        float(penalty[best]),
+        row,
+        column,
+        boxes[:, anchor, row, column],
+        float(best_score),
+        float(penalty[anchor, row, column]),
         peak_ratio(peaks, row, column),
     )

@@ -8,39 +8,33 @@ import functools
 import numpy as np
 import torch
 
-from siam_tracker_ros.core.crop import crop_context, crops_to_tensor, mean_bgr
+from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, crops_to_tensor, mean_bgr
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.core.response import clip_to_frame, context_side
+from siam_tracker_ros.core.response import ResponseSettings, clip_to_frame, context_side
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.network import (
-    TEMPLATE_SIDE,
+    SiamRPN,
     SiamRPNAlex,
     SiamRPNMobileNetV2,
     SiamRPNResNet50,
     SiamRPNResNet50LongTerm,
 )
 from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
+from siam_tracker_ros.methods.siamrpn.rpn import Kernels
 from siam_tracker_ros.settings import setting
 
 LOST_WINDOW_INFLUENCE = 0.001  # a lost target may be anywhere
-FARTHEST = 1e6  # pixels; no frame is so large, and no crop can be
-THINNEST = 1e-3  # pixels
+MAX_POSITION = 1e6  # pixels, and the maximum side; no frame is so large, and no crop can be
+MIN_SIDE = 1e-3  # pixels of a target that may be lost
 
 
 @dataclasses.dataclass(frozen=True)
-class SiamRPNSettings:
+class SiamRPNSettings(ResponseSettings):
     """How the response becomes a box."""
 
-    penalty_k: float = setting(
-        0.05, "Strength of the penalty on changes of size and shape from frame to frame; 0 switches it off.", 0, 1
-    )
-    window_influence: float = setting(0.42, "Share of the Hann window in what picks the best anchor.", 0, 1)
-    lr: float = setting(
-        0.38, "How much of a new size is taken over at full confidence; position is taken over whole.", 0, 1
-    )
     search_side: int = setting(
         255,
         "Side of the search crop in pixels of the network's input: 127, as the template, and a multiple of 8 more.",
@@ -48,13 +42,13 @@ class SiamRPNSettings:
         1023,
     )
     long_term: bool = setting(
-        False, "Whether a target can be lost: its box then stays, and it is searched for in a larger region."
+        False, "Whether a target can be lost: its box then stays, and the search region is larger."
     )
     confidence_low: float = setting(0.8, "A target whose score is below is lost.", 0, 1)
     confidence_high: float = setting(0.998, "A lost target whose score is above is found again.", 0, 1)
     lost_search_side: int = setting(831, "As `search_side`, for a lost target.", 191, 1023)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("search_side", "lost_search_side"):
             side = getattr(self, name)
             rest = (side - TEMPLATE_SIDE) % STRIDE
@@ -70,25 +64,27 @@ class SiamRPNTarget:
     """A target's state.
 
     Attributes:
-        kernels: what the network keeps of the template.
+        kernels: kernels of the template.
         fill_bgr: mean colour of the first frame, which fills what lies outside of any frame.
         box_cxcywh: float64 (4,), its last box.
         lost: whether a long-term tracker has lost it. PySOT keeps this in the tracker, where it outlives the target.
     """
 
-    kernels: list
+    kernels: Kernels
     fill_bgr: np.ndarray
     box_cxcywh: np.ndarray
     lost: bool = False
 
 
-class SiamRPNTracker(Tracker):
+class SiamRPNTracker(Tracker[SiamRPNTarget]):
     """Runs a SiamRPN that is ready for inference; see `create_tracker`."""
 
     settings_class = SiamRPNSettings
     target_class = SiamRPNTarget
+    network: SiamRPN
+    settings: SiamRPNSettings
 
-    def _start(self, image_bgr, box_xywh):
+    def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> SiamRPNTarget:
         box, fill_bgr = xywh_to_cxcywh(box_xywh), mean_bgr(image_bgr)
         side = round(context_side(*box[2:]))
         crop, _ = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, fill_bgr)
@@ -96,13 +92,13 @@ class SiamRPNTracker(Tracker):
             kernels = self.network.encode_template(crops_to_tensor(crop[None], self.network))
         return SiamRPNTarget(kernels, fill_bgr, box)
 
-    def _step(self, image_bgr, target):
+    def _step(self, image_bgr: np.ndarray, target: SiamRPNTarget) -> tuple[SiamRPNTarget, TrackResult]:
         settings = self.settings
         center_xy, size_wh = target.box_cxcywh[:2], target.box_cxcywh[2:]
         search_side = int(settings.lost_search_side if target.lost else settings.search_side)
         influence = LOST_WINDOW_INFLUENCE if target.lost else settings.window_influence
         context = context_side(*size_wh)
-        scale = TEMPLATE_SIDE / context  # pixels of the crop to one of the frame
+        scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
         side = max(1, round(context * (search_side / TEMPLATE_SIDE)))
         crop, _ = crop_context(image_bgr, center_xy, side, search_side, target.fill_bgr)
         with torch.inference_mode():
@@ -117,22 +113,24 @@ class SiamRPNTracker(Tracker):
         clipped = clip_to_frame(box, image_bgr)
         if settings.long_term:
             lost = best.score < settings.confidence_low or (target.lost and best.score <= settings.confidence_high)
-            next_box = np.concatenate([box[:2].clip(-FARTHEST, FARTHEST), box[2:].clip(THINNEST, FARTHEST)])
+            center, size = box[:2].clip(-MAX_POSITION, MAX_POSITION), box[2:].clip(MIN_SIDE, MAX_POSITION)
+            next_box = np.concatenate([center, size])
         else:
             next_box = clipped
         result = TrackResult(cxcywh_to_xywh(clipped), best.score, peak_ratio=best.peak_ratio)
         return dataclasses.replace(target, box_cxcywh=next_box, lost=lost), result
 
 
-def _preset(penalty_k, window_influence, lr, **others):
+def preset(penalty_k: float, window_influence: float, lr: float, **others: float) -> dict[str, float]:
+    """Published settings: those of ResponseSettings by position, others by name."""
     return {"penalty_k": penalty_k, "window_influence": window_influence, "lr": lr, **others}
 
 
-ALEX = _preset(0.16, 0.40, 0.30, search_side=287)
-MOBILENET = _preset(0.04, 0.40, 0.50)
-RESNET = _preset(0.05, 0.42, 0.38, long_term=False)
-RESNET_OTB = _preset(0.24, 0.50, 0.25, long_term=False)
-LONG_TERM = _preset(0.05, 0.28, 0.22, long_term=True, confidence_low=0.8, confidence_high=0.998)
+ALEX = preset(0.16, 0.40, 0.30, search_side=287)
+MOBILENET = preset(0.04, 0.40, 0.50)
+RESNET = preset(0.05, 0.42, 0.38, long_term=False)
+RESNET_OTB = preset(0.24, 0.50, 0.25, long_term=False)
+LONG_TERM = preset(0.05, 0.28, 0.22, long_term=True, confidence_low=0.8, confidence_high=0.998)
 RESNET_PRESETS = {
     "vot2016": RESNET,
     "vot2018": RESNET,
@@ -142,8 +140,8 @@ RESNET_PRESETS = {
     "lt": LONG_TERM,
     "vot2018_lt": LONG_TERM,
     # Of the configurations that PySOT trains with.
-    "16gpu": _preset(0.01, 0.40, 0.38, long_term=False),
-    "8gpu": _preset(0.04, 0.44, 0.33, long_term=False),
+    "16gpu": preset(0.01, 0.40, 0.38, long_term=False),
+    "8gpu": preset(0.04, 0.44, 0.33, long_term=False),
     "otb_8gpu": RESNET_OTB,
 }
 MODEL_ZOO = "https://github.com/STVIR/pysot/blob/master/MODEL_ZOO.md"
@@ -169,7 +167,7 @@ METHODS = (
         tracker_class=SiamRPNTracker,
         network_class=SiamRPNMobileNetV2,
         template_side=TEMPLATE_SIDE,
-        search_side=255,
+        search_side=SEARCH_SIDE,
         frame_gmacs=6.91,
         defaults=MOBILENET,
         presets={name: MOBILENET for name in ("vot2016", "vot2018", "vot2019")},
@@ -182,7 +180,7 @@ METHODS = (
         tracker_class=SiamRPNTracker,
         network_class=SiamRPNResNet50,
         template_side=TEMPLATE_SIDE,
-        search_side=255,
+        search_side=SEARCH_SIDE,
         frame_gmacs=48.7,
         defaults=RESNET,
         presets=RESNET_PRESETS,
@@ -197,7 +195,7 @@ METHODS = (
         tracker_class=SiamRPNTracker,
         network_class=SiamRPNResNet50LongTerm,
         template_side=TEMPLATE_SIDE,
-        search_side=255,
+        search_side=SEARCH_SIDE,
         frame_gmacs=51.6,
         defaults=LONG_TERM,
         presets=RESNET_PRESETS,

@@ -7,10 +7,11 @@ import dataclasses
 import torch
 from torch.nn import functional
 
+from siam_tracker_ros.core.crop import TEMPLATE_SIDE
 from siam_tracker_ros.methods.siamrpn.anchor_targets import BACKGROUND, TARGET, anchor_targets
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.network import SiamRPN
-from siam_tracker_ros.training.augmentation import TEMPLATE_SIDE, augment_pysot
+from siam_tracker_ros.training.augmentation import augment_pysot
 from siam_tracker_ros.training.losses import balanced_mean
 from siam_tracker_ros.training.pairs import Drawn, Item, PairTraining, to_arrays
 from siam_tracker_ros.training.published import PublishedTraining
