@@ -18,6 +18,7 @@ It never drives backwards. `max_turn` and `max_speed` bound every command. Nothi
 
 import signal
 import time
+from typing import Any
 
 import rclpy
 from geometry_msgs.msg import Twist
@@ -30,7 +31,7 @@ from vision_msgs.msg import Detection2D
 class Follower(Node):
     """Subscribes to `tracker/detection` and `tracker/status`, publishes `cmd_vel` (geometry_msgs/Twist)."""
 
-    def __init__(self, **node_arguments):
+    def __init__(self, **node_arguments: Any) -> None:
         """Create the node; `node_arguments` are further arguments of rclpy.node.Node."""
         super().__init__("follower", **node_arguments)
         parameter = {
@@ -49,24 +50,24 @@ class Follower(Node):
             )
         }
         self._parameter = parameter
-        self._detection = None
-        self._status = None
+        self._detection: Detection2D | None = None
+        self._status: TrackerStatus | None = None
         self._status_time = 0.0  # when the newest status arrived, monotonic seconds
-        self._lost_since = None
+        self._lost_since: float | None = None
         self._given_up = False
         self._publisher = self.create_publisher(Twist, "cmd_vel", 1)
         self.create_subscription(Detection2D, "tracker/detection", self._on_detection, 1)
         self.create_subscription(TrackerStatus, "tracker/status", self._on_status, 1)
         self.create_timer(1 / parameter["rate"], self._on_timer)
 
-    def stop(self):
+    def stop(self) -> None:
         """Publish a command that stops the robot."""
         self._publisher.publish(Twist())
 
-    def _on_detection(self, msg):
+    def _on_detection(self, msg: Detection2D) -> None:
         self._detection = msg
 
-    def _on_status(self, msg):
+    def _on_status(self, msg: TrackerStatus) -> None:
         now = time.monotonic()
         before, self._status, self._status_time = self._status, msg, now
         if before is None or msg.target_id != before.target_id or msg.age < before.age:  # another target
@@ -77,45 +78,44 @@ class Follower(Node):
         elif self._lost_since is None:
             self._lost_since = now
 
-    def _on_timer(self):
+    def _on_timer(self) -> None:
         self._publisher.publish(self._command())
 
-    def _command(self):
+    def _command(self) -> Twist:
         """Return the Twist for this moment; a Twist of zeros stops the robot."""
         twist = Twist()
-        if not self._may_move():
+        detection, status = self._detection, self._status
+        # The two topics arrive in any order: a box of the target before must not be followed.
+        if status is None or not self._may_move(status) or detection is None or detection.id != status.target_id:
             return twist
-        parameter, bbox = self._parameter, self._detection.bbox
+        parameter, bbox = self._parameter, detection.bbox
         right = bbox.center.position.x / parameter["image_width"] * 2 - 1  # -1 at the left edge, 1 at the right one
         twist.angular.z = _bounded(-parameter["turn_gain"] * right, parameter["max_turn"])  # positive turns left
-        if self._status.state == TrackerStatus.TRACKING:
+        if status.state == TrackerStatus.TRACKING:
             missing = parameter["wanted_height"] - bbox.size_y / parameter["image_height"]
             twist.linear.x = max(0.0, _bounded(parameter["approach_gain"] * missing, parameter["max_speed"]))
         return twist
 
-    def _may_move(self):
-        if self._status is None:
-            return False
+    def _may_move(self, status: TrackerStatus) -> bool:
         now = time.monotonic()
         if self._lost_since is not None and now - self._lost_since > self._parameter["lost_s"] and not self._given_up:
             self._given_up = True
             self.get_logger().warning("target lost for too long; waiting for a new target")
-        if self._given_up or self._status.state in (TrackerStatus.IDLE, TrackerStatus.LOST):
+        if self._given_up or status.state in (TrackerStatus.IDLE, TrackerStatus.LOST):
             return False
-        latency = self._status.latency
+        latency = status.latency
         image_age = now - self._status_time + latency.sec + latency.nanosec * 1e-9
         if image_age > self._parameter["stale_s"]:
             self.get_logger().warning("no recent image; stopped", throttle_duration_sec=5.0)
             return False
-        # The two topics arrive in any order: a box of the target before must not be followed.
-        return self._detection is not None and self._detection.id == self._status.target_id
+        return True
 
 
-def _bounded(value, limit):
+def _bounded(value: float, limit: float) -> float:
     return max(-limit, min(limit, value))
 
 
-def main(args=None):
+def main(args: list[str] | None = None) -> None:
     """Run the node until Ctrl-C or SIGTERM, then stop the robot."""
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)  # the context outlives the signal
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -13,13 +13,16 @@ A target is asked for while the tracker has none, or has lost it.
 
 import math
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.task import Future
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.srv import InitTracker
-from vision_msgs.msg import Detection2DArray
+from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesis
 
 
 class DetectorStarter(Node):
@@ -29,22 +32,22 @@ class DetectorStarter(Node):
         state: the tracker's state as in TrackerStatus, None before the first status.
     """
 
-    def __init__(self, **node_arguments):
+    def __init__(self, **node_arguments: Any) -> None:
         """Create the node; `node_arguments` are further arguments of rclpy.node.Node."""
         super().__init__("detector_starter", **node_arguments)
         self.declare_parameter("class_id", "")  # empty: any class
         self.declare_parameter("min_score", 0.5)
         self.declare_parameter("pause_s", 1.0)  # from one request to the next, at least
-        self.state = None
+        self.state: int | None = None
         self._asked_at = -math.inf  # monotonic seconds
         self._client = self.create_client(InitTracker, "tracker/init")
         self.create_subscription(TrackerStatus, "tracker/status", self._on_status, 1)
         self.create_subscription(Detection2DArray, "detections", self._on_detections, 1)
 
-    def _on_status(self, msg):
+    def _on_status(self, msg: TrackerStatus) -> None:
         self.state = msg.state
 
-    def _on_detections(self, msg):
+    def _on_detections(self, msg: Detection2DArray) -> None:
         if self.state not in (TrackerStatus.IDLE, TrackerStatus.LOST):
             return
         # The pause lets the tracker's answer reach its status before anything is asked again.
@@ -59,7 +62,7 @@ class DetectorStarter(Node):
         self._asked_at = time.monotonic()
         self._client.call_async(request).add_done_callback(self._on_response)
 
-    def _best(self, detections):
+    def _best(self, detections: Iterable[Detection2D]) -> tuple[ObjectHypothesis, BoundingBox2D] | None:
         """Return the ObjectHypothesis with the highest score and its BoundingBox2D, or None if none is good enough."""
         class_id, min_score = self.get_parameter("class_id").value, self.get_parameter("min_score").value
         candidates = [
@@ -70,7 +73,7 @@ class DetectorStarter(Node):
         ]
         return max(candidates, key=lambda candidate: candidate[0].score, default=None)
 
-    def _on_response(self, future):
+    def _on_response(self, future: Future) -> None:
         response = future.result()
         if response.success:
             stamp = response.stamp
@@ -79,7 +82,7 @@ class DetectorStarter(Node):
             self.get_logger().warning(f"the tracker refused: {response.message}")
 
 
-def main(args=None):
+def main(args: list[str] | None = None) -> None:
     """Run the node until Ctrl-C."""
     rclpy.init(args=args)
     node = DetectorStarter()

@@ -6,12 +6,15 @@ python3 examples/python_api.py clip.mp4 313,88,342,194
 """
 
 import argparse
+from collections.abc import Iterator, Sequence
 
-from siam_tracker_ros import TargetSession, create_tracker
+import numpy as np
+
+from siam_tracker_ros import Observation, TargetSession, Tracker, create_tracker
 from siam_tracker_ros.frames import open_frames
 
 
-def follow(frames, box_xywh, tracker):
+def follow(frames: Iterator[np.ndarray], box_xywh: Sequence[float], tracker: Tracker) -> Iterator[Observation]:
     """Yield an Observation for every frame after the first.
 
     Args:
@@ -25,7 +28,7 @@ def follow(frames, box_xywh, tracker):
         yield session.observe(image_bgr)
 
 
-def describe(observation):
+def describe(observation: Observation) -> str:
     """Return one line about an Observation."""
     line = f"{observation.age:5d} {observation.state.name:9} confidence {observation.confidence:.2f}"
     if observation.box_xywh is None:  # lost: there is no box to act on
@@ -34,7 +37,7 @@ def describe(observation):
     return f"{line} box {x:.1f},{y:.1f},{width:.1f},{height:.1f}"
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the example on a command line (without the program's name; None: this process's own)."""
     parser = argparse.ArgumentParser(description="Track one target and print its state and box per frame.")
     parser.add_argument("source", help="video file, folder of images, or camera number")

@@ -59,7 +59,10 @@ class Clip:
             return
         labels_xywh = np.full((count, 4), np.nan) if self.labels_xywh is None else self.labels_xywh[:count]
         truth = Truth.from_boxes(labels_xywh)
-        with open_frames(recording if self.live else self.source) as frames:
+        source = recording if self.live else self.source
+        if source is None:
+            raise ValueError("the frames of a camera are read from their recording, expected its path")
+        with open_frames(source) as frames:
             for box_xywh, visibility in zip(truth.boxes_xywh, truth.visibility):
                 image_bgr = next(frames, None)
                 if image_bgr is None:

@@ -70,7 +70,7 @@ def make_detection(
     if rotated and observation.polygon is not None:
         box_cxcywht = corners_to_cxcywht(observation.polygon)
     else:
-        box_cxcywht = [*xywh_to_cxcywh(observation.box_xywh), 0.0]
+        box_cxcywht = np.append(xywh_to_cxcywh(np.asarray(observation.box_xywh)), 0.0)
     x, y, width, height, theta = (float(value) for value in box_cxcywht)
     detection.bbox.center.position.x, detection.bbox.center.position.y = x, y
     detection.bbox.center.theta = theta
