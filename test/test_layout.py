@@ -16,7 +16,7 @@ FOLDERS = {
     "core": {"executors", "layers", "methods", "weights"},
     "layers": set(),
     "weights": {"core"},
-    "methods": {"core", "layers", "weights", "data", "training"},
+    "methods": {"core", "executors", "layers", "weights", "data", "training"},
     "data": {"core"},
     "training": {"core", "data", "evaluation", "executors", "weights"},
     "evaluation": {"core", "data"},
