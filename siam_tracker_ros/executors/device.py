@@ -14,7 +14,7 @@ N = typing.TypeVar("N", bound=torch.nn.Module)
 
 
 def select_device(device: str | torch.device) -> torch.device:
-    """Return the torch device for "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+    """Return the torch device for "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
 
     Raises:
         InvalidSettingError: an unknown name, or a CUDA device that this machine or this build of torch lacks.

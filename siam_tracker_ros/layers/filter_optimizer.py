@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Learns a correlation filter that tells a target from what surrounds it (DiMP, Bhat et al. 2019, section 3.3).
+"""A correlation filter that distinguishes a target from its surroundings (DiMP, Bhat et al. 2019, section 3.3).
 
 Steepest descent on a squared loss whose label, mask and spatial weight are learned functions of the distance to the
 target; the length of a step follows from the Gauss-Newton approximation of the loss. Correlation is linear in the

@@ -1,3 +1,3 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights files: reading, writing, conversion, and the weights that come with the package."""
+"""Weights files: reading, writing, conversion, and the weights of `lite`."""

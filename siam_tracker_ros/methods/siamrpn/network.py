@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from siam_tracker_ros.core.network import Network, Self, State, graph
-from siam_tracker_ros.executors.executor import Shape
 from siam_tracker_ros.layers.alexnet import CHANNELS as ALEXNET_CHANNELS
 from siam_tracker_ros.layers.alexnet import AlexNet, alexnet_keys
 from siam_tracker_ros.layers.backbone import KeyRules
@@ -78,7 +77,7 @@ class SiamRPN(Network):
         features, kernels = tensors[:count], tensors[count:]
         return self.rpn(features, list(zip(kernels[::2], kernels[1::2], strict=True)))
 
-    def respond_shapes(self) -> list[Shape]:
+    def respond_shapes(self) -> list[tuple[int | None, ...]]:
         """Shapes of the arguments of `respond`."""
         kernels = self.rpn.kernel_shapes(self.template_cells)
         return [*((1, channels, None, None) for _, channels, *_ in kernels[::2]), *kernels]
