@@ -46,7 +46,7 @@ except ImportError:  # ROS 2 Humble
 
 
 class TrackerNode(LifecycleNode):
-    """Follows one target in an image topic. Topics, services and parameters: see the README."""
+    """Follows one target in an image topic. docs/ros.md lists its topics, services and parameters."""
 
     def __init__(
         self, tracker_factory: TrackerFactory = create_tracker, node_name: str = "tracker", **node_arguments: Any
