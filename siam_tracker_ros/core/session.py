@@ -5,14 +5,17 @@
 import dataclasses
 import math
 import time
+import typing
 
 import numpy as np
 import numpy.typing as npt
 
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetMonitor, TargetState
-from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import xywh_to_xyxy
+
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.core.tracker import Tracker  # which imports torch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,7 +55,7 @@ class TargetSession:
         target_id, class_id: names that the target was given at `init`; "" without a target.
     """
 
-    def __init__(self, tracker: Tracker, monitor_settings: MonitorSettings = MonitorSettings()) -> None:
+    def __init__(self, tracker: "Tracker", monitor_settings: MonitorSettings = MonitorSettings()) -> None:
         self.tracker = tracker
         self.target_id = ""
         self.class_id = ""
