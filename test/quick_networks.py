@@ -5,6 +5,7 @@
 import torch
 from torch import nn
 
+from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.data import DatasetSettings, read_dataset
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
@@ -52,7 +53,9 @@ def quick(make_network, stages=3, **arguments):
 def quick_alex():
     """AlexNet has no neck: where it is frozen, a random one may narrow its features."""
     backbone = SiamRPNAlex().backbone
-    return SiamRPN(backbone, (0,), [ConvNorm(256, WIDTH, relu=None)], RegionProposals([WIDTH], False))
+    network = SiamRPN(backbone, (0,), [ConvNorm(256, WIDTH, relu=None)], RegionProposals([WIDTH], False))
+    network.template_cells = SiamRPNAlex.template_cells
+    return network
 
 
 def quick_online():
@@ -72,6 +75,16 @@ QUICK = {
     "siamrcr": lambda: quick(SiamRCRNetwork, channels=WIDTH),
     "gradnet": GradNetNetwork,
 }
+
+
+def quick_network(model):
+    """A network of a model by name, quick where there is a quick one, that can run in its tracker."""
+    if model == "ocean_online":
+        network = quick_online()
+        network.backbone = QuickBackbone(stages=3)  # its head needs one more than its branch
+        return network
+    make = QUICK.get({"siammask_r50": "siammask_sharp"}.get(model, model))
+    return make() if make else find_model(model).network_class.for_state({})
 
 
 class Remembering(nn.Module):

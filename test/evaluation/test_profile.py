@@ -7,7 +7,7 @@ import types
 import numpy as np
 import pytest
 import torch
-from quick_networks import QUICK, QuickBackbone, quick_online
+from quick_networks import quick_network
 
 from siam_tracker_ros import create_tracker, list_models
 from siam_tracker_ros.core.registry import find_model
@@ -47,18 +47,9 @@ class MadeUpTracker:
             self.network(torch.zeros(1000, 1))
 
 
-def make_network(model):
-    if model.name == "ocean_online":
-        network = quick_online()
-        network.backbone = QuickBackbone(stages=3)  # its head needs one more than its branch
-        return network
-    make = QUICK.get({"siammask_r50": "siammask_sharp"}.get(model.name, model.name))
-    return make() if make else model.network_class.for_state({})
-
-
 def make_tracker(name):
     model = find_model(name)
-    network = prepare_for_inference(make_network(model), torch.device("cpu"), torch.float32)
+    network = prepare_for_inference(quick_network(model.name), torch.device("cpu"), torch.float32)
     return model.tracker_class(network, model.tracker_class.settings_class())
 
 
