@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One folder a method: its network, its tracker, how it is trained, and a page about it."""
+"""One folder per method: its network, its tracker, its training, and a page about it."""
 
 from siam_tracker_ros.methods import gradnet, lite, ocean, ocean_online, siammask, siamrcr, siamrpn
 

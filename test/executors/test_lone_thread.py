@@ -62,7 +62,7 @@ def test_torch_works_alone_beside_onnx_runtime(three_threads, monkeypatch, model
     if runtime == "onnx":
         pytest.importorskip("onnx")
         pytest.importorskip("onnxruntime")
-    tracker = create_tracker(model, weights="random", device="cpu", runtime=runtime)
+    tracker = create_tracker(model, weights="random", device="cpu", runtime=runtime, hold_score=0.0)  # always a mask
     counts = []
     for name in ("encode_template", "mask"):
         method = getattr(tracker.network, name)
@@ -70,7 +70,6 @@ def test_torch_works_alone_beside_onnx_runtime(three_threads, monkeypatch, model
             tracker.network, name, lambda *args, method=method: counts.append(torch.get_num_threads()) or method(*args)
         )
     scene = Scene(size_wh=(160, 120), frames=3)
-    tracker.settings = type(tracker.settings)(hold_score=0.0)  # always a mask
     tracker.init(scene[0].image_bgr, np.array(scene[0].box_xywh))
     for frame in list(scene)[1:]:
         tracker.track(frame.image_bgr)

@@ -198,8 +198,8 @@ def test_the_schemas_import_whole(checkpoint):
     with torch.device("meta"):
         network = GradNetNetwork.for_state({})
     target = network if checkpoint is None else network.search_backbone
-    translate = GradNetNetwork.translate_state_dict if checkpoint is None else GradNetNetwork.search_backbone_state
-    own = translate({**every, **state})
+    state = {**every, **state}
+    own = network.translate_state_dict(state) if checkpoint is None else network.imagenet_states(state)[0][1]
     expected = {name for name in target.state_dict() if not name.endswith("num_batches_tracked")}
     assert own.keys() == expected
     assert all(tuple(own[name].shape) == tuple(target.state_dict()[name].shape) for name in expected)
@@ -207,7 +207,8 @@ def test_the_schemas_import_whole(checkpoint):
 
 def test_a_siamfc_checkpoint_loads_into_the_search_backbone():
     network, state = GradNetNetwork(), gradnet_state(BASE)
-    load_weights(network.search_backbone, GradNetNetwork.search_backbone_state(state), "base")
+    ((backbone, own),) = network.imagenet_states(state)
+    load_weights(backbone, own, "base")
     expected = state["siamese/scala2/conv/weights"].transpose(3, 2, 0, 1)
     np.testing.assert_array_equal(network.search_backbone.stage2.conv.weight.detach().numpy(), expected)
 

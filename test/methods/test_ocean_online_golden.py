@@ -53,7 +53,7 @@ def start(preset, double):
     first = first_target(double)
     features, boxes_in_patch, _ = first.memory.samples()
     siamese = tracker.siamese._start(frames[0], cxcywh_to_xywh(np.float64(boxes[0])))
-    tracker._target = dataclasses.replace(first, siamese=siamese, memory=SampleMemory(features, boxes_in_patch, 250))
+    tracker._target = dataclasses.replace(first, siamese=siamese, memory=SampleMemory.of(features, boxes_in_patch, 250))
     return tracker
 
 
