@@ -25,11 +25,7 @@ import sys
 from mcap_ros2.reader import read_ros2_messages
 from mcap_ros2.writer import Writer
 
-DEFINITION = '''
-string target_id
-float32 confidence
-float64[4] box
-'''
+DEFINITION = "string target_id\nfloat32 confidence\nfloat64[4] box\n"
 
 
 def written(message):

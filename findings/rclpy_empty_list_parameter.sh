@@ -5,12 +5,14 @@
 # rclpy 7.1.6 and rcl_yaml_param_parser 9.2.8 (ROS 2 Jazzy)
 # Expected: a parameter that is declared with a list of strings and set to [] in a parameter file is an empty list of
 # strings.
-# Seen: it has no type and the value None. The declared default is gone, and there is neither an error nor a warning.
-# In code the empty list becomes another type: Parameter(name, value=[]) is an array of bytes, which a list of strings
-# refuses; and a default of [] declares an array of bytes, which can never hold a string.
+# Seen: declare_parameter returns a parameter without a type, with the value None and no warning. The declared default
+# is gone, and the first get_parameter raises ParameterUninitializedException. In code the empty list becomes another
+# type: Parameter(name, value=[]) is an array of bytes, which a list of strings refuses; and a default of [] declares
+# an array of bytes, which can never hold a string.
 # Why it matters: an empty list is the natural way to write "no further settings", "no class filter" or "no regions to
-# ignore" for a tracker. Code that loops over the value fails with a TypeError far from the parameter file; a node has
-# to test for None, and declare such a list with one empty string.
+# ignore" for a tracker. The node ends with an error that says nothing of the list in the file. A node has to ask with
+# get_parameter_or or keep what declare_parameter returns, test for None, and declare such a list with one empty
+# string.
 set -euo pipefail
 
 folder=$(mktemp -d)
@@ -25,6 +27,7 @@ cat >"$folder/probe.py" <<'END'
 import sys
 
 import rclpy
+from rclpy.exceptions import ParameterUninitializedException
 from rclpy.parameter import Parameter
 
 rclpy.init(args=sys.argv)
@@ -35,6 +38,11 @@ from_file = node.declare_parameter("classes", ["person"])
 from_line = node.declare_parameter("regions", ["sky"])
 for parameter in (from_file, from_line):
     print(f"{parameter.name}: default a list of strings, given [] -> {parameter.type_.name}, value {parameter.value}")
+try:
+    refused = f"no error, value {node.get_parameter('classes').value}"
+except ParameterUninitializedException as error:
+    refused = f"{type(error).__name__}: {error}"
+print("get_parameter:", refused)
 
 node.declare_parameter("settings", ["lr=0.5"])
 untyped = node.set_parameters([Parameter("settings", value=[])])[0]
@@ -49,6 +57,7 @@ print(f"declared with []: {declared.name}; then set to ['car']: successful {late
 as_stated = (
     from_file.type_ == from_line.type_ == kind.NOT_SET
     and from_file.value is None
+    and refused.startswith("ParameterUninitialized")
     and not untyped.successful
     and typed.successful
     and declared == kind.BYTE_ARRAY

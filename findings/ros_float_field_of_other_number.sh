@@ -50,11 +50,11 @@ for message_type in (Float64, Float32):
 
 misspelt = Vector3(lenght=3.0)
 print("Vector3(lenght=3.0) ->", misspelt)
-checked = subprocess.run(
-    [sys.executable, __file__, "checked"], env={**os.environ, "ROS_PYTHON_CHECK_FIELDS": "1"}, capture_output=True, text=True
-)
+environment = {**os.environ, "ROS_PYTHON_CHECK_FIELDS": "1"}
+checked = subprocess.run([sys.executable, __file__, "checked"], env=environment, capture_output=True, text=True)
 print("with ROS_PYTHON_CHECK_FIELDS=1:", checked.stderr.strip().splitlines()[-1])
-as_stated = wrong == 2 * [False, False, True, True, True] and misspelt == Vector3() and "AssertionError" in checked.stderr
+wrong_when_stated = 2 * [False, False, True, True, True]
+as_stated = wrong == wrong_when_stated and misspelt == Vector3() and "AssertionError" in checked.stderr
 sys.exit(None if as_stated else "no longer as stated")
 END
 "$folder/venv/bin/python" "$folder/probe.py"
