@@ -7,9 +7,9 @@
 # Seen: where the rate varies (as phones, screen recorders and USB cameras in low light record), the default reader
 # yields 118 frames: it fills gaps in time with copies. count_frames() of the same reader still says 60. PyAV 18.1.0,
 # and OpenCV, yield the 60.
-# Why it matters: labels and predictions are matched with frames by their number. Here frame 59 of one reader is frame
-# 44 or so of the other; half of a sequence is scored against the wrong picture, and a tracker sees a target that
-# stands still every second frame. Read with plugin="pyav", or count before use.
+# Why it matters: labels and predictions are matched with frames by their number. Here the 60th frame of one reader is
+# the 40th of the other: half of the sequence is scored against the wrong picture, and a tracker sees a target that
+# stands still and jumps. Read with plugin="pyav", or count before use.
 set -euo pipefail
 
 folder=$(mktemp -d)
