@@ -206,6 +206,8 @@ def _read_bgr(capture: cv2.VideoCapture) -> np.ndarray | None:
 class VideoSink:
     """Write frames to a video file, which is created with the first frame and has its size.
 
+    An odd width or height, which the codecs cannot store, becomes even: the last column or row is repeated.
+
     Args:
         path: file to write; the suffix picks the container and codec (.mp4, .mov: MPEG-4; .avi: motion JPEG).
         fps: frames per second, above 0.
@@ -245,10 +247,13 @@ class VideoSink:
                 f"frame is {width} x {height} pixels, expected {self._size_wh[0]} x {self._size_wh[1]} as in "
                 f"the first frame of {self.path}; resize it, or write another file"
             )
+        if width % 2 or height % 2:
+            image_bgr = cv2.copyMakeBorder(image_bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         self._writer.write(image_bgr)
 
     def _open(self, size_wh: tuple[int, int]) -> cv2.VideoWriter:
         codec = VIDEO_CODECS[self.path.suffix.lower()]
+        size_wh = size_wh[0] + size_wh[0] % 2, size_wh[1] + size_wh[1] % 2
         writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*codec), self.fps, size_wh)
         if not writer.isOpened():
             raise InvalidInputError(

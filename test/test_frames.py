@@ -185,6 +185,20 @@ def test_a_sink_refuses_what_it_cannot_write(tmp_path):
         assert len(list(frames)) == 2
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.avi"])
+@pytest.mark.parametrize("size_wh", [(65, 49), (65, 48), (64, 49), (64, 48)])
+def test_a_frame_of_odd_sides_keeps_its_last_column_and_row(name, size_wh, tmp_path):
+    width, height = size_wh
+    image = np.zeros((height, width, 3), np.uint8)
+    image[:, width // 2 :] = image[height // 2 :] = 200
+    with VideoSink(tmp_path / name, 10) as sink:
+        sink.write(image)
+    with open_frames(tmp_path / name) as frames:
+        (read,) = frames
+    assert read.shape[:2] == (height + height % 2, width + width % 2)
+    assert np.abs(read[:height, :width].astype(int) - image).mean() < 12
+
+
 def test_a_path_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "taken.mp4").mkdir()
     with (

@@ -102,15 +102,22 @@ def declare_parameters(node: Node) -> None:
 
 
 def read_parameters(node: Node) -> NodeParameters:
-    """Return the node's NodeParameters as they are set, not checked."""
-    return with_values(NodeParameters(), {name: node.get_parameter(name).value for name in parameter_names()})
+    """Return the node's NodeParameters as they are set, not checked.
+
+    Raises:
+        InvalidSettingError: a parameter has no value; ROS takes an empty list in a parameter file for none.
+    """
+    values = {name: node.get_parameter_or(name).value for name in parameter_names()}
+    missing = [name for name, value in values.items() if value is None and name != "settings"]
+    if missing:
+        raise InvalidSettingError(
+            f"{', '.join(missing)} is an empty list or has no value, expected one; give a value, or leave the name out"
+        )
+    return with_values(NodeParameters(), values)
 
 
 def with_values(current: NodeParameters, values: Mapping[str, typing.Any]) -> NodeParameters:
-    """Return NodeParameters with other values, as ROS has them, not checked.
-
-    ROS takes an empty list in a parameter file for no value at all.
-    """
+    """Return NodeParameters with other values, as ROS has them, not checked; no `settings` are None or an empty list."""
     changes = dict(values)
     if "settings" in changes:
         changes["settings"] = tuple(changes["settings"] or ())

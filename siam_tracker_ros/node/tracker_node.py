@@ -331,6 +331,7 @@ def main(args: list[str] | None = None) -> int:
     except (
         rclpy.exceptions.InvalidParameterTypeException,
         rclpy.exceptions.InvalidParameterValueException,
+        InvalidSettingError,
     ) as error:
         rclpy.logging.get_logger("tracker").fatal(f"{error}; check the parameter file or the command line")
         return 1

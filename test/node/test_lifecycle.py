@@ -222,7 +222,7 @@ def test_a_value_of_the_wrong_type_or_range_at_the_start(graph, parameters, erro
 
 
 def test_the_tracker_gets_the_parameters(graph):
-    node, operator = start(graph, weights="w.pth", preset="p", lr=0.25, threads=1)
+    node, operator = start(graph, weights="w.pth", preset="p", settings=["lr=0.25"], threads=1)
     operator.wait_for_camera_link()
     assert session_of(node).tracker.arguments == {
         "weights": "w.pth",
@@ -260,8 +260,10 @@ SIGNALS = {"interrupt": [signal.SIGINT], "terminate": [signal.SIGTERM], "interru
 @pytest.fixture(scope="module")
 def processes():
     quick = ["-p", "weights:=random", "-p", "device:=cpu", "-p", "diagnostics_period:=0.1"]
+    quick += ["-p", "settings:=[]"]  # which ROS takes for no value
     commands = {name: [*NODE, *quick] for name in SIGNALS}
-    with started_together({**commands, "wrong type": [*NODE, "-p", "threads:=many"]}) as programs:
+    wrong = {"wrong type": [*NODE, "-p", "threads:=many"], "no value": [*NODE, "-p", "threads:=[]"]}
+    with started_together({**commands, **wrong}) as programs:
         yield programs
 
 
@@ -278,8 +280,9 @@ def test_a_signal_ends_the_process_with_code_zero_and_no_traceback(processes, na
     assert "Traceback" not in output and "Exception" not in output, output
 
 
-def test_a_wrong_type_on_the_command_line_ends_the_process_with_a_sentence(processes):
-    process = processes["wrong type"]
+@pytest.mark.parametrize("name", ["wrong type", "no value"])
+def test_a_wrong_value_on_the_command_line_ends_the_process_with_a_sentence(processes, name):
+    process = processes[name]
     output, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
     assert "threads" in output and "check the parameter file or the command line" in output
