@@ -7,8 +7,8 @@ python3 examples/follow_with_velocity.py --ros-args -r cmd_vel:=/robot/cmd_vel -
 The robot moves only while the target is seen. It stops when
 
 - the state is IDLE or LOST;
-- the newest image that the tracker answered for is older than `stale_s`: the camera, the network link or the tracker
-  failed;
+- the newest image that the tracker answered for, or the one that the newest box is of, is older than `stale_s`: the
+  camera, the network link or the tracker failed, or tracking is paused;
 - the target was LOST for `lost_s`. It then stays stopped, even if the target comes back, until a new target is named.
 
 While the state is UNCERTAIN, the robot turns but does not approach.
@@ -21,6 +21,7 @@ import time
 from typing import Any
 
 import rclpy
+from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Twist
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -86,7 +87,9 @@ class Follower(Node):
         twist = Twist()
         detection, status = self._detection, self._status
         # The two topics arrive in any order: a box of the target before must not be followed.
-        if status is None or not self._may_move(status) or detection is None or detection.id != status.target_id:
+        if status is None or detection is None or detection.id != status.target_id:
+            return twist
+        if not self._may_move(status, box_age=_seconds(status.header.stamp) - _seconds(detection.header.stamp)):
             return twist
         parameter, bbox = self._parameter, detection.bbox
         right = bbox.center.position.x / parameter["image_width"] * 2 - 1  # -1 at the left edge, 1 at the right one
@@ -96,19 +99,23 @@ class Follower(Node):
             twist.linear.x = max(0.0, _bounded(parameter["approach_gain"] * missing, parameter["max_speed"]))
         return twist
 
-    def _may_move(self, status: TrackerStatus) -> bool:
+    def _may_move(self, status: TrackerStatus, box_age: float) -> bool:
+        """Return whether a command may move the robot; `box_age`: seconds from the box's image to the status's."""
         now = time.monotonic()
         if self._lost_since is not None and now - self._lost_since > self._parameter["lost_s"] and not self._given_up:
             self._given_up = True
             self.get_logger().warning("target lost for too long; waiting for a new target")
         if self._given_up or status.state in (TrackerStatus.IDLE, TrackerStatus.LOST):
             return False
-        latency = status.latency
-        image_age = now - self._status_time + latency.sec + latency.nanosec * 1e-9
-        if image_age > self._parameter["stale_s"]:
-            self.get_logger().warning("no recent image; stopped", throttle_duration_sec=5.0)
+        image_age = now - self._status_time + _seconds(status.latency)
+        if image_age + max(0.0, box_age) > self._parameter["stale_s"]:
+            self.get_logger().warning("no recent image or box; stopped", throttle_duration_sec=5.0)
             return False
         return True
+
+
+def _seconds(time_or_duration: Time | Duration) -> float:
+    return time_or_duration.sec + time_or_duration.nanosec * 1e-9
 
 
 def _bounded(value: float, limit: float) -> float:

@@ -39,7 +39,12 @@ def list_models() -> tuple[Method, ...]:
     found = list(METHODS)
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         try:
-            found.append(_load(entry_point))
+            method = _load(entry_point)
+            if method.name in [other.name for other in found]:
+                raise InvalidSettingError(
+                    f"model {method.name!r} of {entry_point.value} is left out: its name is taken"
+                )
+            found.append(method)
         except InvalidSettingError as error:
             logger.warning("%s", error)
     return tuple(found)
@@ -68,12 +73,15 @@ def _load(entry_point: importlib.metadata.EntryPoint) -> Method:
     except Exception as error:  # whatever another package does when it is imported
         raise InvalidSettingError(
             f"model {entry_point.name!r} of {entry_point.value} cannot be imported ({type(error).__name__}: {error}); "
-            "mend or uninstall its package"
+            "repair or uninstall its package"
         ) from error
-    if not isinstance(method, Method) or method.name != entry_point.name:
+    if not isinstance(method, Method):
         raise InvalidSettingError(
-            f"{entry_point.value}, named as the model {entry_point.name!r}, is {method!r}, "
-            "expected a Method of this name"
+            f"model {entry_point.name!r}: {entry_point.value} is a {type(method).__name__}, expected one Method"
+        )
+    if method.name != entry_point.name:
+        raise InvalidSettingError(
+            f"entry point {entry_point.name!r} names the Method {method.name!r}; use one name for both"
         )
     return method
 

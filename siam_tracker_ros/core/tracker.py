@@ -93,8 +93,8 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         """
         if type(target) is not self.target_class:
             raise InvalidInputError(
-                f"target is {type(target).__name__}, expected {self.target_class.__name__} as start and step of "
-                f"{type(self).__name__} return it"
+                f"target is {type(target).__name__}, expected {self.target_class.__name__}; give what start or step of "
+                f"{type(self).__name__} returned"
             )
         return self.network.executor.call(self._step, check_image_bgr(image_bgr), target)
 

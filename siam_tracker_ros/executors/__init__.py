@@ -32,5 +32,5 @@ def select_executor(runtime: str, device: torch.device, preferred: Sequence[str]
         raise InvalidSettingError(f"runtime is {runtime!r}, expected one of auto, {', '.join(known)}")
     fault = known[runtime].fault(device)
     if fault is not None:
-        raise InvalidSettingError(f"runtime is {runtime!r}, but {fault}, or runtime auto or torch")
+        raise InvalidSettingError(f"runtime is {runtime!r}, but {fault}, or runtime 'auto' or 'torch'")
     return known[runtime]()

@@ -116,4 +116,4 @@ class _Graph:
             if self._client.tracker_fault:
                 raise DemoError(f"tracker_node reports: {self._client.tracker_fault}")
             if time.monotonic() > deadline:
-                raise DemoError(f"waited {seconds} s for {what} in vain; see {tracker_log} and {publisher_log}")
+                raise DemoError(f"{what} did not come within {seconds} s; see {tracker_log} and {publisher_log}")

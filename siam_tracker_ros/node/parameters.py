@@ -117,7 +117,7 @@ def read_parameters(node: Node) -> NodeParameters:
 
 
 def with_values(current: NodeParameters, values: Mapping[str, typing.Any]) -> NodeParameters:
-    """Return NodeParameters with other values, as ROS has them, not checked; no `settings` are None or an empty list."""
+    """Return NodeParameters with other values, as ROS has them, not checked; `settings` of None are no settings."""
     changes = dict(values)
     if "settings" in changes:
         changes["settings"] = tuple(changes["settings"] or ())

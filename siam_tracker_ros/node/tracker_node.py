@@ -142,7 +142,8 @@ class TrackerNode(LifecycleNode):
         for name in override_names(self):
             if not self.has_parameter(name) and not name.startswith("qos_overrides."):
                 self.get_logger().warning(
-                    f"parameter '{name}' is ignored, expected one of {', '.join(parameter_names())}"
+                    f"parameter '{name}' is ignored, expected one of {', '.join(parameter_names())}; "
+                    f'a setting of the model is given as settings:=["{name}=VALUE"]'
                 )
 
     def _autostart(self) -> None:

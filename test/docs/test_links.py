@@ -10,7 +10,7 @@ import pytest
 from pages import PAGES, ROOT
 
 OUTSIDE = re.compile(r"[a-z]+:")
-FOLDERS = r"benchmarks|config|docs|examples|launch|msg|siam_tracker_ros|srv|test|tools"
+FOLDERS = r"benchmarks|config|docs|examples|launch|msg|overlay|scripts|siam_tracker_ros|srv|test|tools"
 
 
 def exists(path):

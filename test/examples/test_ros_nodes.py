@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Duration  # noqa: E402
+from builtin_interfaces.msg import Duration, Time  # noqa: E402
 from example_modules import load_example  # noqa: E402
 from geometry_msgs.msg import Twist  # noqa: E402
 from node_doubles import (
@@ -19,6 +19,7 @@ from ros_testing import (
     parameter_overrides,  # noqa: E402
 )
 from siam_tracker_ros.msg import TrackerStatus  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
 from vision_msgs.msg import (
     Detection2D,  # noqa: E402
     Detection2DArray,  # noqa: E402
@@ -53,7 +54,7 @@ class Robot(Operator):
             "the follower's subscriptions",
         )
 
-    def say(self, state, box=None, target_id="target_1", age=1, box_id=None, latency_s=0):
+    def say(self, state, box=None, target_id="target_1", age=1, box_id=None, latency_s=0, stamp_s=0):
         """Publish a status and, with a box (centre x, centre y, height), a detection."""
         if box is not None:
             detection = Detection2D(id=target_id if box_id is None else box_id)
@@ -61,7 +62,13 @@ class Robot(Operator):
             detection.bbox.size_x = detection.bbox.size_y = float(box[2])
             self._detection_publisher.publish(detection)
         self._status_publisher.publish(
-            TrackerStatus(state=state, target_id=target_id, age=age, latency=Duration(sec=latency_s))
+            TrackerStatus(
+                header=Header(stamp=Time(sec=stamp_s)),
+                state=state,
+                target_id=target_id,
+                age=age,
+                latency=Duration(sec=latency_s),
+            )
         )
 
     def command(self, condition, **said):
@@ -128,6 +135,14 @@ def test_an_image_that_was_late_already_counts_as_stale(graph):
     robot = Robot(graph, stale_s=60.0)
     robot.command(moves, state=TrackerStatus.TRACKING, box=FAR, latency_s=1)
     robot.command(is_stopped, state=TrackerStatus.TRACKING, box=FAR, latency_s=61)
+
+
+@pytest.mark.parametrize("state", [TrackerStatus.TRACKING, TrackerStatus.UNCERTAIN])
+def test_an_old_box_is_not_followed_though_the_status_is_fresh(graph, state):
+    """As while tracking is paused, or after images that cannot be used."""
+    robot = Robot(graph, stale_s=5.0)
+    robot.command(lambda twist: twist.angular.z > 0, state=state, box=FAR, stamp_s=1)
+    robot.command(is_stopped, state=state, stamp_s=7)
 
 
 def test_a_target_lost_for_too_long_is_given_up_until_a_new_one_is_named(graph):

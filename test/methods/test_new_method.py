@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A method that another package brings: one folder, found by its entry point, trained and run like any other."""
 
+import dataclasses
 import importlib.metadata
 import json
 import logging
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toy_method
 from drawn_shards import write_shard
 
 from siam_tracker_ros import InvalidSettingError, create_tracker, list_models
@@ -78,12 +80,22 @@ def test_it_is_trained_and_tracks(installed, tmp_path, capsys):
     assert "window_influence = 0.3   0 to 1" in capsys.readouterr().out
 
 
+def test_the_name_of_another_is_taken(installed, caplog, monkeypatch):
+    monkeypatch.setattr("toy_method.METHOD", dataclasses.replace(toy_method.METHOD, name="gradnet"))
+    installed(gradnet="toy_method:METHOD")
+    with caplog.at_level(logging.WARNING):
+        names = [model.name for model in list_models()]
+    assert names.count("gradnet") == 1 and "its name is taken" in caplog.text
+    assert registry.find_model("gradnet") is not toy_method.METHOD
+
+
 @pytest.mark.parametrize(
     "value, words",
     [
         ("no_such_package:METHOD", "cannot be imported .*ModuleNotFoundError.*uninstall its package"),
-        ("toy_method:SEARCH_SIDE", "is 255, expected a Method of this name"),
-        ("siam_tracker_ros.methods.gradnet.tracker:METHODS", "expected a Method of this name"),
+        ("toy_method:SEARCH_SIDE", "is a int, expected one Method"),
+        ("siam_tracker_ros.methods.gradnet.tracker:METHODS", "is a tuple, expected one Method"),
+        ("toy_method:METHOD", "entry point 'broken' names the Method 'toy'; use one name for both"),
     ],
 )
 def test_one_that_is_broken_is_named_and_disturbs_no_other(installed, caplog, value, words):

@@ -12,7 +12,7 @@ from siam_tracker_ros.core.response import clip_to_frame, context_side, hann_win
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.settings import setting
-from toy_method.network import SCORE_CELLS, SEARCH_SIDE, STRIDE, TEMPLATE_SIDE
+from toy_method.network import SCORE_CELLS, SEARCH_SIDE, STRIDE, TEMPLATE_SIDE, ToyNetwork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,8 @@ class ToyTracker(Tracker[ToyTarget]):
 
     settings_class = ToySettings
     target_class = ToyTarget
+    network: ToyNetwork
+    settings: ToySettings
 
     @torch.inference_mode()
     def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> ToyTarget:
@@ -48,11 +50,11 @@ class ToyTracker(Tracker[ToyTarget]):
         zoom = context_side(*target.box_cxcywh[2:]) / TEMPLATE_SIDE  # pixels of the frame to one of the crop
         side = max(1, round(zoom * SEARCH_SIDE))
         crop, _ = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, mean_bgr(image_bgr))
-        score = torch.sigmoid(self.network(crops_to_tensor(crop[None], self.network), target.template))[0]
-        score = score.double().numpy()  # (17, 17)
+        logits = self.network(crops_to_tensor(crop[None], self.network), target.template)
+        score = torch.sigmoid(logits)[0].double().numpy()  # (17, 17)
         influence = self.settings.window_influence
         response = (1 - influence) * score + influence * hann_window(SCORE_CELLS)
-        row, column = np.unravel_index(response.argmax(), response.shape)
+        row, column = divmod(int(response.argmax()), SCORE_CELLS)
         shift_xy = (np.array([column, row]) - SCORE_CELLS // 2) * STRIDE * zoom
         box = np.concatenate([target.box_cxcywh[:2] + shift_xy, target.box_cxcywh[2:]])
         result = TrackResult(cxcywh_to_xywh(box), float(score[row, column]), peak_ratio=peak_ratio(score, row, column))

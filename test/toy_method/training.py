@@ -6,12 +6,14 @@ import numpy as np
 from torch.nn import functional
 
 from siam_tracker_ros.training.augmentation import augment_pysot
-from siam_tracker_ros.training.pairs import PairTraining, to_arrays
+from siam_tracker_ros.training.pairs import Drawn, Item, PairTraining, to_arrays
 from siam_tracker_ros.training.published import PublishedTraining
-from toy_method.network import SCORE_CELLS, STRIDE, TEMPLATE_SIDE
+from siam_tracker_ros.training.recipe import Recipe
+from siam_tracker_ros.training.task import Batch, Losses
+from toy_method.network import SCORE_CELLS, STRIDE, TEMPLATE_SIDE, ToyNetwork
 
 
-def make_pair(recipe, drawn):
+def make_pair(recipe: Recipe, drawn: Drawn) -> Item:
     """Return template, search region and `label` (17, 17), 1 within two cells of the target's centre."""
     (template,), (search,) = drawn.templates, drawn.searches
     first, _ = augment_pysot(template.image_bgr, template.box_xyxy, TEMPLATE_SIDE, recipe.template, drawn.random)
@@ -22,7 +24,7 @@ def make_pair(recipe, drawn):
     return {**to_arrays(first, second), "label": label.astype(np.float32)}
 
 
-def objective(network, batch):
+def objective(network: ToyNetwork, batch: Batch) -> Losses:
     """Return `classification`, the binary cross entropy of all cells."""
     scores = network(batch["search"], network.encode(batch["template"]))
     return {"classification": functional.binary_cross_entropy_with_logits(scores, batch["label"])}
