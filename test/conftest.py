@@ -20,6 +20,15 @@ def pytest_report_header():
     return [] if HAS_ROS else "left out, because rclpy cannot be imported: test/node"
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what a folder or a file name says; `slow` stands in the files themselves."""
+    for item in items:
+        if item.path.parent.name == "node" or item.path.stem in ("test_ros_nodes", "test_ros_page"):
+            item.add_marker("ros")
+        if item.path.stem.endswith("_golden"):
+            item.add_marker("golden")
+
+
 def pytest_collection_finish():
     """Imported modules stay: a node that collects garbage when it drops its network need not search them each time."""
     gc.freeze()

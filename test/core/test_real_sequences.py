@@ -8,6 +8,8 @@ import pytest
 from siam_tracker_ros import create_tracker, list_models
 from siam_tracker_ros.data.sequence_folder import load_sequence
 
+pytestmark = pytest.mark.slow
+
 SEQUENCES = ("crossing", "davis-car-shadow", "davis-libby")
 FRAMES = 4
 

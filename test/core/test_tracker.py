@@ -12,6 +12,8 @@ from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.executors.device import prepare_for_inference
 
+pytestmark = pytest.mark.slow
+
 SCENE = Scene(size_wh=(160, 120), frames=4)
 FRAMES = [frame.image_bgr for frame in SCENE]
 ONE_OF_EACH = ["lite", "lite_online", "siamrpn_alex", "siammask_base", "ocean", "ocean_online", "siamrcr", "gradnet"]

@@ -147,6 +147,7 @@ def test_a_runtime_that_cannot_be_is_refused(without_onnx_runtime, runtime, devi
         select_executor(runtime, device, ("onnx",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model, search_side",
     [

@@ -16,6 +16,8 @@ from siam_tracker_ros.methods.gradnet.tracker import METHODS, GradNetSettings, G
 from siam_tracker_ros.settings import settings_of
 from siam_tracker_ros.weights.checkpoint import load_weights
 
+pytestmark = pytest.mark.slow
+
 BASE = "base_256/model_epoch45"
 
 

@@ -19,7 +19,7 @@ from siam_tracker_ros.core import registry
 from siam_tracker_ros.demo.scene import Scene
 
 FOLDER = Path(__file__).resolve().parents[1] / "toy_method"
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from siam_tracker_ros.methods.ocean.network import OceanNetwork, alignment_offse
 from siam_tracker_ros.methods.ocean.tracker import OceanSettings, OceanTracker
 from siam_tracker_ros.weights.checkpoint import load_weights
 
+pytestmark = pytest.mark.slow
+
 
 @functools.cache
 def network(align, folded=True):

@@ -20,6 +20,8 @@ from siam_tracker_ros.methods.ocean_online.samples import Draws
 from siam_tracker_ros.methods.ocean_online.tracker import METHODS, OceanOnlineSettings, OceanOnlineTracker
 from siam_tracker_ros.weights.checkpoint import load_weights
 
+pytestmark = pytest.mark.slow
+
 
 @functools.cache
 def network(double):

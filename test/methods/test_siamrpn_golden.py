@@ -28,6 +28,8 @@ from siam_tracker_ros.methods.siamrpn.proposals import decode_proposals
 from siam_tracker_ros.methods.siamrpn.tracker import SiamRPNSettings, SiamRPNTracker
 from siam_tracker_ros.weights.checkpoint import load_weights
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {
     "siamrpn_alex_dwxcorr": SiamRPNAlex,
     "siamrpn_mobilev2_l234_dwxcorr": SiamRPNMobileNetV2,

@@ -22,7 +22,7 @@ from siam_tracker_ros.training.train import train_from_config
 from siam_tracker_ros.training.trainer import Trainer
 from siam_tracker_ros.weights.checkpoint import read_weights
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 CONFIG = pathlib.Path(__file__).parents[2] / "config" / "train" / "lite.yaml"
 CALM = {name: 0.0 for name in (

@@ -19,6 +19,8 @@ from siam_tracker_ros.node.demo import main
 from siam_tracker_ros.node.demo_client import VideoRecorder
 from siam_tracker_ros.node.image_conversion import fill_image
 
+pytestmark = pytest.mark.slow
+
 DEADLINE = 120.0  # seconds; only a failure takes so long
 
 

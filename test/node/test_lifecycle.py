@@ -25,6 +25,8 @@ from siam_tracker_ros.node.parameters import parameter_names
 from siam_tracker_ros.node.tracker_node import TrackerNode
 from siam_tracker_ros.weights.checkpoint import save_weights
 
+pytestmark = pytest.mark.slow
+
 CENTER = (80.0, 60.0)
 
 

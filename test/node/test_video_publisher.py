@@ -25,6 +25,8 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.node.image_conversion import compressed_to_bgr, image_to_bgr
 from siam_tracker_ros.node.video_publisher import VideoPublisher, main
 
+pytestmark = pytest.mark.slow
+
 KEPT = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 

@@ -32,6 +32,8 @@ from siam_tracker_ros.training.published import PublishedCurriculum, PublishedLe
 from siam_tracker_ros.training.recipe import start_stage
 from siam_tracker_ros.weights.checkpoint import save_weights
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):

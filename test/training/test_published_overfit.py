@@ -43,6 +43,8 @@ from siam_tracker_ros.training.batches import PublishedBatches
 from siam_tracker_ros.training.published import PublishedCurriculum, PublishedLearner
 from siam_tracker_ros.training.schedules import Schedule
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def rectangles(tmp_path_factory):

@@ -13,7 +13,7 @@ from siam_tracker_ros.cli import main
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.weights.checkpoint import load_weights, read_weights
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")

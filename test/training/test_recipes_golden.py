@@ -23,6 +23,8 @@ from siam_tracker_ros.training import recipe as recipes
 from siam_tracker_ros.training.augmentation import Augmentation, augment_pysot, prepared_box, to_grey
 from siam_tracker_ros.training.recipe import weighted_total
 
+pytestmark = pytest.mark.slow
+
 UTILS = golden("pysot/utils_pysot")
 MASK_BASE = golden("pysot/train_siammask_base")
 OCEAN = golden("ocean_gradnet/ocean_train")

@@ -27,6 +27,8 @@ from siam_tracker_ros.training.log import TrainingLog, read_log
 from siam_tracker_ros.training.trainer import Average, Trainer, check_settings, train
 from siam_tracker_ros.training.validation import Validation, ValidationSettings
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = pathlib.Path(__file__).parents[1] / "tiny_training.py"
 SEQUENCES = {"sequences": "none", "every": 2}
 

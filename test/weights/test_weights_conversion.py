@@ -12,6 +12,8 @@ from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.weights.checkpoint import read_weights
 from siam_tracker_ros.weights.convert import convert_weights
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def checkpoint(tmp_path):
