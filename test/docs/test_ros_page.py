@@ -11,17 +11,17 @@ import yaml
 
 pytest.importorskip("rclpy")
 
-from node_doubles import SquareTracker  # noqa: E402
-from rclpy.lifecycle import LifecycleNode  # noqa: E402
+from node_doubles import SquareTracker
+from rclpy.lifecycle import LifecycleNode
 from ros_testing import (
-    Operator,  # noqa: E402
-    graph_fixture,  # noqa: E402, F401
-    parameter_overrides,  # noqa: E402
+    Operator,
+    graph_fixture,  # noqa: F401
+    parameter_overrides,
 )
 
-from siam_tracker_ros.core.monitor import TargetState  # noqa: E402
-from siam_tracker_ros.node.parameters import parameter_names, parameter_table  # noqa: E402
-from siam_tracker_ros.node.tracker_node import TrackerNode  # noqa: E402
+from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.node.parameters import parameter_names, parameter_table
+from siam_tracker_ros.node.tracker_node import TrackerNode
 
 PAGE = "docs/ros.md"
 

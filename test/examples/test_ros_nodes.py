@@ -4,29 +4,22 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Duration, Time  # noqa: E402
-from example_modules import load_example  # noqa: E402
-from geometry_msgs.msg import Twist  # noqa: E402
-from node_doubles import (
-    SquareTracker,  # noqa: E402
-    scene,  # noqa: E402
-)
-from rclpy.node import Node  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
+from builtin_interfaces.msg import Duration, Time
+from example_modules import load_example
+from geometry_msgs.msg import Twist
+from node_doubles import SquareTracker, scene
+from rclpy.node import Node
+from rclpy.parameter import Parameter
 from ros_testing import (
-    Operator,  # noqa: E402
-    graph_fixture,  # noqa: E402, F401
-    parameter_overrides,  # noqa: E402
+    Operator,
+    graph_fixture,  # noqa: F401
+    parameter_overrides,
 )
-from siam_tracker_ros.msg import TrackerStatus  # noqa: E402
-from std_msgs.msg import Header  # noqa: E402
-from vision_msgs.msg import (
-    Detection2D,  # noqa: E402
-    Detection2DArray,  # noqa: E402
-    ObjectHypothesisWithPose,  # noqa: E402
-)
+from siam_tracker_ros.msg import TrackerStatus
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from siam_tracker_ros.node.tracker_node import TrackerNode  # noqa: E402
+from siam_tracker_ros.node.tracker_node import TrackerNode
 
 LONG = 3600.0  # seconds: what must not happen in a test
 FAR = (80, 60, 40)  # x, y and height of a small box in the left half of an image of 640 x 480

@@ -148,9 +148,7 @@ class LiteTracker(Tracker[LiteTarget]):
             probability = self._draw_mask(view.response, found)  # (128, 128)
             part, first_xy = paint_mask(probability, settings.mask_threshold, origin_xy, side, frame_wh)
         contour = largest_contour(part, first_xy)
-        next_box = clip_to_frame(
-            box, image_bgr, MIN_SIDE
-        )  # for the next search region; the box of the result is not clipped
+        next_box = clip_to_frame(box, image_bgr, MIN_SIDE)  # of the next search region; the result's is not clipped
         result = TrackResult(
             cxcywh_to_xywh(box),
             best_score,
