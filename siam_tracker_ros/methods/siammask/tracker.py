@@ -110,9 +110,8 @@ class SiamMaskTracker(Tracker[SiamMaskTarget]):
 
         zoom = side / SEARCH_SIDE  # pixels of the frame per pixel of the crop
         cell_xy = np.array([best.column, best.row]) - FIRST_CELL
-        corner_xy = (
-            center_xy - side / 2 + cell_xy * STRIDE * zoom
-        )  # of the mask's window; the crop's corner is not rounded here
+        # The corner of the mask's window; that of the crop is not rounded here.
+        corner_xy = center_xy - side / 2 + cell_xy * STRIDE * zoom
         frame_wh = image_bgr.shape[1], image_bgr.shape[0]
         values, first_xy = warp_mask(probability, corner_xy, TEMPLATE_SIDE * zoom, frame_wh, self.mask_border)
         part = values > settings.mask_threshold
