@@ -57,7 +57,7 @@ class Network(nn.Module):
     Attributes:
         KEY_RULES: renaming rules for the names of a checkpoint. Our own names pass through unchanged.
         executor: what runs the graphs.
-        compiled: the graphs as the executor runs them, by name; empty until `run_by`.
+        compiled: the graphs that the executor runs in place of torch, by name.
     """
 
     KEY_RULES: typing.ClassVar[KeyRules] = ()
@@ -74,7 +74,9 @@ class Network(nn.Module):
             method = getattr(type(self), name)
             if hasattr(method, "graph_shapes"):
                 function = functools.partial(method.__wrapped__, self)
-                self.compiled[name] = executor.compile(function, method.graph_shapes(self))
+                compiled = executor.compile(function, method.graph_shapes(self))
+                if compiled is not function:  # which holds the network, that would never be freed by its references
+                    self.compiled[name] = compiled
         self.executor = executor
 
     @classmethod

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`start` and `step` are functions of their arguments: a target is a value."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -45,6 +48,22 @@ def test_a_target_of_before_is_as_it_was(model):
     _, last = follow(tracker, targets[1], FRAMES[3:])
     np.testing.assert_array_equal(again, expected[:1])
     np.testing.assert_array_equal(last, expected[2:])
+
+
+@pytest.mark.parametrize("runtime", ["torch", "onnx"])
+def test_a_network_is_freed_with_its_tracker(runtime):
+    if runtime == "onnx":
+        pytest.importorskip("onnxruntime")
+    tracker = create_tracker("lite", device="cpu", runtime=runtime)
+    tracker.init(FRAMES[0], SCENE[0].box_xywh)
+    tracker.track(FRAMES[1])
+    network = weakref.ref(tracker.network)
+    gc.disable()  # no references in a circle, which would keep a GPU's memory until some later collection
+    try:
+        del tracker
+        assert network() is None
+    finally:
+        gc.enable()
 
 
 def test_init_and_track_are_start_and_step():
