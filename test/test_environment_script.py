@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ["run", "requirements", "overlay", "msg", "srv", "scripts", "package.xml", "CMakeLists.txt"]
 TOOLS = "bash cat cp cut dirname env find flock ln ls mkdir nproc readlink rm sed sha256sum tail touch"

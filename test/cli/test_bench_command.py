@@ -12,6 +12,8 @@ from siam_tracker_ros.cli.options import DEFAULT_MODEL
 from siam_tracker_ros.core import registry
 from siam_tracker_ros.executors import TorchExecutor
 
+pytestmark = pytest.mark.slow
+
 
 class ToyNetwork(torch.nn.Module):
     def __init__(self):

@@ -154,11 +154,13 @@ def imports(module, other):
     return subprocess.check_output([sys.executable, "-c", code], text=True) == "True\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["rclpy", "torchvision"])
 def test_making_a_tracker_needs_no_ros_and_no_torchvision(other):
     assert not imports("siam_tracker_ros.core.registry", other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["demo.scene", "node.demo", "node.video_publisher", "core.session"])
 def test_what_makes_no_tracker_needs_no_torch(module):
     if module.startswith("node."):

@@ -8,6 +8,8 @@ import pytest
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.errors import InvalidInputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=[0, 1, 20260])
 def clip(request):

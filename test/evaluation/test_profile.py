@@ -17,7 +17,7 @@ from siam_tracker_ros.executors import TorchExecutor
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.executors.lone_thread import LoneThread
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 FRAMES = [np.zeros((120, 160, 3), np.uint8)] * 4
 BOX = (60.0, 40.0, 40.0, 30.0)

@@ -11,6 +11,8 @@ from siam_tracker_ros import create_tracker
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.executors.lone_thread import LoneThread
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def three_threads():

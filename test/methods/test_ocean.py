@@ -12,6 +12,8 @@ from siam_tracker_ros.methods.ocean.network import OceanNetwork, Response, align
 from siam_tracker_ros.methods.ocean.tracker import METHODS, PRESETS, OceanSettings, OceanTracker
 from siam_tracker_ros.settings import settings_of
 
+pytestmark = pytest.mark.slow
+
 PLAIN = {"penalty_k": 0.0, "window_influence": 0.0}
 
 

@@ -17,6 +17,8 @@ from siam_tracker_ros.methods.ocean_online.network import TargetClassifier
 from siam_tracker_ros.methods.ocean_online.samples import Draws, crop_patch, draw, first_patches
 from siam_tracker_ros.methods.ocean_online.tracker import OceanOnlineSettings, OceanOnlineTracker, Verdict, judge
 
+pytestmark = pytest.mark.slow
+
 BOX = np.array([60.0, 40.0, 30.0, 24.0])
 
 

@@ -20,6 +20,8 @@ from siam_tracker_ros.methods.siamrcr.training import (
 )
 from siam_tracker_ros.training.losses import iou_and_giou
 
+pytestmark = pytest.mark.slow
+
 CELLS = 25
 BOX = torch.tensor([[5.0, -3.0, 60.0, 40.0], [0.0, 0.0, 9.0, 14.0]], dtype=torch.float64)
 

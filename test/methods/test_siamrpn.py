@@ -25,6 +25,8 @@ from siam_tracker_ros.methods.siamrpn.rpn import RegionProposals
 from siam_tracker_ros.methods.siamrpn.tracker import SiamRPNSettings, SiamRPNTracker
 from siam_tracker_ros.settings import settings_of
 
+pytestmark = pytest.mark.slow
+
 MODELS = (*siamrpn.METHODS, *siammask.METHODS)
 SQUARE = 2  # number of the anchor of 64 x 64 pixels
 

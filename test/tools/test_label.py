@@ -21,6 +21,8 @@ from tools.label.settings import LabelSettings
 from tools.label.shard_writer import ShardWriter, context_crop
 from tools.label.target_proposals import is_target_box, propose_boxes
 
+pytestmark = pytest.mark.slow
+
 CONFIG = pathlib.Path(__file__).parents[2] / "config" / "train"
 SIZE_WH = (240, 160)
 SETTINGS = LabelSettings(hop=30, reach=20)
