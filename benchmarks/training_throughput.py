@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import yaml
 
+from siam_tracker_ros.arguments import positive_int_argument
+from siam_tracker_ros.cli.options import add_set
 from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.methods.lite.batches import LiteBatches
@@ -109,12 +110,11 @@ def measure(settings: LiteTraining, bank: ImageBank, steps: int) -> Iterator[tup
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml", help="of a training run of lite")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="overrides")
-    parser.add_argument("--steps", type=int, default=20, help="timed steps of each part")
+    add_set(parser, "overrides", "put a value in place of the file's; may be repeated")
+    parser.add_argument("--steps", type=positive_int_argument, default=20, help="timed steps of each part")
     args = parser.parse_args()
-    pairs = (override.partition("=") for override in args.overrides)
     try:
-        settings = read_settings(args.config, LiteTraining, {name: yaml.safe_load(value) for name, _, value in pairs})
+        settings = read_settings(args.config, LiteTraining, dict(args.overrides))
         rows: list[tuple[str, ...]] = []
         for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
             bank = ImageBank.read(settings.data, device)

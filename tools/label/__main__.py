@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from siam_tracker_ros.arguments import setting_argument
+from siam_tracker_ros.cli.options import add_set
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.methods.lite.teacher import LightFcTeacher
 from siam_tracker_ros.settings import make_settings
@@ -64,15 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of test sequences: clips that show one of them are left out",
     )
-    parser.add_argument(
-        "--set",
-        type=setting_argument,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        dest="overrides",
-        help="a setting of the labelling, as reach=60; may be repeated",
-    )
+    add_set(parser, "overrides", "a setting of the labelling, as reach=60; may be repeated")
     return parser
 
 
