@@ -12,6 +12,7 @@ from rclpy.node import Node
 from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.node.requests import number_fault
 from siam_tracker_ros.settings import Setting, check_setting, parse_setting, setting, settings_of
 
 
@@ -135,6 +136,9 @@ def change_parameters(current: NodeParameters, changes: Mapping[str, typing.Any]
     Raises:
         InvalidSettingError: the values cannot be used, or cannot be changed now.
     """
+    for name, value in changes.items():
+        if fault := number_fault(name, value):
+            raise InvalidSettingError(fault)
     known = settings_of(NodeParameters)
     fixed = [name for name in changes if configured and known[name].rule.change != "any time"]
     if fixed:

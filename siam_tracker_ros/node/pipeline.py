@@ -26,7 +26,6 @@ from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_fram
 from siam_tracker_ros.node.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 from siam_tracker_ros.node.messages import (
     age_ns,
-    box_from_request,
     format_confidence,
     format_error,
     make_detection,
@@ -34,6 +33,7 @@ from siam_tracker_ros.node.messages import (
     make_status,
 )
 from siam_tracker_ros.node.parameters import NodeParameters
+from siam_tracker_ros.node.requests import box_from_request, check_numbers
 from siam_tracker_ros.srv import InitTracker
 
 _LOG_PERIOD = 5.0  # seconds between two warnings of one kind
@@ -140,8 +140,9 @@ class Pipeline:
         """Start on the target of a request and track it up to now; return the stamp of the request's frame.
 
         Raises:
-            InvalidInputError: the frame, its image or the box cannot be used; the target held before is kept.
+            InvalidInputError: the request, its frame or the image cannot be used; the target held before is kept.
         """
+        check_numbers(request)
         frame = find_frame(self._frames.kept_frames(), request.header, self._node.image_topic)
         image_bgr = self._to_bgr(frame.msg)
         box_xywh = box_from_request(request, (image_bgr.shape[1], image_bgr.shape[0]))
