@@ -37,10 +37,13 @@ class _OwnParameters:
     image_transport: typing.Literal["raw", "compressed"] = setting(
         "raw", "`raw`: sensor_msgs/Image on `image`; `compressed`: CompressedImage on `image/compressed`."
     )
-    frame_buffer: int = setting(
-        30, "Frames kept so that ~/init can start on an earlier stamp; 1: the newest only.", 1, 1000
+    frame_buffer_s: float = setting(
+        2.0,
+        "Seconds for which images are kept, so that ~/init can start on an earlier stamp; 0: the newest only.",
+        0,
+        60,
     )
-    frame_buffer_mb: int = setting(128, "Bound on the memory for these frames in megabytes.", 1, 16384)
+    frame_buffer_mb: int = setting(1024, "Bound on the memory for these images in megabytes.", 1, 16384)
     rotated_box: bool = setting(
         False,
         "Publish the rotated box where the model has one, its turn in bbox.center.theta; false: upright boxes.",

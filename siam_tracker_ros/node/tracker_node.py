@@ -12,6 +12,7 @@ from typing import Any
 
 import rclpy
 import rclpy.exceptions
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -32,7 +33,7 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
-from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error
+from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error, format_stamp
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
@@ -155,7 +156,7 @@ class TrackerNode(LifecycleNode):
         node = NodeAccess(self.get_logger(), self.get_clock(), self.context, self._diagnostics, self._image_topic())
         return PipelineWorker(
             functools.partial(Pipeline, self._tracker_factory, self._settings, node),
-            max_frames=self._settings.frame_buffer,
+            max_seconds=self._settings.frame_buffer_s,
             max_bytes=self._settings.frame_buffer_mb * 10**6,
         )
 
@@ -195,6 +196,8 @@ class TrackerNode(LifecycleNode):
             self._targets_named += not request.target_id
             response.success, response.target_id = True, target_id
             response.message = f"target '{target_id}' is held"
+            if request.header.stamp not in (Time(), response.stamp):
+                response.message += f", from the image nearest to the stamp, that of {format_stamp(response.stamp)}"
             if not self._enabled:
                 response.message += "; tracking is paused, call ~/enable with true to go on"
             self.get_logger().info(response.message)
@@ -249,6 +252,7 @@ class TrackerNode(LifecycleNode):
             model=self._settings.model,
             device=self._device,
             failure=self._failure,
+            init_extent=(0.0, 0) if self._worker is None else self._worker.extent(),
         )
         self._diagnostics_publisher.publish(self._diagnostics.report(self.get_clock().now().to_msg(), health))
 

@@ -54,7 +54,7 @@ def test_every_parameter_has_a_description_that_is_a_sentence():
         (dict(model=""), "model is '', expected one of .*lite"),
         (dict(image_transport="theora"), "image_transport is 'theora', expected one of raw, compressed"),
         (dict(threads=-1), "threads is -1, expected 0 to 256"),
-        (dict(frame_buffer=0), "frame_buffer is 0, expected 1 to 1000"),
+        (dict(frame_buffer_s=61.0), "frame_buffer_s is 61, expected 0 to 60"),
         (dict(lost_score=5e-324), r"lost_score is 4.94066e-324, expected .* write float\(...\)"),
         (dict(min_visible=5.4e-315), r"min_visible is 5.4e-315, expected .* write float\(...\)"),
         (dict(settings=["penalty_k=-0.1"]), "lite: penalty_k is -0.1, expected 0 to 1"),

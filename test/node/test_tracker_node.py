@@ -1,6 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import math
+import threading
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from node_doubles import SIDE, SquareTracker, TurnedSquareTracker, scene
 from rclpy.qos import qos_profile_sensor_data
 from ros_testing import (
+    DEADLINE,
     FRAME_ID,
     Operator,
     graph_fixture,  # noqa: F401
@@ -202,16 +204,66 @@ def test_init_on_an_earlier_stamp_catches_up_through_the_frames_since(setup, ope
     assert len(operator.received("detections")) == before + 1, "catching up must publish nothing"
 
 
+def test_init_takes_the_nearest_image_and_says_so(operator):
+    stamps = [operator.frame(scene((30 + 10 * i, 60)))[0].header.stamp for i in range(3)]
+    rounded = Time(sec=stamps[1].sec, nanosec=stamps[1].nanosec + 300)
+    response = operator.init((40.0, 60.0), stamp=rounded)
+    assert response.success and response.stamp == stamps[1]
+    shown = f"{stamps[1].sec}.{stamps[1].nanosec:09d}"
+    assert response.message == f"target 'target_1' is held, from the image nearest to the stamp, that of {shown}"
+    assert operator.init((40.0, 60.0), stamp=stamps[1]).message == "target 'target_2' is held"
+
+
+def test_init_waits_for_the_image_that_is_about_to_come(setup, operator, monkeypatch):
+    monkeypatch.setattr("siam_tracker_ros.node.pipeline._NEXT_FRAME_S", DEADLINE)
+    for _ in range(3):
+        operator.frame(scene((30, 60)))
+    waiting, wait_for_next = threading.Event(), setup.node._worker.wait_for_next
+    monkeypatch.setattr(setup.node._worker, "wait_for_next", lambda *a: waiting.set() or wait_for_next(*a))
+    header = operator.header()
+    response = operator.call_async_init((90.0, 60.0), stamp=header.stamp)
+    assert waiting.wait(DEADLINE) and not response.done()
+    operator.send(msg=fill_image(Image(), scene((90, 60)), "bgr8", header))
+    operator.wait(response.done, "the response")
+    assert response.result().success and response.result().stamp == header.stamp
+    _, (detection,) = operator.frame(scene((94, 60)))
+    assert center_of(detection) == (94, 60)
+
+
+def test_init_on_an_image_that_does_not_come_is_refused_after_the_wait(setup, operator, monkeypatch):
+    monkeypatch.setattr("siam_tracker_ros.node.pipeline._NEXT_FRAME_S", 0.0)
+    follow(operator)
+    response = operator.init(CENTER, stamp=operator.header().stamp)
+    assert not response.success and "is kept, the nearest is 0.988 s away" in response.message
+    _, (detection,) = operator.frame(scene((90, 60)))
+    assert (detection.id, center_of(detection)) == ("target_1", (90, 60))
+
+
 def test_an_unknown_stamp_is_refused_with_the_range_that_is_kept(graph):
-    setup = Setup(graph, frame_buffer=3)
+    setup = Setup(graph, frame_buffer_mb=1)
     operator = setup.operator
     operator.wait_for_camera_link()
-    stamps = [operator.frame(scene(CENTER))[0].header.stamp for _ in range(5)]
-    response = operator.init(CENTER, stamp=stamps[1])
+    image_bgr = scene(CENTER, (400, 250))  # 0.3 MB
+    stamps = [operator.frame(image_bgr)[0].header.stamp for _ in range(5)]
+    response = operator.init(CENTER, stamp=stamps[0])
     assert not response.success
     first, last = (f"{s.sec}.{s.nanosec:09d}" for s in (stamps[2], stamps[4]))
-    assert f"3 images from {first} to {last}" in response.message and "frame_buffer" in response.message
+    assert f"3 images from {first} to {last}" in response.message
+    assert "raise frame_buffer_s and frame_buffer_mb" in response.message
     assert operator.init(CENTER, stamp=stamps[2]).success
+    input_values = values(operator.diagnosis("input", lambda status: values(status)["init_memory_mb"] == "0.9"))
+    kept = setup.node._worker.kept_frames()
+    assert input_values["init_reach_s"] == f"{kept[-1].received - kept[0].received:.3f}"
+
+
+def test_images_are_kept_for_the_seconds_asked_for(graph):
+    setup = Setup(graph, frame_buffer_s=0.0)
+    operator = setup.operator
+    operator.wait_for_camera_link()
+    stamps = [operator.frame(scene(CENTER))[0].header.stamp for _ in range(2)]
+    assert "the 1 images" in operator.init(CENTER, stamp=stamps[0]).message
+    assert operator.init(CENTER, stamp=stamps[1]).success
+    operator.diagnosis("input", lambda status: values(status)["init_reach_s"] == "0.000")
 
 
 def test_init_twice_equals_a_fresh_init(graph):
