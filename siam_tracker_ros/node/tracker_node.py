@@ -220,11 +220,16 @@ class TrackerNode(LifecycleNode):
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if self._worker is None:  # configuring would enable again
+            response.success, response.message = False, self._unready("inactive or active")
+            return response
         self._enabled = request.data
-        if self._worker is not None:
-            self._worker.call(Pipeline.set_enabled, request.data)
+        self._worker.call(Pipeline.set_enabled, request.data)
         response.success = True
-        response.message = "tracking goes on" if request.data else "tracking is paused, the target is kept"
+        response.message = (
+            "tracking goes on" if request.data else "data is false: tracking is paused, the target is kept"
+        )
+        self.get_logger().info(response.message)
         return response
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
@@ -257,15 +262,20 @@ class TrackerNode(LifecycleNode):
         self._diagnostics_publisher.publish(self._diagnostics.report(self.get_clock().now().to_msg(), health))
 
     def _active_worker(self) -> PipelineWorker:
-        state = lifecycle_label(self)
-        if state != "active" or self._worker is None:
-            transition = "activate" if state == "inactive" else "configure"
-            raise InvalidInputError(
-                f"the node is {state}, expected active; run "
-                f"`ros2 lifecycle set {self.get_fully_qualified_name()} {transition}` first"
-                + (f" ({self._failure})" if self._failure else "")
-            )
+        if lifecycle_label(self) != "active" or self._worker is None:
+            raise InvalidInputError(self._unready("active"))
         return self._worker
+
+    def _unready(self, expected: str) -> str:
+        """Return a refusal that names the lifecycle state and the way out of it."""
+        state = lifecycle_label(self)
+        if state == "finalized":
+            advice = "a finalized node cannot be activated again, start a new one"
+        else:
+            transition = "activate" if state == "inactive" else "configure"
+            advice = f"run `ros2 lifecycle set {self.get_fully_qualified_name()} {transition}` first"
+        failure = f" ({self._failure})" if self._failure else ""
+        return f"the node is {state}, expected {expected}; {advice}{failure}"
 
     def _image_topic(self) -> str:
         # The base name is resolved first, so that a remapping of `image` moves both transports.
