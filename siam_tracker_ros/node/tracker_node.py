@@ -33,7 +33,7 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
-from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error, format_stamp
+from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error, format_stamp, stamp_to_ns
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
@@ -72,6 +72,8 @@ class TrackerNode(LifecycleNode):
         self._failure = ""
         self._device = ""
         self._targets_named = 0
+        self._last_stamp = Time()
+        self._jumped_back = False
         self._qos_mismatches: set[str] = set()
         self._diagnostics = Diagnostics(self.get_name())
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -235,7 +237,21 @@ class TrackerNode(LifecycleNode):
     def _on_image(self, msg: Image | CompressedImage) -> None:
         if self._worker is not None:
             self._worker.offer(Frame(msg))
+        self._note_stamp(msg.header.stamp)
         self._diagnostics.frame_received(age_ns(self.get_clock(), msg.header) / NANOSECONDS)
+
+    def _note_stamp(self, stamp: Time) -> None:
+        """Say so, once, when the stamps of the images jump back."""
+        before, self._last_stamp = self._last_stamp, stamp
+        back_ns = stamp_to_ns(before) - stamp_to_ns(stamp)
+        if back_ns > 0 and not self._jumped_back:
+            self._jumped_back = True
+            self.get_logger().warning(
+                f"the stamps of the images jump back by {back_ns / NANOSECONDS:.3g} s, from {format_stamp(before)} to "
+                f"{format_stamp(stamp)}: a recording that loops, a simulation that was reset, or two publishers on one "
+                "topic. Tracking goes on in the order of arrival and the target is kept; call ~/reset if it is another "
+                "scene. This is said once"
+            )
 
     def _on_incompatible_qos(self, topic: str, kind: str, event: Any) -> None:
         if topic in self._qos_mismatches:

@@ -266,6 +266,21 @@ def test_images_are_kept_for_the_seconds_asked_for(graph):
     operator.diagnosis("input", lambda status: values(status)["init_reach_s"] == "0.000")
 
 
+def test_time_that_jumps_back_is_said_once_and_the_target_is_kept(operator):
+    follow(operator)
+
+    def frame_at(sec, x):
+        msg = fill_image(Image(), scene((x, 60)), "bgr8", Header(stamp=Time(sec=sec), frame_id=FRAME_ID))
+        return operator.frame(msg=msg)
+
+    for sec in (100, 101, 50, 51, 10):
+        status, (detection,) = frame_at(sec, 80 + sec % 10)
+        assert detection.id == "target_1" and center_of(detection) == (80 + sec % 10, 60)
+    (warning,) = operator.logged("jump back")
+    assert "by 51 s, from 101.000000000 to 50.000000000" in warning and "the target is kept" in warning
+    assert operator.init((80.0, 60.0), stamp=Time(sec=51)).success, "stamps of before the jump are still known"
+
+
 def test_init_twice_equals_a_fresh_init(graph):
     setups = [Setup(graph, namespace) for namespace in ("/first", "/second")]
     for setup in setups:
