@@ -203,9 +203,11 @@ class Operator(Node):
         """Call ~/init with a box given by its centre and size."""
         return self.call(InitTracker, "init", init_request(center, size, theta, stamp, frame_id, **fields))
 
-    def call_async_init(self, center):
+    def call_async_init(self, center, stamp=None):
         """Send a request to ~/init; return the future of the response."""
-        return self.create_client(InitTracker, "tracker/init").call_async(init_request(center, (20.0, 20.0)))
+        client = self.create_client(InitTracker, "tracker/init")
+        self.wait(client.service_is_ready, "service init")
+        return client.call_async(init_request(center, (20.0, 20.0), stamp=stamp))
 
     def reset(self):
         """Call ~/reset."""

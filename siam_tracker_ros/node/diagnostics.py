@@ -32,6 +32,7 @@ class Health:
         model: name of the model.
         device: device of the network.
         failure: why the node refused a transition, or empty.
+        init_extent: seconds and bytes of the images kept for ~/init.
     """
 
     lifecycle: str
@@ -40,6 +41,7 @@ class Health:
     model: str
     device: str
     failure: str
+    init_extent: tuple[float, int]
 
 
 class Diagnostics:
@@ -112,6 +114,7 @@ class Diagnostics:
         return array
 
     def _input_status(self, health: Health, rate: float, refused: int) -> DiagnosticStatus:
+        init_reach_s, init_bytes = health.init_extent
         if self._input_error:
             level, message = DiagnosticStatus.ERROR, self._input_error
         elif health.lifecycle != "active":
@@ -138,6 +141,8 @@ class Diagnostics:
             skipped=self._skipped,
             refused=self._refused,
             stamp_age_ms=f"{self._stamp_age * 1e3:.1f}",
+            init_reach_s=f"{init_reach_s:.3f}",
+            init_memory_mb=f"{init_bytes / 1e6:.1f}",
             last_error=self._last_input_error,
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import rclpy
 import rclpy.exceptions
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -32,7 +33,7 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
-from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error
+from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error, format_stamp, stamp_to_ns
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
@@ -71,6 +72,8 @@ class TrackerNode(LifecycleNode):
         self._failure = ""
         self._device = ""
         self._targets_named = 0
+        self._last_stamp = Time()
+        self._jumped_back = False
         self._qos_mismatches: set[str] = set()
         self._diagnostics = Diagnostics(self.get_name())
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -155,7 +158,7 @@ class TrackerNode(LifecycleNode):
         node = NodeAccess(self.get_logger(), self.get_clock(), self.context, self._diagnostics, self._image_topic())
         return PipelineWorker(
             functools.partial(Pipeline, self._tracker_factory, self._settings, node),
-            max_frames=self._settings.frame_buffer,
+            max_seconds=self._settings.frame_buffer_s,
             max_bytes=self._settings.frame_buffer_mb * 10**6,
         )
 
@@ -195,6 +198,8 @@ class TrackerNode(LifecycleNode):
             self._targets_named += not request.target_id
             response.success, response.target_id = True, target_id
             response.message = f"target '{target_id}' is held"
+            if request.header.stamp not in (Time(), response.stamp):
+                response.message += f", from the image nearest to the stamp, that of {format_stamp(response.stamp)}"
             if not self._enabled:
                 response.message += "; tracking is paused, call ~/enable with true to go on"
             self.get_logger().info(response.message)
@@ -217,17 +222,36 @@ class TrackerNode(LifecycleNode):
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if self._worker is None:  # configuring would enable again
+            response.success, response.message = False, self._unready("inactive or active")
+            return response
         self._enabled = request.data
-        if self._worker is not None:
-            self._worker.call(Pipeline.set_enabled, request.data)
+        self._worker.call(Pipeline.set_enabled, request.data)
         response.success = True
-        response.message = "tracking goes on" if request.data else "tracking is paused, the target is kept"
+        response.message = (
+            "tracking goes on" if request.data else "data is false: tracking is paused, the target is kept"
+        )
+        self.get_logger().info(response.message)
         return response
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
         if self._worker is not None:
             self._worker.offer(Frame(msg))
+        self._note_stamp(msg.header.stamp)
         self._diagnostics.frame_received(age_ns(self.get_clock(), msg.header) / NANOSECONDS)
+
+    def _note_stamp(self, stamp: Time) -> None:
+        """Say so, once, when the stamps of the images jump back."""
+        before, self._last_stamp = self._last_stamp, stamp
+        back_ns = stamp_to_ns(before) - stamp_to_ns(stamp)
+        if back_ns > 0 and not self._jumped_back:
+            self._jumped_back = True
+            self.get_logger().warning(
+                f"the stamps of the images jump back by {back_ns / NANOSECONDS:.3g} s, from {format_stamp(before)} to "
+                f"{format_stamp(stamp)}: a recording that loops, a simulation that was reset, or two publishers on one "
+                "topic. Tracking goes on in the order of arrival and the target is kept; call ~/reset if it is another "
+                "scene. This is said once"
+            )
 
     def _on_incompatible_qos(self, topic: str, kind: str, event: Any) -> None:
         if topic in self._qos_mismatches:
@@ -249,19 +273,25 @@ class TrackerNode(LifecycleNode):
             model=self._settings.model,
             device=self._device,
             failure=self._failure,
+            init_extent=(0.0, 0) if self._worker is None else self._worker.extent(),
         )
         self._diagnostics_publisher.publish(self._diagnostics.report(self.get_clock().now().to_msg(), health))
 
     def _active_worker(self) -> PipelineWorker:
-        state = lifecycle_label(self)
-        if state != "active" or self._worker is None:
-            transition = "activate" if state == "inactive" else "configure"
-            raise InvalidInputError(
-                f"the node is {state}, expected active; run "
-                f"`ros2 lifecycle set {self.get_fully_qualified_name()} {transition}` first"
-                + (f" ({self._failure})" if self._failure else "")
-            )
+        if lifecycle_label(self) != "active" or self._worker is None:
+            raise InvalidInputError(self._unready("active"))
         return self._worker
+
+    def _unready(self, expected: str) -> str:
+        """Return a refusal that names the lifecycle state and the way out of it."""
+        state = lifecycle_label(self)
+        if state == "finalized":
+            advice = "a finalized node cannot be activated again, start a new one"
+        else:
+            transition = "activate" if state == "inactive" else "configure"
+            advice = f"run `ros2 lifecycle set {self.get_fully_qualified_name()} {transition}` first"
+        failure = f" ({self._failure})" if self._failure else ""
+        return f"the node is {state}, expected {expected}; {advice}{failure}"
 
     def _image_topic(self) -> str:
         # The base name is resolved first, so that a remapping of `image` moves both transports.
