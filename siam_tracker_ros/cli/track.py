@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
             results = sys.stdout
         for image_bgr, seen in steps:
             if args.masks is not None and seen.mask is not None:
-                write_mask(args.masks / f"{count:05d}.png", seen.mask)
+                write_mask(args.masks / f"{count + frames.skipped:05d}.png", seen.mask)
             count += 1
             lost += seen.state == TargetState.LOST
             if results is not None:
@@ -93,6 +93,8 @@ def run(args: argparse.Namespace) -> None:
                 draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
                 sink.write(image_bgr)
     print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
+    for remark in frames.remarks:
+        print(remark, file=sys.stderr)
 
 
 def _follow(

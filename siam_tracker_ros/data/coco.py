@@ -13,10 +13,10 @@ import typing
 import numpy as np
 
 from siam_tracker_ros.data.files import Files, ListedFiles, noting_faults, read_text
-from siam_tracker_ros.data.images import read_image_bgr
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import Track, known_boxes
 from siam_tracker_ros.extras import require
+from siam_tracker_ros.images import read_image_bgr
 
 LABELS = {
     "train": "annotations/instances_train2017.json",

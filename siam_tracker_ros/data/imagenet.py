@@ -20,6 +20,7 @@ from siam_tracker_ros.data.files import ListedFiles, NumberedFiles
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.geometry import pixels_to_xywh
+from siam_tracker_ros.images import is_hidden
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _STILL = np.zeros(1, np.int64)  # frame numbers of a track of one image
@@ -57,14 +58,22 @@ def read_det(folder: pathlib.Path, split: str, name: str, problems: Problems) ->
 def _walk(
     folder: pathlib.Path, part: str, name: str, problems: Problems
 ) -> Iterator[tuple[pathlib.Path, pathlib.Path, str, list[pathlib.Path]]]:
-    """Yield each folder of labels: its path, the folder of its images, its name in the data set, its sorted files."""
+    """Yield each folder of labels: its path, the folder of its images, its name in the data set, its sorted files.
+
+    Other files than XML files, and hidden ones, are no labels.
+    """
     top = folder / "Annotations" / part
-    found = sorted((pathlib.Path(place), sorted(names)) for place, _, names in os.walk(top) if names)
+    walked = ((pathlib.Path(place), sorted(filter(_is_label, names))) for place, _, names in os.walk(top))
+    found = sorted((place, names) for place, names in walked if names)
     if not found:
         problems.add(top, "holds no labels", "folders with XML files")
     for place, names in tqdm(found, desc=f"{name}: labels", unit="folder", leave=False, disable=None):
         own = place.relative_to(top)
         yield place, folder / "Data" / part / own, own.as_posix(), [place / file for file in names]
+
+
+def _is_label(name: str) -> bool:
+    return name.endswith(".xml") and not is_hidden(name)
 
 
 def _read_objects(path: pathlib.Path, problems: Problems) -> list[tuple[str | None, list[float]]]:

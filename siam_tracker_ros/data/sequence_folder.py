@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import FrameSource, natural_key, open_frames
+from siam_tracker_ros.frames import FrameSource, open_frames
+from siam_tracker_ros.images import list_images
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ class Sequence:
     def mask_names(self) -> list[str]:
         """File names of the masks, one per frame: the labelled masks' names where there are any."""
         if self.has_masks:
-            return [path.name for path in sorted((self.folder / "mask").iterdir(), key=natural_key)]
+            return [path.name for path in list_images(self.folder / "mask")]
         return [f"{i:06d}.png" for i in range(1, len(self.truth_xywh) + 1)]
 
 

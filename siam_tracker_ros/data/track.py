@@ -13,9 +13,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from siam_tracker_ros.data.files import Files
-from siam_tracker_ros.data.images import read_image_bgr
 from siam_tracker_ros.data.label_maps import LabelMaps
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.images import read_image_bgr
 
 
 class Track(abc.ABC):

@@ -237,7 +237,7 @@ def test_one_pass_without_a_results_folder_writes_nothing(tmp_path):
 def test_a_frame_that_breaks_off_names_its_file(tmp_path):
     make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 3)
     (tmp_path / "walk" / "img" / "0003.png").write_bytes(b"broken")
-    with pytest.raises(InvalidInputError, match="0003.png cannot be read"):
+    with pytest.raises(InvalidInputError, match="0003.png cannot be decoded"):
         run_one_pass(ScriptedTracker([(1, 2, 3, 4)] * 2), load_sequences(tmp_path), tmp_path / "results")
     assert not (tmp_path / "results" / "walk.txt").exists()
 
