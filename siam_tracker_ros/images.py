@@ -87,11 +87,11 @@ def read_image_bgr(
     Args:
         path: of the file.
         size_wh: width and height that the labels of the image state. None: they state none, and an orientation tag
-            turns the image, as viewers do. Otherwise it is turned only where nothing else gives that size.
+            turns the image, as viewers do. Otherwise it is turned only if its sides are exchanged without it.
         stretch: of the stream that the image belongs to. None: of this image alone.
 
     Raises:
-        InvalidInputError: the file is missing, damaged or cut short, or has another size.
+        InvalidInputError: the file is missing, damaged or cut short.
     """
     try:
         content = Path(path).read_bytes()
@@ -100,17 +100,25 @@ def read_image_bgr(
     if size_wh is None:
         return decode_bgr(content, path, stretch=stretch)
     image_bgr = decode_bgr(content, path, turn=False, stretch=stretch)
-    if _size_wh(image_bgr) == size_wh:
-        return image_bgr
-    if _size_wh(image_bgr) == size_wh[::-1]:
-        image_bgr = decode_bgr(content, path, stretch=stretch)
-        if _size_wh(image_bgr) == size_wh:
-            return image_bgr
-    raise InvalidInputError(
-        "{} has {} x {} pixels, expected {} x {} as its labels state; unpack both again".format(
-            path, *_size_wh(image_bgr), *size_wh
+    if _size_wh(image_bgr) != size_wh and _size_wh(image_bgr) == size_wh[::-1]:
+        return decode_bgr(content, path, stretch=stretch)
+    return image_bgr
+
+
+def read_labelled_bgr(path: str | Path, size_wh: tuple[int, int]) -> np.ndarray:
+    """Read one image file as `read_image_bgr` does, in the size that its labels state.
+
+    Raises:
+        InvalidInputError: the file is missing, damaged or cut short, or has another size.
+    """
+    image_bgr = read_image_bgr(path, size_wh)
+    if _size_wh(image_bgr) != size_wh:
+        raise InvalidInputError(
+            "{} has {} x {} pixels, expected {} x {} as its labels state; unpack both again".format(
+                path, *_size_wh(image_bgr), *size_wh
+            )
         )
-    )
+    return image_bgr
 
 
 def decode_bgr(

@@ -41,23 +41,23 @@ class IntensityStretch:
         """
         self._fixed = fixed is not None
         self._frames = 0
-        self.range = None if fixed is None else _check_range(fixed)
+        self._used = False
+        self.range: tuple[float, float] | None = None if fixed is None else _check_range(*fixed)
 
     def to_uint8(self, image: np.ndarray) -> np.ndarray:
         """Return a uint16 image (H, W) or (H, W, C) as uint8 of the same shape, and let the range follow it."""
+        self._used = True
         if not self._fixed:
             self._follow(image)
-        low, high = FULL_RANGE if self.range is None else self.range
-        if (low, high) == FULL_RANGE:
+        if self.range is None or self.range == FULL_RANGE:
             return (image >> 8).astype(np.uint8)
-        shape = image.shape
-        # OpenCV's arithmetic saturates: what lies below the range becomes 0, above it 255.
-        above = cv2.subtract(np.ascontiguousarray(image).reshape(shape[0], -1), float(low))
-        return cv2.convertScaleAbs(above, alpha=255 / (high - low)).reshape(shape)
+        low, high = (np.uint16(round(value)) for value in self.range)
+        above = np.maximum(image, low) - low
+        return cv2.convertScaleAbs(above, alpha=255 / int(high - low)).reshape(image.shape)
 
     def __str__(self) -> str:
         """Describe the range for people; empty before the first 16-bit image."""
-        return "" if self.range is None else "{:.0f}..{:.0f}".format(*self.range)
+        return "{:.0f}..{:.0f}".format(*(self.range or FULL_RANGE)) if self._used else ""
 
     def _follow(self, image: np.ndarray) -> None:
         found = _used_range(image)
@@ -85,11 +85,10 @@ def parse_intensity_range(text: str) -> tuple[int, int] | None:
         raise InvalidSettingError(
             f"intensity range is {text!r}, expected auto, or the lowest and highest intensity as 7000,9000"
         ) from None
-    return _check_range((low, high))
+    return _check_range(low, high)
 
 
-def _check_range(fixed: tuple[float, float]) -> tuple[float, float]:
-    low, high = fixed
+def _check_range(low: int, high: int) -> tuple[int, int]:
     if not FULL_RANGE[0] <= low < high <= FULL_RANGE[1]:
         raise InvalidSettingError(
             f"intensity range is {low:g} to {high:g}, expected the lowest and a higher intensity in 0 to 65535"

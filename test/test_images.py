@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.images import decode_bgr, decode_image, in_frame_order, list_images, read_image_bgr
+from siam_tracker_ros.images import (
+    decode_bgr,
+    decode_image,
+    in_frame_order,
+    list_images,
+    read_image_bgr,
+    read_labelled_bgr,
+)
 
 PICTURE = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8), (0, 0), 2)
 PICTURE[:6, :6] = 20, 40, 230  # the upper left corner is red
@@ -137,7 +144,7 @@ def test_a_jpeg_is_turned_by_its_tag_unless_its_labels_fit_as_it_is_stored(orien
 def test_an_image_of_another_size_than_its_labels_is_refused(size_wh, tmp_path):
     (tmp_path / "a.jpg").write_bytes(JPEG)
     with pytest.raises(InvalidInputError, match=r"a.jpg has 32 x 24 pixels, expected {} x {}".format(*size_wh)):
-        read_image_bgr(tmp_path / "a.jpg", size_wh=size_wh)
+        read_labelled_bgr(tmp_path / "a.jpg", size_wh)
 
 
 @pytest.mark.parametrize("orientation, corner", CORNERS.items())

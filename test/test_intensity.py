@@ -84,6 +84,7 @@ def test_streams_do_not_share_a_range():
 
 def test_a_fixed_range_is_kept():
     stretch = IntensityStretch((1000, 2000))
+    assert str(stretch) == ""
     seen = stretch.to_uint8(np.array([[0, 1000, 1500, 2000, 65535]], np.uint16))
     assert seen.tolist() == [[0, 0, 128, 255, 255]]
     assert stretch.range == (1000, 2000) and str(stretch) == "1000..2000"

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from siam_tracker_ros.arguments import box_argument
-from siam_tracker_ros.cli.options import add_model, make_tracker
+from siam_tracker_ros.cli.options import add_intensity_range, add_model, make_tracker
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "where x is below 0",
     )
     add_model(parser)
+    add_intensity_range(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="annotated video to write (.mp4, .mov or .avi)")
     parser.add_argument(
         "--results",
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     _check_outputs(args)
     count = lost = 0
     with contextlib.ExitStack() as stack:
-        frames = stack.enter_context(open_frames(args.source))
+        frames = stack.enter_context(open_frames(args.source, args.intensity_range))
         sink: VideoSink | None = None
         results: typing.TextIO | None = None
         if args.output is not None:

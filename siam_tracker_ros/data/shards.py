@@ -140,7 +140,7 @@ def _indexed_sizes(folder: pathlib.Path, problems: Problems) -> dict[pathlib.Pat
     if not index.is_file():
         return {}
     try:
-        return {folder / name: int(shard["bytes"]) for name, shard in json.loads(index.read_text())["shards"].items()}
+        return {folder / name: int(shard["bytes"]) for name, shard in json.loads(index.read_bytes())["shards"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problems.add(index, f"cannot be read ({error!r})", "bytes by shard", "fetch it again, or remove it")
         return {}

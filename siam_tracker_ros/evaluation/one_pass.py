@@ -41,6 +41,7 @@ def run_sequence(
     sequence: Sequence,
     mask_folder: str | Path | None = None,
     on_frame: Callable[[], object] = lambda: None,
+    intensity_range: tuple[int, int] | None = None,
 ) -> SequenceRun:
     """Track one sequence from its first box to its end.
 
@@ -49,13 +50,14 @@ def run_sequence(
         sequence: where the frames and labels come from.
         mask_folder: where to write predicted masks, if the tracker has them; None writes none.
         on_frame: called after every frame.
+        intensity_range: of 16-bit images, see `open_frames`.
 
     Raises:
         InvalidInputError: a frame cannot be read, or the first box cannot be used.
     """
     boxes, confidences, track_ms, regions = [sequence.truth_xywh[0]], [1.0], [], []
     mask_names = sequence.mask_names()
-    with sequence.open() as frames:
+    with sequence.open(intensity_range) as frames:
         image_bgr = next(frames)
         try:
             tracker.init(image_bgr, boxes[0])
@@ -85,7 +87,10 @@ def run_sequence(
 
 
 def run_one_pass(
-    tracker: SequenceTracker, sequences: list[Sequence], results_folder: str | Path | None = None
+    tracker: SequenceTracker,
+    sequences: list[Sequence],
+    results_folder: str | Path | None = None,
+    intensity_range: tuple[int, int] | None = None,
 ) -> list[SequenceRun]:
     """Run a tracker over sequences with a progress bar.
 
@@ -93,6 +98,7 @@ def run_one_pass(
         tracker: see `run_sequence`.
         sequences: what to track.
         results_folder: gets NAME.txt when a sequence is done, and NAME/mask/ where there are masks; or None.
+        intensity_range: of 16-bit images, see `open_frames`.
     """
     runs = []
     total = sum(len(sequence.truth_xywh) for sequence in sequences)
@@ -100,7 +106,7 @@ def run_one_pass(
         for sequence in sequences:
             progress.set_description(sequence.name)
             masks = None if results_folder is None else Path(results_folder) / sequence.name / "mask"
-            run = run_sequence(tracker, sequence, masks, progress.update)
+            run = run_sequence(tracker, sequence, masks, progress.update, intensity_range)
             if results_folder is not None:
                 write_results(Path(results_folder) / f"{sequence.name}.txt", run.boxes_xywh, run.confidences)
             runs.append(run)

@@ -165,8 +165,8 @@ def compressed_to_bgr(msg: CompressedImageFields, stretch: IntensityStretch | No
     if compressed.startswith("rgb"):
         return cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     if compressed.startswith("bayer_"):
-        layout = _LAYOUTS.get(compressed)
-        return image if layout is None else cv2.cvtColor(cv2.extractChannel(image, 0), layout.to_bgr)
+        to_bgr = _BAYER_TO_BGR.get(compressed.rstrip("0123456789"))
+        return image if to_bgr is None else cv2.cvtColor(cv2.extractChannel(image, 0), to_bgr)
     return image
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 
+from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError
 from siam_tracker_ros.frames import FrameSource, open_frames
 from siam_tracker_ros.images import is_hidden, is_image_name
@@ -104,8 +105,9 @@ def read_start_boxes(path: str | pathlib.Path) -> StartBoxes:
     Raises:
         InvalidInputError: a line has another form; the message says which.
     """
+    lines = decode_text(pathlib.Path(path).read_bytes(), "surrogateescape").splitlines()
     found: dict[str, list[tuple[int, np.ndarray]]] = collections.defaultdict(list)
-    for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         clip, *numbers = line.rsplit(",", 5)
         try:
             frame, box = int(numbers[0]), np.array(numbers[1:], np.float64)
