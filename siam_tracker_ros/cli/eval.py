@@ -3,6 +3,7 @@
 """`siam-tracker eval`: one-pass evaluation on labelled sequences."""
 
 import argparse
+import sys
 import typing
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def run(args: argparse.Namespace) -> None:
 
     sequences = load_sequences(args.sequences)
     runs = run_one_pass(make_tracker(args), sequences, args.results, args.intensity_range)
+    for remark in (remark for run in runs for remark in run.remarks):
+        print(remark, file=sys.stderr)
     mean, all_ms = mean_scores(run.scores for run in runs), np.concatenate([run.track_ms for run in runs])
     rows = [_row(run.name, run.scores, run.track_ms) for run in runs]
     header = ["sequence", "frames", "mean IoU", "AUC", "precision@20", "J of masks", "ms/frame"]

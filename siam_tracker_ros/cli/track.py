@@ -101,7 +101,12 @@ def run(args: argparse.Namespace) -> None:
 def _follow(
     tracker: "Tracker", frames: Iterator[np.ndarray], box_xywh: tuple[float, ...]
 ) -> Iterator[tuple[np.ndarray, "Observation"]]:
-    """Yield image and Observation of every frame, judged as the node judges them."""
+    """Yield image and Observation of every frame, judged as the node judges them.
+
+    A frame of another size is said and yielded in the size of the first one, without a box.
+    """
+    import cv2
+
     from siam_tracker_ros.core.monitor import MonitorSettings
     from siam_tracker_ros.core.session import Observation, TargetSession
 
@@ -109,8 +114,17 @@ def _follow(
     image_bgr = next(frames)
     session.init(image_bgr, box_xywh, target_id="", class_id="")
     yield image_bgr, Observation(session.state, np.array(box_xywh), confidence=1.0)
-    for image_bgr in frames:
-        yield image_bgr, session.observe(image_bgr)
+    size_wh = said_wh = image_bgr.shape[1], image_bgr.shape[0]
+    for number, image_bgr in enumerate(frames, start=1):
+        own_wh = image_bgr.shape[1], image_bgr.shape[0]
+        try:
+            seen = session.observe(image_bgr)
+        except InvalidInputError as error:  # as the node does
+            if own_wh != said_wh:
+                tqdm.write(f"frame {number}: {error}", file=sys.stderr)
+            image_bgr, seen = cv2.resize(image_bgr, size_wh), session.miss()
+        said_wh = own_wh
+        yield image_bgr, seen
 
 
 def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator[np.ndarray]:
