@@ -6,6 +6,7 @@ import struct
 import cv2
 import numpy as np
 import pytest
+from damaged_videos import MotionJpeg
 
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.frames import VideoSink, open_frames
@@ -156,35 +157,9 @@ def test_a_video_gives_every_frame_once_and_again_after_a_rewind(video):
 LEVELS = [8 * i for i in range(30)]
 
 
-@pytest.fixture(scope="session")
-def motion_jpeg(tmp_path_factory):
-    """An AVI file of 30 frames with the levels LEVELS, and the offset and size of each frame's data."""
-    path = tmp_path_factory.mktemp("avi") / "clip.avi"
-    with VideoSink(path, fps=25) as sink:
-        for level in LEVELS:
-            sink.write(np.full((48, 64, 3), level, np.uint8))
-    content = path.read_bytes()
-    chunks, place = [], content.index(b"movi") + 4
-    while content[place : place + 4] == b"00dc":
-        (size,) = struct.unpack_from("<I", content, place + 4)
-        chunks.append((place + 8, size))
-        place += 8 + size + size % 2
-    assert len(chunks) == len(LEVELS)
-    return content, chunks
-
-
 @pytest.fixture
-def damage(motion_jpeg, tmp_path):
-    """A function that returns the path of the video in which the data of some frames is overwritten."""
-
-    def write(frames):
-        content, path = bytearray(motion_jpeg[0]), tmp_path / "damaged.avi"
-        for offset, size in (motion_jpeg[1][frame] for frame in frames):
-            content[offset : offset + size] = bytes(size)
-        path.write_bytes(content)
-        return path
-
-    return write
+def motion_jpeg(tmp_path):
+    return MotionJpeg(tmp_path / "clip.avi", LEVELS)
 
 
 @pytest.mark.parametrize(
@@ -198,9 +173,9 @@ def damage(motion_jpeg, tmp_path):
         ([29], "29 frames could be decoded; its container states 30"),
     ],
 )
-def test_a_frame_that_cannot_be_decoded_is_skipped_and_said(damage, damaged, words):
+def test_a_frame_that_cannot_be_decoded_is_skipped_and_said(motion_jpeg, damaged, words):
     expected = [level for frame, level in enumerate(LEVELS) if frame not in damaged]
-    with open_frames(damage(damaged)) as frames:
+    with open_frames(motion_jpeg.damage(damaged)) as frames:
         for _ in range(2):
             assert grey_levels(frames) == pytest.approx(expected, abs=4)
             assert frames.skipped == len(set(damaged) - {29})
@@ -209,19 +184,16 @@ def test_a_frame_that_cannot_be_decoded_is_skipped_and_said(damage, damaged, wor
             assert frames.skipped == (0 in damaged)
 
 
-@pytest.mark.parametrize("last", [3, 14, 25])
-def test_a_video_that_is_cut_off_is_read_to_the_cut_and_said(motion_jpeg, last, tmp_path):
-    content, chunks = motion_jpeg
-    path = tmp_path / "cut.avi"
-    path.write_bytes(content[: chunks[last + 1][0] + 8])
+@pytest.mark.parametrize("count", [4, 15, 26])
+def test_a_video_that_is_cut_off_is_read_to_the_cut_and_said(motion_jpeg, count):
     levels = []
     with (
-        pytest.raises(IncompleteVideoError, match=f"cut.avi was not read to its end, expected 30 .*{last + 1} frames"),
-        open_frames(path) as frames,
+        pytest.raises(IncompleteVideoError, match=f"clip.avi was not read to its end, expected 30 .*{count} frames"),
+        open_frames(motion_jpeg.cut(count)) as frames,
     ):
         for image in frames:
             levels.append(image.mean())
-    assert levels == pytest.approx(LEVELS[: last + 1], abs=4)
+    assert levels == pytest.approx(LEVELS[:count], abs=4)
     assert frames.remarks
 
 
