@@ -230,6 +230,49 @@ def test_sixteen_bit_images_of_a_folder_are_stretched_together(intensity_range, 
             frames.rewind()
 
 
+def test_sixteen_bit_frames_of_a_video_are_stretched(tmp_path):
+    path, ramp = tmp_path / "thermal.avi", np.linspace(7000, 8000, 64 * 48).reshape(48, 64).astype(np.uint16)
+    depth = [cv2.VIDEOWRITER_PROP_DEPTH, cv2.CV_16U, cv2.VIDEOWRITER_PROP_IS_COLOR, 0]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"FFV1"), 25.0, (64, 48), depth)
+    if not writer.isOpened():
+        pytest.skip("this OpenCV does not write 16-bit video")
+    for i in range(3):
+        writer.write(ramp + i)
+    writer.release()
+    for intensity_range, brightest in ((None, 230), ((7000, 9000), 128), ((0, 65535), 31)):
+        with open_frames(path, intensity_range) as frames:
+            for image_bgr in frames:
+                assert image_bgr.shape == (48, 64, 3) and image_bgr.dtype == np.uint8
+                assert int(image_bgr[-1, -1, 0]) == pytest.approx(brightest, abs=4)
+
+
+def test_a_camera_of_sixteen_bits_is_not_reduced_to_its_high_bytes(monkeypatch):
+    class ThermalCamera:
+        """What OpenCV's capture does for a V4L2 device that delivers Y16."""
+
+        def __init__(self, number):
+            self.converts = True
+
+        def get(self, prop):
+            return {cv2.CAP_PROP_FOURCC: int.from_bytes(b"Y16 ", "little")}.get(prop, -1.0)
+
+        def set(self, prop, value):
+            assert prop == cv2.CAP_PROP_CONVERT_RGB
+            self.converts = bool(value)
+
+        def read(self):
+            grey = np.linspace(7000, 8000, 64 * 48).reshape(48, 64).astype(np.uint16)
+            return True, np.dstack([grey >> 8] * 3).astype(np.uint8) if self.converts else grey
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", ThermalCamera)
+    with open_frames(0) as frames:
+        image_bgr = next(frames)
+    assert image_bgr.shape == (48, 64, 3) and np.ptp(image_bgr) > 200
+
+
 def test_a_bad_intensity_range_is_refused(tmp_path):
     with pytest.raises(InvalidSettingError, match="9000 to 7000"):
         open_frames(write_images(tmp_path / "img", ["1.png"]), (9000, 7000))
