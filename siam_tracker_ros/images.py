@@ -94,7 +94,8 @@ def read_image_bgr(
         InvalidInputError: the file is missing, damaged or cut short.
     """
     try:
-        content = Path(path).read_bytes()
+        with open(path, "rb", buffering=0) as file:  # a buffer takes a copy more
+            content = file.read()
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read ({error}), expected an image; unpack it again") from error
     if size_wh is None:
