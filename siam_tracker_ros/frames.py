@@ -246,15 +246,20 @@ class _Camera(FrameSource):
 
 
 def _open_capture(path: Path) -> cv2.VideoCapture:
+    _check_name(path)
+    capture = cv2.VideoCapture(str(path))
+    _keep_16_bits(capture)
+    return capture
+
+
+def _check_name(path: Path) -> None:
+    """Raise InvalidInputError for a name that OpenCV cannot open: it may even end the program."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
-            f"the name of {ascii(str(path))} is not UTF-8, which OpenCV needs to open a video; rename it"
+            f"{ascii(str(path))} is not UTF-8, expected a name that is, as OpenCV needs it for a video; rename it"
         ) from None
-    capture = cv2.VideoCapture(str(path))
-    _keep_16_bits(capture)
-    return capture
 
 
 def _keep_16_bits(capture: cv2.VideoCapture) -> None:
@@ -328,6 +333,7 @@ class VideoSink:
     def __init__(self, path: str | Path, fps: float) -> None:
         self.path = Path(path)
         self.fps = float(fps)
+        _check_name(self.path)
         if self.path.suffix.lower() not in VIDEO_CODECS:
             raise InvalidInputError(
                 f"{self.path} does not name a video file, expected a name that ends in {', '.join(VIDEO_CODECS)}"

@@ -283,6 +283,8 @@ def test_a_video_whose_name_is_not_utf_8_is_refused_by_name(video):
     video.rename(path)
     with pytest.raises(InvalidInputError, match=r"caf\\udce9.mp4' is not UTF-8.*rename"):
         open_frames(path)
+    with pytest.raises(InvalidInputError, match=r"caf\\udce9.mp4' is not UTF-8.*rename"):
+        VideoSink(path, 25)
 
 
 def test_a_source_can_be_closed_twice(video, tmp_path):
