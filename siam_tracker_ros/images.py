@@ -159,19 +159,29 @@ def decode_image(content: typing.Any, source: object, flags: int = cv2.IMREAD_CO
         InvalidInputError: it is damaged or cut short.
     """
     data = np.frombuffer(content, np.uint8)
-    image, reason = None, ""
-    if _is_cut_jpeg(data):
-        reason = ": it is a JPEG without its end"
-    elif data.size:
-        try:
-            image = cv2.imdecode(data, flags)
-        except cv2.error:  # raised instead of None for some sizes and depths
-            pass
-    if image is None:
+    cut = _is_cut_jpeg(data)
+    image = None if cut else _try_to_decode(data, flags)
+    if image is not None:
+        return image
+    as_it_is = None if cut else _try_to_decode(data, cv2.IMREAD_UNCHANGED)
+    if as_it_is is not None:
         raise InvalidInputError(
-            f"{source} cannot be decoded{reason}, expected a complete image; copy, unpack or send it again"
+            f"{source} cannot be decoded: its pixels are {as_it_is.dtype}, expected grey or colour of 8 or 16 bits; "
+            "convert it"
         )
-    return image
+    reason = ": it is a JPEG without its end" if cut else ""
+    raise InvalidInputError(
+        f"{source} cannot be decoded{reason}, expected a complete image; copy, unpack or send it again"
+    )
+
+
+def _try_to_decode(data: np.ndarray, flags: int) -> np.ndarray | None:
+    if not data.size:
+        return None
+    try:
+        return cv2.imdecode(data, flags)
+    except cv2.error:  # raised instead of None for some sizes and depths
+        return None
 
 
 def _is_cut_jpeg(data: np.ndarray) -> bool:

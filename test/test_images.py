@@ -157,6 +157,13 @@ def test_a_tiff_is_turned_by_its_tag(orientation, corner, tmp_path):
     assert image.shape == ((24, 32, 3) if orientation < 5 else (32, 24, 3)) and is_red(image[corner])
 
 
+@pytest.mark.parametrize("shape", [(24, 32), (24, 32, 3)])
+def test_an_image_of_other_pixels_is_refused_for_what_it_is(shape):
+    celsius = np.linspace(20, 40, np.prod(shape)).reshape(shape).astype(np.float32)
+    with pytest.raises(InvalidInputError, match="a.tiff .*pixels .*float32, expected .*8 or 16 bits"):
+        decode_bgr(encoded(".tiff", celsius), "a.tiff")
+
+
 @pytest.mark.parametrize("buffer", [bytes, bytearray, memoryview, lambda content: np.frombuffer(content, np.uint8)])
 def test_any_buffer_is_decoded(buffer):
     np.testing.assert_array_equal(decode_image(buffer(encoded(".png")), "it"), PICTURE)
