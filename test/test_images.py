@@ -62,6 +62,8 @@ RESTARTS = encoded(".jpg", PICTURE, cv2.IMWRITE_JPEG_RST_INTERVAL, 1)
         ["100.0", "100.50000000", "100.100000000", "101.0"],  # nanoseconds that are not padded
         ["100.050000000", "100.100000000"],
         ["1.8", "1.9", "1.10", "1.11"],  # a number of a scene and one of a frame
+        ["1.1", "1.5", "1.9", "1.13", "1.17", "1.21", "2.1", "2.5"],  # every fourth frame of two scenes
+        ["12.125", "12.25", "12.375", "12.5", "12.625", "12.75"],
         ["a1.05", "a1.4", "b1.05", "b1.5"],
         ["1", "2", "10"],
         ["12.05", "12.4", "extra"],
