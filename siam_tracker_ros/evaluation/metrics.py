@@ -81,14 +81,15 @@ def mask_iou(truth: np.ndarray, predicted: np.ndarray) -> float:
 def mean_scores(scores: Iterable[Scores]) -> Scores:
     """Mean over sequences, which all have the same weight whatever their length; frames are added up.
 
-    The region similarity is the mean over the sequences that have one.
+    Each metric is the mean over the sequences that have it: a sequence of which no frame counts, or that has no masks,
+    leaves the others' mean as it is.
     """
     scores = list(scores)
-    regions = [s.region for s in scores if not np.isnan(s.region)]
-    return Scores(
-        frames=sum(s.frames for s in scores),
-        mean_iou=float(np.mean([s.mean_iou for s in scores])),
-        auc=float(np.mean([s.auc for s in scores])),
-        precision20=float(np.mean([s.precision20 for s in scores])),
-        region=float(np.mean(regions)) if regions else np.nan,
-    )
+    names = [field.name for field in dataclasses.fields(Scores) if field.name != "frames"]
+    means = {name: _mean_of_known([getattr(s, name) for s in scores]) for name in names}
+    return Scores(frames=sum(s.frames for s in scores), **means)
+
+
+def _mean_of_known(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan

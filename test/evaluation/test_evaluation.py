@@ -209,6 +209,14 @@ def test_sequences_without_masks_leave_the_region_similarity_alone():
     assert np.isnan(mean_scores([Scores(1, 1, 1, 1)]).region)
 
 
+@pytest.mark.parametrize("odd", [Scores(0, NAN, NAN, NAN), Scores(0, NAN, NAN, NAN, 0.5)])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_sequence_of_which_no_frame_counts_leaves_the_others_mean_alone(odd, first):
+    whole = Scores(9, 0.6, 0.5, 0.75, 0.5)
+    assert mean_scores([odd, whole] if first else [whole, odd]) == whole
+    assert np.isnan(mean_scores([odd]).mean_iou)
+
+
 def test_every_sequence_counts_the_same():
     mean = mean_scores([Scores(1, 1.0, 0.8, 1.0), Scores(99, 0.0, 0.2, 0.5)])
     assert (mean.frames, mean.mean_iou, mean.auc, mean.precision20) == (100, 0.5, 0.5, 0.75)
