@@ -1,6 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""DAVIS in the layout of 2016 (Perazzi et al. 2016) and of 2017 (Pont-Tuset et al. 2017), at 480p.
+"""DAVIS in the layout of 2016 (Perazzi et al. 2016) and of 2017 (Pont-Tuset et al. 2017), at 480p or,
+without that folder, at full resolution.
 
 The labels of JPEGImages/480p/SEQUENCE/00000.jpg are in Annotations/480p/SEQUENCE/00000.png. In 2016 the object is what
 is not black; in 2017 the pixels hold the numbers of several objects. A list in ImageSets names the sequences of a
@@ -17,7 +18,9 @@ from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import MaskTrack, Track
 from siam_tracker_ros.errors import InvalidInputError
 
+VOID = 255  # of pixels that the annotators left open
 YEARS = ("2017", "480p", "2016")  # folders of lists; the first that exists is read, since it has the most sequences
+RESOLUTIONS = ("480p", "Full-Resolution", "1080p")
 # Validation sequences of both years; a training list that names one is refused.
 VALIDATION = frozenset(
     (
@@ -38,10 +41,11 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
         shown = ", ".join(forbidden[:3]) + ", ..." * (len(forbidden) > 3)
         problems.add(path, f"names {len(forbidden)} validation sequences: {shown}", "only training sequences")
         return []
+    resolution = next((name for name in RESOLUTIONS if (folder / "Annotations" / name).is_dir()), RESOLUTIONS[0])
     tracks: list[Track] = []
     for sequence, numbers in listed.items():
-        files = NumberedFiles(folder / "JPEGImages" / "480p" / sequence, "{:05d}.jpg")
-        masks = LabelMaps(NumberedFiles(folder / "Annotations" / "480p" / sequence, "{:05d}.png"))
+        files = NumberedFiles(folder / "JPEGImages" / resolution / sequence, "{:05d}.jpg")
+        masks = LabelMaps(NumberedFiles(folder / "Annotations" / resolution / sequence, "{:05d}.png"))
         found = [_list_numbers(files.folder, problems), _list_numbers(masks.files.folder, problems)]
         if all(found):
             frames = np.array(sorted(numbers.union(*found)))
@@ -76,7 +80,7 @@ def _list_numbers(folder: pathlib.Path, problems: Problems) -> set[int]:
 def _read_labels(masks: LabelMaps, number: int, problems: Problems) -> list[int]:
     """Return the numbers of the objects, all of which are in the first frame."""
     try:
-        return [int(label) for label in np.unique(masks.read(number)) if label]
+        return [int(label) for label in np.unique(masks.read(number)) if label not in (0, VOID)]
     except InvalidInputError as error:
         problems.add_error(error)
         return []
