@@ -51,6 +51,18 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add_execution(parser, threads=None)
 
 
+def add_mask_value(parser: argparse.ArgumentParser) -> None:
+    """Add the value of the target's pixels in the masks that a command writes."""
+    parser.add_argument(
+        "--mask-value",
+        type=int,
+        choices=(255, 1),
+        default=255,
+        help="value of the target in the masks that are written: 255, white to look at, or 1, as the evaluators of "
+        "DAVIS and YouTube-VOS read them (default: 255)",
+    )
+
+
 def make_tracker(args: argparse.Namespace) -> "Tracker":
     """Make the tracker that the options of `add_model` describe.
 

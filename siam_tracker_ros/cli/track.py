@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from siam_tracker_ros.arguments import box_argument
-from siam_tracker_ros.cli.options import add_model, make_tracker
+from siam_tracker_ros.cli.options import add_mask_value, add_model, make_tracker
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
@@ -53,9 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--masks",
         type=Path,
         metavar="DIR",
-        help="folder to write the target's masks to, one black and white PNG for each frame that has one, named by "
+        help="folder to write the target's masks to, one PNG for each frame that has one, named by "
         "its number; the first frame is 00000",
     )
+    add_mask_value(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
             results = sys.stdout
         for image_bgr, seen in steps:
             if args.masks is not None and seen.mask is not None:
-                write_mask(args.masks / f"{count:05d}.png", seen.mask)
+                write_mask(args.masks / f"{count:05d}.png", seen.mask, args.mask_value)
             count += 1
             lost += seen.state == TargetState.LOST
             if results is not None:

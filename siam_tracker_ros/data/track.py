@@ -79,6 +79,10 @@ class Track(abc.ABC):
         """Decode the target's mask in frame i, uint8 (H, W) of 0 and 255; None if it has no mask."""
         return None
 
+    def label_name(self, i: int) -> str:
+        """Name, without suffix, for files about frame i: that of its labelled mask, or its place from 000001."""
+        return f"{i + 1:06d}"
+
     def valid_xywh(self, i: int) -> np.ndarray | None:
         """Part of frame i that is not padding, int64 (4,); None for all of it."""
         return None
@@ -137,6 +141,11 @@ class FileTrack(Track):
     def mask(self, i: int) -> np.ndarray | None:
         return None if self.masks is None else self.masks.mask(self.numbers[i])
 
+    def label_name(self, i: int) -> str:
+        if self.masks is None:
+            return super().label_name(i)
+        return pathlib.PurePath(self.masks.files.name(self.numbers[i])).stem
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MaskTrack(Track):
@@ -192,6 +201,9 @@ class MaskTrack(Track):
 
     def mask(self, i: int) -> np.ndarray:
         return self.masks.mask(self.numbers[i], self.label)
+
+    def label_name(self, i: int) -> str:
+        return pathlib.PurePath(self.masks.files.name(self.numbers[i])).stem
 
     def spread(self, max_frames: int) -> "Track":
         """As `Track.spread`, but over all frames, so that no mask has to be decoded."""

@@ -202,6 +202,46 @@ def write_sequences(root):
     return root
 
 
+def write_uav123(root, part="UAV123", thinned=1):
+    """A whole video, and the two parts of another, whose second begins at frame 3 * 487 / 3 = 487 or 163."""
+    start = {1: 487, 3: 163}[thinned]
+    for video, first in (("bike1", 1), ("car6", 1), ("car6", start)):
+        for frame in range(FRAMES):
+            write(root / "data_seq" / part / video / f"{first + frame:06d}.jpg", picture(frame))
+    for name in ("bike1", "car6_1", "car6_2"):
+        boxes = [one_based(frame) for frame in range(FRAMES)]
+        boxes[2] = (np.nan,) * 4 if name == "car6_2" else boxes[2]
+        write(root / "anno" / part / f"{name}.txt", lines(boxes))
+        write(root / "anno" / part / "att" / f"{name}.txt", "1,0,0,0,0,1,0,0,0,0,0,0\n")
+    return root
+
+
+def region(kind, frame, target=0):
+    """A line of VOT's ground truth."""
+    x, y, w, h = box_of(frame, target)
+    if kind == "mask":
+        return f"m{x},{y},{w},{h},0,{w * h}"
+    corners = (x, y + h / 2, x + w / 2, y, x + w, y + h / 2, x + w / 2, y + h)  # of a square that is turned
+    return ",".join(f"{value:g}" for value in ((x, y, w, h) if kind == "rectangle" else corners))
+
+
+def write_vot(root):
+    write(root / "list.txt", "car\nold\nlate\n")
+    for place, images, kind in (("car", "color/", "mask"), ("old", "", "polygon"), ("late", "color/", "rectangle")):
+        for frame in range(FRAMES):
+            write(root / place / f"{images}{frame + 1:08d}.jpg", picture(frame))
+        regions = [region(kind, frame) for frame in range(FRAMES)]
+        write(root / place / "groundtruth.txt", "\n".join([*regions[:3], "0"]))
+    (root / "late" / "groundtruth.txt").unlink()
+    write(root / "late" / "groundtruth_a.txt", "\n".join(region("rectangle", frame) for frame in range(3)))
+    others = [region("rectangle", frame, 1) for frame in (2, 3)]
+    write(root / "late" / "groundtruth_b.txt", "\n".join(["nan,nan,nan,nan", "nan", *others]))
+    write(root / "car" / "sequence", "channels.color=color/%08d.jpg\nfps=30\nlength=4\n")
+    write(root / "car" / "camera_motion.tag", "0\n1\n1\n0\n")
+    write(root / "old" / "occlusion.label", "0\n0\n1\n")
+    return root
+
+
 def add(shard, name, content):
     member = tarfile.TarInfo(name)
     member.size = len(content)
@@ -250,6 +290,8 @@ WRITERS = {
     "sequences": write_sequences,
     "shards": write_shards,
     "trackingnet": write_trackingnet,
+    "uav123": write_uav123,
+    "vot": write_vot,
     "youtube_vos": write_youtube_vos,
 }
 # Of each track of the training split: its name, its frames' numbers, in which frames the target is, which target it is.
@@ -276,11 +318,31 @@ TRACKS = {
         ("TRAIN_0/abc_0", [0, 1, 2, 3], [1, 1, 1, 0], 0),
         ("TRAIN_11/abc_0", [0, 1, 2, 3], [1, 1, 1, 0], 0),
     ],
+    "uav123": [
+        ("bike1", [1, 2, 3, 4], [1, 1, 1, 1], 0),
+        ("car6_1", [1, 2, 3, 4], [1, 1, 1, 1], 0),
+        ("car6_2", [487, 488, 489, 490], [1, 1, 0, 1], 0),
+    ],
+    "vot": [
+        ("car", [0, 1, 2, 3], [1, 1, 1, 0], 0),
+        ("old", [0, 1, 2, 3], [1, 1, 1, 0], 0),
+        ("late-a", [0, 1, 2, 3], [1, 1, 1, 0], 0),
+        ("late-b", [2, 3], [1, 1], 1),
+    ],
     "youtube_vos": [("abc-1", [0, 5, 10, 15], [1, 1, 1, 1], 0), ("abc-2", [5, 10, 15], [1, 1, 1], 1)],
 }
-SHARED_SCENES = ("coco", "davis", "imagenet_vid", "youtube_vos")  # whose tracks here are of one picture or video
+# Number of scenes, where it is not that of the tracks.
+SCENES = {"coco": 1, "davis": 1, "imagenet_vid": 1, "uav123": 2, "vot": 3, "youtube_vos": 1}
 # By format, where it is not 1 and 0: how far apart the frames' numbers are, and the number of the first.
-STEPS = {"got10k": (1, 1), "imagenet_det": (1, -1), "lasot": (1, 1), "shards": (10, 0), "youtube_vos": (5, 0)}
+STEPS = {
+    "got10k": (1, 1),
+    "imagenet_det": (1, -1),
+    "lasot": (1, 1),
+    "shards": (10, 0),
+    "uav123": (1, 1),
+    "youtube_vos": (5, 0),
+}
+PARTS = {"car6_2": 487}  # and the number of the first frame of a track that begins later
 
 
 def settings(kind, root, **more):
@@ -302,13 +364,13 @@ def test_tracks_have_their_frames_boxes_and_masks(tmp_path, kind):
     (tracks,) = check_datasets([settings(kind, WRITERS[kind](tmp_path / "set"))])
     found = [(track.name, track.numbers.tolist(), track.present.astype(int).tolist()) for track in tracks]
     assert found == [expected[:3] for expected in TRACKS[kind]]
-    assert len({track.scene for track in tracks}) == (1 if kind in SHARED_SCENES else len(tracks))
-    step, first = STEPS.get(kind, (1, 0))
+    assert len({track.scene for track in tracks}) == SCENES.get(kind, len(tracks))
+    step, start = STEPS.get(kind, (1, 0))
     for track, (*_, target) in zip(tracks, TRACKS[kind]):
         assert track.video == (len(track) > 1) and track.boxes_xywh.dtype == np.float64
         assert track.dataset == (FORMATS[kind].name or "own") and track.unreadable == 0
         for i in np.flatnonzero(track.present):
-            frame = (track.numbers[i] - first) // step
+            frame = (track.numbers[i] - PARTS.get(track.name, start)) // step
             np.testing.assert_array_equal(track.boxes_xywh[i], box_of(frame, target))
             if target == 0:  # the other is not drawn
                 image = track.image_bgr(i)
@@ -517,7 +579,7 @@ DAMAGE = [
     ("otb", remove("Car/img/0003.jpg"), ["groundtruth_rect.txt: has 4 boxes for 3 images"]),
     ("otb", remove("Car/img/*"), ["Car/img: holds no image"]),
     ("otb", replace("Car/groundtruth_rect.txt", "\n"), ["groundtruth_rect.txt: is empty"]),
-    ("sequences", remove("car/img/frame9.png"), ["3 images in img and 4 lines"]),
+    ("sequences", remove("car/img/frame9.png"), ["3 images in img and 4 in groundtruth.txt"]),
     ("sequences", replace("car/mask/*.png", np.zeros((9, 9), np.uint8)), ["its mask is 9 x 9 pixels"]),
     ("shards", cut("tracks-00.tar"), ["tracks-00.tar: "]),
     ("shards", replace("tracks-00.tar", b"junk" * 300), ["tracks-00.tar: cannot be read"]),
@@ -640,7 +702,7 @@ def test_a_broken_mask_costs_one_frame(tmp_path):
 def test_a_mask_in_colours_is_refused(tmp_path):
     root = write_youtube_vos(tmp_path)
     write(root / "train" / "Annotations" / "abc" / "00005.png", picture(0))
-    with pytest.raises(InvalidInputError, match=r"00005\.png is an image in mode RGB"):
+    with pytest.raises(InvalidInputError, match=r"00005\.png has colours, expected the numbers of objects"):
         read_dataset(settings("youtube_vos", root))[0].mask(1)
 
 

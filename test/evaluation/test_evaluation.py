@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.core.tracker import TrackResult
-from siam_tracker_ros.data.sequence_folder import load_sequence, load_sequences, read_boxes, read_results, write_results
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.data.labelled import read_videos
+from siam_tracker_ros.data.sequence_folder import read_boxes, read_results, write_results
+from siam_tracker_ros.errors import DatasetError, InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, mean_scores, score_boxes
-from siam_tracker_ros.evaluation.one_pass import run_one_pass
+from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass
 
 NAN = float("nan")
 SCORER = Path(__file__).resolve().parents[3] / "shared" / "tools" / "score.py"
@@ -126,29 +127,29 @@ def empty_the_labels(folder):
 @pytest.mark.parametrize(
     "damage, words",
     [
-        (drop_an_image, "has 2 images in img and 3 lines in groundtruth.txt"),
-        (drop_a_mask, "mask has 2 files, expected 3"),
-        (unlabel_the_first_frame, "groundtruth.txt, line 1: expected the first frame's box"),
-        (empty_the_labels, "groundtruth.txt, line 1: expected the first frame's box"),
+        (drop_an_image, "has 2 images in img and 3 in groundtruth.txt"),
+        (drop_a_mask, "has 3 images in img and 2 in mask"),
+        (unlabel_the_first_frame, "groundtruth.txt: line 1 is no box, expected the first frame's box"),
+        (empty_the_labels, "groundtruth.txt: line 1 is no box, expected the first frame's box"),
     ],
 )
 def test_a_sequence_that_does_not_fit_together_is_refused(damage, words, tmp_path):
     folder = make_sequence(tmp_path / "walk", [(1, 2, 3, 4)] * 3, masks=True)
     damage(folder)
-    with pytest.raises(InvalidInputError, match=words):
-        load_sequence(folder)
+    with pytest.raises(DatasetError, match=words):
+        read_videos(folder)
 
 
 def test_sequences_are_found_by_name_and_other_folders_are_passed_over(tmp_path):
     for name in ("walk", "bike"):
         make_sequence(tmp_path / name, [(1, 2, 3, 4)])
     (tmp_path / "notes").mkdir()
-    assert [sequence.name for sequence in load_sequences(tmp_path)] == ["bike", "walk"]
-    assert [sequence.name for sequence in load_sequences(tmp_path / "walk")] == ["walk"]
+    assert [track.name for track in read_videos(tmp_path).tracks] == ["bike", "walk"]
+    assert [track.name for track in read_videos(tmp_path / "walk").tracks] == ["walk"]
     with pytest.raises(InvalidInputError, match="has no sequence in it"):
-        load_sequences(tmp_path / "notes")
+        read_videos(tmp_path / "notes")
     with pytest.raises(InvalidInputError, match="is not a folder"):
-        load_sequences(tmp_path / "missing")
+        read_videos(tmp_path / "missing")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_every_sequence_counts_the_same():
 def test_one_pass_keeps_every_frame(tmp_path):
     make_sequence(tmp_path / "data" / "walk", [(1, 2, 10, 10)] * 4)
     tracker = ScriptedTracker([(1, 2, 10, 10), (NAN,) * 4, (1, 2, 10, 5)])
-    (run,) = run_one_pass(tracker, load_sequences(tmp_path / "data"), tmp_path / "results")
+    (run,) = run_one_pass(tracker, read_videos(tmp_path / "data").tracks, Outputs(tmp_path / "results"))
     assert run.boxes_xywh.shape == (4, 4) and run.track_ms.shape == (3,)
     boxes, scores = read_results(tmp_path / "results" / "walk.txt")
     np.testing.assert_array_equal(boxes, [(1, 2, 10, 10), (1, 2, 10, 10), (NAN,) * 4, (1, 2, 10, 5)])
@@ -237,7 +238,7 @@ def test_one_pass_keeps_every_frame(tmp_path):
 def test_one_pass_without_a_results_folder_writes_nothing(tmp_path):
     make_sequence(tmp_path / "walk", [(1, 2, 10, 10)])
     before = sorted(tmp_path.rglob("*"))
-    (run,) = run_one_pass(ScriptedTracker([]), load_sequences(tmp_path))
+    (run,) = run_one_pass(ScriptedTracker([]), read_videos(tmp_path).tracks)
     assert sorted(tmp_path.rglob("*")) == before
     assert run.scores.frames == 0
 
@@ -245,8 +246,11 @@ def test_one_pass_without_a_results_folder_writes_nothing(tmp_path):
 def test_a_frame_that_breaks_off_names_its_file(tmp_path):
     make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 3)
     (tmp_path / "walk" / "img" / "0003.png").write_bytes(b"broken")
-    with pytest.raises(InvalidInputError, match="0003.png cannot be read"):
-        run_one_pass(ScriptedTracker([(1, 2, 3, 4)] * 2), load_sequences(tmp_path), tmp_path / "results")
+    runs = run_one_pass(
+        ScriptedTracker([(1, 2, 3, 4)] * 2), read_videos(tmp_path).tracks, Outputs(tmp_path / "results")
+    )
+    with pytest.raises(InvalidInputError, match="0003.png cannot be"):
+        list(runs)
     assert not (tmp_path / "results" / "walk.txt").exists()
 
 
@@ -258,12 +262,12 @@ def test_figures_equal_the_reference_scorer(tmp_path):
         truth = np.column_stack([rng.uniform(0, 20, (30, 2)), rng.uniform(5, 25, (30, 2))])
         truth[[4, 9]] = NAN
         make_sequence(tmp_path / "data" / name, truth, masks=masks)
-    sequences = load_sequences(tmp_path / "data")
+    tracks = read_videos(tmp_path / "data").tracks
     predicted = np.nan_to_num(truth[1:], nan=5.0) + rng.normal(0, 4, (29, 4))
     predicted[:, 2:] = np.abs(predicted[:, 2:])
     predicted[:, :2] = np.clip(predicted[:, :2], 0, 60)
     predicted[[2, 3]] = NAN
-    runs = run_one_pass(ScriptedTracker(predicted, with_mask=True), sequences, tmp_path / "results")
+    runs = list(run_one_pass(ScriptedTracker(predicted, with_mask=True), tracks, Outputs(tmp_path / "results")))
 
     command = [
         sys.executable,
@@ -276,12 +280,12 @@ def test_figures_equal_the_reference_scorer(tmp_path):
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     reference = json.loads((tmp_path / "scores.json").read_text())
     scores = []
-    for sequence, run in zip(sequences, runs, strict=True):
+    for track, run in zip(tracks, runs, strict=True):
         expected = reference["sequences"][run.name]
         assert ("j_mean" in expected) == (run.name == "masked")
-        assert run.scores.mean_iou == pytest.approx(expected["mean_iou"], abs=1e-3)  # the file rounds boxes
+        assert run.scores.mean_iou == pytest.approx(expected["mean_iou"], rel=1e-12)
         assert run.scores.region == pytest.approx(expected.get("j_mean", NAN), nan_ok=True)
-        scores.append(score_boxes(sequence.truth_xywh, read_results(tmp_path / "results" / f"{run.name}.txt")[0]))
+        scores.append(score_boxes(track.boxes_xywh, read_results(tmp_path / "results" / f"{run.name}.txt")[0]))
         assert scores[-1].frames == expected["frames"] == 27
         for figure in ("mean_iou", "auc", "precision20"):
             assert getattr(scores[-1], figure) == pytest.approx(expected[figure], rel=1e-12)

@@ -1,0 +1,113 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Labelled videos in a folder of any format, as evaluation needs them."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from siam_tracker_ros.data.formats import FORMATS, Format, holds, subfolders
+from siam_tracker_ros.data.kinds import kind_of
+from siam_tracker_ros.data.problems import Problems
+from siam_tracker_ros.data.track import FileTrack, Track
+from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Videos:
+    """Labelled videos.
+
+    Attributes:
+        folder: that they were read from.
+        formats: names of their formats in `FORMATS`, one per track.
+        split: name of the split; "" where they are not a split of a data set.
+        tracks: one per target.
+    """
+
+    folder: pathlib.Path
+    formats: list[str]
+    split: str
+    tracks: list[Track]
+
+    @property
+    def title(self) -> str:
+        """What they are, for people."""
+        names = " and ".join(sorted({FORMATS[kind].name for kind in self.formats if kind != "sequences"}))
+        split = f", split {self.split}" if self.split else ""
+        what = f"{names}{split}" if names else self.folder.resolve().name
+        return f"{what}, {len(self.tracks)} sequence{'s' * (len(self.tracks) != 1)}"
+
+    def read_attributes(self, problems: Problems) -> list[dict[str, np.ndarray]]:
+        """Return for each track the frames, bool (N,), in which each of its attributes holds, by name."""
+        return [self._attributes(kind, track, problems) for kind, track in zip(self.formats, self.tracks)]
+
+    def _attributes(self, kind: str, track: Track, problems: Problems) -> dict[str, np.ndarray]:
+        read = FORMATS[kind].read_attributes
+        return read(self.folder, track, problems) if read is not None and isinstance(track, FileTrack) else {}
+
+
+def read_videos(folder: str | pathlib.Path, split: str | None = None, problems: Problems | None = None) -> Videos:
+    """Read the labelled videos in a folder; its format is recognised from its files.
+
+    Args:
+        folder: a data set, sequences, one or two levels deep, or one sequence, in any format that has videos.
+        split: name of a split; None for the one that trackers are usually evaluated on.
+        problems: to add to; None raises them.
+
+    Raises:
+        InvalidInputError: there is no such folder, or nothing in it is recognised.
+        InvalidSettingError: it has no such split.
+        DatasetError: lists the files that are missing or cannot be read.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise InvalidInputError(f"{folder} is not a folder, expected a folder of sequences")
+    found = Problems() if problems is None else problems
+    videos = _read_dataset(folder, split, found) or _read_sequences(folder, split, found)
+    if problems is None:
+        found.raise_any()
+    return videos
+
+
+def _read_dataset(folder: pathlib.Path, split: str | None, problems: Problems) -> Videos | None:
+    """Read a split of a data set that is recognised at its top; None if there is none."""
+    for kind, known in FORMATS.items():
+        there = [name for name, pattern in known.evaluated.items() if holds(folder, pattern)]
+        if there:
+            chosen = there[0] if split is None else split
+            if chosen not in there:
+                raise InvalidSettingError(f"split of {folder} is {split!r}, expected one of {', '.join(there)}")
+            tracks = [track for track in known.read(folder, chosen, known.name, problems) if len(track)]
+            return Videos(folder, [kind] * len(tracks), chosen, tracks)
+    return None
+
+
+def _read_sequences(folder: pathlib.Path, split: str | None, problems: Problems) -> Videos:
+    """Read a folder that is a sequence, or those in its folders or in theirs, each in its own format."""
+    if split is not None:
+        raise InvalidSettingError(f"{folder} has no splits, but split is {split!r}; leave it out")
+    levels = ([folder], subfolders(folder, "*"), subfolders(folder, "*/*"))
+    places = next((found for level in levels if (found := _recognise(level))), {})
+    if not places:
+        raise InvalidInputError(
+            f"{folder} has no sequence in it, expected a data set in its authors' layout, or subfolders with images in "
+            "img and boxes in groundtruth.txt"
+        )
+    formats, tracks = [], []
+    for place, kind in places.items():
+        for track in _known_reader(FORMATS[kind], place, problems):
+            formats.append(kind)
+            tracks.append(track)
+    return Videos(folder, formats, "", tracks)
+
+
+def _recognise(places: list[pathlib.Path]) -> dict[pathlib.Path, str]:
+    """Return the format of each place that is a sequence."""
+    kinds = {place: kind_of(place) for place in places}
+    return {place: kind for place, kind in kinds.items() if kind is not None}
+
+
+def _known_reader(known: Format, place: pathlib.Path, problems: Problems) -> list[Track]:
+    assert known.read_sequence is not None  # of each format that kind_of names
+    return known.read_sequence(place, known.name, problems)
