@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
 
     _check_options(args)
     if args.report is not None:
-        require("--report", "matplotlib")
+        require("--report", "matplotlib", extra="bench")
     problems = Problems()
     videos = read_videos(args.sequences, args.split, problems)
     attributes = videos.read_attributes(problems)
