@@ -83,8 +83,17 @@ def write_mask(path: Path, mask: np.ndarray, value: int = 255) -> None:
     Raises:
         InvalidInputError: the file cannot be written.
     """
+    write_png(path, np.minimum(mask_image(mask), np.uint8(value)))
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write an image, uint8 (H, W), as a PNG file; its folder is made where needed.
+
+    Raises:
+        InvalidInputError: the file cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.minimum(mask_image(mask), np.uint8(value))):
+    if not cv2.imwrite(str(path), image):
         raise InvalidInputError(f"{path} cannot be written; check the folder's rights and the space on the disk")
 
 

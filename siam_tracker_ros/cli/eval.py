@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from siam_tracker_ros.cli.options import add_mask_value, add_model, make_tracker
+from siam_tracker_ros.cli.options import add_mask_value, add_model, check_masks, make_tracker
 from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 
@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder to write NAME.txt to when a sequence is done, one x,y,w,h,score line a frame, and NAME/mask/",
     )
     add_mask_value(parser)
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="new folder to write the masks in --results to as the evaluators of DAVIS and YouTube-VOS read them: "
+        "SEQUENCE/00000.png with the number of each object",
+    )
     parser.add_argument(
         "--resume", action="store_true", help="go on after the sequences whose results are in --results already"
     )
@@ -80,6 +87,12 @@ def run(args: argparse.Namespace) -> None:
 def _check_options(args: argparse.Namespace) -> None:
     if args.resume and args.results is None:
         raise InvalidSettingError("--resume goes on from results, but no --results DIR is given; name their folder")
+    if args.masks is not None:
+        if args.results is None:
+            raise InvalidSettingError("--masks are made of those in --results DIR, which is not given; add it")
+        if args.masks.exists():
+            raise InvalidInputError(f"{args.masks} exists already, expected a new folder for masks; give another name")
+        check_masks(args.model)
     if args.compare is not None and args.results is not None:
         raise InvalidSettingError("--compare runs no model, so there are no --results to write; leave one of them out")
     for folder in args.compare or ():
@@ -91,7 +104,7 @@ def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict
     """Run the model over the sequences; what is done is shown however the run ends."""
     from siam_tracker_ros.core.registry import find_model
     from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass
-    from siam_tracker_ros.evaluation.results import read_done, start_results
+    from siam_tracker_ros.evaluation.results import read_done, start_results, write_label_maps
 
     options = {"weights": args.weights and str(args.weights), "preset": args.preset, "settings": dict(args.settings)}
     description = {"model": args.model, **options}
@@ -108,6 +121,9 @@ def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict
     finally:
         if done:
             _show(args, videos, attributes, {args.model: done})
+    if args.masks is not None:
+        tracks = [track for track in videos.tracks if track.name in done]
+        write_label_maps(args.masks, args.results, tracks, [done[track.name] for track in tracks])
     if failures:
         raise InvalidInputError(
             f"{len(failures)} of {len(videos.tracks)} sequences ended early and are left out: "

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from siam_tracker_ros.arguments import box_argument
-from siam_tracker_ros.cli.options import add_mask_value, add_model, make_tracker
+from siam_tracker_ros.cli.options import add_mask_value, add_model, check_masks, make_tracker
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
@@ -125,13 +125,5 @@ def _check_outputs(args: argparse.Namespace) -> None:
     if args.results is not None and not args.results.parent.is_dir():
         raise InvalidInputError(f"folder {args.results.parent} does not exist; make it, then write {args.results.name}")
     if args.masks is not None:
-        _check_masks(args.model, args.masks)
-
-
-def _check_masks(model_name: str, folder: Path) -> None:
-    from siam_tracker_ros.core.registry import find_model, list_models
-
-    if not find_model(model_name).has_masks:
-        capable = ", ".join(model.name for model in list_models() if model.has_masks)
-        raise InvalidInputError(f"model {model_name} has no masks to write, expected one of {capable}")
-    folder.mkdir(parents=True, exist_ok=True)
+        check_masks(args.model)
+        args.masks.mkdir(parents=True, exist_ok=True)

@@ -156,7 +156,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 } td, th { padding: .25em .8em; text-align: right }
 th { border-bottom: 1px solid #888; font-weight: 600 } td:first-child, th:first-child { text-align: left }
-tr:nth-child(even) td { background: #f5f5f5 } td.best { font-weight: 700 } .plots img { max-width: 48% }
+tr:nth-child(even) td { background: #f5f5f5 } .plots img { max-width: 48% }
 section.sequence { display: inline-block; width: 290px; margin: .5em .7em; vertical-align: top; font-size: 13px }
 section.sequence img, section.sequence svg { width: 280px; display: block } h3 { margin: .3em 0; font-size: 14px }
 i { display: inline-block; width: .9em; height: .9em; margin: 0 .3em 0 .8em }

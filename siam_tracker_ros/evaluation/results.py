@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders of results: what a run left there, to go on from or to compare."""
 
+import itertools
 import json
 import shutil
 import typing
@@ -13,7 +14,8 @@ import numpy as np
 from siam_tracker_ros.data.label_maps import read_mask
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.sequence_folder import read_results
-from siam_tracker_ros.data.track import Track
+from siam_tracker_ros.data.track import MaskTrack, Track
+from siam_tracker_ros.drawing import write_png
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import mask_iou
 from siam_tracker_ros.evaluation.one_pass import DECIMALS, SequenceRun, mask_folder, result_file
@@ -89,6 +91,48 @@ def read_run(folder: Path, track: Track) -> SequenceRun:
         track_ms=np.empty(0),
         region=_read_region(mask_folder(folder, track.name), track),
     )
+
+
+def write_label_maps(folder: Path, results_folder: Path, tracks: Sequence[Track], runs: Sequence[SequenceRun]) -> None:
+    """Write the masks in a folder of results as the evaluators of DAVIS and YouTube-VOS read them.
+
+    Each sequence has a folder, each of its frames a PNG file whose pixels are the numbers of the objects, 0 for none.
+    Where masks of two objects overlap, the one with the higher confidence counts.
+
+    Args:
+        folder: where to write.
+        results_folder: that `run_one_pass` wrote; it may lack masks.
+        tracks: the sequences that are done, one per object; those of one video in a row.
+        runs: their results.
+    """
+    for _, objects in itertools.groupby(zip(tracks, runs), key=lambda pair: pair[0].scene):
+        _write_video(folder, results_folder, list(objects))
+
+
+def _write_video(folder: Path, results_folder: Path, objects: Sequence[tuple[Track, SequenceRun]]) -> None:
+    frames: dict[str, list[tuple[float, int, np.ndarray]]] = {}  # by name: confidence, number and mask of each object
+    for track, run in objects:
+        for index in range(len(track)):
+            frame = track.label_name(index)
+            path = mask_folder(results_folder, track.name) / f"{frame}.png"
+            mask = track.mask(0) if index == 0 else read_mask(path) if path.is_file() else None
+            found = [] if mask is None else [(float(run.confidences[index]), _number(track), mask)]
+            frames.setdefault(frame, []).extend(found)
+    shapes = [mask.shape for found in frames.values() for *_, mask in found]
+    for frame, found in frames.items() if shapes else ():
+        labels = np.zeros(shapes[0], np.uint8)
+        for _, number, mask in sorted(found, key=lambda claim: claim[0]):
+            labels[mask > 0] = number
+        write_png(folder / _video_name(objects[0][0]) / f"{frame}.png", labels)
+
+
+def _number(track: Track) -> int:
+    """Return the number of a target among the objects of its video."""
+    return track.label or 1 if isinstance(track, MaskTrack) else 1
+
+
+def _video_name(track: Track) -> str:
+    return track.files.folder.name if isinstance(track, MaskTrack) else track.name
 
 
 def _read_region(folder: Path, track: Track) -> float:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from cli_testing import BoxThatStays, run
+from drawn_datasets import box_of, labels, write_davis
 
 from siam_tracker_ros.core import registry
 from siam_tracker_ros.data.sequence_folder import read_results
@@ -52,6 +53,24 @@ def test_masks_are_read_and_written_with_either_value(tracker, sequences, tmp_pa
     paths = sorted((tmp_path / "results" / "walk" / "mask").iterdir())
     assert [path.name for path in paths] == ["1.png", "2.png", "3.png"]
     assert np.unique(cv2.imread(str(paths[0]), cv2.IMREAD_UNCHANGED)).tolist() == [0, written]
+
+
+def test_masks_of_a_video_are_written_as_the_evaluator_of_davis_reads_them(tracker, tmp_path):
+    """The numbers of the objects in one image per frame; in each the left half of a box that stays."""
+    root = tmp_path / "DAVIS"
+    write_davis(root)
+    results, masks = tmp_path / "results", tmp_path / "masks"
+    assert run("eval", root, "--results", results, "--masks", masks) == 0
+    assert [path.name for path in masks.iterdir()] == ["dog"]
+    paths = sorted((masks / "dog").iterdir())
+    assert [path.name for path in paths] == [f"{frame:05d}.png" for frame in range(4)]
+    for frame, path in enumerate(paths):
+        expected = labels(0, (1, 2))
+        for target in range(2):
+            x, y, w, h = box_of(0, target)
+            expected[y : y + h, x + (w if frame == 0 else w // 2) : x + w] = 0
+        np.testing.assert_array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), expected)
+    assert run("eval", root, "--results", results, "--masks", masks) == 2  # older masks stay as they are
 
 
 def shift_first_box(folder, line):
@@ -173,6 +192,8 @@ def test_a_new_run_leaves_nothing_of_an_older_one(tracker, sequences, tmp_path):
         (["--compare", "absent"], "absent is not a folder"),
         (["--compare", ".", "--results", "."], "leave one of them out"),
         (["--split", "val"], "has no splits"),
+        (["--masks", "new"], "which is not given"),
+        (["--masks", "new", "--results", "new", "--model", "ocean"], "model ocean has no masks to write"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(created, sequences, capsys, options, words):
