@@ -9,20 +9,28 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError
 from siam_tracker_ros.geometry import check_image_bgr
+from siam_tracker_ros.images import IMAGE_SUFFIXES, list_images, read_image_bgr
+from siam_tracker_ros.intensity import IntensityStretch
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_MP4_SUFFIXES = (".m4v", ".mov", ".mp4")
+_TRIES = 100  # failed reads in a row that are taken for damaged frames, where the number of frames is not stated
+_MAX_TRIES = 10_000
+_SHOWN = 10  # skipped frames that a remark names
 VIDEO_CODECS = {".avi": "MJPG", ".mov": "mp4v", ".mp4": "mp4v"}
 
 
-def open_frames(source: str | Path | int) -> "FrameSource":
+def open_frames(source: str | Path | int, intensity_range: tuple[int, int] | None = None) -> "FrameSource":
     """Open a video file, a folder of images or a camera.
 
     Args:
         source: path of a video file or of a folder of images, or the number of a camera (an int, or a string
             of digits; write "./0" for a folder named "0"). A folder's images come in natural order of their
-            names: frame9 before frame10. Other files in the folder are ignored.
+            names, frame9 before frame10, or of the decimal numbers that all of them are. Hidden and other files in
+            the folder are ignored.
+        intensity_range: lowest and highest intensity of 16-bit images, which become black and white. None: it follows
+            the frames, see IntensityStretch.
 
     Returns:
         A FrameSource.
@@ -45,28 +53,10 @@ def open_frames(source: str | Path | int) -> "FrameSource":
             f"{path} does not exist, expected a video file, a folder of images or the number of a camera"
         )
     if path.is_dir():
-        return _ImageFolder(path)
+        return _ImageFolder(path, IntensityStretch(intensity_range))
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise InvalidInputError(f"{path} is a single image, expected a video file; give the folder that it lies in")
     return _VideoFile(path)
-
-
-def natural_key(path: Path) -> tuple[list[int | str], str]:
-    """Sort key that compares the digits in a file's name as numbers: frame9 before frame10."""
-    parts = re.split(r"([0-9]+)", path.name)
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
-
-
-def read_image_bgr(path: str | Path) -> np.ndarray:
-    """Read one image file as uint8 (H, W, 3) BGR: grey becomes three equal channels, alpha is dropped.
-
-    Raises:
-        InvalidInputError: the file cannot be read as an image.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InvalidInputError(f"{path} cannot be read as an image; check that the file is complete, or remove it")
-    return image
 
 
 class FrameSource:
@@ -76,11 +66,15 @@ class FrameSource:
         fps: frames per second that the source states, 0.0 where it states none.
         live: True for a camera, which has no end and cannot be rewound.
         frame_count: number of frames, None where unknown; what a video's container states can be wrong.
+        skipped: number of frames so far that could not be decoded.
+        remarks: sentences about what is missing in the frames so far, such as frames that could not be decoded.
     """
 
     fps: float = 0.0
     live: bool = False
     frame_count: int | None = None
+    skipped: int = 0
+    remarks: tuple[str, ...] = ()
 
     def __enter__(self) -> "FrameSource":
         return self
@@ -92,6 +86,13 @@ class FrameSource:
         return self
 
     def __next__(self) -> np.ndarray:
+        """Return the next frame.
+
+        Raises:
+            StopIteration: after the last frame.
+            InvalidInputError: the frame cannot be read.
+            IncompleteVideoError: after the last frame of a video that ends long before the end that it states.
+        """
         raise NotImplementedError
 
     def rewind(self) -> None:
@@ -107,8 +108,9 @@ class FrameSource:
 
 
 class _ImageFolder(FrameSource):
-    def __init__(self, path: Path) -> None:
-        self.paths = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
+    def __init__(self, path: Path, stretch: IntensityStretch) -> None:
+        self.paths = list_images(path)
+        self._stretch = stretch
         if not self.paths:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise InvalidInputError(f"folder {path} has no image in it, expected files that end in {kinds}")
@@ -117,7 +119,7 @@ class _ImageFolder(FrameSource):
         self.rewind()
 
     def __next__(self) -> np.ndarray:
-        return read_image_bgr(next(self._remaining))
+        return read_image_bgr(next(self._remaining), stretch=self._stretch)
 
     def rewind(self) -> None:
         self._remaining = iter(self.paths)
@@ -129,22 +131,27 @@ class _VideoFile(FrameSource):
         self._capture = cv2.VideoCapture()
         self._next_frame: np.ndarray | None = None
         self.rewind()
-        self.fps = _stated(self._capture, cv2.CAP_PROP_FPS)
-        self.frame_count = int(_stated(self._capture, cv2.CAP_PROP_FRAME_COUNT)) or None
 
     def __next__(self) -> np.ndarray:
         frame, self._next_frame = self._next_frame, None
         if frame is None:
-            frame = _read_bgr(self._capture)
+            frame = self._read_on()
         if frame is None:
+            self._check_end()
             raise StopIteration
         return frame
 
     def rewind(self) -> None:
         """Open the file again: seeking to the start is not exact in every container."""
         self.close()
-        self._capture = cv2.VideoCapture(str(self.path))
-        self._next_frame = _read_bgr(self._capture)
+        self._capture = _open_capture(self.path)
+        self.fps = _stated(self._capture, cv2.CAP_PROP_FPS)
+        self.frame_count = int(_stated(self._capture, cv2.CAP_PROP_FRAME_COUNT)) or None
+        self._number = 0  # of the next frame
+        self._end_s = 0.0  # end of the last frame that was read
+        self._damaged: list[int] = []
+        self.skipped, self.remarks = 0, ()
+        self._next_frame = self._read_on()
         if self._next_frame is None:
             self.close()
             raise InvalidInputError(
@@ -154,6 +161,53 @@ class _VideoFile(FrameSource):
 
     def close(self) -> None:
         self._capture.release()
+
+    def _read_on(self) -> np.ndarray | None:
+        """Return the next frame that can be decoded, or None at the end, which looks the same as a damaged frame."""
+        stated = (self.frame_count or 0) - self._number
+        for failures in range(max(_TRIES, min(stated, _MAX_TRIES))):
+            frame = _read_bgr(self._capture)
+            if frame is None:
+                continue
+            if failures:
+                self._damaged += range(self._number, self._number + failures)
+                self.skipped = len(self._damaged)
+                self.remarks = (f"{self.path}: {self._count()}",)
+            self._number += failures + 1
+            if self.fps:
+                position_s = _stated(self._capture, cv2.CAP_PROP_POS_MSEC) / 1000
+                self._end_s = (position_s or (self._number - 1) / self.fps) + 1 / self.fps
+            return frame
+        return None
+
+    def _count(self) -> str:
+        """Say how many frames were read, and which were skipped."""
+        count = f"{self._number - self.skipped} frames could be decoded"
+        if not self.skipped:
+            return count
+        shown = ", ".join(map(str, self._damaged[:_SHOWN])) + ", ..." * (self.skipped > _SHOWN)
+        return f"{count}, {self.skipped} could not and were skipped: {shown} (counted from 0)"
+
+    def _check_end(self) -> None:
+        """Compare the end of the frames with the end that the container states.
+
+        The stated number is an estimate in some containers, and the stated length is that of the sound in others.
+        Hence fewer frames are a remark, and an error only if much time is missing as well.
+
+        Raises:
+            IncompleteVideoError: the frames end long before the stated end.
+        """
+        if self.skipped:
+            self.remarks = (f"{self.path}: {self._count()}",)
+        if self.frame_count is None or self._number >= self.frame_count:
+            return
+        self.remarks = (f"{self.path}: {self._count()}; its container states {self.frame_count}",)
+        stated_s = self.frame_count / self.fps if self.fps else 0.0
+        if stated_s - self._end_s > _end_slack_s(self.path, stated_s):
+            raise IncompleteVideoError(
+                f"{self.path} was not read to its end, expected {self.frame_count} frames as its container states; "
+                f"{self._count()}; copy or record it again, or use these alone"
+            )
 
 
 class _Camera(FrameSource):
@@ -183,6 +237,43 @@ class _Camera(FrameSource):
 
     def close(self) -> None:
         self._capture.release()
+
+
+def _open_capture(path: Path) -> cv2.VideoCapture:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            f"the name of {ascii(str(path))} is not UTF-8, which OpenCV needs to open a video; rename it"
+        ) from None
+    return cv2.VideoCapture(str(path))
+
+
+def _end_slack_s(path: Path, stated_s: float) -> float:
+    """Return how many seconds a complete video may end before its stated length."""
+    suffix = path.suffix.lower()
+    if suffix == ".avi":
+        return 0.05 * stated_s  # frames that were dropped at its end
+    if suffix in _MP4_SUFFIXES and _is_whole_mp4(path):
+        return math.inf  # it was cut without encoding: the stated frames include those before the cut
+    return max(1.0, 0.1 * stated_s)  # sound that lasts longer than the pictures, estimates
+
+
+def _is_whole_mp4(path: Path) -> bool:
+    """Whether the boxes that an MP4 file consists of end where the file ends."""
+    place, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while place < size:
+            file.seek(place)
+            header = file.read(16)
+            length = int.from_bytes(header[:4], "big")
+            if length == 0:
+                return True  # the last box, up to the end
+            length = int.from_bytes(header[8:], "big") if length == 1 else length
+            if length < 8:
+                return False
+            place += length
+    return place == size
 
 
 def _stated(capture: cv2.VideoCapture, prop: int) -> float:

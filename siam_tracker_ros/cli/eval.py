@@ -3,12 +3,14 @@
 """`siam-tracker eval`: one-pass evaluation on labelled sequences."""
 
 import argparse
+import sys
 import typing
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
-from siam_tracker_ros.cli.options import add_mask_value, add_model, check_masks, make_tracker
+from siam_tracker_ros.cli.options import add_intensity_range, add_mask_value, add_model, check_masks, make_tracker
 from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", metavar="NAME", help="split of a data set (default: the usual one for evaluation)")
     add_model(parser)
+    add_intensity_range(parser)
     parser.add_argument(
         "--results",
         type=Path,
@@ -116,8 +119,10 @@ def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict
     outputs = Outputs(args.results, args.mask_value, find_model(args.model).result_boxes)
     failures: list[InvalidInputError] = []
     try:
-        for run in run_one_pass(tracker, remaining, outputs, failures.append):
+        for run in run_one_pass(tracker, remaining, outputs, args.intensity_range, failures.append):
             done[run.name] = run
+            for remark in run.remarks:
+                tqdm.write(remark, file=sys.stderr)
     finally:
         if done:
             _show(args, videos, attributes, {args.model: done})

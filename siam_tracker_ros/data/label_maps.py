@@ -42,6 +42,16 @@ class LabelMaps:
         pixels = _read_pixels(path)
         return pixels if pixels.ndim == 2 else _colours_to_labels(pixels, path)
 
+    def size_wh(self, number: int) -> tuple[int, int] | None:
+        """Return width and height of the labels of a frame, from the head of the file; None if it cannot be read."""
+        from PIL import Image
+
+        try:
+            with Image.open(self.files.path(number)) as image:
+                return image.size
+        except (OSError, SyntaxError, ValueError):
+            return None
+
     def mask(self, number: int, label: int | None = None) -> np.ndarray:
         """Return a mask in a frame, uint8 (H, W) of 0 and 255.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.errors import InvalidInputError
 
 
@@ -44,7 +45,7 @@ def result_line(box_xywh: Iterable[float], score: float) -> str:
 def _read_rows(path: str | Path, columns: tuple[int, ...]) -> list[list[float]]:
     path = Path(path)
     try:
-        lines = path.read_text().splitlines()
+        lines = decode_text(path.read_bytes()).splitlines()
     except FileNotFoundError:
         raise InvalidInputError(f"{path} does not exist, expected a text file of boxes, one per line") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -14,7 +14,7 @@ from siam_tracker_ros.data.files import NumberedFiles, read_boxes
 from siam_tracker_ros.data.otb import list_images
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
-from siam_tracker_ros.frames import natural_key
+from siam_tracker_ros.images import is_hidden, natural_key
 
 PARTS = {"train": "TRAIN_*", "test": "TEST"}
 
@@ -32,7 +32,7 @@ def is_sequence(place: pathlib.Path) -> bool:
 
 def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Track]:
     """Read all sequences of a part; see `formats.Format`."""
-    labels = sorted((place / "anno").glob("*.txt"))
+    labels = sorted(path for path in (place / "anno").glob("*.txt") if not is_hidden(path.name))
     if not labels:
         problems.add(place / "anno", "holds no boxes", "a NAME.txt per sequence")
     tracks: list[Track] = []

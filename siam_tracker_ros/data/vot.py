@@ -17,13 +17,12 @@ import pathlib
 import cv2
 import numpy as np
 
-from siam_tracker_ros.data.files import Files, read_names, read_text
-from siam_tracker_ros.data.images import read_image_bgr
+from siam_tracker_ros.data.files import Files, decode_text, read_names, read_text
 from siam_tracker_ros.data.otb import list_images
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import natural_key
+from siam_tracker_ros.images import is_hidden, natural_key, read_image_bgr
 
 LIST = "list.txt"
 _EXPECTED = "a rectangle, a polygon or a mask per line"
@@ -87,7 +86,9 @@ def read_attributes(folder: pathlib.Path, track: FileTrack, problems: Problems) 
     place = images if _label_files(images) else images.parent
     attributes = {}
     for path in sorted([*place.glob("*.tag"), *place.glob("*.label")]):
-        lines = path.read_text().splitlines()  # an empty file: in no frame
+        if is_hidden(path.name):
+            continue
+        lines = decode_text(path.read_bytes()).splitlines()  # an empty file: in no frame
         marked = {number for number, line in enumerate(lines) if line.strip() == "1"}
         attributes[path.stem.replace("_", " ")] = np.isin(track.numbers, list(marked))
     return attributes
@@ -102,7 +103,7 @@ def _label_files(place: pathlib.Path) -> list[pathlib.Path]:
 def _image_folder(place: pathlib.Path) -> pathlib.Path:
     """Return the folder of the frames: that of the first channel that the file `sequence` names, or the usual one."""
     described = place / "sequence"
-    lines = described.read_text().splitlines() if described.is_file() else []
+    lines = decode_text(described.read_bytes()).splitlines() if described.is_file() else []
     channels = [line.partition("=")[2].strip() for line in lines if line.startswith("channels.")]
     if channels:
         pattern = pathlib.PurePosixPath(channels[0].replace("\\", "/"))
@@ -177,4 +178,4 @@ def _track(name: str, own: str, files: Files, boxes: np.ndarray, masks: np.ndarr
         height, width = read_image_bgr(files.path(numbers[0])).shape[:2]
     except InvalidInputError:  # which reading the frame reports
         height = width = 0
-    return RegionTrack(name, own, numbers, boxes, files, None, masks, (width, height))
+    return RegionTrack(name, own, numbers, boxes, files, regions=masks, size_wh=(width, height))

@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from siam_tracker_ros.core.session import check_same_size
 from siam_tracker_ros.data.sequence_folder import write_results
 from siam_tracker_ros.data.track import Track
 from siam_tracker_ros.drawing import write_mask
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import FrameScores, Scores, mask_iou, score_frames
 from siam_tracker_ros.evaluation.tracker import SequenceTracker
+from siam_tracker_ros.intensity import IntensityStretch
 
 DECIMALS = 3  # of the numbers in a result file
 
@@ -38,6 +40,7 @@ class SequenceRun:
         confidences: float64 (N,), 0..1; the first is 1.
         track_ms: float64 (N - 1,), time inside `track`, without reading the frame; (0,) if it is not known.
         region: see `Scores`.
+        remarks: sentences about frames that could not be searched.
     """
 
     name: str
@@ -46,6 +49,7 @@ class SequenceRun:
     confidences: np.ndarray
     track_ms: np.ndarray
     region: float = np.nan
+    remarks: tuple[str, ...] = ()
 
     @functools.cached_property
     def frame_scores(self) -> FrameScores:
@@ -87,6 +91,7 @@ def run_sequence(
     tracker: SequenceTracker,
     track: Track,
     outputs: Outputs = Outputs(),
+    intensity_range: tuple[int, int] | None = None,
     on_frame: Callable[[], object] = lambda: None,
 ) -> SequenceRun:
     """Track one sequence from its first box to its end.
@@ -95,22 +100,33 @@ def run_sequence(
         tracker: starts on the sequence's first box.
         track: the frames and labels.
         outputs: what to write.
+        intensity_range: of 16-bit images, see `open_frames`.
         on_frame: called after every frame.
 
     Raises:
-        InvalidInputError: a frame cannot be read or has another size, or the first box cannot be used.
+        InvalidInputError: a frame cannot be read, or the first box cannot be used.
     """
     boxes, confidences, track_ms, regions = [track.boxes_xywh[0]], [1.0], [], []
     masks = None if outputs.folder is None else mask_folder(outputs.folder, track.name)
     if masks is not None and masks.is_dir():
         shutil.rmtree(masks)  # of an earlier run, which may have had a mask where this one has none
-    images = _read_images(track)
+    stretch, remarks = IntensityStretch(intensity_range), []
+    first_bgr = track.image_bgr(0, stretch)
     try:
-        tracker.init(next(images), boxes[0])
+        tracker.init(first_bgr, boxes[0])
     except InvalidInputError as error:
         raise InvalidInputError(f"{track.path(0)}: {error}") from error
     on_frame()
-    for index, image_bgr in enumerate(images, start=1):
+    for index in range(1, len(track)):
+        image_bgr = track.image_bgr(index, stretch)
+        on_frame()
+        try:
+            check_same_size(_size_wh(image_bgr), _size_wh(first_bgr))
+        except InvalidInputError as error:  # as `track` and the node do
+            remarks.append(f"{track.name}, frame {index}: {error}")
+            boxes.append(np.full(4, np.nan))
+            confidences.append(0.0)
+            continue
         start = time.perf_counter()
         result = tracker.track(image_bgr)
         track_ms.append(1e3 * (time.perf_counter() - start))
@@ -121,7 +137,6 @@ def run_sequence(
             regions.append(mask_iou(truth > 0, result.mask))
         if result.mask is not None and masks is not None:
             write_mask(masks / f"{track.label_name(index)}.png", result.mask, outputs.mask_value)
-        on_frame()
     predicted = np.array(boxes, dtype=np.float64)
     if outputs.box_rule is not None:
         predicted[1:] = outputs.box_rule(predicted[1:])
@@ -132,6 +147,7 @@ def run_sequence(
         confidences=np.array(confidences, dtype=np.float64),
         track_ms=np.array(track_ms),
         region=float(np.mean(regions)) if regions else np.nan,
+        remarks=tuple(remarks),
     )
 
 
@@ -139,6 +155,7 @@ def run_one_pass(
     tracker: SequenceTracker,
     tracks: Sequence[Track],
     outputs: Outputs = Outputs(),
+    intensity_range: tuple[int, int] | None = None,
     on_error: Callable[[InvalidInputError], object] | None = None,
 ) -> Iterator[SequenceRun]:
     """Run a tracker over sequences with a progress bar, and yield each run when it is done and written.
@@ -147,13 +164,14 @@ def run_one_pass(
         tracker: see `run_sequence`.
         tracks: what to track.
         outputs: what to write.
+        intensity_range: of 16-bit images, see `open_frames`.
         on_error: called with an error that ends a sequence, which is then left out; None raises it.
     """
     with tqdm(total=sum(map(len, tracks)), unit="frame", disable=None) as progress:
         for track in tracks:
             progress.set_description(track.name)
             try:
-                run = run_sequence(tracker, track, outputs, progress.update)
+                run = run_sequence(tracker, track, outputs, intensity_range, progress.update)
             except InvalidInputError as error:
                 if on_error is None:
                     raise
@@ -164,16 +182,5 @@ def run_one_pass(
             yield run
 
 
-def _read_images(track: Track) -> Iterator[np.ndarray]:
-    """Decode the frames of a track, which all have the size of the first."""
-    size_wh = None
-    for index in range(len(track)):
-        image_bgr = track.image_bgr(index)
-        found_wh = image_bgr.shape[1::-1]
-        size_wh = size_wh or found_wh
-        if found_wh != size_wh:
-            raise InvalidInputError(
-                f"{track.path(index)} is {found_wh[0]} x {found_wh[1]} pixels, expected {size_wh[0]} x {size_wh[1]} as "
-                "the frames before; replace it, or take it and its label out"
-            )
-        yield image_bgr
+def _size_wh(image_bgr: np.ndarray) -> tuple[int, int]:
+    return image_bgr.shape[1], image_bgr.shape[0]

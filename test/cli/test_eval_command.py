@@ -112,9 +112,8 @@ def test_all_faults_are_told_at_once(created, sequences, capsys):
     assert "2 problems" in said and "bike, first frame" in said and "walk, first frame" in said
 
 
-@pytest.mark.parametrize("content", [b"broken", cv2.imencode(".png", np.zeros((20, 20, 3), np.uint8))[1].tobytes()])
-def test_a_frame_that_breaks_off_costs_its_sequence_alone(created, sequences, tmp_path, capsys, content):
-    (sequences / "bike" / "img" / "2.png").write_bytes(content)
+def test_a_frame_that_breaks_off_costs_its_sequence_alone(created, sequences, tmp_path, capsys):
+    (sequences / "bike" / "img" / "2.png").write_bytes(b"broken")
     assert run("eval", sequences, "--results", tmp_path / "results") == 2
     printed = capsys.readouterr()
     assert [line.split()[0] for line in printed.out.splitlines()[2:]] == ["walk", "mean"]

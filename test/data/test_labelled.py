@@ -4,10 +4,10 @@
 
 import numpy as np
 import pytest
-from test_datasets import FRAMES, WRITERS, box_of, lines, one_based, picture, settings, write, write_lasot, write_otb
+from drawn_datasets import FRAMES, WRITERS, box_of, lines, one_based, picture, write, write_lasot, write_otb
 
 from siam_tracker_ros.core.tracker import TrackResult
-from siam_tracker_ros.data import read_dataset
+from siam_tracker_ros.data import DatasetSettings, read_dataset
 from siam_tracker_ros.data.kinds import kind_of
 from siam_tracker_ros.data.labelled import read_videos
 from siam_tracker_ros.data.problems import Problems
@@ -52,7 +52,7 @@ def test_a_data_set_is_evaluated_on_what_training_reads(tmp_path, kind):
     evaluated, trained = SPLITS[kind]
     wanted = None if kind != "trackingnet" else "train"
     videos = read_videos(root, wanted)
-    expected = read_dataset(settings(kind, root, split=trained))
+    expected = read_dataset(DatasetSettings(kind, str(root), split=trained))
     assert (videos.split, set(videos.formats)) == (evaluated, {kind})
     assert sorted(track.name for track in videos.tracks) == sorted(track.name for track in expected)
     by_name = {track.name: track for track in expected}
@@ -135,7 +135,7 @@ def test_test_splits_have_all_frames_and_one_box(tmp_path, part, count):
 @pytest.mark.parametrize("kind, split", [("got10k", "test"), ("trackingnet", "test")])
 def test_nothing_is_trained_on_test_splits(tmp_path, kind, split):
     with pytest.raises(InvalidSettingError, match="'test'"):
-        read_dataset(settings(kind, write_first_boxes_only(tmp_path) / kind[:3], split=split))
+        read_dataset(DatasetSettings(kind, str(write_first_boxes_only(tmp_path) / kind[:3]), split=split))
 
 
 @pytest.mark.parametrize("thinned, first", [(1, 487), (3, 163)])
@@ -218,7 +218,7 @@ def test_lines_that_are_no_region_are_named(tmp_path, line):
 def test_a_sequence_of_another_format_is_not_taken_for_own_footage(tmp_path):
     write_lasot(tmp_path)
     with pytest.raises(DatasetError, match="is a sequence in the format lasot.*set format to lasot"):
-        read_dataset(settings("sequences", tmp_path / "cat"))
+        read_dataset(DatasetSettings("sequences", str(tmp_path / "cat")))
     assert kind_of(tmp_path / "cat" / "cat-1") == "lasot"
 
 
@@ -226,7 +226,7 @@ def test_the_missing_lists_of_lasot_are_named_with_their_source(tmp_path):
     root = write_lasot(tmp_path)
     (root / "training_set.txt").unlink()
     with pytest.raises(DatasetError, match=r"no training_set.txt.*get training_set.txt .* from the results page"):
-        read_dataset(settings("lasot", root))
+        read_dataset(DatasetSettings("lasot", str(root)))
 
 
 @pytest.mark.parametrize("split, words", [("test", "expected one of train"), ("nonsense", "expected one of train")])

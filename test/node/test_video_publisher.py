@@ -206,7 +206,7 @@ def test_ends_by_itself_after_the_last_frame(programs):
 def test_broken_image_in_the_middle_is_one_sentence(programs):
     said, _ = programs["broken"].communicate(timeout=DEADLINE)
     assert programs["broken"].returncode == 1
-    assert "3.png cannot be read as an image" in said and "Traceback" not in said
+    assert "3.png cannot be decoded" in said and "Traceback" not in said
 
 
 def test_bad_source_is_one_sentence_and_status_2(capfd, monkeypatch):
