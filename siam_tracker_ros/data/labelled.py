@@ -7,11 +7,14 @@ import pathlib
 
 import numpy as np
 
+from siam_tracker_ros.data.check import check_files
 from siam_tracker_ros.data.formats import FORMATS, Format, holds, subfolders
 from siam_tracker_ros.data.kinds import kind_of
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
+from siam_tracker_ros.frames import FrameSource
+from siam_tracker_ros.intensity import IntensityStretch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,6 +71,50 @@ def read_videos(folder: str | pathlib.Path, split: str | None = None, problems: 
     if problems is None:
         found.raise_any()
     return videos
+
+
+class TrackFrames(FrameSource):
+    """The frames of a track, from its first labelled one.
+
+    Args:
+        track: where they come from.
+        intensity_range: of 16-bit images, see `open_frames`.
+    """
+
+    def __init__(self, track: Track, intensity_range: tuple[int, int] | None = None) -> None:
+        self.track, self.frame_count = track, len(track)
+        self._stretch = IntensityStretch(intensity_range)
+        self.rewind()
+
+    def __next__(self) -> np.ndarray:
+        return self.track.image_bgr(next(self._remaining), self._stretch)
+
+    def rewind(self) -> None:
+        self._remaining = iter(range(len(self.track)))
+
+
+def read_target(folder: str | pathlib.Path, name: str | None = None) -> Track:
+    """Read one target of the labelled videos in a folder; see `read_videos`.
+
+    Args:
+        folder: as for `read_videos`.
+        name: of the target's track; None if there is only one.
+
+    Raises:
+        InvalidInputError, InvalidSettingError, DatasetError: as for `read_videos`; or there is no such target, or no
+            name though there are several; or its first frame is not labelled.
+    """
+    tracks = read_videos(folder).tracks
+    found = [track for track in tracks if name in (None, track.name)]
+    if len(found) != 1:
+        names = ", ".join([track.name for track in tracks][:5]) + ", ..." * (len(tracks) > 5)
+        raise InvalidInputError(f"{folder} has {len(tracks)} targets, expected the name of one: {names}; got {name}")
+    problems = Problems()
+    check_files(found, problems)
+    problems.raise_any()
+    if not found[0].present[0]:
+        raise InvalidInputError(f"{found[0].path(0)}, the first frame, has no labelled box; give the target's box")
+    return found[0]
 
 
 def _read_dataset(folder: pathlib.Path, split: str | None, problems: Problems) -> Videos | None:
