@@ -8,7 +8,8 @@ the corners of a polygon, or a mask as run lengths; other lines say that the tar
 unknown.
 NAME.tag, or in older years NAME.label, has 1 for each frame with an attribute.
 
-The box of a polygon or mask is its bounds, as the challenges' own toolkit converts them.
+The box of a polygon is its bounds, as the challenges' own toolkit converts it, and that of a mask the bounds of its
+pixels.
 """
 
 import dataclasses

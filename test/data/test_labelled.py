@@ -244,3 +244,47 @@ def test_a_folder_of_nothing_known_is_refused(tmp_path):
     write(tmp_path / "a" / "b.txt", "x")
     with pytest.raises(InvalidInputError, match="has no sequence in it"):
         read_videos(tmp_path)
+
+
+# By format: a frame that is not the first, and the file with the boxes of its sequence.
+FRAME_AND_LABELS = {
+    "got10k": ("train/GOT-10k_Train_000001/00000003.jpg", "train/GOT-10k_Train_000001/groundtruth.txt"),
+    "lasot": ("cat/cat-2/img/00000003.jpg", "cat/cat-2/groundtruth.txt"),
+    "trackingnet": ("TRAIN_0/frames/abc_0/2.jpg", "TRAIN_0/anno/abc_0.txt"),
+    "uav123": ("data_seq/UAV123/bike1/000003.jpg", "anno/UAV123/bike1.txt"),
+}
+
+
+def said_of(root, kind):
+    problems = Problems()
+    check_tracks(read_videos(root, "train" if kind == "trackingnet" else None, problems).tracks, problems)
+    with pytest.raises(DatasetError) as raised:
+        problems.raise_any()
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("kind", FRAME_AND_LABELS)
+def test_a_missing_frame_is_found_before_a_run(tmp_path, kind):
+    root = WRITERS[kind](tmp_path)
+    path = root / FRAME_AND_LABELS[kind][0]
+    path.unlink()
+    said = said_of(root, kind)
+    assert f"{path.parent}: lacks 1 labelled file" in said and path.name in said
+
+
+@pytest.mark.parametrize("line, words", [("nan,nan,nan,nan", "expected one with which tracking starts"),
+                                         ("0,0,0,0", "expected one with which tracking starts"),
+                                         ("900,9,9,9", "lies outside the 64 x 48 image")])  # fmt: skip
+@pytest.mark.parametrize("kind", FRAME_AND_LABELS)
+def test_a_first_box_that_is_none_is_found_before_a_run(tmp_path, kind, line, words):
+    root = WRITERS[kind](tmp_path)
+    path = root / FRAME_AND_LABELS[kind][1]
+    path.write_text("\n".join([line, *path.read_text().splitlines()[1:]]))
+    said = said_of(root, kind)
+    assert words in said and "first frame" in said
+
+
+def test_sequences_of_one_name_are_told_apart(tmp_path):
+    for place in ("a", "b"):
+        write_otb(tmp_path / place)
+    assert "2 sequences are called Car" in said_of(tmp_path, "otb")
