@@ -98,7 +98,10 @@ def _check_options(args: argparse.Namespace) -> None:
         check_masks(args.model)
     if args.compare is not None and args.results is not None:
         raise InvalidSettingError("--compare runs no model, so there are no --results to write; leave one of them out")
+    folders = [folder.resolve() for folder in args.compare or ()]
     for folder in args.compare or ():
+        if folders.count(folder.resolve()) > 1:
+            raise InvalidInputError(f"{folder} is given to --compare twice, expected each folder once")
         if not folder.is_dir():
             raise InvalidInputError(f"{folder} is not a folder, expected one with a NAME.txt per sequence")
 

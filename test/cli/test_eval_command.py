@@ -190,6 +190,7 @@ def test_a_new_run_leaves_nothing_of_an_older_one(tracker, sequences, tmp_path):
         (["--resume"], "--resume goes on from results, but no --results DIR"),
         (["--compare", "absent"], "absent is not a folder"),
         (["--compare", ".", "--results", "."], "leave one of them out"),
+        (["--compare", ".", "./"], "twice"),
         (["--split", "val"], "has no splits"),
         (["--masks", "new"], "which is not given"),
         (["--masks", "new", "--results", "new", "--model", "ocean"], "model ocean has no masks to write"),
