@@ -14,6 +14,8 @@ from siam_tracker_ros.geometry import check_image_bgr
 from siam_tracker_ros.images import IMAGE_SUFFIXES, list_images, read_image_bgr
 from siam_tracker_ros.intensity import IntensityStretch
 
+_GREY_16 = int.from_bytes(b"Y1\0\x10", "little")  # FFmpeg's tag of gray16le
+_CAMERA_GREY_16 = int.from_bytes(b"Y16 ", "little")  # V4L2's
 _MP4_SUFFIXES = (".m4v", ".mov", ".mp4")
 _TRIES = 100  # failed reads in a row that are taken for damaged frames, where the number of frames is not stated
 _MAX_TRIES = 10_000
@@ -38,25 +40,26 @@ def open_frames(source: str | Path | int, intensity_range: tuple[int, int] | Non
     Raises:
         InvalidInputError: the path does not exist, or no image can be decoded from it; or the camera gives none.
     """
+    stretch = IntensityStretch(intensity_range)
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
-        return _Camera(int(source))
+        return _Camera(int(source), stretch)
     if not isinstance(source, (str, Path)) or not str(source):
         raise InvalidInputError(
             f"frame source is {source!r}, expected the path of a video file or of a folder of images, "
             "or the number of a camera"
         )
     if isinstance(source, str) and re.fullmatch(r"[0-9]+", source):
-        return _Camera(int(source))
+        return _Camera(int(source), stretch)
     path = Path(source)
     if not path.exists():
         raise InvalidInputError(
             f"{path} does not exist, expected a video file, a folder of images or the number of a camera"
         )
     if path.is_dir():
-        return _ImageFolder(path, IntensityStretch(intensity_range))
+        return _ImageFolder(path, stretch)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise InvalidInputError(f"{path} is a single image, expected a video file; give the folder that it lies in")
-    return _VideoFile(path)
+    return _VideoFile(path, stretch)
 
 
 class FrameSource:
@@ -126,8 +129,9 @@ class _ImageFolder(FrameSource):
 
 
 class _VideoFile(FrameSource):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stretch: IntensityStretch) -> None:
         self.path = path
+        self._stretch = stretch
         self._capture = cv2.VideoCapture()
         self._next_frame: np.ndarray | None = None
         self.rewind()
@@ -166,7 +170,7 @@ class _VideoFile(FrameSource):
         """Return the next frame that can be decoded, or None at the end, which looks the same as a damaged frame."""
         stated = (self.frame_count or 0) - self._number
         for failures in range(max(_TRIES, min(stated, _MAX_TRIES))):
-            frame = _read_bgr(self._capture)
+            frame = _read_bgr(self._capture, self._stretch)
             if frame is None:
                 continue
             if failures:
@@ -213,12 +217,14 @@ class _VideoFile(FrameSource):
 class _Camera(FrameSource):
     live = True
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, stretch: IntensityStretch) -> None:
         self.number = number
+        self._stretch = stretch
         if number < 0:
             raise InvalidInputError(f"camera number is {number}, expected 0 or more")
         self._capture = cv2.VideoCapture(number)
-        if _read_bgr(self._capture) is None:
+        _keep_16_bits(self._capture)
+        if _read_bgr(self._capture, stretch) is None:
             self.close()
             raise InvalidInputError(
                 f"camera {number} gives no picture; check that it is connected, that no other program holds "
@@ -227,7 +233,7 @@ class _Camera(FrameSource):
         self.fps = _stated(self._capture, cv2.CAP_PROP_FPS)
 
     def __next__(self) -> np.ndarray:
-        frame = _read_bgr(self._capture)
+        frame = _read_bgr(self._capture, self._stretch)
         if frame is None:
             raise InvalidInputError(f"camera {self.number} stopped giving pictures; check its cable and start again")
         return frame
@@ -246,7 +252,16 @@ def _open_capture(path: Path) -> cv2.VideoCapture:
         raise InvalidInputError(
             f"the name of {ascii(str(path))} is not UTF-8, which OpenCV needs to open a video; rename it"
         ) from None
-    return cv2.VideoCapture(str(path))
+    capture = cv2.VideoCapture(str(path))
+    _keep_16_bits(capture)
+    return capture
+
+
+def _keep_16_bits(capture: cv2.VideoCapture) -> None:
+    """Have OpenCV give grey frames of 16 bits as they are, not their high bytes as BGR."""
+    pixels, codec = (int(capture.get(prop)) for prop in (cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC))
+    if pixels == _GREY_16 or codec == _CAMERA_GREY_16:
+        capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
 
 
 def _end_slack_s(path: Path, stated_s: float) -> float:
@@ -282,11 +297,13 @@ def _stated(capture: cv2.VideoCapture, prop: int) -> float:
     return float(value) if math.isfinite(value) and value > 0 else 0.0
 
 
-def _read_bgr(capture: cv2.VideoCapture) -> np.ndarray | None:
+def _read_bgr(capture: cv2.VideoCapture, stretch: IntensityStretch) -> np.ndarray | None:
     """The next frame as uint8 (H, W, 3), or None where there is none. Some cameras deliver grey or BGRA."""
     read, frame = capture.read()
     if not read or frame is None or frame.size == 0:
         return None
+    if frame.dtype == np.uint16:
+        frame = stretch.to_uint8(frame)
     if frame.ndim == 2 or frame.shape[2] == 1:
         return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
     if frame.shape[2] == 4:

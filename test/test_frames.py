@@ -6,6 +6,7 @@ import struct
 import cv2
 import numpy as np
 import pytest
+from damaged_videos import MotionJpeg
 
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.frames import VideoSink, open_frames
@@ -156,35 +157,9 @@ def test_a_video_gives_every_frame_once_and_again_after_a_rewind(video):
 LEVELS = [8 * i for i in range(30)]
 
 
-@pytest.fixture(scope="session")
-def motion_jpeg(tmp_path_factory):
-    """An AVI file of 30 frames with the levels LEVELS, and the offset and size of each frame's data."""
-    path = tmp_path_factory.mktemp("avi") / "clip.avi"
-    with VideoSink(path, fps=25) as sink:
-        for level in LEVELS:
-            sink.write(np.full((48, 64, 3), level, np.uint8))
-    content = path.read_bytes()
-    chunks, place = [], content.index(b"movi") + 4
-    while content[place : place + 4] == b"00dc":
-        (size,) = struct.unpack_from("<I", content, place + 4)
-        chunks.append((place + 8, size))
-        place += 8 + size + size % 2
-    assert len(chunks) == len(LEVELS)
-    return content, chunks
-
-
 @pytest.fixture
-def damage(motion_jpeg, tmp_path):
-    """A function that returns the path of the video in which the data of some frames is overwritten."""
-
-    def write(frames):
-        content, path = bytearray(motion_jpeg[0]), tmp_path / "damaged.avi"
-        for offset, size in (motion_jpeg[1][frame] for frame in frames):
-            content[offset : offset + size] = bytes(size)
-        path.write_bytes(content)
-        return path
-
-    return write
+def motion_jpeg(tmp_path):
+    return MotionJpeg(tmp_path / "clip.avi", LEVELS)
 
 
 @pytest.mark.parametrize(
@@ -198,9 +173,9 @@ def damage(motion_jpeg, tmp_path):
         ([29], "29 frames could be decoded; its container states 30"),
     ],
 )
-def test_a_frame_that_cannot_be_decoded_is_skipped_and_said(damage, damaged, words):
+def test_a_frame_that_cannot_be_decoded_is_skipped_and_said(motion_jpeg, damaged, words):
     expected = [level for frame, level in enumerate(LEVELS) if frame not in damaged]
-    with open_frames(damage(damaged)) as frames:
+    with open_frames(motion_jpeg.damage(damaged)) as frames:
         for _ in range(2):
             assert grey_levels(frames) == pytest.approx(expected, abs=4)
             assert frames.skipped == len(set(damaged) - {29})
@@ -209,19 +184,16 @@ def test_a_frame_that_cannot_be_decoded_is_skipped_and_said(damage, damaged, wor
             assert frames.skipped == (0 in damaged)
 
 
-@pytest.mark.parametrize("last", [3, 14, 25])
-def test_a_video_that_is_cut_off_is_read_to_the_cut_and_said(motion_jpeg, last, tmp_path):
-    content, chunks = motion_jpeg
-    path = tmp_path / "cut.avi"
-    path.write_bytes(content[: chunks[last + 1][0] + 8])
+@pytest.mark.parametrize("count", [4, 15, 26])
+def test_a_video_that_is_cut_off_is_read_to_the_cut_and_said(motion_jpeg, count):
     levels = []
     with (
-        pytest.raises(IncompleteVideoError, match=f"cut.avi was not read to its end, expected 30 .*{last + 1} frames"),
-        open_frames(path) as frames,
+        pytest.raises(IncompleteVideoError, match=f"clip.avi was not read to its end, expected 30 .*{count} frames"),
+        open_frames(motion_jpeg.cut(count)) as frames,
     ):
         for image in frames:
             levels.append(image.mean())
-    assert levels == pytest.approx(LEVELS[: last + 1], abs=4)
+    assert levels == pytest.approx(LEVELS[:count], abs=4)
     assert frames.remarks
 
 
@@ -256,6 +228,49 @@ def test_sixteen_bit_images_of_a_folder_are_stretched_together(intensity_range, 
             images = list(frames)
             assert [int(image[-1, -1, 0]) for image in images] == pytest.approx([grey] * 3, abs=4)
             frames.rewind()
+
+
+def test_sixteen_bit_frames_of_a_video_are_stretched(tmp_path):
+    path, ramp = tmp_path / "thermal.avi", np.linspace(7000, 8000, 64 * 48).reshape(48, 64).astype(np.uint16)
+    depth = [cv2.VIDEOWRITER_PROP_DEPTH, cv2.CV_16U, cv2.VIDEOWRITER_PROP_IS_COLOR, 0]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"FFV1"), 25.0, (64, 48), depth)
+    if not writer.isOpened():
+        pytest.skip("this OpenCV does not write 16-bit video")
+    for i in range(3):
+        writer.write(ramp + i)
+    writer.release()
+    for intensity_range, brightest in ((None, 230), ((7000, 9000), 128), ((0, 65535), 31)):
+        with open_frames(path, intensity_range) as frames:
+            for image_bgr in frames:
+                assert image_bgr.shape == (48, 64, 3) and image_bgr.dtype == np.uint8
+                assert int(image_bgr[-1, -1, 0]) == pytest.approx(brightest, abs=4)
+
+
+def test_a_camera_of_sixteen_bits_is_not_reduced_to_its_high_bytes(monkeypatch):
+    class ThermalCamera:
+        """What OpenCV's capture does for a V4L2 device that delivers Y16."""
+
+        def __init__(self, number):
+            self.converts = True
+
+        def get(self, prop):
+            return {cv2.CAP_PROP_FOURCC: int.from_bytes(b"Y16 ", "little")}.get(prop, -1.0)
+
+        def set(self, prop, value):
+            assert prop == cv2.CAP_PROP_CONVERT_RGB
+            self.converts = bool(value)
+
+        def read(self):
+            grey = np.linspace(7000, 8000, 64 * 48).reshape(48, 64).astype(np.uint16)
+            return True, np.dstack([grey >> 8] * 3).astype(np.uint8) if self.converts else grey
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", ThermalCamera)
+    with open_frames(0) as frames:
+        image_bgr = next(frames)
+    assert image_bgr.shape == (48, 64, 3) and np.ptp(image_bgr) > 200
 
 
 def test_a_bad_intensity_range_is_refused(tmp_path):

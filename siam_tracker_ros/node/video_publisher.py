@@ -36,6 +36,7 @@ from std_msgs.msg import Header
 from siam_tracker_ros.demo.scene import Scene, SceneSource
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.frames import FrameSource, open_frames
+from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.node.image_conversion import fill_image
 
 SCENE = "scene"
@@ -52,6 +53,7 @@ class _Settings:
     """Values of the parameters; they are read once."""
 
     source: str
+    intensity_range: str
     rate: float
     loop: bool
     frame_id: str
@@ -139,6 +141,9 @@ class VideoPublisher(Node):
         declare = self._declare
         return _Settings(
             source=str(declare("source", SCENE, "Video file, image folder, camera number, or `scene`.", mixed=True)),
+            intensity_range=declare(
+                "intensity_range", "auto", "Intensities of 16-bit images that become black and white, as 7000,9000."
+            ),
             rate=declare("rate", 0.0, "Frames per second; 0: the source's own, or 30.", mixed=True),
             loop=declare("loop", False, "Start again after the last frame."),
             frame_id=declare("frame_id", "camera_optical_frame", "header.frame_id of the images."),
@@ -253,7 +258,7 @@ class VideoPublisher(Node):
 def _open_source(settings: _Settings) -> FrameSource:
     if settings.source == SCENE:
         return SceneSource(Scene(settings.size_wh or (640, 480), settings.frames or _SCENE_FRAMES, settings.seed))
-    return open_frames(settings.source)
+    return open_frames(settings.source, parse_intensity_range(settings.intensity_range))
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from cli_testing import BoxThatStays, run
+from damaged_videos import MotionJpeg
 from drawn_datasets import WRITERS, box_of
 
 from siam_tracker_ros.core import registry
@@ -94,21 +95,13 @@ def test_track_does_not_search_a_frame_of_another_size(tmp_path, monkeypatch, ca
 
 
 def test_track_says_what_it_could_not_decode(created, tmp_path, monkeypatch, capsys):
-    damaged = tmp_path / "clip.avi"
-    with VideoSink(damaged, fps=10) as sink:
-        for _ in range(6):
-            sink.write(np.full((48, 64, 3), 90, np.uint8))
-    content = damaged.read_bytes()
-    first = content.index(b"movi")
-    chunks = [place for place in range(first, len(content)) if content[place : place + 4] == b"00dc"][:6]
-    damaged.write_bytes(content[: chunks[2] + 8] + bytes(chunks[3] - chunks[2] - 8) + content[chunks[3] :])
-    assert run("track", damaged, "--box", "10,8,20,16", "--results", tmp_path / "out.txt") == 0
+    video, results = MotionJpeg(tmp_path / "clip.avi", [90] * 6), tmp_path / "out.txt"
+    assert run("track", video.damage([2]), "--box", "10,8,20,16", "--results", results) == 0
     assert "5 frames could be decoded, 1 could not and were skipped: 2 " in capsys.readouterr().err
-    assert len(read_results(tmp_path / "out.txt")[0]) == 5
-    damaged.write_bytes(content[: chunks[3]])
-    assert run("track", damaged, "--box", "10,8,20,16", "--results", tmp_path / "out.txt") == 2
+    assert len(read_results(results)[0]) == 5
+    assert run("track", video.cut(3), "--box", "10,8,20,16", "--results", results) == 2
     assert "clip.avi was not read to its end, expected 6 frames" in capsys.readouterr().err
-    assert len(read_results(tmp_path / "out.txt")[0]) == 3, "the results are kept"
+    assert len(read_results(results)[0]) == 3, "the results are kept"
 
 
 def test_an_intensity_range_reaches_the_frames(created, tmp_path, monkeypatch, capsys):
