@@ -54,11 +54,12 @@ class SequenceReader(typing.Protocol):
 class AttributeReader(typing.Protocol):
     """Reads what the annotators say of a track, for example that its target is occluded."""
 
-    def __call__(self, folder: pathlib.Path, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
+    def __call__(self, folder: pathlib.Path, split: str, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
         """Return the frames, bool (N,), in which each attribute holds, by name.
 
         Args:
             folder: of the data set.
+            split: that the track is of; "" if its sequence was read by itself.
             track: a track that the reader of the same format returned, or some of its frames.
             problems: to add to.
         """

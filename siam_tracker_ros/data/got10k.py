@@ -53,7 +53,7 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
     return [FileTrack(name, place.name, numbers, boxes, NumberedFiles(place, "{:08d}.jpg"))]
 
 
-def read_attributes(folder: pathlib.Path, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
+def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
     """Return the classes of a sequence's target and its motion; see `formats.Format`."""
     path = track.files.folder / "meta_info.ini"
     text = read_text(path, problems, "classes of the target and its motion") if path.is_file() else None

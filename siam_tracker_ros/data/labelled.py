@@ -47,7 +47,9 @@ class Videos:
 
     def _attributes(self, kind: str, track: Track, problems: Problems) -> dict[str, np.ndarray]:
         read = FORMATS[kind].read_attributes
-        return read(self.folder, track, problems) if read is not None and isinstance(track, FileTrack) else {}
+        return (
+            read(self.folder, self.split, track, problems) if read is not None and isinstance(track, FileTrack) else {}
+        )
 
 
 def read_videos(folder: str | pathlib.Path, split: str | None = None, problems: Problems | None = None) -> Videos:

@@ -52,7 +52,7 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
     return [FileTrack(name, place.name, numbers, boxes, NumberedFiles(place / "img", "{:08d}.jpg"))]
 
 
-def read_attributes(folder: pathlib.Path, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
+def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
     """Say whether the target of a sequence is hidden at times; see `formats.Format`."""
     place = track.files.folder.parent
     flags = {name: read_flags(place / file, len(track), problems) for name, file in FLAGS.items()}

@@ -55,7 +55,7 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
     return tracks
 
 
-def read_attributes(folder: pathlib.Path, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
+def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
     """Return the attributes in attrs.txt, which the benchmark's Python toolkit adds; see `formats.Format`."""
     path = track.files.folder.parent / "attrs.txt"
     text = read_text(path, problems, "attributes such as IV, OCC") if path.is_file() else None

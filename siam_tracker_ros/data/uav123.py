@@ -60,7 +60,7 @@ ATTRIBUTES = (
 
 def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
     """Read a split, which is a set of annotations; see `formats.Reader`."""
-    part = next((part for part in SETS[split] if (folder / "anno" / part).is_dir()), SETS[split][0])
+    part = _part(folder, split)
     images = folder / "data_seq" / ("UAV123" if part == "UAV20L" else part)
     tracks: list[Track] = []
     for path in sorted((folder / "anno" / part).glob("*.txt"), key=natural_key):
@@ -76,13 +76,17 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
     return tracks
 
 
-def read_attributes(folder: pathlib.Path, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
+def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
     """Return the attributes of a sequence; see `formats.Format`."""
-    paths = sorted(folder.glob(f"anno/*/att/{track.name}.txt"))
-    # A part of a video has the same name in UAV123 and at 10 frames per second; no other name is in two sets.
-    flags = read_flags(paths[0], len(ATTRIBUTES), problems) if paths else None
+    path = folder / "anno" / _part(folder, split) / "att" / f"{track.name}.txt"
+    flags = read_flags(path, len(ATTRIBUTES), problems) if path.is_file() else None
     given = () if flags is None else [name for name, flag in zip(ATTRIBUTES, flags) if flag]
     return {name: np.full(len(track), True) for name in given}
+
+
+def _part(folder: pathlib.Path, split: str) -> str:
+    """Return the name of the set of annotations of a split: the first that is there."""
+    return next((part for part in SETS[split] if (folder / "anno" / part).is_dir()), SETS[split][0])
 
 
 def _locate(sequence: str, thinned: int) -> tuple[str, int]:

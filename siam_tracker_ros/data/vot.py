@@ -81,7 +81,7 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
     return tracks
 
 
-def read_attributes(folder: pathlib.Path, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
+def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
     """Say in which frames of a sequence each attribute holds; see `formats.Format`."""
     images = track.files.folder
     place = images if _label_files(images) else images.parent

@@ -150,7 +150,10 @@ def test_uav20l_uses_the_videos_of_uav123(tmp_path):
     root = WRITERS["uav123"](tmp_path)
     (root / "anno" / "UAV20L").mkdir()
     (root / "anno" / "UAV123" / "bike1.txt").rename(root / "anno" / "UAV20L" / "bike1.txt")
-    (track,) = read_videos(root, "uav20l").tracks
+    write(root / "anno" / "UAV20L" / "att" / "bike1.txt", "0,0,0,0,0,0,0,0,0,0,1,0\n")  # other ones than in UAV123
+    videos = read_videos(root, "uav20l")
+    (track,) = videos.tracks
+    assert [*videos.read_attributes(Problems())[0]] == ["camera motion"]
     assert track.path(0) == root / "data_seq" / "UAV123" / "bike1" / "000001.jpg"
 
 
