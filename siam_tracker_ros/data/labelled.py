@@ -69,7 +69,11 @@ def read_videos(folder: str | pathlib.Path, split: str | None = None, problems: 
     if not folder.is_dir():
         raise InvalidInputError(f"{folder} is not a folder, expected a folder of sequences")
     found = Problems() if problems is None else problems
-    videos = _read_dataset(folder, split, found) or _read_sequences(folder, split, found)
+    videos = _read_dataset(folder, split, found)
+    if videos is None and split is None:
+        videos = _read_split(folder, found)
+    if videos is None:
+        videos = _read_sequences(folder, split, found)
     if problems is None:
         found.raise_any()
     return videos
@@ -121,28 +125,47 @@ def read_target(folder: str | pathlib.Path, name: str | None = None) -> Track:
 
 def _read_dataset(folder: pathlib.Path, split: str | None, problems: Problems) -> Videos | None:
     """Read a split of a data set that is recognised at its top; None if there is none."""
+    found = _recognise_dataset(folder)
+    if found is None:
+        return None
+    kind, there = found
+    chosen = there[0] if split is None else split
+    if chosen not in there:
+        raise InvalidSettingError(f"split of {folder} is {split!r}, expected one of {', '.join(there)}")
+    known = FORMATS[kind]
+    tracks = [track for track in known.read(folder, chosen, known.name, problems) if len(track)]
+    return Videos(folder, [kind] * len(tracks), chosen, tracks)
+
+
+def _recognise_dataset(folder: pathlib.Path) -> tuple[str, list[str]] | None:
+    """Return the format of a data set and the splits that are there, the usual one first; None if it is none."""
     for kind, known in FORMATS.items():
-        there = [name for name, pattern in known.evaluated.items() if holds(folder, pattern)]
+        there = [split for split, pattern in known.evaluated.items() if holds(folder, pattern)]
         if there:
-            chosen = there[0] if split is None else split
-            if chosen not in there:
-                raise InvalidSettingError(f"split of {folder} is {split!r}, expected one of {', '.join(there)}")
-            tracks = [track for track in known.read(folder, chosen, known.name, problems) if len(track)]
-            return Videos(folder, [kind] * len(tracks), chosen, tracks)
+            return kind, there
     return None
+
+
+def _read_split(folder: pathlib.Path, problems: Problems) -> Videos | None:
+    """Read a folder of a data set that holds a split; None if it is none."""
+    top, name = folder.resolve().parent, folder.resolve().name
+    kind, there = _recognise_dataset(top) or ("", [])
+    fits = [split for split in there if FORMATS[kind].evaluated[split].startswith(f"{name}/")]
+    return _read_dataset(top, fits[0], problems) if fits else None
 
 
 def _read_sequences(folder: pathlib.Path, split: str | None, problems: Problems) -> Videos:
     """Read a folder that is a sequence, or those in its folders or in theirs, each in its own format."""
-    if split is not None:
-        raise InvalidSettingError(f"{folder} has no splits, but split is {split!r}; leave it out")
     levels = ([folder], subfolders(folder, "*"), subfolders(folder, "*/*"))
     places = next((found for level in levels if (found := _recognise(level))), {})
     if not places:
+        near = next((place for level in levels[1:] for place in level if _recognise_dataset(place)), None)
         raise InvalidInputError(
             f"{folder} has no sequence in it, expected a data set in its authors' layout, or subfolders with images in "
-            "img and boxes in groundtruth.txt"
+            "img and boxes in groundtruth.txt" + (f"; {near} is a data set: give that folder" if near else "")
         )
+    if split is not None:
+        raise InvalidSettingError(f"{folder} has no splits, but split is {split!r}; leave it out")
     formats, tracks = [], []
     for place, kind in places.items():
         for track in _known_reader(FORMATS[kind], place, problems):

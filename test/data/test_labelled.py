@@ -77,6 +77,7 @@ def test_a_data_set_is_evaluated_on_what_training_reads(tmp_path, kind):
         ("otb", "Car", ["Car"]),
         ("sequences", "car", ["car"]),
         ("trackingnet", "TRAIN_0", ["TRAIN_0/abc_0"]),
+        ("youtube_vos", "train", ["abc-1", "abc-2"]),
         ("vot", "old", ["old"]),
         ("vot", "late", ["late-a", "late-b"]),
     ],
@@ -85,6 +86,13 @@ def test_a_part_of_a_data_set_is_recognised(tmp_path, kind, part, names):
     videos = read_videos(WRITERS[kind](tmp_path) / part)
     assert [track.name for track in videos.tracks] == names
     assert set(videos.formats) == {kind}
+
+
+@pytest.mark.parametrize("above", ["UAV123", "data/UAV123"])
+def test_a_data_set_further_down_is_pointed_at(tmp_path, above):
+    WRITERS["uav123"](tmp_path / above)
+    with pytest.raises(InvalidInputError, match=f"{tmp_path / above} is a data set: give that folder"):
+        read_videos(tmp_path)
 
 
 def test_lasot_without_lists_is_read_whole_and_flags_count(tmp_path):
