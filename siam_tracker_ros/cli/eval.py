@@ -175,6 +175,8 @@ def _show(
     )
     for table in _tables(evaluation):
         print(table)
+    if not any(len(run.frame_scores.frames) for runs in evaluation.runs.values() for run in runs):
+        print("no frame after the first is labelled, so that there are results, but no figures", file=sys.stderr)
     if args.report is not None:
         write_report(args.report, evaluation)
 

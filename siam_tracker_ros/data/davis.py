@@ -13,12 +13,13 @@ import pathlib
 import numpy as np
 
 from siam_tracker_ros.data.files import NumberedFiles, read_names
-from siam_tracker_ros.data.label_maps import LabelMaps
+from siam_tracker_ros.data.first_masks import list_numbers, read_first_masks
+from siam_tracker_ros.data.label_maps import VOID, LabelMaps
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import MaskTrack, Track
 from siam_tracker_ros.errors import InvalidInputError
 
-VOID = 255  # of pixels that the annotators left open
+FIRST_MASKS = ("test-dev", "test-challenge")  # splits with the masks of first frames alone
 YEARS = ("2017", "480p", "2016")  # folders of lists; the first that exists is read, since it has the most sequences
 RESOLUTIONS = ("480p", "Full-Resolution", "1080p")
 # Validation sequences of both years; a training list that names one is refused.
@@ -46,9 +47,11 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
     for sequence, numbers in listed.items():
         files = NumberedFiles(folder / "JPEGImages" / resolution / sequence, "{:05d}.jpg")
         masks = LabelMaps(NumberedFiles(folder / "Annotations" / resolution / sequence, "{:05d}.png"))
-        found = [_list_numbers(files.folder, problems), _list_numbers(masks.files.folder, problems)]
-        if all(found):
-            frames = np.array(sorted(numbers.union(*found)))
+        with_image, with_mask = (list_numbers(place.folder, problems) for place in (files, masks.files))
+        if split in FIRST_MASKS:
+            tracks += read_first_masks(name, sequence, files, masks, with_image, with_mask, problems)
+        elif with_image and with_mask:
+            frames = np.array(sorted(numbers | with_image | with_mask))
             several = path.parent.name == "2017"
             labels: list[int | None] = [*_read_labels(masks, frames[0], problems)] if several else [None]
             for label in labels:
@@ -64,17 +67,6 @@ def _by_sequence(lines: list[str]) -> dict[str, set[int]]:
         *_, sequence, frame = ["", line, ""] if "/" not in line else line.split()[0].split("/")
         listed.setdefault(sequence, set()).update({int(frame.partition(".")[0])} if frame else ())
     return listed
-
-
-def _list_numbers(folder: pathlib.Path, problems: Problems) -> set[int]:
-    """Return the numbers of the frames in a folder."""
-    if not folder.is_dir():
-        problems.add_missing(folder, "frames 00000, 00001, ...")
-        return set()
-    numbers = {int(path.stem) for path in folder.iterdir() if path.stem.isdecimal()}
-    if not numbers:
-        problems.add(folder, "is empty", "frames 00000, 00001, ...")
-    return numbers
 
 
 def _read_labels(masks: LabelMaps, number: int, problems: Problems) -> list[int]:

@@ -96,7 +96,12 @@ def _splits(pattern: str, *names: str) -> dict[str, str]:
 
 FORMATS = {
     "coco": Format("COCO", coco.read, coco.LABELS),
-    "davis": Format("DAVIS", davis.read, _splits("ImageSets", "train", "val"), _splits("ImageSets", "val", "train")),
+    "davis": Format(
+        "DAVIS",
+        davis.read,
+        _splits("ImageSets", "train", "val"),
+        _splits("ImageSets", "val", "train", *davis.FIRST_MASKS),
+    ),
     "got10k": Format(
         "GOT-10k",
         got10k.read,
@@ -142,7 +147,12 @@ FORMATS = {
         read_sequence=vot.read_sequence,
         read_attributes=vot.read_attributes,
     ),
-    "youtube_vos": Format("YouTube-VOS", youtube_vos.read, {"train": "train/meta.json"}, {"train": "train/meta.json"}),
+    "youtube_vos": Format(
+        "YouTube-VOS",
+        youtube_vos.read,
+        _splits("{}/meta.json", "train"),
+        _splits("{}/meta.json", "valid", "test", "train"),
+    ),
 }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from siam_tracker_ros.data.files import Files
 from siam_tracker_ros.errors import InvalidInputError
 
+VOID = 255  # beside the numbers of objects: pixels that the annotators left open
 _NUMBERS = ("1", "L", "P", "I;16", "I")  # Pillow's modes of one channel
 _COLOURS = ("LA", "PA", "RGB", "RGBA", "RGBX")
 

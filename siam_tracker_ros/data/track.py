@@ -214,7 +214,7 @@ class MaskTrack(Track):
     def has_mask(self, i: int) -> bool:
         return True
 
-    def mask(self, i: int) -> np.ndarray:
+    def mask(self, i: int) -> np.ndarray | None:
         return self.masks.mask(self.numbers[i], self.label)
 
     def label_name(self, i: int) -> str:

@@ -4,7 +4,7 @@
 
 import numpy as np
 import pytest
-from drawn_datasets import FRAMES, WRITERS, box_of, lines, one_based, picture, write, write_lasot, write_otb
+from drawn_datasets import FRAMES, WRITERS, box_of, labels, lines, one_based, picture, write, write_lasot, write_otb
 
 from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.data import DatasetSettings, read_dataset
@@ -299,3 +299,44 @@ def test_sequences_of_one_name_are_told_apart(tmp_path):
     for place in ("a", "b"):
         write_otb(tmp_path / place)
     assert "2 sequences are called Car" in said_of(tmp_path, "otb")
+
+
+def hide_later_masks(folder):
+    """Keep what the test splits of segmentation data sets have: the mask of the frame in which an object appears."""
+    for path in sorted(folder.iterdir())[1:]:
+        path.unlink()
+
+
+@pytest.mark.parametrize("kind, split", [("davis", "test-dev"), ("youtube_vos", "valid")])
+def test_splits_with_first_masks_alone(tmp_path, kind, split):
+    root = WRITERS[kind](tmp_path)
+    if kind == "davis":
+        (root / "ImageSets" / "2017" / "val.txt").rename(root / "ImageSets" / "2017" / "test-dev.txt")
+        hide_later_masks(root / "Annotations" / "480p" / "dog")
+    else:
+        (root / "train").rename(root / "valid")
+        hide_later_masks(root / "valid" / "Annotations" / "abc")
+    problems = Problems()
+    videos = read_videos(root, split, problems)
+    check_tracks(videos.tracks, problems)
+    problems.raise_any()
+    assert len(videos.tracks) == 2 and len({track.scene for track in videos.tracks}) == 1
+    for target, track in enumerate(videos.tracks):
+        assert track.name.endswith(f"-{target + 1}") and track.present.tolist() == [True, False, False, False]
+        np.testing.assert_array_equal(track.boxes_xywh[0], box_of(0, target))
+        assert track.has_mask(0) and track.mask(0).any() and track.mask(1) is None
+    assert figures(videos.tracks).keys() == {track.name for track in videos.tracks}
+    with pytest.raises(InvalidSettingError, match=split):
+        read_dataset(DatasetSettings(kind, str(root), split=split))
+
+
+def test_an_object_that_appears_later_is_tracked_from_there(tmp_path):
+    root = WRITERS["youtube_vos"](tmp_path)
+    (root / "train").rename(root / "valid")
+    place = root / "valid" / "Annotations" / "abc"
+    hide_later_masks(place)
+    write(place / "00000.png", labels(0, (1,)))
+    write(place / "00010.png", labels(2, (0, 2)))
+    first, second = read_videos(root).tracks
+    assert first.numbers.tolist() == [0, 5, 10, 15] and second.numbers.tolist() == [10, 15]
+    np.testing.assert_array_equal(second.boxes_xywh[0], box_of(2, 1))
