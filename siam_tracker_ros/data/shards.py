@@ -21,6 +21,7 @@ from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.images import decode_image
+from siam_tracker_ros.intensity import IntensityStretch
 
 _END = bytes(tarfile.BLOCKSIZE)  # an empty header ends a tar file
 _AGAIN = "fetch the shard again"
@@ -85,7 +86,7 @@ class ShardTrack(Track):
     def path(self, i: int) -> Member:
         return self.crops[i]
 
-    def image_bgr(self, i: int) -> np.ndarray:
+    def image_bgr(self, i: int, stretch: IntensityStretch | None = None) -> np.ndarray:
         return self.crops[i].image_bgr()
 
     def has_mask(self, i: int) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from cli_testing import BoxThatStays, run
 from damaged_videos import MotionJpeg
+from drawn_datasets import WRITERS, box_of
 
 from siam_tracker_ros.core import registry
 from siam_tracker_ros.data.sequence_folder import read_results
@@ -205,3 +206,39 @@ def test_ctrl_c_keeps_what_was_written(video, tmp_path, monkeypatch, capsys):
     assert len(read_results(results)[0]) == 8
     with open_frames(output) as frames:
         assert len(list(frames)) == 8
+
+
+@pytest.mark.parametrize(
+    "kind, part, target, box",
+    [
+        ("otb", "Car", [], box_of(0)),
+        ("otb", "", [], box_of(0)),
+        ("lasot", "cat/cat-1", [], box_of(0)),
+        ("got10k", "train/GOT-10k_Train_000001", [], box_of(0)),
+        ("vot", "late", ["--target", "late-b"], box_of(2, 1)),
+        ("uav123", "", ["--target", "car6_2"], box_of(0)),
+        ("davis", "", ["--target", "dog-2"], box_of(0, 1)),
+        ("lasot", "cat/cat-1", ["--box", "5,6,20,10"], (5, 6, 20, 10)),
+        ("got10k", "train/GOT-10k_Train_000001", ["--box", "5,6,20,10"], (5, 6, 20, 10)),
+    ],
+)
+def test_a_sequence_of_a_data_set_is_tracked_from_its_first_label(created, tmp_path, capsys, kind, part, target, box):
+    root = WRITERS[kind](tmp_path)
+    assert run("track", root / part, *target) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == (2 if "late-b" in target else 4)
+    assert [float(value) for value in lines[0].split(",")] == [*box, 1]
+
+
+@pytest.mark.parametrize(
+    "kind, part, options, words",
+    [
+        ("uav123", "", [], "has 3 targets, expected the name of one: bike1, car6_1, car6_2; got None"),
+        ("uav123", "", ["--target", "car7"], "expected the name of one: bike1, car6_1, car6_2; got car7"),
+        ("otb", "Car/img", [], "has no sequence in it"),
+        ("otb", "Car/img/0001.jpg", [], "0001.jpg is no labelled sequence, expected --box"),
+    ],
+)
+def test_what_has_no_first_label_needs_a_box(created, tmp_path, capsys, kind, part, options, words):
+    assert run("track", WRITERS[kind](tmp_path) / part, *options) == 2
+    assert words in capsys.readouterr().err
