@@ -270,10 +270,8 @@ def init_request(center, size, theta=0.0, stamp=None, frame_id="", **fields):
 
 
 def parameter_overrides(**values):
-    """Return parameters for a node of the tests: reliable images, so that none is lost on a busy machine."""
-    topics = ("/image", "/image/compressed")
-    reliable = {f"qos_overrides.{topic}.subscription.reliability": "reliable" for topic in topics}
-    return [Parameter(name, value=value) for name, value in (reliable | {"device": "cpu"} | values).items()]
+    """Return parameters for a node of the tests."""
+    return [Parameter(name, value=value) for name, value in ({"device": "cpu"} | values).items()]
 
 
 @pytest.fixture(name="graph")

@@ -21,7 +21,6 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, T
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2D, Detection2DArray
@@ -32,6 +31,7 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
+from siam_tracker_ros.node.image_subscription import ImageSubscription
 from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
@@ -40,9 +40,9 @@ from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names
 from siam_tracker_ros.srv import InitTracker
 
 try:
-    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.event_handler import PublisherEventCallbacks
 except ImportError:  # ROS 2 Humble
-    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.qos_event import PublisherEventCallbacks
 
 
 class TrackerNode(LifecycleNode):
@@ -65,7 +65,7 @@ class TrackerNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._tracker_factory = tracker_factory
         self._worker: PipelineWorker | None = None  # while configured
-        self._subscription: Subscription | None = None  # while active
+        self._subscription: ImageSubscription | None = None  # while active
         self._lifecycle_publishers: list[LifecyclePublisher] = []
         self._enabled = True
         self._failure = ""
@@ -110,7 +110,7 @@ class TrackerNode(LifecycleNode):
             self._subscription = self._subscribe()
         except Exception as error:  # such as an invalid QoS override
             return self._refuse(f"cannot subscribe to {self._image_topic()}: {format_error(error)}")
-        self.get_logger().info(f"waiting for images on {self._subscription.topic_name}")
+        self.get_logger().info(f"waiting for images on {self._subscription.topic}")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -242,10 +242,14 @@ class TrackerNode(LifecycleNode):
         )
 
     def _report(self) -> None:
+        subscription = self._subscription
         health = Health(
             lifecycle=lifecycle_label(self),
             enabled=self._enabled,
             topic=self._image_topic(),
+            reliability=subscription.reliability if subscription else "",
+            silence=subscription.silence if subscription else "",
+            loss_remedy=subscription.loss_remedy() if subscription else "",
             model=self._settings.model,
             device=self._device,
             failure=self._failure,
@@ -282,7 +286,7 @@ class TrackerNode(LifecycleNode):
         publisher = self.create_lifecycle_publisher(
             msg_type,
             name,
-            _qos(depth, ReliabilityPolicy.RELIABLE),
+            QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE),
             event_callbacks=PublisherEventCallbacks(
                 incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "publisher")
             ),
@@ -291,29 +295,23 @@ class TrackerNode(LifecycleNode):
         self._lifecycle_publishers.append(publisher)
         return publisher
 
-    def _subscribe(self) -> Subscription:
+    def _subscribe(self) -> ImageSubscription:
         topic = self._image_topic()
-        return self.create_subscription(
-            CompressedImage if self._settings.image_transport == "compressed" else Image,
+        return ImageSubscription(
+            self,
             topic,
-            self._on_image,
-            _qos(1, ReliabilityPolicy.BEST_EFFORT),
-            event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "subscription")
-            ),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            CompressedImage if self._settings.image_transport == "compressed" else Image,
+            on_image=self._on_image,
+            on_lost=self._diagnostics.images_lost,
+            on_incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "subscription"),
         )
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
+            self._subscription.close()
             self._subscription = None
         if self._worker is not None:
             self._worker.forget_frames()
-
-
-def _qos(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
-    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
 
 
 def main(args: list[str] | None = None) -> int:
