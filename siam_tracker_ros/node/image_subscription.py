@@ -8,6 +8,7 @@ they come and go: the graph is asked again and again. The reliability BEST_AVAIL
 asks once, when the subscription is made.
 """
 
+import difflib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -213,6 +214,26 @@ class ImageSubscription:
             return f"there is no topic of type {wanted}, check that the camera driver runs"
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return f"topics of type {wanted} are {', '.join(names[:_SHOWN])}{more}"
+
+
+class QosOverrides:
+    """The parameters that override the QoS of topics.
+
+    Attributes:
+        names: their names.
+    """
+
+    def __init__(self, subscribed: Iterable[str], published: Iterable[str]) -> None:
+        """Name them, for topics given by their resolved names."""
+        policies = [policy.name.lower() for policy in QoSOverridingOptions.with_default_policies().policy_kinds]
+        ends = [(topic, "subscription") for topic in subscribed] + [(topic, "publisher") for topic in published]
+        self.names = [f"qos_overrides.{topic}.{end}.{policy}" for topic, end in ends for policy in policies]
+
+    def closest(self, mistyped: str) -> str:
+        """Return the name closest to one that does not exist, of the same topic where that exists."""
+        topic = mistyped.split(".")[1]
+        same = [name for name in self.names if name.split(".")[1] == topic]
+        return difflib.get_close_matches(mistyped, same or self.names, n=1, cutoff=0)[0]
 
 
 def _node_names(publishers: Iterable[TopicEndpointInfo]) -> str:

@@ -5,6 +5,7 @@
 Images are tracked in by a Pipeline in a thread of its own. Everything in this file runs in the executor's thread.
 """
 
+import dataclasses
 import functools
 import signal
 import time
@@ -31,7 +32,7 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
-from siam_tracker_ros.node.image_subscription import ImageSubscription
+from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
@@ -139,8 +140,16 @@ class TrackerNode(LifecycleNode):
         super().destroy_node()
 
     def _warn_of_unknown_parameters(self) -> None:
+        image = self.resolve_topic_name("image")
+        outputs = [self.resolve_topic_name(f"~/{field.name}") for field in dataclasses.fields(Outputs)]
+        qos_overrides = QosOverrides([image, f"{image}/compressed"], outputs)
         for name in override_names(self):
-            if not self.has_parameter(name) and not name.startswith("qos_overrides."):
+            if "." in name and name not in qos_overrides.names:
+                self.get_logger().warning(
+                    f"parameter '{name}' is ignored, expected the full name of a topic of this node and one of its "
+                    f"policies; the closest that exists is '{qos_overrides.closest(name)}'"
+                )
+            elif not self.has_parameter(name) and "." not in name:
                 self.get_logger().warning(
                     f"parameter '{name}' is ignored, expected one of {', '.join(parameter_names())}; "
                     f'a setting of the model is given as settings:=["{name}=VALUE"]'

@@ -20,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from siam_tracker_ros.node import image_subscription
 from siam_tracker_ros.node.image_conversion import fill_image
+from siam_tracker_ros.node.image_subscription import QosOverrides
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 pytestmark = pytest.mark.slow
@@ -279,3 +280,30 @@ def test_a_target_is_not_said_to_be_tracked_without_a_camera(graph, operator):
     wait_for(DiagnosticStatus.WARN, "no image arrives; in the last one the state was tracking")
     track()
     wait_for(DiagnosticStatus.OK, "tracking")
+
+
+@pytest.mark.parametrize(
+    "mistyped, closest",
+    [
+        ("qos_overrides./image.subscription.reliability", "qos_overrides./camera.subscription.reliability"),
+        ("qos_overrides.camera.subscription.reliability", "qos_overrides./camera.subscription.reliability"),
+        ("qos_overrides./camera.subscriber.depth", "qos_overrides./camera.subscription.depth"),
+        ("qos_override./camera.subscription.reliability", "qos_overrides./camera.subscription.reliability"),
+        ("qos_overrides./camera.subscription.reliabilty", "qos_overrides./camera.subscription.reliability"),
+        ("qos_overrides./camera/compresed.subscription.depth", "qos_overrides./camera/compressed.subscription.depth"),
+        ("qos_overrides./tracker/mask.subscription.depth", "qos_overrides./tracker/mask.publisher.depth"),
+    ],
+)
+def test_the_override_closest_to_a_mistyped_one(mistyped, closest):
+    overrides = QosOverrides(["/camera", "/camera/compressed"], ["/tracker/detection", "/tracker/mask"])
+    assert mistyped not in overrides.names and overrides.closest(mistyped) == closest
+
+
+def test_a_mistyped_override_is_told_and_no_other(graph, operator):
+    names = ["/camera.subscription", "/camera/compressed.subscription", "/tracker/detection.publisher"]
+    mistyped = "qos_overrides./image.subscription.depth"  # which is remapped
+    node = start(graph, **{mistyped: 3}, **{f"qos_overrides.{name}.depth": 3 for name in names})
+    operator.wait(lambda: operator.logged("no image on"), "a later warning")
+    (warning,) = operator.logged("is ignored")
+    assert mistyped in warning and "'qos_overrides./camera.subscription.depth'" in warning
+    assert not node.has_parameter(mistyped)
