@@ -110,6 +110,7 @@ class Operator(Node):
 
     def __init__(self, graph, namespace=""):
         super().__init__("operator", context=graph.context, namespace=namespace)
+        self._tracker = f"{namespace}/tracker".lstrip("/")  # its name in diagnostics
         self._changed = threading.Condition()
         self._received = collections.defaultdict(list)
         self._image_publisher = self.create_publisher(Image, "image", 10)
@@ -238,7 +239,7 @@ class Operator(Node):
         def newest():
             for array in reversed(self.received("diagnostics")):
                 for status in array.status:
-                    if status.name == f"tracker: {task}" and condition(status):
+                    if status.name == f"{self._tracker}: {task}" and condition(status):
                         return status
             return None
 

@@ -73,7 +73,7 @@ class TrackerNode(LifecycleNode):
         self._device = ""
         self._targets_named = 0
         self._qos_mismatches: set[str] = set()
-        self._diagnostics = Diagnostics(self.get_name())
+        self._diagnostics = Diagnostics(self.get_fully_qualified_name().lstrip("/"))
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # A callback that waits blocks its group. These wait for the pipeline, and images must come in meanwhile.
         self._waiting_group = MutuallyExclusiveCallbackGroup()

@@ -282,6 +282,16 @@ def test_a_target_is_not_said_to_be_tracked_without_a_camera(graph, operator):
     wait_for(DiagnosticStatus.OK, "tracking")
 
 
+def test_trackers_in_two_namespaces_are_told_apart_in_diagnostics(graph):
+    operators = [Operator(graph, namespace) for namespace in ("/left", "/right")]
+    for operator in operators:
+        start(graph, "image", namespace=operator.get_namespace())
+    for operator in operators:
+        topic = f"{operator.get_namespace()}/image"
+        status = operator.diagnosis("input", lambda status: status.message.startswith("no image on"))
+        assert status.message.startswith(f"no image on {topic};")
+
+
 @pytest.mark.parametrize(
     "mistyped, closest",
     [
