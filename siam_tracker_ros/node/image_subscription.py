@@ -98,10 +98,9 @@ class ImageSubscription:
 
     def loss_remedy(self) -> str:
         """Return what to do against lost images."""
-        publishers = self._publishers()
         if self.reliability != "best_effort":
             return "publish smaller or compressed images, or fewer of them"
-        best_effort = [p for p in publishers if p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT]
+        best_effort = [p for p in self._publishers() if p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT]
         if not best_effort:
             return f"remove the parameter {self._override}, as the publisher is reliable"
         return (
@@ -137,7 +136,7 @@ class ImageSubscription:
         self._lost += event.total_count_change
         self._on_lost(event.total_count_change)
         self._node.get_logger().warning(
-            f"images on {self.topic} are lost on their way, {event.total_count} so far; {self.loss_remedy()}",
+            f"images on {self.topic} are lost on their way; {self.loss_remedy()}",
             throttle_duration_sec=_LOSS_LOG_PERIOD,
         )
 
@@ -167,17 +166,16 @@ class ImageSubscription:
         return [publisher for publisher in publishers if publisher.topic_type == wanted]
 
     def _explain_silence(self) -> str:
-        publishers = self._node.get_publishers_info_by_topic(self.topic)
-        others = sorted({publisher.topic_type for publisher in publishers} - {_TYPES[self._msg_type]})
-        if self._publishers():
-            if self._is_overridden and not self._subscription.get_publisher_count():
+        publishers = self._publishers()
+        if publishers:
+            offered = {publisher.qos_profile.reliability for publisher in publishers}
+            if self.reliability == "reliable" and offered == {ReliabilityPolicy.BEST_EFFORT}:
                 return f"the parameter {self._override} excludes its publisher; remove the parameter"
             if self._lost:
                 return f"all images are lost on their way; {self.loss_remedy()}"
             return f"its publisher {_node_names(publishers)} sends none"
-        if others:
-            return self._explain_type(", ".join(others))
-        return self._explain_absence()
+        types = {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(self.topic)}
+        return self._explain_type(", ".join(sorted(types))) if types else self._explain_absence()
 
     def _explain_type(self, found: str) -> str:
         base = self.topic.removesuffix(_COMPRESSED)
