@@ -128,15 +128,15 @@ class Diagnostics:
 
     def _input_status(self, health: Health, period: float, received: int, lost: int, refused: int) -> DiagnosticStatus:
         rate, expected_rate = received / period, (received + lost) / period
-        if self._input_error:
-            level, message = DiagnosticStatus.ERROR, self._input_error
-        elif health.lifecycle != "active":
+        if health.lifecycle != "active":
             level, message = DiagnosticStatus.OK, f"not subscribed, the node is {health.lifecycle}"
+        elif health.silence and not lost:
+            level, message = DiagnosticStatus.WARN, f"no image on {health.topic}; {health.silence}"
+        elif self._input_error:
+            level, message = DiagnosticStatus.ERROR, self._input_error
         elif lost:
             level = DiagnosticStatus.WARN
             message = f"images are lost: {rate:.1f} of {expected_rate:.1f} Hz arrive; {health.loss_remedy}"
-        elif health.silence:
-            level, message = DiagnosticStatus.WARN, f"no image on {health.topic}; {health.silence}"
         elif refused:
             level = DiagnosticStatus.WARN
             message = f"{refused} images not used, the last: {self._last_input_error}"

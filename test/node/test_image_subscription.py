@@ -1,8 +1,10 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import functools
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import rclpy
@@ -151,15 +153,16 @@ def test_a_camera_that_an_override_excludes_is_told(graph, operator):
     )
 
 
-CAMERA_THAT_LOSES = """
+CAMERA_OF_LARGE_IMAGES = """
+import sys
 import time
 import rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 rclpy.init()
-node = rclpy.create_node("small_camera")
-qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+node = rclpy.create_node("large_camera")
+qos = QoSProfile(depth=5, reliability=ReliabilityPolicy[sys.argv[1]])
 publisher = node.create_publisher(Image, "/camera", qos)
 msg = Image(encoding="bgr8", width=1920, height=1080, step=3 * 1920, data=bytes(3 * 1920 * 1080))
 while True:
@@ -169,24 +172,31 @@ while True:
 """
 
 
-def test_images_that_are_lost_are_counted_and_the_cure_is_named(graph, operator, monkeypatch):
-    monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE", raising=False)
-    monkeypatch.delenv("FASTDDS_DEFAULT_PROFILES_FILE", raising=False)
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(graph.context.get_domain_id()))
-    start(graph, diagnostics_period=1.0)
-    camera = subprocess.Popen([sys.executable, "-c", CAMERA_THAT_LOSES])
+PROFILE = str(Path(image_subscription.__file__).with_name("fast_dds_images.xml"))
+
+
+@pytest.mark.parametrize(
+    "camera, overrides, words",
+    [
+        ("BEST_EFFORT", {}, ["publish with the reliability reliable in /large_camera,", PROFILE]),
+        ("RELIABLE", {RELIABILITY: "best_effort"}, [f"remove the parameter {RELIABILITY}"]),
+    ],
+)
+def test_images_that_are_lost_are_counted_and_the_cure_is_named(graph, operator, camera, overrides, words):
+    environment = {name: value for name, value in os.environ.items() if "DEFAULT_PROFILES_FILE" not in name}
+    environment["ROS_DOMAIN_ID"] = str(graph.context.get_domain_id())
+    start(graph, diagnostics_period=1.0, **overrides)
+    process = subprocess.Popen([sys.executable, "-c", CAMERA_OF_LARGE_IMAGES, camera], env=environment)
     try:
         status = operator.diagnosis("input", lambda status: status.message.startswith("images are lost: "))
     finally:
-        camera.kill()
-        camera.wait()
-    assert status.level == DiagnosticStatus.WARN
-    assert "publish with the reliability reliable in /small_camera" in status.message
-    assert "FASTRTPS_DEFAULT_PROFILES_FILE=" in status.message and "fast_dds_images.xml" in status.message
+        process.kill()
+        process.wait()
+    assert status.level == DiagnosticStatus.WARN and all(part in status.message for part in words)
     values = {value.key: value.value for value in status.values}
     assert int(values["lost"]) > 0 and values["reliability"] == "best_effort"
     assert float(values["expected_rate_hz"]) > float(values["rate_hz"])
-    assert operator.wait(lambda: operator.logged("images on /camera are lost on their way"), "the warning")
+    operator.wait(lambda: operator.logged("images on /camera are lost on their way"), "the warning")
 
 
 RAW, COMPRESSED = dict(image_transport="raw"), dict(image_transport="compressed")
@@ -280,6 +290,17 @@ def test_a_target_is_not_said_to_be_tracked_without_a_camera(graph, operator):
     wait_for(DiagnosticStatus.WARN, "no image arrives; in the last one the state was tracking")
     track()
     wait_for(DiagnosticStatus.OK, "tracking")
+
+
+def test_an_image_that_cannot_be_used_is_not_the_last_word_on_a_camera_that_stops(graph, operator):
+    publisher = operator.create_publisher(Image, "/camera", 1)
+    start(graph)
+    operator.wait(publisher.get_subscription_count, "the node to subscribe")
+    publisher.publish(Image(header=operator.header(), encoding="rubbish", width=4, height=4))
+    operator.diagnosis("input", lambda status: "rubbish" in status.message)
+    operator.diagnosis(
+        "input", lambda status: status.message == "no image on /camera; its publisher /operator sends none"
+    )
 
 
 def test_trackers_in_two_namespaces_are_told_apart_in_diagnostics(graph):
