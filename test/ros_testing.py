@@ -110,6 +110,7 @@ class Operator(Node):
 
     def __init__(self, graph, namespace=""):
         super().__init__("operator", context=graph.context, namespace=namespace)
+        self._tracker = f"{namespace}/tracker".lstrip("/")  # its name in diagnostics
         self._changed = threading.Condition()
         self._received = collections.defaultdict(list)
         self._image_publisher = self.create_publisher(Image, "image", 10)
@@ -240,7 +241,7 @@ class Operator(Node):
         def newest():
             for array in reversed(self.received("diagnostics")):
                 for status in array.status:
-                    if status.name == f"tracker: {task}" and condition(status):
+                    if status.name == f"{self._tracker}: {task}" and condition(status):
                         return status
             return None
 
@@ -272,10 +273,8 @@ def init_request(center, size, theta=0.0, stamp=None, frame_id="", **fields):
 
 
 def parameter_overrides(**values):
-    """Return parameters for a node of the tests: reliable images, so that none is lost on a busy machine."""
-    topics = ("/image", "/image/compressed")
-    reliable = {f"qos_overrides.{topic}.subscription.reliability": "reliable" for topic in topics}
-    return [Parameter(name, value=value) for name, value in (reliable | {"device": "cpu"} | values).items()]
+    """Return parameters for a node of the tests."""
+    return [Parameter(name, value=value) for name, value in ({"device": "cpu"} | values).items()]
 
 
 @pytest.fixture(name="graph")

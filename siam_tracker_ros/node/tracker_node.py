@@ -5,6 +5,7 @@
 Images are tracked in by a Pipeline in a thread of its own. Everything in this file runs in the executor's thread.
 """
 
+import dataclasses
 import functools
 import signal
 import time
@@ -22,7 +23,6 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, T
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2D, Detection2DArray
@@ -33,6 +33,7 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
+from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error, format_stamp, stamp_to_ns
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
@@ -41,9 +42,9 @@ from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names
 from siam_tracker_ros.srv import InitTracker
 
 try:
-    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.event_handler import PublisherEventCallbacks
 except ImportError:  # ROS 2 Humble
-    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.qos_event import PublisherEventCallbacks
 
 
 class TrackerNode(LifecycleNode):
@@ -66,7 +67,7 @@ class TrackerNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._tracker_factory = tracker_factory
         self._worker: PipelineWorker | None = None  # while configured
-        self._subscription: Subscription | None = None  # while active
+        self._subscription: ImageSubscription | None = None  # while active
         self._lifecycle_publishers: list[LifecyclePublisher] = []
         self._enabled = True
         self._failure = ""
@@ -75,7 +76,7 @@ class TrackerNode(LifecycleNode):
         self._last_stamp = Time()
         self._jumped_back = False
         self._qos_mismatches: set[str] = set()
-        self._diagnostics = Diagnostics(self.get_name())
+        self._diagnostics = Diagnostics(self.get_fully_qualified_name().lstrip("/"))
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # A callback that waits blocks its group. These wait for the pipeline, and images must come in meanwhile.
         self._waiting_group = MutuallyExclusiveCallbackGroup()
@@ -113,7 +114,7 @@ class TrackerNode(LifecycleNode):
             self._subscription = self._subscribe()
         except Exception as error:  # such as an invalid QoS override
             return self._refuse(f"cannot subscribe to {self._image_topic()}: {format_error(error)}")
-        self.get_logger().info(f"waiting for images on {self._subscription.topic_name}")
+        self.get_logger().info(f"waiting for images on {self._subscription.topic}")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -142,8 +143,16 @@ class TrackerNode(LifecycleNode):
         super().destroy_node()
 
     def _warn_of_unknown_parameters(self) -> None:
+        image = self.resolve_topic_name("image")
+        outputs = [self.resolve_topic_name(f"~/{field.name}") for field in dataclasses.fields(Outputs)]
+        qos_overrides = QosOverrides([image, f"{image}/compressed"], outputs)
         for name in override_names(self):
-            if not self.has_parameter(name) and not name.startswith("qos_overrides."):
+            if "." in name and name not in qos_overrides.names:
+                self.get_logger().warning(
+                    f"parameter '{name}' is ignored, expected the full name of a topic of this node and one of its "
+                    f"policies; the closest that exists is '{qos_overrides.closest(name)}'"
+                )
+            elif not self.has_parameter(name) and "." not in name:
                 self.get_logger().warning(
                     f"parameter '{name}' is ignored, expected one of {', '.join(parameter_names())}; "
                     f'a setting of the model is given as settings:=["{name}=VALUE"]'
@@ -266,10 +275,14 @@ class TrackerNode(LifecycleNode):
         )
 
     def _report(self) -> None:
+        subscription = self._subscription
         health = Health(
             lifecycle=lifecycle_label(self),
             enabled=self._enabled,
             topic=self._image_topic(),
+            reliability=subscription.reliability if subscription else "",
+            silence=subscription.silence if subscription else "",
+            loss_remedy=subscription.loss_remedy() if subscription else "",
             model=self._settings.model,
             device=self._device,
             failure=self._failure,
@@ -312,7 +325,7 @@ class TrackerNode(LifecycleNode):
         publisher = self.create_lifecycle_publisher(
             msg_type,
             name,
-            _qos(depth, ReliabilityPolicy.RELIABLE),
+            QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE),
             event_callbacks=PublisherEventCallbacks(
                 incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "publisher")
             ),
@@ -321,29 +334,23 @@ class TrackerNode(LifecycleNode):
         self._lifecycle_publishers.append(publisher)
         return publisher
 
-    def _subscribe(self) -> Subscription:
+    def _subscribe(self) -> ImageSubscription:
         topic = self._image_topic()
-        return self.create_subscription(
-            CompressedImage if self._settings.image_transport == "compressed" else Image,
+        return ImageSubscription(
+            self,
             topic,
-            self._on_image,
-            _qos(1, ReliabilityPolicy.BEST_EFFORT),
-            event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "subscription")
-            ),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            CompressedImage if self._settings.image_transport == "compressed" else Image,
+            on_image=self._on_image,
+            on_lost=self._diagnostics.images_lost,
+            on_incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "subscription"),
         )
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
+            self._subscription.close()
             self._subscription = None
         if self._worker is not None:
             self._worker.forget_frames()
-
-
-def _qos(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
-    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
 
 
 def main(args: list[str] | None = None) -> int:

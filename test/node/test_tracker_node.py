@@ -672,13 +672,13 @@ def test_a_camera_of_best_effort_is_heard_by_default(graph):
 
 @pytest.mark.parametrize("camera_first", [False, True])
 def test_incompatible_qos_is_said_once_with_the_fix(graph, camera_first):
-    operator = Setup(graph, autostart=not camera_first).operator  # asks for reliable images
+    fix = "qos_overrides./image.subscription.reliability"
+    operator = Setup(graph, autostart=not camera_first, **{fix: "reliable"}).operator
     if not camera_first:
         operator.wait_for_camera_link()
     cameras = [operator.create_publisher(Image, "image", qos_profile_sensor_data)]
     if camera_first:
         assert operator.change_state("configure") and operator.change_state("activate")
-    fix = "qos_overrides./image.subscription.reliability"
     operator.wait(lambda: operator.logged(fix), "the warning")
     cameras.append(operator.create_publisher(Image, "image", qos_profile_sensor_data))
     operator.wait_for_camera_link()
