@@ -36,7 +36,7 @@ from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
-from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names
+from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
 from siam_tracker_ros.srv import InitTracker
 
 try:
@@ -59,6 +59,7 @@ class TrackerNode(LifecycleNode):
             node_arguments: further arguments of rclpy.node.Node, such as `namespace` or `parameter_overrides`.
         """
         super().__init__(node_name, **node_arguments)
+        refuse_unfit_transitions(self)
         declare_parameters(self)
         self._settings = read_parameters(self)
         self._warn_of_unknown_parameters()
@@ -148,6 +149,8 @@ class TrackerNode(LifecycleNode):
 
     def _autostart(self) -> None:
         self._autostart_timer.cancel()
+        if lifecycle_label(self) != "unconfigured":
+            return  # a lifecycle manager was faster
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
