@@ -58,6 +58,10 @@ class TrackerNode(LifecycleNode):
             node_name: name of the node.
             node_arguments: further arguments of rclpy.node.Node, such as `namespace` or `parameter_overrides`.
         """
+        # set before anything that can raise: rclpy may call destroy_node then
+        self._worker: PipelineWorker | None = None  # while configured
+        self._subscription: Subscription | None = None  # while active
+        self._lifecycle_publishers: list[LifecyclePublisher] = []
         super().__init__(node_name, **node_arguments)
         refuse_unfit_transitions(self)
         declare_parameters(self)
@@ -65,9 +69,6 @@ class TrackerNode(LifecycleNode):
         self._warn_of_unknown_parameters()
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._tracker_factory = tracker_factory
-        self._worker: PipelineWorker | None = None  # while configured
-        self._subscription: Subscription | None = None  # while active
-        self._lifecycle_publishers: list[LifecyclePublisher] = []
         self._enabled = True
         self._failure = ""
         self._device = ""
