@@ -319,6 +319,19 @@ def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
 
 NODE = [sys.executable, Path(__file__).resolve().parents[2] / "scripts" / "tracker_node", "--ros-args"]
 SIGNALS = {"interrupt": [signal.SIGINT], "terminate": [signal.SIGTERM], "interrupt twice": [signal.SIGINT] * 2}
+WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+IMPORTING_FOR_EVER = """
+import runpy, signal, sys
+
+class Finder:
+    def find_spec(name, path=None, target=None):
+        while name == "torch":
+            print("importing", flush=True)
+            signal.pause()
+
+sys.meta_path.insert(0, Finder)
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +340,10 @@ def processes():
     quick += ["-p", "settings:=[]"]  # which ROS takes for no value
     commands = {name: [*NODE, *quick] for name in SIGNALS}
     wrong = {"wrong type": [*NODE, "-p", "threads:=many"], "no value": [*NODE, "-p", "threads:=[]"]}
-    with started_together({**commands, **wrong}) as programs:
+    others = {"interrupt until it ends": [*NODE, *quick], "no torch": [sys.executable, "-c", WITHOUT_TORCH, NODE[1]]}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        others[f"importing {number.name}"] = [sys.executable, "-c", IMPORTING_FOR_EVER, NODE[1]]
+    with started_together({**commands, **wrong, **others}) as programs:
         yield programs
 
 
@@ -351,3 +367,31 @@ def test_a_wrong_value_on_the_command_line_ends_the_process_with_a_sentence(proc
     assert process.returncode == 1
     assert "threads" in output and "check the parameter file or the command line" in output
     assert "Traceback" not in output
+
+
+def test_without_torch_the_process_ends_with_what_to_do(processes):
+    process = processes["no torch"]
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert output.startswith("tracker_node: torch cannot be imported by ") and "pip install torch" in output
+    assert "Traceback" not in output
+
+
+def test_signals_until_the_process_is_gone_end_it_with_code_zero(processes):
+    process = processes["interrupt until it ends"]
+    for line in process.stdout:
+        if "waiting for images" in line:
+            break
+    while process.poll() is None:  # also while Python itself ends
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 0, process.stdout.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_during_the_imports_end_the_process_with_code_zero_and_without_a_word(processes, number):
+    process = processes[f"importing {number.name}"]
+    assert process.stdout.readline() == "importing\n"
+    for _ in range(2):
+        process.send_signal(number)
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, output) == (0, "")
