@@ -38,8 +38,8 @@ def explain_missing(error: ModuleNotFoundError) -> str:
     package = name.partition(".")[0]
     if _ROS_MODULE.fullmatch(package):
         return (
-            f"{name} cannot be imported by {sys.executable}; source the setup file of ROS 2, then that of the workspace "
-            "in which this package was built"
+            f"{name} cannot be imported by {sys.executable}; source the setup file of ROS 2, then that of the "
+            "workspace in which this package was built"
         )
     missing = list(dict.fromkeys([package, *_missing(_NEEDED)]))
     return (
