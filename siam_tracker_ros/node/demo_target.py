@@ -4,6 +4,7 @@
 
 import functools
 import signal
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from rclpy.task import Future
 from std_msgs.msg import Header
 
 from siam_tracker_ros.demo.scene import Scene
+from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.demo_client import HEADERS_QOS, init_request
+from siam_tracker_ros.node.program import init_ros
 from siam_tracker_ros.srv import InitTracker
 
 
@@ -64,11 +67,14 @@ def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
     for number in (signal.SIGINT, signal.SIGTERM):  # rclpy ends the spin; no exception may strike in between
         signal.signal(number, lambda *_: None)
-    rclpy.init(args=args)
     try:
+        init_ros(args)
         rclpy.spin(DemoTarget())
     except ExternalShutdownException:
         pass
+    except InvalidSettingError as error:
+        print(f"demo_target: {error}", file=sys.stderr)
+        return 1
     finally:
         rclpy.try_shutdown()
     return 0

@@ -36,6 +36,7 @@ from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
+from siam_tracker_ros.node.program import init_ros
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
 from siam_tracker_ros.srv import InitTracker
 
@@ -325,9 +326,9 @@ def main(args: list[str] | None = None) -> int:
     interrupted: list[bool] = []
     for number in (signal.SIGINT, signal.SIGTERM):  # rclpy ends the spin; no exception may strike in between
         signal.signal(number, lambda *_: interrupted.append(True))
-    rclpy.init(args=args)
     node = None
     try:
+        init_ros(args)
         node = TrackerNode()
         if not interrupted:
             rclpy.spin(node)

@@ -36,6 +36,7 @@ from siam_tracker_ros.errors import InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.frames import FrameSource, open_frames
 from siam_tracker_ros.node.fast_dds import make_room_for_images
 from siam_tracker_ros.node.image_conversion import fill_image
+from siam_tracker_ros.node.program import init_ros
 
 SCENE = "scene"
 
@@ -251,10 +252,10 @@ def main(args: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: interrupted.append(True))
     make_room_for_images()
     cv2.setNumThreads(1)  # the cores are for the tracker
-    # Without rclpy's own signal handlers a signal does not end the context while a frame is published.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node, executor, status = None, None, 2
     try:
+        # Without rclpy's own signal handlers a signal does not end the context while a frame is published.
+        init_ros(args, signal_handler_options=SignalHandlerOptions.NO)
         node = VideoPublisher()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
