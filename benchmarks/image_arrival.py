@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import rclpy
@@ -25,11 +24,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from siam_tracker_ros.msg import TrackerStatus
 
-import siam_tracker_ros.node
+from siam_tracker_ros.node.fast_dds import IMAGES_PROFILE, profile_variable
 from siam_tracker_ros.node.image_conversion import fill_image
 
-PROFILE = Path(siam_tracker_ros.node.__file__).with_name("fast_dds_images.xml")
-PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 NODE = "import sys; from siam_tracker_ros.node.tracker_node import main; sys.exit(main())"
 PARAMETERS = ["-p", "autostart:=false", "-p", "device:=cpu", "-p", "weights:=random"]  # there is no target to track
 PARAMETERS += ["--log-level", "error"]
@@ -121,8 +118,8 @@ def main():
     if arguments.camera:
         play_camera(*arguments.camera, arguments.images, arguments.rate)
         return
-    own = {name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES}
-    large = own | dict.fromkeys(PROFILE_VARIABLES, str(PROFILE))
+    own = {name: value for name, value in os.environ.items() if name != profile_variable()}
+    large = own | {profile_variable(): str(IMAGES_PROFILE)}
     options = ["--images", str(arguments.images), "--rate", str(arguments.rate)]
     tracker = subprocess.Popen([sys.executable, "-c", NODE, "--ros-args", *PARAMETERS], env=own)
     rclpy.init()

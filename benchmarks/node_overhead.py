@@ -10,12 +10,10 @@ status reports.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import rclpy
@@ -26,11 +24,10 @@ from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.srv import InitTracker
 from vision_msgs.msg import Detection2D
 
-import siam_tracker_ros.node
+from siam_tracker_ros.node.fast_dds import make_room_for_images
 from siam_tracker_ros.node.image_conversion import fill_image
 
 BOX_SIDE = 80
-PROFILE = Path(siam_tracker_ros.node.__file__).with_name("fast_dds_images.xml")
 NODE = "import sys; from siam_tracker_ros.node.tracker_node import main; sys.exit(main())"
 # The picture stands for any: a frame that counts as lost has no detection to time.
 ALWAYS_HELD = ["-p", "lost_score:=0.0", "-p", "lost_drop:=0.0", "-p", "min_visible:=0.0"]
@@ -130,8 +127,7 @@ def main():
     arguments = parser.parse_args()
     size_wh = tuple(int(side) for side in arguments.size.split("x"))
     parameters = {name: getattr(arguments, name) for name in ("model", "weights", "device")}
-    for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
-        os.environ.setdefault(variable, str(PROFILE))  # as video_publisher does
+    make_room_for_images()  # as video_publisher does
     command = [sys.executable, "-c", NODE, "--ros-args", *ALWAYS_HELD, "-p", f"threads:={arguments.threads}"]
     for name, value in parameters.items():
         command += ["-p", f'{name}:="{value}"']

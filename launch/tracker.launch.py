@@ -10,6 +10,8 @@
 An argument that is left empty keeps the value of the parameter file.
 """
 
+from pathlib import Path
+
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
@@ -51,7 +53,14 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def make_node(context: LaunchContext) -> list[LifecycleNode]:
-    """Return the node, with only those parameters that were given."""
+    """Return the node, with only those parameters that were given.
+
+    Raises:
+        RuntimeError: there is no parameter file of the given name; launch_ros would pass it over.
+    """
+    params_file = LaunchConfiguration("params_file").perform(context)
+    if not Path(params_file).is_file():
+        raise RuntimeError(f"params_file is '{Path(params_file).absolute()}', expected the path of an existing file")
     given = {
         name: ParameterValue(LaunchConfiguration(name), value_type=value_type)
         for name, (value_type, _) in PARAMETERS.items()
@@ -64,7 +73,7 @@ def make_node(context: LaunchContext) -> list[LifecycleNode]:
             executable="tracker_node",
             name=LaunchConfiguration("name"),
             namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), given],
+            parameters=[params_file, given],
             remappings=[("image", LaunchConfiguration("image_topic"))],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
             output="screen",

@@ -146,7 +146,7 @@ def prepared(machine):
 
 
 NOTHING = ["exec", "bash", "-c", "exit 0"]
-EVERYTHING = ["python", "packages", "torch", "vision_msgs", "interfaces"]
+EVERYTHING = ["python", "torch", "packages", "vision_msgs", "interfaces"]
 ROS = {"ROS_DISTRO": "humble", "AMENT_PREFIX_PATH": "/nowhere/humble"}
 
 
@@ -231,6 +231,30 @@ def test_another_python_makes_another_environment(prepared):
     assert prepared.steps() == EVERYTHING
 
 
+def test_kilted_gets_an_environment_of_its_own_and_the_same_steps(prepared):
+    environment = ["exec", "bash", "-c", "echo $VIRTUAL_ENV"]
+    result = prepared.start(*environment, SIAM_TRACKER_ROS="kilted")
+    assert result.stdout == f"{prepared.root}/.venv-wheels-kilted\n", result.stderr
+    assert prepared.steps() == EVERYTHING
+    assert "ros-kilted.txt" in prepared.log.read_text() and "ros-jazzy.txt" not in prepared.log.read_text()
+    for distribution, folder in (("kilted", ".venv-wheels-kilted"), ("jazzy", ".venv"), ("", ".venv")):
+        result = prepared.start(*environment, SIAM_TRACKER_ROS=distribution)
+        assert (result.stdout, prepared.steps()) == (f"{prepared.root}/{folder}\n", [])
+
+
+def test_torch_is_installed_before_packages_that_need_any_torch(machine):
+    machine.start(*NOTHING)
+    lines = machine.log.read_text().splitlines()
+    assert "torch.txt" in next(line for line in lines if "pip install" in line)
+    assert "test.txt" in next(line for line in lines if "pip install" in line and "torch.txt" not in line)
+
+
+def test_one_folder_for_two_distributions_is_made_anew(machine):
+    for distribution in ("jazzy", "kilted"):
+        machine.start(*NOTHING, SIAM_TRACKER_ENV="environment", SIAM_TRACKER_ROS=distribution)
+        assert machine.steps() == EVERYTHING
+
+
 @pytest.mark.parametrize("broken", ["ros-jazzy.txt", "torch.txt"])
 def test_a_failed_step_shows_its_log_and_the_next_start_recovers(machine, broken):
     result = machine.start("exec", "bash", "-c", "echo started", FAKE_BROKEN=broken)
@@ -263,6 +287,8 @@ def test_an_interrupted_build_is_repeated_alone(prepared):
         ({"FAKE_MACHINE": "aarch64"}, [], "sudo apt install ros-humble-ros-base"),
         ({**ROS, "FAKE_LACKS": "rclpy"}, [], "cannot import rclpy although ROS 2 humble is sourced"),
         (ROS, ["make"], "sudo apt install make"),
+        ({"SIAM_TRACKER_ROS": "rolling"}, [], "SIAM_TRACKER_ROS is rolling, expected jazzy or kilted"),
+        ({**ROS, "SIAM_TRACKER_ROS": "kilted"}, [], "asks for the wheels of kilted, but ROS 2 humble is sourced"),
     ],
 )
 def test_what_is_missing_is_named_before_anything_is_done(machine, variables, without, expected):
@@ -272,7 +298,7 @@ def test_what_is_missing_is_named_before_anything_is_done(machine, variables, wi
     assert result.returncode == 1
     assert expected in result.stderr
     assert machine.steps() == []
-    assert not (machine.root / ".venv").exists()
+    assert not list(machine.root.glob(".venv*"))
 
 
 def test_a_fitting_python_is_preferred_to_giving_up(machine):

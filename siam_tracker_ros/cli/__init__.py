@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from siam_tracker_ros.cli import bench, convert, models, track, train
 from siam_tracker_ros.cli import eval as evaluate
 from siam_tracker_ros.errors import SiamTrackerError
+from siam_tracker_ros.extras import explain_missing
 
 COMMANDS = {
     "track": track,
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except SiamTrackerError as error:
         return _fail(str(error))
+    except ModuleNotFoundError as error:
+        return _fail(explain_missing(error))
     except BrokenPipeError:  # the reader of a pipe closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -27,6 +28,23 @@ from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.image_conversion import image_to_bgr
 from siam_tracker_ros.node.messages import stamp_to_ns
 from siam_tracker_ros.srv import InitTracker
+
+# What `video_publisher` offers its headers with: a late subscriber gets all of them.
+HEADERS_QOS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1000,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+def init_request(header: Header | None, box_xywh: npt.ArrayLike, target_id: str = "") -> InitTracker.Request:
+    """Return the request to start on a box, in pixels, in the image with a header."""
+    request = InitTracker.Request(header=header, target_id=target_id)
+    x, y, width, height = (float(v) for v in xywh_to_cxcywh(np.asarray(box_xywh, dtype=np.float64)))
+    request.bbox.center.position.x, request.bbox.center.position.y = x, y
+    request.bbox.size_x, request.bbox.size_y = width, height
+    return request
 
 
 class DemoClient(Node):
@@ -53,15 +71,9 @@ class DemoClient(Node):
         self._boxes_xywh: dict[int, np.ndarray] = {}
         self._received_ns: dict[int, int] = {}
         self._start_ns = 0
-        kept = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST,
-            depth=1000,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )
         self._images: Subscription | None = None
         if recorder is None:
-            self.create_subscription(Header, "video_publisher/header", self._on_header, kept)
+            self.create_subscription(Header, "video_publisher/header", self._on_header, HEADERS_QOS)
         self.create_subscription(Detection2D, "tracker/detection", self._on_detection, 100)
         self.create_subscription(TrackerStatus, "tracker/status", self._on_status, 100)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
@@ -89,11 +101,7 @@ class DemoClient(Node):
 
     def request_init(self, box_xywh: Sequence[float]) -> Future:
         """Ask the tracker to start on a box of the first image; return the future of the response."""
-        request = InitTracker.Request(header=self.first_header)
-        x, y, width, height = (float(v) for v in xywh_to_cxcywh(np.asarray(box_xywh, dtype=np.float64)))
-        request.bbox.center.position.x, request.bbox.center.position.y = x, y
-        request.bbox.size_x, request.bbox.size_y = width, height
-        return self._init.call_async(request)
+        return self._init.call_async(init_request(self.first_header, box_xywh))
 
     def note_start(self, response: InitTracker.Response, box_xywh: Sequence[float]) -> None:
         """Record the frame on which the tracker started, and its box there."""

@@ -11,7 +11,6 @@ asks once, when the subscription is made.
 import difflib
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
@@ -22,6 +21,7 @@ from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
+from siam_tracker_ros.node.fast_dds import IMAGES_PROFILE, profile_variable
 from siam_tracker_ros.node.rclpy_private import override_names
 
 try:
@@ -36,7 +36,6 @@ _LOOK_PERIOD = 0.2  # seconds between two looks at the publishers
 _LOSS_LOG_PERIOD = 60.0
 _DEPTH = 2  # the newest image counts; one more, for a moment in which the executor is busy
 _COMPRESSED = "/compressed"
-_FAST_DDS_PROFILE = Path(__file__).with_name("fast_dds_images.xml")
 _TYPES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 _SHOWN = 5  # topics in a sentence
 
@@ -105,8 +104,7 @@ class ImageSubscription:
             return f"remove the parameter {self._override}, as the publisher is reliable"
         return (
             f"publish with the reliability reliable in {_node_names(best_effort)}, or start it with the environment "
-            f"variable FASTRTPS_DEFAULT_PROFILES_FILE={_FAST_DDS_PROFILE} (Fast DDS; from version 3 on "
-            "FASTDDS_DEFAULT_PROFILES_FILE)"
+            f"variable {profile_variable()}={IMAGES_PROFILE} (Fast DDS)"
         )
 
     def _subscribe(self, reliability: ReliabilityPolicy) -> Subscription:

@@ -38,7 +38,8 @@ from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error, fo
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
-from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names
+from siam_tracker_ros.node.program import init_ros
+from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
 from siam_tracker_ros.srv import InitTracker
 
 try:
@@ -60,15 +61,17 @@ class TrackerNode(LifecycleNode):
             node_name: name of the node.
             node_arguments: further arguments of rclpy.node.Node, such as `namespace` or `parameter_overrides`.
         """
+        # set before anything that can raise: rclpy may call destroy_node then
+        self._worker: PipelineWorker | None = None  # while configured
+        self._subscription: ImageSubscription | None = None  # while active
+        self._lifecycle_publishers: list[LifecyclePublisher] = []
         super().__init__(node_name, **node_arguments)
+        refuse_unfit_transitions(self)
         declare_parameters(self)
         self._settings = read_parameters(self)
         self._warn_of_unknown_parameters()
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._tracker_factory = tracker_factory
-        self._worker: PipelineWorker | None = None  # while configured
-        self._subscription: ImageSubscription | None = None  # while active
-        self._lifecycle_publishers: list[LifecyclePublisher] = []
         self._enabled = True
         self._failure = ""
         self._device = ""
@@ -160,6 +163,8 @@ class TrackerNode(LifecycleNode):
 
     def _autostart(self) -> None:
         self._autostart_timer.cancel()
+        if lifecycle_label(self) != "unconfigured":
+            return  # a lifecycle manager was faster
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
@@ -358,9 +363,9 @@ def main(args: list[str] | None = None) -> int:
     interrupted: list[bool] = []
     for number in (signal.SIGINT, signal.SIGTERM):  # rclpy ends the spin; no exception may strike in between
         signal.signal(number, lambda *_: interrupted.append(True))
-    rclpy.init(args=args)
     node = None
     try:
+        init_ros(args)
         node = TrackerNode()
         if not interrupted:
             rclpy.spin(node)

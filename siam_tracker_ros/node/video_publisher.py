@@ -9,12 +9,10 @@ last frame, with status 0, or 2 if the video was not read to its end.
 
 import dataclasses
 import math
-import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -37,7 +35,9 @@ from siam_tracker_ros.demo.scene import Scene, SceneSource
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.frames import FrameSource, open_frames
 from siam_tracker_ros.intensity import parse_intensity_range
+from siam_tracker_ros.node.fast_dds import make_room_for_images
 from siam_tracker_ros.node.image_conversion import fill_image
+from siam_tracker_ros.node.program import init_ros
 
 SCENE = "scene"
 
@@ -266,14 +266,6 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise InvalidSettingError(f"{name} is '{value}', expected one of {', '.join(choices)}")
 
 
-def _make_room_for_images() -> None:
-    """Let Fast DDS, where ROS uses it, share enough memory for images, unless the user has configured it."""
-    variables = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"  # version 2, version 3
-    if not any(variable in os.environ for variable in variables):
-        for variable in variables:
-            os.environ[variable] = str(Path(__file__).with_name("fast_dds_images.xml"))
-
-
 def main(args: list[str] | None = None) -> int:
     """Publish until the source ends, Ctrl-C or SIGTERM.
 
@@ -283,12 +275,12 @@ def main(args: list[str] | None = None) -> int:
     interrupted: list[bool] = []
     for number in (signal.SIGINT, signal.SIGTERM):  # no exception may be raised inside rclpy
         signal.signal(number, lambda *_: interrupted.append(True))
-    _make_room_for_images()
+    make_room_for_images()
     cv2.setNumThreads(1)  # the cores are for the tracker
-    # Without rclpy's own signal handlers a signal does not end the context while a frame is published.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node, executor, status = None, None, 2
     try:
+        # Without rclpy's own signal handlers a signal does not end the context while a frame is published.
+        init_ros(args, signal_handler_options=SignalHandlerOptions.NO)
         node = VideoPublisher()
         executor = SingleThreadedExecutor()
         executor.add_node(node)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from node_doubles import SquareTracker, scene
 from rcl_interfaces.srv import DescribeParameters
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
@@ -98,6 +100,66 @@ def test_the_whole_life_by_a_manager(graph):
     for response, expected in ((operator.init(CENTER), "active"), (operator.enable(True), "inactive or active")):
         advice = "a finalized node cannot be activated again, start a new one"
         assert (response.success, response.message) == (False, f"the node is finalized, expected {expected}; {advice}")
+
+
+WAY_TO = {"unconfigured": [], "inactive": [1], "active": [1, 3], "finalized": [5]}
+FITTING = {
+    "unconfigured": {1: "configure", 5: "shutdown"},
+    "inactive": {2: "cleanup", 3: "activate", 6: "shutdown"},
+    "active": {4: "deactivate", 7: "shutdown"},
+    "finalized": {},
+}
+IDS = {getattr(Transition, name) for name in dir(Transition) if name.startswith("TRANSITION_")} | {9, 200, 255}
+LABELS = {label for transitions in FITTING.values() for label in transitions.values()}
+LABELS |= {"create", "destroy", "transition_success", "transition_error", "Configure", "1"}
+
+
+def change_states(operator, transitions):
+    """Whether each of the transitions succeeded, in turn."""
+    client = operator.create_client(ChangeState, "tracker/change_state")
+    operator.wait(client.service_is_ready, "the service change_state")
+    answers = []
+    for first in range(0, len(transitions), 8):  # a service holds ten requests
+        requests = [ChangeState.Request(transition=transition) for transition in transitions[first : first + 8]]
+        futures = [client.call_async(request) for request in requests]
+        operator.wait(lambda sent=futures: all(future.done() for future in sent), "the responses")
+        answers += [future.result().success for future in futures]
+    return answers
+
+
+@pytest.mark.parametrize("state", FITTING)
+def test_every_transition_that_does_not_fit_is_refused_and_the_node_lives(graph, state):
+    _, operator = start(graph, autostart=False)
+    assert all(change_states(operator, [Transition(id=number) for number in WAY_TO[state]]))
+    unfit = [Transition(id=number) for number in sorted(IDS - set(FITTING[state]))]
+    unfit += [Transition(label=label) for label in sorted(LABELS - set(FITTING[state].values()))]
+    unfit += [Transition(id=number, label="no such label") for number in FITTING[state]]
+    assert not any(change_states(operator, unfit))
+    assert operator.state() == state
+    expected = ", ".join(f"{label} ({number})" for number, label in FITTING[state].items()) or "none; start a new node"
+    assert len(operator.logged(f"is refused: the node is {state}, expected {expected}")) == len(unfit)
+    still_taken = [Transition(id=number) for number in list(FITTING[state])[:1]]
+    assert all(change_states(operator, still_taken))
+
+
+def test_a_manager_of_nav2_pauses_resets_and_ends_a_node_that_started_itself(graph):
+    _, operator = start(graph)
+    track_one(operator)
+    assert change_states(operator, [Transition(id=1)]) == [False], "it configures first whatever the state is"
+    assert operator.state() == "active" and operator.frame(scene(CENTER))[1]
+    pause, resume, reset, startup, shutdown = [4], [3], [4, 2], [1, 3], [4, 2, 5]
+    steps = [Transition(id=number) for number in pause + resume + reset + startup + shutdown]
+    assert all(change_states(operator, steps))
+    assert operator.state() == "finalized"
+
+
+def test_a_manager_that_is_faster_than_autostart_has_configured_the_node(graph):
+    operator = Operator(graph)
+    node = TrackerNode(SquareTracker, context=graph.context, use_global_arguments=False)
+    node.trigger_configure()
+    graph.add(node)
+    operator.wait(lambda: node._autostart_timer.is_canceled(), "autostart")
+    assert operator.state() == "inactive"
 
 
 def test_the_network_is_made_and_used_in_one_thread_that_is_not_the_executors(graph):
@@ -262,6 +324,19 @@ def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
 
 NODE = [sys.executable, Path(__file__).resolve().parents[2] / "scripts" / "tracker_node", "--ros-args"]
 SIGNALS = {"interrupt": [signal.SIGINT], "terminate": [signal.SIGTERM], "interrupt twice": [signal.SIGINT] * 2}
+WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+IMPORTING_FOR_EVER = """
+import runpy, signal, sys
+
+class Finder:
+    def find_spec(name, path=None, target=None):
+        while name == "torch":
+            print("importing", flush=True)
+            signal.pause()
+
+sys.meta_path.insert(0, Finder)
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +345,10 @@ def processes():
     quick += ["-p", "settings:=[]"]  # which ROS takes for no value
     commands = {name: [*NODE, *quick] for name in SIGNALS}
     wrong = {"wrong type": [*NODE, "-p", "threads:=many"], "no value": [*NODE, "-p", "threads:=[]"]}
-    with started_together({**commands, **wrong}) as programs:
+    others = {"interrupt until it ends": [*NODE, *quick], "no torch": [sys.executable, "-c", WITHOUT_TORCH, NODE[1]]}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        others[f"importing {number.name}"] = [sys.executable, "-c", IMPORTING_FOR_EVER, NODE[1]]
+    with started_together({**commands, **wrong, **others}) as programs:
         yield programs
 
 
@@ -294,3 +372,31 @@ def test_a_wrong_value_on_the_command_line_ends_the_process_with_a_sentence(proc
     assert process.returncode == 1
     assert "threads" in output and "check the parameter file or the command line" in output
     assert "Traceback" not in output
+
+
+def test_without_torch_the_process_ends_with_what_to_do(processes):
+    process = processes["no torch"]
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert output.startswith("tracker_node: torch cannot be imported by ") and "pip install torch" in output
+    assert "Traceback" not in output
+
+
+def test_signals_until_the_process_is_gone_end_it_with_code_zero(processes):
+    process = processes["interrupt until it ends"]
+    for line in process.stdout:
+        if "waiting for images" in line:
+            break
+    while process.poll() is None:  # also while Python itself ends
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 0, process.stdout.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_during_the_imports_end_the_process_with_code_zero_and_without_a_word(processes, number):
+    process = processes[f"importing {number.name}"]
+    assert process.stdout.readline() == "importing\n"
+    for _ in range(2):
+        process.send_signal(number)
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, output) == (0, "")
