@@ -16,7 +16,7 @@ import sys
 import typing
 from collections.abc import Sequence
 
-from siam_tracker_ros.cli import bench, convert, models, track, train
+from siam_tracker_ros.cli import bench, convert, models, track, train, vot
 from siam_tracker_ros.cli import eval as evaluate
 from siam_tracker_ros.errors import SiamTrackerError
 
@@ -27,6 +27,7 @@ COMMANDS = {
     "train": train,
     "convert": convert,
     "models": models,
+    "vot": vot,
 }
 
 
