@@ -69,8 +69,10 @@ def _rectangle(frame):
 
 
 def _polygon(frame):
+    """The corners are the centres of the outermost pixels."""
     x, y, w, h = frame.box_xywh.round(2)
-    return ",".join(f"{value:.2f}" for value in (x, y, x + w, y, x + w, y + h, x, y + h))
+    right, bottom = x + w - 1, y + h - 1
+    return ",".join(f"{value:.2f}" for value in (x, y, right, y, right, bottom, x, bottom))
 
 
 def _mask(frame):

@@ -16,10 +16,12 @@ from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.errors import InvalidInputError, SiamTrackerError
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.frames import read_image_bgr
-from siam_tracker_ros.geometry import xyxy_to_xywh
+from siam_tracker_ros.geometry import corners_to_equal_area_cxcywh, cxcywh_to_xywh, pixels_to_xywh, xywh_to_corners
 
 if typing.TYPE_CHECKING:
     import trax
+
+ROTATED_BOX = 4  # corners
 
 Reply = list[tuple["trax.Region", dict[str, float]]]
 
@@ -112,7 +114,10 @@ class ObjectTracker:
 
 
 def region_box(region: "trax.Region") -> np.ndarray:
-    """Return the bounding box (4,), x, y, width, height, of a rectangle, a polygon or a mask.
+    """Return the box (4,), x, y, width, height, around a rectangle, a polygon or a mask.
+
+    The corners of a polygon are centres of pixels. Four corners are a rotated box: the upright one of equal area, with
+    which PySOT starts, is returned.
 
     Raises:
         InvalidInputError: a mask is empty, or the region is of another kind.
@@ -123,7 +128,9 @@ def region_box(region: "trax.Region") -> np.ndarray:
         return np.array(region.bounds())
     if region.type == trax.Region.POLYGON:
         corners = np.array(list(region))
-        return xyxy_to_xywh(np.concatenate([corners.min(0), corners.max(0)]))
+        if len(corners) == ROTATED_BOX:
+            return cxcywh_to_xywh(corners_to_equal_area_cxcywh(corners + 0.5))
+        return pixels_to_xywh(np.concatenate([corners.min(0), corners.max(0)]))
     if region.type == trax.Region.MASK:
         mask = region.array()
         if not mask.any():
@@ -134,11 +141,15 @@ def region_box(region: "trax.Region") -> np.ndarray:
 
 
 def result_region(result: TrackResult, kind: str) -> "trax.Region":
-    """Return a result as a region of a kind that TraX knows; as a rectangle if the model has no such output."""
+    """Return a result as a region of a kind that TraX knows; as a rectangle if the result has nothing of that kind.
+
+    The corners of a box that stands upright are its edges, not centres of pixels, so it is a rectangle.
+    """
     import trax
 
     if kind == trax.Region.MASK and result.mask is not None:
         return trax.Mask.create(np.ascontiguousarray(result.mask, dtype=np.uint8))
-    if kind == trax.Region.POLYGON and result.polygon is not None:
-        return trax.Polygon.create([tuple(corner) for corner in result.polygon.tolist()])
+    upright = result.polygon is None or np.allclose(result.polygon, xywh_to_corners(result.box_xywh))
+    if kind == trax.Region.POLYGON and not upright:
+        return trax.Polygon.create([tuple(corner) for corner in np.asarray(result.polygon).tolist()])
     return trax.Rectangle.create(*result.box_xywh.tolist())

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The adapter for got10k, under its real experiments."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from siam_tracker_ros.geometry import one_based_to_xywh, xywh_to_one_based
 pytest.importorskip("got10k", reason="got10k is not installed")
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
 SIZE_WH = (320, 240)
 SEQUENCES = {"one": 10, "two": 14}  # with their numbers of frames
 HIDDEN = 3  # a frame whose label says that nothing of the target is visible
@@ -45,19 +48,15 @@ def write_sequence(folder, frames, seed):
     return images_bgr, boxes
 
 
-def test_the_overlap_of_a_sequence_is_ours(tmp_path, tracker, capsys):
-    from got10k.experiments import ExperimentGOT10k
-
-    from siam_tracker_ros.toolkits.got10k import Got10kTracker
-
-    written = {
-        name: write_sequence(tmp_path / "val" / name, frames, seed)
-        for seed, (name, frames) in enumerate(SEQUENCES.items())
-    }
-    (tmp_path / "val" / "list.txt").write_text("\n".join(SEQUENCES) + "\n")
-    experiment = ExperimentGOT10k(str(tmp_path), "val", str(tmp_path / "results"), str(tmp_path / "reports"))
-    experiment.run(Got10kTracker(tracker, "lite"))
-    performance = experiment.report(["lite"])["lite"]
+def test_the_pages_example_gives_our_overlaps(tmp_path, monkeypatch, tracker, capsys):
+    data = tmp_path / "data" / "GOT-10k" / "val"
+    written = {name: write_sequence(data / name, frames, seed) for seed, (name, frames) in enumerate(SEQUENCES.items())}
+    (data / "list.txt").write_text("\n".join(SEQUENCES) + "\n")
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"^```\n(from got10k.*?)^```", (ROOT / "docs" / "toolkits.md").read_text(), re.S | re.M)
+    names = {}
+    exec(example, names)
+    performance = names["experiment"].report(["lite"])["lite"]
     ours = {}
     for name, (images_bgr, truth) in written.items():
         tracker.init(images_bgr[0], truth[0])

@@ -39,15 +39,19 @@ def mask_region(rows, columns, x=0, y=0):
     "make, box_xywh",
     [
         (lambda: trax.Rectangle.create(3.5, -2, 10, 20.25), (3.5, -2, 10, 20.25)),
-        (lambda: trax.Polygon.create([(5.0, 9.0), (25.0, 4.0), (30.0, 20.5), (8.0, 22.0)]), (5, 4, 25, 18)),
-        (lambda: trax.Polygon.create([(1.0, 1.0), (5.0, 9.0), (2.0, 4.0)]), (1, 1, 4, 8)),
+        (lambda: trax.Polygon.create([(10.0, 20.0), (29.0, 20.0), (29.0, 25.0), (10.0, 25.0)]), (10, 20, 20, 6)),
+        (
+            lambda: trax.Polygon.create([(10.0, 5.0), (15.0, 10.0), (10.0, 15.0), (5.0, 10.0)]),
+            (6.464, 6.464, 8.071, 8.071),
+        ),
+        (lambda: trax.Polygon.create([(1.0, 1.0), (5.0, 9.0), (2.0, 4.0)]), (1, 1, 5, 9)),
         (lambda: mask_region(slice(4, 9), slice(7, 20)), (7, 4, 13, 5)),
         (lambda: mask_region(slice(0, 1), slice(2, 3), x=10, y=6), (12, 6, 1, 1)),
     ],
-    ids=["rectangle", "polygon", "triangle", "mask", "one pixel, shifted"],
+    ids=["rectangle", "upright polygon", "rotated box of equal area", "triangle", "mask", "one pixel, shifted"],
 )
 def test_every_region_has_its_box(make, box_xywh):
-    np.testing.assert_array_equal(region_box(make()), box_xywh)
+    np.testing.assert_allclose(region_box(make()), box_xywh, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,8 @@ def test_a_region_without_a_box_is_refused(make, words):
 
 MASK = np.zeros((60, 80), bool)
 MASK[10:20, 30:45] = True
-CORNERS = np.array([[1.0, 2], [11, 2], [11, 7], [1, 7]])
+CORNERS = np.array([[1.0, 3], [11, 2], [12, 7], [2, 8]])
+UPRIGHT = np.array([[1.25, -2], [31.25, -2], [31.25, 2], [1.25, 2]])
 
 
 @pytest.mark.parametrize(
@@ -72,6 +77,7 @@ CORNERS = np.array([[1.0, 2], [11, 2], [11, 7], [1, 7]])
     [
         ("rectangle", MASK, CORNERS, "rectangle"),
         ("polygon", MASK, CORNERS, "polygon"),
+        ("polygon", MASK, UPRIGHT, "rectangle"),
         ("polygon", MASK, None, "rectangle"),
         ("mask", MASK, CORNERS, "mask"),
         ("mask", np.zeros_like(MASK), None, "mask"),
