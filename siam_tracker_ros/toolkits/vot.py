@@ -35,7 +35,8 @@ def serve(tracker: Tracker, name: str) -> None:
 
     Raises:
         InvalidSettingError: vot-trax is not installed.
-        InvalidInputError: a frame cannot be read, or a region cannot be used. The client is told.
+        InvalidInputError: a frame cannot be read, or a region cannot be used, and the client is told; or there is no
+            client, or no more.
     """
     require("vot-toolkit's protocol", "trax", extra="toolkits")
     import trax
@@ -49,6 +50,11 @@ def serve(tracker: Tracker, name: str) -> None:
     except SiamTrackerError as error:
         reason = str(error)
         raise
+    except trax.TraxException as error:
+        raise InvalidInputError(
+            f"the TraX client is gone, or standard input has no such client ({error}); vot-toolkit starts this command "
+            "as it stands in trackers.ini"
+        ) from error
     finally:
         server.quit(reason)
 

@@ -363,3 +363,18 @@ def test_what_the_stage_before_lacks_must_be_learned(tmp_path):
     assert after.neck.weight.item() == before.neck.weight.item()
     with pytest.raises(WeightsError, match=r"2 weights that this run does not learn \(first: refinement.bias\)"):
         starting_weights.start_weights(after, tmp_path / "before.safetensors", ["coarse"])
+
+
+class Parts(Network):
+    def __init__(self):
+        super().__init__()
+        self.neck, self.coarse, self.refinement = (nn.Linear(1, 1) for _ in range(3))
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.module.", "model."])
+def test_the_stage_before_may_be_wrapped(tmp_path, prefix):
+    before, after = Parts(), Parts()
+    state = {f"{prefix}{name}": value for name, value in before.state_dict().items() if "refinement" not in name}
+    torch.save({"model": state, "epoch": 3}, tmp_path / "before.pth")
+    assert starting_weights.start_weights(after, tmp_path / "before.pth", ["refinement"]) == []
+    assert after.neck.weight.item() == before.neck.weight.item()
