@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from siam_tracker_ros.arguments import box_argument
-from siam_tracker_ros.cli.options import add_model, make_tracker
+from siam_tracker_ros.cli.options import add_intensity_range, add_model, make_tracker
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "where x is below 0",
     )
     add_model(parser)
+    add_intensity_range(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="annotated video to write (.mp4, .mov or .avi)")
     parser.add_argument(
         "--results",
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     _check_outputs(args)
     count = lost = 0
     with contextlib.ExitStack() as stack:
-        frames = stack.enter_context(open_frames(args.source))
+        frames = stack.enter_context(open_frames(args.source, args.intensity_range))
         sink: VideoSink | None = None
         results: typing.TextIO | None = None
         if args.output is not None:
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
             results = sys.stdout
         for image_bgr, seen in steps:
             if args.masks is not None and seen.mask is not None:
-                write_mask(args.masks / f"{count:05d}.png", seen.mask)
+                write_mask(args.masks / f"{count + frames.skipped:05d}.png", seen.mask)
             count += 1
             lost += seen.state == TargetState.LOST
             if results is not None:
@@ -93,12 +94,19 @@ def run(args: argparse.Namespace) -> None:
                 draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
                 sink.write(image_bgr)
     print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
+    for remark in frames.remarks:
+        print(remark, file=sys.stderr)
 
 
 def _follow(
     tracker: "Tracker", frames: Iterator[np.ndarray], box_xywh: tuple[float, ...]
 ) -> Iterator[tuple[np.ndarray, "Observation"]]:
-    """Yield image and Observation of every frame, judged as the node judges them."""
+    """Yield image and Observation of every frame, judged as the node judges them.
+
+    A frame of another size is said and yielded in the size of the first one, without a box.
+    """
+    import cv2
+
     from siam_tracker_ros.core.monitor import MonitorSettings
     from siam_tracker_ros.core.session import Observation, TargetSession
 
@@ -106,8 +114,17 @@ def _follow(
     image_bgr = next(frames)
     session.init(image_bgr, box_xywh, target_id="", class_id="")
     yield image_bgr, Observation(session.state, np.array(box_xywh), confidence=1.0)
-    for image_bgr in frames:
-        yield image_bgr, session.observe(image_bgr)
+    size_wh = said_wh = image_bgr.shape[1], image_bgr.shape[0]
+    for number, image_bgr in enumerate(frames, start=1):
+        own_wh = image_bgr.shape[1], image_bgr.shape[0]
+        try:
+            seen = session.observe(image_bgr)
+        except InvalidInputError as error:  # as the node does
+            if own_wh != said_wh:
+                tqdm.write(f"frame {number}: {error}", file=sys.stderr)
+            image_bgr, seen = cv2.resize(image_bgr, size_wh), session.miss()
+        said_wh = own_wh
+        yield image_bgr, seen
 
 
 def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator[np.ndarray]:

@@ -20,8 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import FrameSource, natural_key, open_frames
+from siam_tracker_ros.frames import FrameSource, open_frames
+from siam_tracker_ros.images import decode_image, list_images
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,9 +40,9 @@ class Sequence:
     folder: Path
     truth_xywh: np.ndarray
 
-    def open(self) -> FrameSource:
-        """Open the frames; there are as many as there are rows in truth_xywh."""
-        return open_frames(self.folder / "img")
+    def open(self, intensity_range: tuple[int, int] | None = None) -> FrameSource:
+        """Open the frames, as `open_frames` does; there are as many as there are rows in truth_xywh."""
+        return open_frames(self.folder / "img", intensity_range)
 
     @property
     def has_masks(self) -> bool:
@@ -50,15 +52,15 @@ class Sequence:
     def read_mask(self, name: str) -> np.ndarray:
         """Read a labelled mask, bool (H, W), by its file name; raise InvalidInputError where it cannot be read."""
         path = self.folder / "mask" / name
-        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise InvalidInputError(f"{path} cannot be read, expected a 0/255 PNG of the frame's size")
-        return mask > 127
+        try:
+            return decode_image(path.read_bytes(), path, cv2.IMREAD_GRAYSCALE) > 127
+        except OSError as error:
+            raise InvalidInputError(f"{path} cannot be read ({error}), expected a 0/255 PNG") from error
 
     def mask_names(self) -> list[str]:
         """File names of the masks, one per frame: the labelled masks' names where there are any."""
         if self.has_masks:
-            return [path.name for path in sorted((self.folder / "mask").iterdir(), key=natural_key)]
+            return [path.name for path in list_images(self.folder / "mask")]
         return [f"{i:06d}.png" for i in range(1, len(self.truth_xywh) + 1)]
 
 
@@ -130,7 +132,7 @@ def result_line(box_xywh: Iterable[float], score: float) -> str:
 def _read_rows(path: str | Path, columns: tuple[int, ...]) -> list[list[float]]:
     path = Path(path)
     try:
-        lines = path.read_text().splitlines()
+        lines = decode_text(path.read_bytes()).splitlines()
     except FileNotFoundError:
         raise InvalidInputError(f"{path} does not exist, expected a text file of boxes, one per line") from None
     except (OSError, UnicodeDecodeError) as error:
