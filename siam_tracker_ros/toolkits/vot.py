@@ -15,8 +15,9 @@ import numpy as np
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.errors import InvalidInputError, SiamTrackerError
 from siam_tracker_ros.extras import require
-from siam_tracker_ros.frames import read_image_bgr
 from siam_tracker_ros.geometry import corners_to_equal_area_cxcywh, cxcywh_to_xywh, pixels_to_xywh, xywh_to_corners
+from siam_tracker_ros.images import read_image_bgr
+from siam_tracker_ros.intensity import IntensityStretch
 
 if typing.TYPE_CHECKING:
     import trax
@@ -61,11 +62,14 @@ def serve(tracker: Tracker, name: str) -> None:
 
 def _answer_requests(server: typing.Any, objects: "ObjectTracker") -> None:
     import trax
+    from trax.image import ImageChannel
 
+    stretch = IntensityStretch()
     while (request := server.wait()).type != trax.TraxStatus.QUIT:
         if request.type == trax.TraxStatus.INITIALIZE:
             objects.clear()
-        image_bgr = read_image_bgr(request.image[trax.server.ImageChannel.COLOR].path())
+            stretch = IntensityStretch()
+        image_bgr = read_image_bgr(request.image[ImageChannel.COLOR].path(), stretch=stretch)
         known = objects.step(image_bgr)
         new = objects.start(image_bgr, [region for region, _ in request.objects or []])
         server.status([*known, *new])
