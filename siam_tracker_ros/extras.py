@@ -12,8 +12,8 @@ def require(purpose: str, *modules: str, extra: str = "train") -> None:
 
     Args:
         purpose: what needs them, the beginning of the message.
-        modules: names of modules.
-        extra: the extra of this package that installs them.
+        modules: names of modules that the extra installs.
+        extra: name of the extra.
 
     Raises:
         InvalidSettingError: one of them is missing.
