@@ -55,6 +55,11 @@ def one_based_to_xywh(box: Boxes) -> Boxes:
     return _join([box[..., :2] - 1, box[..., 2:]])
 
 
+def xywh_to_one_based(box_xywh: Boxes) -> Boxes:
+    """Convert (..., 4) boxes of left, top, width, height to those whose pixels count from 1, as in MATLAB."""
+    return _join([box_xywh[..., :2] + 1, box_xywh[..., 2:]])
+
+
 def pixels_to_xywh(box: Boxes) -> Boxes:
     """Convert (..., 4) boxes of left, top, right, bottom that name the outermost pixels inside, counted from 0."""
     return _join([box[..., :2], box[..., 2:] - box[..., :2] + 1])

@@ -21,7 +21,8 @@ FOLDERS = {
     "training": {"core", "data", "evaluation", "executors", "weights"},
     "evaluation": {"core", "data"},
     "demo": {"core", "data"},
-    "cli": {"core", "data", "demo", "evaluation", "executors", "training", "weights"},
+    "toolkits": {"core"},
+    "cli": {"core", "data", "demo", "evaluation", "executors", "toolkits", "training", "weights"},
     "node": {"core", "data", "demo", "executors", "msg", "srv"},
 }
 # The methods whose modules each method may import.

@@ -14,9 +14,12 @@ from siam_tracker_ros.core.stage import Stage, stage
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.executors.executor import Executor, Shape, TensorFunction, TorchExecutor
 from siam_tracker_ros.layers.backbone import Backbone, KeyRules, rename_key
+from siam_tracker_ros.weights.checkpoint import fitting_part
 
 # Files that this package wrote before backbones were called that, the shipped weights among them, are read as well.
 FORMER_BACKBONE_NAMES = (r"^((?:online_|search_|template_)?)trunk\.", r"\1backbone.")
+
+MIN_LIKENESS = 0.5  # share of names and shapes in common, for weights to look like those of a network
 
 Array = torch.Tensor | np.ndarray
 State = Mapping[str, Array]  # weights by name
@@ -85,6 +88,28 @@ class Network(nn.Module):
         return {cls._translate_key(name): value for name, value in state.items()}
 
     @classmethod
+    def own_state(cls, weights: Mapping[str, Value], what: str) -> dict[str, Value]:
+        """Translate the weights of a checkpoint, in which the network may be a part of what was saved.
+
+        Args:
+            weights: mapping of name to tensor or array, with the authors' names or ours.
+            what: name of the source, for the message.
+
+        Raises:
+            WeightsError: several parts of the checkpoint look like this network.
+        """
+        part = fitting_part(weights, lambda part: cls.likeness(cls.translate_state_dict(part)) >= MIN_LIKENESS, what)
+        return cls.translate_state_dict(part)
+
+    @classmethod
+    def likeness(cls, state: State) -> float:
+        """Return the share of names and shapes that a state in our names and the network have in common, 0..1."""
+        with torch.device("meta"):
+            expected = _shapes(cls.for_state(state).state_dict())
+        given = _shapes(state)
+        return len(expected & given) / max(1, len(expected | given))
+
+    @classmethod
     def _translate_key(cls, name: str) -> str:
         return rename_key(name, (FORMER_BACKBONE_NAMES, *cls.KEY_RULES))
 
@@ -103,3 +128,7 @@ class Network(nn.Module):
     def for_state(cls: type[Self], state: State) -> Self:
         """Make the variant of this network that a state in our names was saved from; for {} the usual one."""
         return cls()
+
+
+def _shapes(state: State) -> set[tuple[str, tuple[int, ...]]]:
+    return {(name, tuple(value.shape)) for name, value in state.items() if not name.endswith("num_batches_tracked")}

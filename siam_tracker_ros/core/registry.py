@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.core.network import Network, State
+from siam_tracker_ros.core.network import MIN_LIKENESS, Network, State
 from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
 from siam_tracker_ros.executors import select_executor
@@ -25,7 +25,6 @@ from siam_tracker_ros.weights.checkpoint import load_weights, read_weights, unwr
 logger = logging.getLogger(__name__)
 
 ENTRY_POINTS = "siam_tracker_ros.methods"  # where another package names its methods: name = module:METHOD
-MIN_LIKENESS = 0.5  # share of names and shapes in common, for a file to look like weights of a model
 
 Weights = str | os.PathLike[str] | Mapping[str, typing.Any] | None
 
@@ -163,13 +162,12 @@ def load_network(method: Method, weights: Mapping[str, typing.Any], what: str) -
     Raises:
         WeightsError: names missing, unexpected or of another shape; the message says which model the weights look like.
     """
-    _check_names(weights, what)
-    state = method.network_class.translate_state_dict(weights)
+    state = method.network_class.own_state(weights, what)
     network = method.network_class.for_state(state)
     try:
         load_weights(network, state, what)
     except WeightsError as error:
-        similar = identify(weights)
+        similar = identify(weights, what)
         if not similar or method in similar:
             raise
         names = " or ".join(other.name for other in similar)
@@ -177,21 +175,20 @@ def load_network(method: Method, weights: Mapping[str, typing.Any], what: str) -
     return network
 
 
-def identify(weights: State) -> tuple[Method, ...]:
-    """Return the methods whose network has most in common with weights; () for none."""
-    likeness = {}
-    for method in list_models():
-        state = method.network_class.translate_state_dict(weights)
-        with torch.device("meta"):
-            expected = _shapes(method.network_class.for_state(state).state_dict())
-        given = _shapes(state)
-        likeness[method] = len(expected & given) / max(1, len(expected | given))
-    best = max(likeness.values())
-    return tuple(method for method in list_models() if likeness[method] == best >= MIN_LIKENESS)
+def identify(weights: State, what: str) -> tuple[Method, ...]:
+    """Return the methods whose network has most in common with weights; () for none.
 
+    Args:
+        weights: mapping of name to tensor or array, with the authors' names or ours.
+        what: name of the source, for the message.
 
-def _shapes(state: State) -> set[tuple[str, tuple[int, ...]]]:
-    return {(name, tuple(value.shape)) for name, value in state.items() if not name.endswith("num_batches_tracked")}
+    Raises:
+        WeightsError: several parts of the weights look like the network of one method.
+    """
+    networks = [method.network_class for method in list_models()]
+    likeness = [network.likeness(network.own_state(weights, what)) for network in networks]
+    best = max(likeness)
+    return tuple(method for method, own in zip(list_models(), likeness) if own == best >= MIN_LIKENESS)
 
 
 def _find_preset(method: Method, name: str | None) -> Mapping[str, typing.Any]:
@@ -228,10 +225,3 @@ def _make_network(method: Method, weights: Weights) -> Network:
     if isinstance(weights, (str, os.PathLike)):
         return load_network(method, read_weights(weights), f"weights file {weights}")
     raise WeightsError(f'weights is {type(weights).__name__}, expected None, a path, a mapping or "random"')
-
-
-def _check_names(weights: Mapping[typing.Any, object], what: str) -> None:
-    for name, value in weights.items():
-        if not isinstance(name, str) or not hasattr(value, "shape"):
-            kind = type(value).__name__
-            raise WeightsError(f"{what} holds {name!r} with a {kind}, expected names with tensors or arrays")

@@ -117,7 +117,7 @@ class ResNet50(nn.Module):
         Torchvision's network takes other inputs, so its first layer is adapted: apart from padding and dilation, the
         same image gives the same features.
         """
-        if _is_torchvisions(state):
+        if _is_torchvisions(state) and "conv1.weight" in state:
             state = {**state, **_for_raw_bgr(state)}
         return rename_imagenet(state, backbone_keys)
 

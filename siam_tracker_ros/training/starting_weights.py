@@ -6,6 +6,7 @@ The backbones of torchvision expect other inputs and have other shortcuts than t
 backbone's `imagenet_state` adapts the inputs; the shortcut kernels are padded here.
 """
 
+import functools
 import os
 from collections.abc import Iterable, Mapping
 
@@ -13,9 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.network import MIN_LIKENESS, Network
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
-from siam_tracker_ros.weights.checkpoint import load_backbone_onnx, load_weights, read_weights
+from siam_tracker_ros.weights.checkpoint import fitting_part, load_backbone_onnx, load_weights, read_weights
 
 TORCHVISION = "torchvision"
 NONE = "none"
@@ -39,7 +40,9 @@ def start_backbone(network: Network, source: str) -> None:
         load_backbone_onnx(network.get_submodule("backbone"), source)
         return
     state = _torchvision_state(network) if source == TORCHVISION else read_weights(source)
-    for module, own in network.imagenet_states({name: _tensor(value) for name, value in state.items()}):
+    tensors = {name: _tensor(value) for name, value in state.items()}
+    fits = functools.partial(_fits_backbone, network)
+    for module, own in network.imagenet_states(fitting_part(tensors, fits, f"the ImageNet start {source}")):
         _load(module, own, source)
 
 
@@ -58,7 +61,7 @@ def start_weights(network: Network, path: str | os.PathLike, learned: Iterable[s
         WeightsError: a frozen weight is missing from the file, or a weight has another shape.
     """
     learned, own = list(learned), network.state_dict()
-    given = network.translate_state_dict(read_weights(path))
+    given = network.own_state(read_weights(path), f"weights file {path}")
     missing = [
         name for name in own.keys() - given.keys() if not any(f"{name}.".startswith(f"{part}.") for part in learned)
     ]
@@ -86,6 +89,14 @@ def _torchvision_state(network: Network) -> Mapping[str, torch.Tensor]:
             f'torchvision cannot be used ({error}); pip install ".[train]", or give a weights file'
         ) from error
     return get_weight(name).get_state_dict(progress=True)
+
+
+def _fits_backbone(network: Network, state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether ImageNet weights have most of the weights of each module that they are meant for."""
+    return all(
+        len(own.keys() & module.state_dict().keys()) >= MIN_LIKENESS * len(module.state_dict())
+        for module, own in network.imagenet_states(state)
+    )
 
 
 def _tensor(value: torch.Tensor | np.ndarray) -> torch.Tensor:

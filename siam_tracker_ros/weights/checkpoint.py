@@ -12,7 +12,7 @@ import struct
 import typing
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import safetensors
@@ -23,8 +23,15 @@ from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.weights.tensor_bundle import is_bundle, read_bundle
 
+Value = typing.TypeVar("Value", bound=torch.Tensor | np.ndarray)
+
 FORMATS = ".pth, .pt, .model, .safetensors, .npz or a TensorFlow checkpoint"
-WRAPPERS = ("state_dict", "average")  # entries of training checkpoints that hold the weights
+ONNX_START = b"\x08"  # the tag of the version, the first field of a file
+AVERAGE = "average"  # the entry of our own trainer's checkpoints that is meant for tracking; `learner` is beside it
+# Names that PyTorch's wrappers put between a module and its weights: DataParallel and its relatives, AveragedModel,
+# torch.compile, Fabric, FSDP and activation checkpointing.
+WRAPPERS = {"module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+AVERAGED_COUNT = "n_averaged"  # AveragedModel's counter
 
 
 def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], dtype: torch.dtype = torch.float16) -> None:
@@ -63,11 +70,12 @@ def write_atomic(path: pathlib.Path, content: bytes | memoryview) -> None:
 def read_weights(path: str | os.PathLike[str]) -> dict[str, typing.Any]:
     """Read a weights file of any known format into a dictionary of name to tensor or array, names as in the file.
 
-    The content decides on the format, not the file's name. A checkpoint that holds more than weights is unwrapped, and
-    the prefix `module.` of data-parallel training is removed. No code in a file is ever run.
+    The content decides on the format, not the file's name. What a training program puts around weights is taken off,
+    see `unwrap`. No code in a file is ever run.
 
     Raises:
-        WeightsError: no such file, another format, a damaged file, or a file that holds Python code.
+        WeightsError: no such file, another format, a damaged file, a file that holds Python code, or one whose weights
+            are not the only ones in it.
     """
     path = pathlib.Path(path)
     if is_bundle(path):
@@ -76,6 +84,8 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, typing.Any]:
 
 
 def _read_file(path: pathlib.Path) -> typing.Any:
+    if path.is_dir():
+        raise WeightsError(f"weights {path} is a folder, expected a file; give the path of a {FORMATS} in it")
     if not path.is_file():
         raise WeightsError(f"no weights file {path}; give the path of a {FORMATS}")
     if path.stat().st_size == 0:
@@ -86,6 +96,11 @@ def _read_file(path: pathlib.Path) -> typing.Any:
         return _read_zip(path)
     if head[8:9] == b"{":  # after the header's length
         return _read_safetensors(path)
+    if head[:1] == ONNX_START:
+        raise WeightsError(
+            f"weights file {path} is an ONNX graph, expected {FORMATS}; save the state dict of the network that was "
+            "exported"
+        )
     if head[:1] == b"\x80":  # a pickle of protocol 2 or later
         return _read_torch(path)
     raise WeightsError(f"weights file {path} is none of {FORMATS}, or it is damaged; fetch it again")
@@ -107,6 +122,11 @@ def _read_zip(path: pathlib.Path) -> typing.Any:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+        if any(name.split("/")[1:2] == ["code"] for name in names):
+            raise WeightsError(
+                f"weights file {path} is a TorchScript program, expected weights alone; save them with "
+                f"torch.save(torch.jit.load({path.name!r}).state_dict(), FILE)"
+            )
         if any(name.endswith("data.pkl") for name in names):
             return _read_torch(path)
         if names and all(name.endswith(".npy") for name in names):
@@ -127,7 +147,8 @@ def _read_torch(path: pathlib.Path) -> typing.Any:
         found = f"a Python object ({named[1]})" if named else "Python objects, or is damaged,"
         raise WeightsError(
             f"weights file {path} holds {found} and not weights alone; loading objects could run any code, so the file "
-            "is refused; where you trust it, save its state dict alone and use that"
+            "is refused; where you trust it, save its state dict alone and use that: "
+            "torch.save(torch.load(FILE, weights_only=False)[ENTRY], NEW_FILE), or of a whole network its .state_dict()"
         ) from error
     except (RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, struct.error) as error:
         raise _damaged(path, error) from error
@@ -147,21 +168,105 @@ def _plain_numbers_allowed() -> contextlib.AbstractContextManager[None]:
 
 
 def unwrap(content: object, what: str) -> dict[str, typing.Any]:
-    """Return the weights in a checkpoint, without its other entries and without the prefix `module.`.
+    """Return the weights in a checkpoint, without its other entries and without the names of PyTorch's wrappers.
+
+    The weights may be an entry of any name, as in `{"model": weights, "epoch": 3}`.
 
     Args:
         content: content of the checkpoint.
         what: name of the source, for the message.
 
     Raises:
-        WeightsError: the content is not a mapping.
+        WeightsError: the content is not a mapping, holds other things than tensors and arrays, or several weights to
+            choose from.
     """
-    for wrapper in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
     if not isinstance(content, Mapping):
         raise WeightsError(f"{what} holds a {type(content).__name__}, expected names with tensors")
-    return {name.removeprefix("module.") if isinstance(name, str) else name: value for name, value in content.items()}
+    held = [name for name, value in content.items() if _holds_weights(value)]
+    if held:
+        return unwrap(content[AVERAGE if AVERAGE in held else _only(held, what)], what)
+    weights: dict[str, typing.Any] = {}
+    for name, value in content.items():
+        if not isinstance(name, str) or not hasattr(value, "shape"):
+            raise WeightsError(
+                f"{what} holds {name!r} with a {type(value).__name__}, expected names with tensors or arrays; save the "
+                "network's weights alone: torch.save(network.state_dict(), FILE)"
+            )
+        plain = _without_wrappers(name)
+        if plain in weights:
+            raise WeightsError(
+                f"{what} holds {plain} twice, as {name} too; save the weights to use alone: "
+                "torch.save(network.state_dict(), FILE)"
+            )
+        if plain.split(".")[-1] != AVERAGED_COUNT:
+            weights[plain] = value
+    return weights
+
+
+def fitting_part(
+    weights: Mapping[str, Value], fits: Callable[[Mapping[str, Value]], bool], what: str
+) -> Mapping[str, Value]:
+    """Return weights as they are, or only those of a network that was a part of what was saved.
+
+    Lightning, for example, saves a module whose attribute is the network: `model.backbone.0.weight` beside
+    `criterion.weight`.
+
+    Args:
+        weights: mapping of name to tensor or array.
+        fits: whether weights look like those of the network.
+        what: name of the source, for the message.
+
+    Returns:
+        The weights if they fit, else those of the part that fits, without its name; without one, all weights.
+
+    Raises:
+        WeightsError: several parts fit.
+    """
+    if fits(weights):
+        return weights
+    parts: dict[str, dict[str, Value]] = {}
+    for name, value in weights.items():
+        part, dot, rest = name.partition(".")
+        parts.setdefault(part, {})[rest if dot else name] = value
+    fitting = [part for part in parts if fits(parts[part])]
+    if fitting:
+        return parts[_only(fitting, what)]
+    if len(parts) == 1 and all("." in name for name in weights):
+        (inner,) = parts.values()
+        found = fitting_part(inner, fits, what)
+        return weights if found is inner else found
+    return weights
+
+
+def _only(names: list[typing.Any], what: str) -> typing.Any:
+    """Return the one entry or part that holds weights.
+
+    Raises:
+        WeightsError: there are several.
+    """
+    if len(names) > 1:
+        shown = ", ".join(map(str, names[:5])) + ", ..." * (len(names) > 5)
+        raise WeightsError(
+            f"{what} holds the weights of {len(names)} networks ({shown}), expected one; save those to use alone, for "
+            f"example network.state_dict() of {names[0]}"
+        )
+    return names[0]
+
+
+def _holds_weights(value: object) -> bool:
+    """Whether an entry of a checkpoint is a mapping of weights, or has one in it.
+
+    A name with a dot or a slash tells weights from an optimizer's values and a generator's state.
+    """
+    return isinstance(value, Mapping) and any(
+        _holds_weights(inner) or (isinstance(name, str) and re.search("[./]", name) and getattr(inner, "ndim", 0) > 0)
+        for name, inner in value.items()
+    )
+
+
+def _without_wrappers(name: str) -> str:
+    *modules, weight = name.split(".")
+    return ".".join([*(module for module in modules if module not in WRAPPERS), weight])
 
 
 def load_weights(network: torch.nn.Module, state: Mapping[str, torch.Tensor | np.ndarray], what: str) -> None:

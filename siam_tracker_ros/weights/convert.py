@@ -38,7 +38,7 @@ def convert_weights(
         raise InvalidInputError(f"folder {target.parent} does not exist; make it, then write {target.name}")
     weights = read_weights(source)
     what = f"weights file {source}"
-    methods = (find_model(model),) if model is not None else identify(weights)
+    methods = (find_model(model),) if model is not None else identify(weights, what)
     if not methods:
         first = ", ".join(sorted(map(str, weights))[:3])
         raise WeightsError(f"{what} looks like no model here ({len(weights)} keys, first: {first}); name the model")

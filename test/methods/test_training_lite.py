@@ -150,11 +150,14 @@ def test_blocks_of_the_backbone_learn_in_their_time(step, learning):
     assert all(weight.requires_grad for name, weight in network.named_parameters() if not name.startswith("backbone."))
 
 
-def test_a_run_starts_from_the_weights_of_another(config):
-    shipped = find_model("lite").shipped_weights
-    settings = make_settings(lite.LiteTraining, {**read_values(config), "init": str(shipped)}, "test")
+@pytest.mark.parametrize("prefix, entry", [("", None), ("module._orig_mod.", "model"), ("net.", "state_dict")])
+def test_a_run_starts_from_the_weights_of_another(config, tmp_path, prefix, entry):
+    shipped = read_weights(find_model("lite").shipped_weights)
+    state = {f"{prefix}{name}": value for name, value in shipped.items()}
+    torch.save(state if entry is None else {entry: state, "epoch": 3}, tmp_path / "another.pth")
+    settings = make_settings(lite.LiteTraining, {**read_values(config), "init": str(tmp_path / "another.pth")}, "test")
     network = settings.prepare(torch.device("cpu"), 0, 1).learner.network
-    given = LiteNetwork.translate_state_dict(read_weights(shipped))
+    given = LiteNetwork.translate_state_dict(shipped)
     for name, value in network.named_parameters():
         torch.testing.assert_close(value.float(), given[name].float(), rtol=0, atol=0)
 

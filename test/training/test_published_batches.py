@@ -301,11 +301,14 @@ def test_a_backbone_of_torchvision_answers_to_raw_bgr_as_it_did_to_normalized_rg
     assert shortcut.count_nonzero() == state["layer2.0.downsample.0.weight"].count_nonzero()
 
 
-def test_a_backbone_of_the_authors_is_taken_as_it_is(tmp_path):
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "backbone.", "model.module.encoder."])
+@pytest.mark.parametrize("entry", [None, "state_dict", "model"])
+def test_a_backbone_of_the_authors_is_taken_as_it_is(tmp_path, prefix, entry):
     state = torchvision_resnet()
     for name in [name for name in state if name.endswith("downsample.0.weight") and "layer1" not in name]:
         state[name] = torch.randn(*state[name].shape[:2], 3, 3)
-    torch.save(state, tmp_path / "resnet50.model")
+    named = {f"{prefix}{name}": value for name, value in state.items()}
+    torch.save(named if entry is None else {entry: named, "epoch": 90}, tmp_path / "resnet50.model")
     network = Backboned(ResNet50(stages=3))
     starting_weights.start_backbone(network, tmp_path / "resnet50.model")
     assert (network.backbone.stem[0].weight == state["conv1.weight"]).all()
@@ -346,7 +349,7 @@ def test_a_start_that_is_no_backbone_is_refused(tmp_path):
 
 
 class Stage(Small):
-    def translate_state_dict(self, state):
+    def own_state(self, state, what):
         return state
 
 
@@ -360,3 +363,18 @@ def test_what_the_stage_before_lacks_must_be_learned(tmp_path):
     assert after.neck.weight.item() == before.neck.weight.item()
     with pytest.raises(WeightsError, match=r"2 weights that this run does not learn \(first: refinement.bias\)"):
         starting_weights.start_weights(after, tmp_path / "before.safetensors", ["coarse"])
+
+
+class Parts(Network):
+    def __init__(self):
+        super().__init__()
+        self.neck, self.coarse, self.refinement = (nn.Linear(1, 1) for _ in range(3))
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.module.", "model."])
+def test_the_stage_before_may_be_wrapped(tmp_path, prefix):
+    before, after = Parts(), Parts()
+    state = {f"{prefix}{name}": value for name, value in before.state_dict().items() if "refinement" not in name}
+    torch.save({"model": state, "epoch": 3}, tmp_path / "before.pth")
+    assert starting_weights.start_weights(after, tmp_path / "before.pth", ["refinement"]) == []
+    assert after.neck.weight.item() == before.neck.weight.item()

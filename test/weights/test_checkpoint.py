@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ import safetensors.torch
 import torch
 
 from siam_tracker_ros import WeightsError, create_tracker
-from siam_tracker_ros.core.registry import find_model
+from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.methods.lite.network import LiteNetwork
-from siam_tracker_ros.weights.checkpoint import load_backbone_onnx, read_weights
+from siam_tracker_ros.weights.checkpoint import load_backbone_onnx, read_weights, unwrap
 
 STATE = {"head.weight": torch.arange(6.0).reshape(2, 3), "head.bias": torch.tensor([0.5, -1.0])}
 
@@ -51,40 +52,124 @@ def test_the_content_decides_the_format_not_the_name(tmp_path, kind):
         path = tmp_path / name
 
 
-def behind_module(state):
-    return {f"module.{name}": value for name, value in state.items()}
+def behind(prefix, state):
+    return {f"{prefix}{name}": value for name, value in state.items()}
 
 
-WRAPPINGS = [
-    lambda state: {"epoch": 3, "arch": "Custom", "state_dict": state, "best_acc": 0.5, "anchor_cfg": {"scales": [8]}},
-    lambda state: {"state_dict": behind_module(state)},
-    lambda state: {"state_dict": state, "best_acc": np.float64(0.25), "epoch": np.int64(3)},
-    lambda state: {"step": 7, "network": {}, "average": state, "optimizer": {}},
-    behind_module,
-]
+MOMENTS = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(2, 3), "exp_avg_sq": torch.zeros(2, 3)}
+WRAPPINGS = {
+    "state_dict": lambda state: {
+        "epoch": 3, "arch": "Custom", "state_dict": state, "best_acc": 0.5, "anchor_cfg": {"scales": [8]}
+    },
+    "numbers of NumPy": lambda state: {"state_dict": state, "best_acc": np.float64(0.25), "epoch": np.int64(3)},
+    "own training": lambda state: {"step": 7, "learner": behind("network.", state), "average": state, "optimizer": {}},
+    "model": lambda state: {"model": state, "epoch": 3, "anchors": torch.zeros(5)},
+    "net": lambda state: {"net": state, "net_type": "x", "constructor": None},
+    "model_state_dict": lambda state: {
+        "model_state_dict": state, "optimizer_state_dict": {"state": {0: MOMENTS}, "param_groups": [{"lr": 0.1}]}
+    },
+    "an optimizer that knows names": lambda state: {
+        "module": state, "optimizer": {"state": {"head.weight": MOMENTS}}, "rng": {"torch": torch.zeros(9)}
+    },
+    "two levels": lambda state: {"meta": {"epoch": 1}, "checkpoint": {"model": state, "loss": torch.tensor(1.0)}},
+    "module.": lambda state: behind("module.", state),
+    "state_dict and module.": lambda state: {"state_dict": behind("module.", state)},
+    "module.module.": lambda state: behind("module.module.", state),
+    "_orig_mod.": lambda state: behind("_orig_mod.", state),
+    "module._orig_mod.": lambda state: behind("module._orig_mod.", state),
+    "_orig_mod.module.": lambda state: {"model": behind("_orig_mod.module.", state)},
+    "a part that was compiled": lambda state: {
+        name.replace(".", "._orig_mod.", 1): value for name, value in state.items()
+    },
+    "AveragedModel": lambda state: {"ema": {"n_averaged": torch.tensor(9), **behind("module.", state)}},
+    "Fabric": lambda state: {"model": behind("_forward_module.", state), "step": 1},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("wrap", WRAPPINGS)
-def test_checkpoints_of_training_are_unwrapped(tmp_path, wrap, zipped):
-    write_torch(wrap(STATE), tmp_path / "snapshot.pth", zipped)
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_checkpoints_of_training_are_unwrapped(tmp_path, wrapping, zipped):
+    write_torch(WRAPPINGS[wrapping](STATE), tmp_path / "snapshot.pth", zipped)
     check_state(read_weights(tmp_path / "snapshot.pth"))
+
+
+@pytest.mark.parametrize("wrap", [torch.nn.DataParallel, torch.optim.swa_utils.AveragedModel])
+def test_what_pytorchs_own_wrappers_save_is_unwrapped(wrap):
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    wrapped = wrap(torch.nn.Sequential(wrap(network)))
+    assert unwrap(wrapped.state_dict(), "it").keys() == {f"0.{name}" for name in network.state_dict()}
+
+
+def test_a_checkpoint_of_fabric_is_unwrapped(tmp_path):
+    fabric = pytest.importorskip("lightning_fabric", reason="Fabric is not installed").Fabric(accelerator="cpu")
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    network, optimizer = fabric.setup(network, torch.optim.Adam(network.parameters()))
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    fabric.save(tmp_path / "fabric.ckpt", {"model": network, "optimizer": optimizer, "step": 1})
+    assert read_weights(tmp_path / "fabric.ckpt").keys() == {"0.weight", "0.bias"}
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ({"model": STATE, "ema": STATE}, r"the weights of 2 networks \(model, ema\), expected one; .* of model"),
+        ({"a": {"model": STATE, "ema": STATE}}, r"2 networks \(model, ema\)"),
+        ({**STATE, "epoch": 3}, "holds 'epoch' with a int, .*; save the network's weights alone: torch.save"),
+        ({**STATE, **behind("module.", STATE)}, "holds head.weight twice, as module.head.weight too"),
+    ],
+)
+def test_a_checkpoint_that_leaves_a_choice_is_refused_with_what_to_save(tmp_path, content, words):
+    torch.save(content, tmp_path / "snapshot.pth")
+    with pytest.raises(WeightsError, match=words):
+        read_weights(tmp_path / "snapshot.pth")
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "npz"])
 def test_the_prefix_of_data_parallel_training_is_taken_off_in_every_format(tmp_path, kind):
     path = tmp_path / "weights.npz"
-    WRITERS[kind](behind_module(STATE), path)
+    WRITERS[kind](behind("module.", STATE), path)
     check_state(read_weights(path))
 
 
-@pytest.mark.parametrize("wrap", WRAPPINGS)
-def test_mappings_are_unwrapped_as_files_are(wrap):
-    network = find_model("lite").network_class.for_state({})
-    made = create_tracker("lite", wrap(network.state_dict()), runtime="torch").network.state_dict()
-    expected = create_tracker("lite", network.state_dict(), runtime="torch").network.state_dict()
+@pytest.fixture(scope="module")
+def lite_state():
+    return LiteNetwork().state_dict()
+
+
+PARTS = {
+    "plain": lambda state: state,
+    "Lightning": lambda state: {"state_dict": behind("model.", state), "hyper_parameters": {"lr": 0.1}},
+    "Lightning with a loss": lambda state: {
+        "state_dict": {**behind("net.", state), "criterion.pos_weight": torch.ones(1)}
+    },
+    "a part of a part": lambda state: behind("tracker.network.", state),
+    "a part in wrappers": lambda state: {"model": behind("module.model._orig_mod.", state)},
+}
+
+
+@pytest.mark.parametrize("wrapping", [*WRAPPINGS, *PARTS])
+def test_mappings_are_unwrapped_as_files_are(lite_state, wrapping):
+    wrap = {**WRAPPINGS, **PARTS}[wrapping]
+    made = create_tracker("lite", wrap(lite_state), runtime="torch").network.state_dict()
+    expected = create_tracker("lite", lite_state, runtime="torch").network.state_dict()
     assert made.keys() == expected.keys()
     assert all(torch.equal(made[name], expected[name]) for name in expected)
+
+
+def test_two_networks_in_one_module_leave_a_choice(lite_state):
+    both = {**behind("student.", lite_state), **behind("teacher.", lite_state)}
+    with pytest.raises(WeightsError, match=r"2 networks \(student, teacher\).*network.state_dict\(\) of student"):
+        create_tracker("lite", both)
+
+
+def test_a_network_that_is_held_by_another_packages_keeps_its_names():
+    class Holder(Network):
+        def __init__(self):
+            super().__init__()
+            self.model = torch.nn.Sequential(torch.nn.Linear(2, 2))
+
+    assert Holder.own_state(Holder().state_dict(), "it").keys() == {"model.0.weight", "model.0.bias"}
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -107,6 +192,7 @@ def test_every_truncated_file_is_called_damaged(tmp_path, kind, kept):
         (b"\x80\x02" + b"\xff" * 50, "or is damaged"),
         (pickle.dumps([1, 2], protocol=2), "damaged"),
         (b"PK\x05\x06" + b"\0" * 18, "zip file without weights"),
+        (b"\x08\x08\x12\x07pytorch", "is an ONNX graph, expected .pth"),
     ],
 )
 def test_what_is_no_weights_file_gets_its_sentence(tmp_path, content, words):
@@ -140,6 +226,19 @@ def test_a_file_that_holds_no_names_is_refused(tmp_path):
     torch.save([torch.zeros(3)], tmp_path / "list.pth")
     with pytest.raises(WeightsError, match="holds a list, expected names with tensors"):
         read_weights(tmp_path / "list.pth")
+
+
+def test_a_program_is_refused_with_what_to_save(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "program.pt")
+    with pytest.raises(WeightsError, match=r"TorchScript program.*torch.jit.load\('program.pt'\).state_dict\(\)"):
+        read_weights(tmp_path / "program.pt")
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match="is a folder, expected a file"):
+        read_weights(tmp_path)
 
 
 def test_a_missing_file_is_named():

@@ -48,6 +48,30 @@ def test_a_file_that_is_read_is_not_written(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {f"module.module.{name}": value for name, value in state.items()},
+        lambda state: {"model": {f"_orig_mod.{name}": value for name, value in state.items()}, "epoch": 2},
+        lambda state: {"state_dict": {f"net.{name}": value for name, value in state.items()}},
+    ],
+)
+def test_the_model_of_a_wrapped_checkpoint_is_found(tmp_path, wrap):
+    torch.save(wrap(LiteNetwork().state_dict()), tmp_path / "wrapped.pth")
+    methods = convert_weights(tmp_path / "wrapped.pth", tmp_path / "lite.safetensors")
+    assert [method.name for method in methods] == ["lite", "lite_online"]
+    assert read_weights(tmp_path / "lite.safetensors").keys() == LiteNetwork().state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    "content", [{"epoch": 3}, {"model": {}, "epoch": 3}, {"head.weight": torch.ones(2), "step": 1}]
+)
+def test_a_checkpoint_without_weights_alone_is_refused_with_what_to_save(tmp_path, content):
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match=r"torch\.save\(network\.state_dict\(\), FILE\)"):
+        convert_weights(tmp_path / "other.pth", tmp_path / "out.safetensors")
+
+
+@pytest.mark.parametrize(
     "target, error, words",
     [
         ("out.pth", InvalidInputError, "expected a name that ends in .safetensors"),
@@ -69,5 +93,5 @@ def test_weights_of_no_model_are_refused(tmp_path):
 def test_each_model_is_known_by_its_weights(info):
     with torch.device("meta"):
         state = info.network_class.for_state({}).state_dict()
-    assert info in identify(state)
-    assert identify({f"{name}.other": value for name, value in state.items()}) == ()
+    assert info in identify(state, "it")
+    assert identify({f"{name}.other": value for name, value in state.items()}, "it") == ()

@@ -84,7 +84,7 @@ class LiteTraining(LoopSettings):
     def prepare(self, device: torch.device, rank: int, processes: int) -> Task:
         network = LiteNetwork()
         if self.init is not None:
-            load_weights(network, network.translate_state_dict(read_weights(self.init)), self.init)
+            load_weights(network, network.own_state(read_weights(self.init), self.init), self.init)
         if self.init_backbone is not None:
             start_backbone(network, self.init_backbone)
         teacher = None if self.teacher is None else LightFcTeacher(self.teacher)
