@@ -27,7 +27,7 @@ from siam_tracker_ros.srv import InitTracker
 from vision_msgs.msg import Detection2D
 
 import siam_tracker_ros.node
-from siam_tracker_ros.node.image_conversion import fill_image
+from siam_tracker_ros.image_conversion import fill_image
 
 BOX_SIDE = 80
 PROFILE = Path(siam_tracker_ros.node.__file__).with_name("fast_dds_images.xml")

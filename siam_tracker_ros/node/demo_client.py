@@ -23,8 +23,8 @@ from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.demo.report import LiveRun
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
+from siam_tracker_ros.image_conversion import image_to_bgr
 from siam_tracker_ros.msg import TrackerStatus
-from siam_tracker_ros.node.image_conversion import image_to_bgr
 from siam_tracker_ros.node.messages import stamp_to_ns
 from siam_tracker_ros.srv import InitTracker
 

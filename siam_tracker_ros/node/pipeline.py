@@ -21,9 +21,9 @@ from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.executors.device import select_device, set_threads
+from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 from siam_tracker_ros.node.diagnostics import Diagnostics
 from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame
-from siam_tracker_ros.node.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 from siam_tracker_ros.node.messages import (
     age_ns,
     box_from_request,

@@ -36,7 +36,7 @@ from std_msgs.msg import Header
 from siam_tracker_ros.demo.scene import Scene, SceneSource
 from siam_tracker_ros.errors import InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.frames import FrameSource, open_frames
-from siam_tracker_ros.node.image_conversion import fill_image
+from siam_tracker_ros.image_conversion import fill_image
 
 SCENE = "scene"
 

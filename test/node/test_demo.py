@@ -15,9 +15,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from siam_tracker_ros.frames import open_frames
+from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.node.demo import main
 from siam_tracker_ros.node.demo_client import VideoRecorder
-from siam_tracker_ros.node.image_conversion import fill_image
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ from std_msgs.msg import Header
 
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
-from siam_tracker_ros.node.image_conversion import compressed_to_bgr, image_to_bgr
+from siam_tracker_ros.image_conversion import compressed_to_bgr, image_to_bgr
 from siam_tracker_ros.node.video_publisher import VideoPublisher, main
 
 pytestmark = pytest.mark.slow
