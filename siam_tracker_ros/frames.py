@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames from a video file, a folder of images or a camera, and frames to a video file."""
 
+import logging
 import math
 import re
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import check_image_bgr
+from siam_tracker_ros.outputs import PendingFile
+
+logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 VIDEO_CODECS = {".avi": "MJPG", ".mov": "mp4v", ".mp4": "mp4v"}
@@ -204,7 +208,7 @@ def _read_bgr(capture: cv2.VideoCapture) -> np.ndarray | None:
 
 
 class VideoSink:
-    """Write frames to a video file, which is created with the first frame and has its size.
+    """Write frames to a video file, which has the size of the first frame and gets its name when it is complete.
 
     An odd width or height, which the codecs cannot store, becomes even: the last column or row is repeated.
 
@@ -212,36 +216,39 @@ class VideoSink:
         path: file to write; the suffix picks the container and codec (.mp4, .mov: MPEG-4; .avi: motion JPEG).
         fps: frames per second, above 0.
 
+    Attributes:
+        fps: frames per second that are written: the nearest rate that the container can state, which is logged.
+
     Raises:
-        InvalidInputError: the path or the rate is invalid; in `write`, the frame has another size, or OpenCV
-            cannot encode it.
+        InvalidInputError: the path or the rate is invalid, or OpenCV cannot write there; in `write`, the frame has
+            another size; in `close`, frames are missing in the file, as on a full disk.
     """
 
     def __init__(self, path: str | Path, fps: float) -> None:
-        self.path = Path(path)
-        self.fps = float(fps)
+        self.path, fps = Path(path), float(fps)
         if self.path.suffix.lower() not in VIDEO_CODECS:
             raise InvalidInputError(
                 f"{self.path} does not name a video file, expected a name that ends in {', '.join(VIDEO_CODECS)}"
             )
-        if not self.path.parent.is_dir():
-            raise InvalidInputError(f"folder {self.path.parent} does not exist; make it, then write {self.path.name}")
-        if not (math.isfinite(self.fps) and self.fps > 0):
-            raise InvalidInputError(f"frame rate is {self.fps:g}, expected frames a second above 0")
+        if not (math.isfinite(fps) and fps > 0):
+            raise InvalidInputError(f"frame rate is {fps:g}, expected frames a second above 0")
+        self._pending = PendingFile(self.path)
         self._writer: cv2.VideoWriter | None = None
         self._size_wh = (0, 0)
+        self._count = 0
+        self.fps = self._possible_rate(fps)
 
     def __enter__(self) -> "VideoSink":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(complete=kind is None)
 
     def write(self, image_bgr: np.ndarray) -> None:
         """Append one frame, uint8 (H, W, 3)."""
         height, width = check_image_bgr(image_bgr).shape[:2]
         if self._writer is None:
-            self._writer, self._size_wh = self._open((width, height)), (width, height)
+            self._writer, self._size_wh = self._open((width, height), self.fps), (width, height)
         if (width, height) != self._size_wh:
             raise InvalidInputError(
                 f"frame is {width} x {height} pixels, expected {self._size_wh[0]} x {self._size_wh[1]} as in "
@@ -250,20 +257,58 @@ class VideoSink:
         if width % 2 or height % 2:
             image_bgr = cv2.copyMakeBorder(image_bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         self._writer.write(image_bgr)
+        self._count += 1
 
-    def _open(self, size_wh: tuple[int, int]) -> cv2.VideoWriter:
-        codec = VIDEO_CODECS[self.path.suffix.lower()]
+    def close(self, complete: bool = True) -> None:
+        """Finish the file; closing twice is safe. One that is not complete does not replace an older one."""
+        if self._writer is None:
+            self._pending.settle(complete=False)
+            return
+        self._writer.release()
+        self._writer = None
+        readable = self._readable_frames()
+        self._pending.settle(complete and readable == self._count)
+        if complete and readable < self._count:
+            raise InvalidInputError(
+                f"{self.path} has {readable} of {self._count} frames; check the space on the disk, then run again"
+            )
+
+    def _possible_rate(self, fps: float) -> float:
+        """Return the first rate that a small video can be written at. MPEG-4 states a rate by two 16-bit numbers."""
+        blank = np.zeros((64, 64, 3), np.uint8)
+        for rate in dict.fromkeys((fps, *(round(fps, digits) for digits in (2, 1, 0) if round(fps, digits)))):
+            writer = self._writer_at((64, 64), rate)
+            writer.write(blank)
+            writer.release()
+            written = self._readable_frames() == 1
+            self._pending.partial.write_bytes(b"")
+            if written:
+                if rate != fps:
+                    logger.warning("%s is written at %g frames a second; it cannot state %.6g", self.path, rate, fps)
+                return rate
+        self._pending.settle(complete=False)
+        raise InvalidInputError(
+            f"{self.path} cannot be written as video at {fps:g} frames a second; check the space on the disk, and try "
+            "a name that ends in .avi"
+        )
+
+    def _open(self, size_wh: tuple[int, int], fps: float) -> cv2.VideoWriter:
         size_wh = size_wh[0] + size_wh[0] % 2, size_wh[1] + size_wh[1] % 2
-        writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*codec), self.fps, size_wh)
+        writer = self._writer_at(size_wh, fps)
         if not writer.isOpened():
             raise InvalidInputError(
-                f"{self.path} cannot be written as {codec} video of {size_wh[0]} x {size_wh[1]} pixels; "
-                "check that the folder is writable, and try a name that ends in .avi"
+                f"{self.path} cannot be written as video of {size_wh[0]} x {size_wh[1]} pixels; "
+                "check the space on the disk, and try a name that ends in .avi"
             )
         return writer
 
-    def close(self) -> None:
-        """Finish the file; closing twice is safe."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+    def _writer_at(self, size_wh: tuple[int, int], fps: float) -> cv2.VideoWriter:
+        codec = VIDEO_CODECS[self.path.suffix.lower()]
+        return cv2.VideoWriter(str(self._pending.partial), cv2.VideoWriter.fourcc(*codec), fps, size_wh)
+
+    def _readable_frames(self) -> int:
+        """Return how many frames the file states. The writer reports no error: a file cut short states none."""
+        capture = cv2.VideoCapture(str(self._pending.partial))
+        stated = int(_stated(capture, cv2.CAP_PROP_FRAME_COUNT))
+        capture.release()
+        return stated

@@ -1,5 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
+import resource
 
 import cv2
 import numpy as np
@@ -19,6 +21,17 @@ def write_images(folder, names):
     for i, name in enumerate(names):
         assert cv2.imwrite(str(folder / name), np.full((4, 6, 3), 10 * i, np.uint8))
     return folder
+
+
+@contextlib.contextmanager
+def no_file_above(limit_bytes):
+    """Let writing fail where a file grows above a size, as on a full disk."""
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
@@ -199,13 +212,51 @@ def test_a_frame_of_odd_sides_keeps_its_last_column_and_row(name, size_wh, tmp_p
     assert np.abs(read[:height, :width].astype(int) - image).mean() < 12
 
 
+@pytest.mark.parametrize(
+    "name, fps, written",
+    [
+        ("out.mp4", 200 / 3, 66.67),
+        ("out.mp4", 66.667, 66.67),
+        ("out.mov", 120.1234, 120.12),
+        ("out.mp4", 30000 / 1001, 29.97),
+        ("out.avi", 200 / 3, 66.667),
+        ("out.mp4", 0.5, 0.5),
+    ],
+)
+def test_a_video_is_written_at_the_nearest_rate_that_its_container_can_state(name, fps, written, tmp_path, caplog):
+    with VideoSink(tmp_path / name, fps) as sink:
+        for level in (0, 100, 200):
+            sink.write(np.full((48, 64, 3), level, np.uint8))
+    with open_frames(tmp_path / name) as frames:
+        assert frames.fps == pytest.approx(written, abs=1e-3)
+        assert len(list(frames)) == 3
+    said = f"is written at {sink.fps:g} frames a second" in caplog.text
+    assert said == (abs(fps - written) > 1e-3)
+
+
+@pytest.mark.parametrize("name, fps", [("out.mp4", 0.001), ("out.mp4", 1e6)])
+def test_a_rate_that_no_container_can_state_is_refused_at_once(name, fps, tmp_path):
+    with pytest.raises(InvalidInputError, match="cannot be written as video at"):
+        VideoSink(tmp_path / name, fps)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_path_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "taken.mp4").mkdir()
-    with (
-        VideoSink(tmp_path / "taken.mp4", 10) as sink,
-        pytest.raises(InvalidInputError, match="taken.mp4 cannot be written"),
-    ):
-        sink.write(np.zeros((48, 64, 3), np.uint8))
+    with pytest.raises(InvalidInputError, match="taken.mp4 is a folder"):
+        VideoSink(tmp_path / "taken.mp4", 10)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.avi"])
+@pytest.mark.parametrize("limit_bytes", [100, 50_000])
+def test_a_video_that_the_disk_has_no_room_for_is_an_error_and_replaces_nothing(name, limit_bytes, tmp_path):
+    (tmp_path / name).write_text("older")
+    noise = np.random.default_rng(0).integers(0, 256, (20, 240, 320, 3), dtype=np.uint8)
+    with no_file_above(limit_bytes), pytest.raises(InvalidInputError, match="the space on the disk"):  # noqa: SIM117
+        with VideoSink(tmp_path / name, 10) as sink:
+            for image in noise:
+                sink.write(image)
+    assert (tmp_path / name).read_text() == "older"
 
 
 def test_a_sink_without_frames_leaves_no_file(tmp_path):

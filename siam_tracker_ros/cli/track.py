@@ -4,11 +4,10 @@
 
 import argparse
 import contextlib
-import itertools
 import math
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,9 @@ from siam_tracker_ros.errors import InvalidInputError
 if typing.TYPE_CHECKING:
     from siam_tracker_ros.core.session import Observation
     from siam_tracker_ros.core.tracker import Tracker
-    from siam_tracker_ros.frames import FrameSource
+    from siam_tracker_ros.frames import FrameSource, VideoSink
+
+    Output = Callable[[int, np.ndarray, Observation], None]  # number of the frame, image_bgr, what is seen
 
 SUMMARY = "Track one target through a video file, a folder of images or a camera."
 EXAMPLE = "siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4 --results boxes.txt"
@@ -53,46 +54,90 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--masks",
         type=Path,
         metavar="DIR",
-        help="folder to write the target's masks to, one black and white PNG for each frame that has one, named by "
-        "its number; the first frame is 00000",
+        help="new or empty folder to write the target's masks to, one black and white PNG for each frame that has "
+        "one, named by its number; the first frame is 00000",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Track, and write the video, the results and the masks that the options ask for."""
     from siam_tracker_ros.core.monitor import TargetState
-    from siam_tracker_ros.data.sequence_folder import result_line
-    from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, write_mask
-    from siam_tracker_ros.frames import VideoSink, open_frames
+    from siam_tracker_ros.frames import open_frames
 
     _check_outputs(args)
     count = lost = 0
+    interrupted = False
     with contextlib.ExitStack() as stack:
         frames = stack.enter_context(open_frames(args.source))
-        sink: VideoSink | None = None
-        results: typing.TextIO | None = None
-        if args.output is not None:
-            sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
+        outputs = _open_outputs(args, frames, stack)
         tracker = make_tracker(args)
-        prints_results = args.results is None and sink is None
-        steps = _follow(tracker, _with_progress(frames, prints_results), args.box)
-        steps = itertools.chain([next(steps)], steps)  # a box that is refused leaves an older result file as it is
-        if args.results is not None:
-            results = stack.enter_context(open(args.results, "w", buffering=1))  # whole lines, however it ends
-        elif prints_results:
-            results = sys.stdout
-        for image_bgr, seen in steps:
-            if args.masks is not None and seen.mask is not None:
-                write_mask(args.masks / f"{count:05d}.png", seen.mask)
-            count += 1
-            lost += seen.state == TargetState.LOST
-            if results is not None:
-                results.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
-            if sink is not None:
-                caption = f"{seen.state.name.lower()} {seen.confidence:.2f}"
-                draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
-                sink.write(image_bgr)
+        try:
+            for image_bgr, seen in _follow(tracker, _with_progress(frames, _prints_results(args)), args.box):
+                for write in outputs:
+                    write(count, image_bgr, seen)
+                count += 1
+                lost += seen.state == TargetState.LOST
+        except KeyboardInterrupt:
+            if not frames.live:
+                raise
+            interrupted = True  # the only end that a camera has: its results are complete
     print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _open_outputs(args: argparse.Namespace, frames: "FrameSource", stack: contextlib.ExitStack) -> "list[Output]":
+    """Open all that the options ask for, so that what cannot be written is found before the first frame."""
+    from siam_tracker_ros.frames import VideoSink
+    from siam_tracker_ros.outputs import PendingFile
+
+    outputs: list[Output] = []
+    if args.masks is not None:
+        outputs.append(_mask_writer(args.masks))
+    if args.results is not None:
+        pending = stack.enter_context(PendingFile(args.results))
+        file = stack.enter_context(pending.partial.open("w", buffering=1))  # whole lines, however it ends
+        outputs.append(_result_writer(file))
+    elif _prints_results(args):
+        outputs.append(_result_writer(sys.stdout))
+    if args.output is not None:
+        sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
+        outputs.append(_video_writer(sink))  # the last one: it draws on the image
+    return outputs
+
+
+def _mask_writer(folder: Path) -> "Output":
+    from siam_tracker_ros.drawing import write_mask
+
+    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+        if seen.mask is not None:
+            write_mask(folder / f"{number:05d}.png", seen.mask)
+
+    return write
+
+
+def _result_writer(file: typing.TextIO) -> "Output":
+    from siam_tracker_ros.data.sequence_folder import result_line
+
+    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+        file.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
+
+    return write
+
+
+def _video_writer(sink: "VideoSink") -> "Output":
+    from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target
+
+    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+        caption = f"{seen.state.name.lower()} {seen.confidence:.2f}"
+        draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
+        sink.write(image_bgr)
+
+    return write
+
+
+def _prints_results(args: argparse.Namespace) -> bool:
+    return args.results is None and args.output is None
 
 
 def _follow(
@@ -117,20 +162,17 @@ def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator[np.n
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Refuse, before the network is loaded, outputs that cannot be written or would destroy the input."""
+    """Refuse, before the source is opened, outputs that would destroy the input or that the model does not have."""
+    from siam_tracker_ros.core.registry import find_model, list_models
+    from siam_tracker_ros.outputs import make_empty_folder
+
     for path in (args.output, args.results, args.masks):
         if path is not None and path.exists() and Path(args.source).exists() and path.samefile(args.source):
             raise InvalidInputError(f"{path} is both read and written; give the output another name")
-    if args.results is not None and not args.results.parent.is_dir():
-        raise InvalidInputError(f"folder {args.results.parent} does not exist; make it, then write {args.results.name}")
+    if args.output is not None and args.results is not None and args.output.resolve() == args.results.resolve():
+        raise InvalidInputError(f"{args.output} is named for the video and for the results; give one another name")
     if args.masks is not None:
-        _check_masks(args.model, args.masks)
-
-
-def _check_masks(model_name: str, folder: Path) -> None:
-    from siam_tracker_ros.core.registry import find_model, list_models
-
-    if not find_model(model_name).has_masks:
-        capable = ", ".join(model.name for model in list_models() if model.has_masks)
-        raise InvalidInputError(f"model {model_name} has no masks to write, expected one of {capable}")
-    folder.mkdir(parents=True, exist_ok=True)
+        if not find_model(args.model).has_masks:
+            capable = ", ".join(model.name for model in list_models() if model.has_masks)
+            raise InvalidInputError(f"model {args.model} has no masks to write, expected one of {capable}")
+        make_empty_folder(args.masks)

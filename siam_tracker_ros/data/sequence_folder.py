@@ -22,6 +22,7 @@ import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import FrameSource, natural_key, open_frames
+from siam_tracker_ros.outputs import write_atomic
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,7 +120,8 @@ def write_results(path: str | Path, boxes_xywh: Iterable[Iterable[float]], score
     """Write a result file from boxes (N, 4), NaN where lost, and scores (N,); its folder is created."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(result_line(box, score) for box, score in zip(boxes_xywh, scores, strict=True)))
+    lines = [result_line(box, score) for box, score in zip(boxes_xywh, scores, strict=True)]
+    write_atomic(path, "".join(lines).encode())
 
 
 def result_line(box_xywh: Iterable[float], score: float) -> str:

@@ -170,6 +170,12 @@ class VideoRecorder:
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
 
     def __enter__(self) -> "VideoRecorder":
+        """Open the file and start.
+
+        Raises:
+            InvalidInputError: the file cannot be written.
+        """
+        self._sink = VideoSink(self.path, self._fps)
         self._thread.start()
         return self
 
@@ -187,7 +193,7 @@ class VideoRecorder:
 
     def _write(self) -> None:
         try:
-            with VideoSink(self.path, self._fps) as sink:
+            with self._sink as sink:
                 for msg in iter(self._frames.get, None):
                     sink.write(image_to_bgr(msg))
         except Exception as error:  # reported by the owner; what is still offered must not fill the queue
