@@ -60,7 +60,7 @@ def make_detection(
     """Return the Detection2D of an Observation that has a box; the box is not clipped to the image.
 
     With `rotated`, the polygon of the Observation, if it has one, is the box: size_x and size_y along its own sides,
-    center.theta in radians from the image's x axis (right) towards its y axis (down), -pi/4..pi/4.
+    center.theta in radians counter-clockwise on the screen as vision_msgs defines it, -pi/4..pi/4.
     """
     detection = Detection2D(header=header, id=target_id)
     result = ObjectHypothesisWithPose()
@@ -68,12 +68,11 @@ def make_detection(
     result.hypothesis.score = float(observation.confidence)
     detection.results = [result]
     if rotated and observation.polygon is not None:
-        box_cxcywht = corners_to_cxcywht(observation.polygon)
+        x, y, width, height, clockwise = (float(value) for value in corners_to_cxcywht(observation.polygon))
+        detection.bbox.center.theta = -clockwise
     else:
-        box_cxcywht = np.append(xywh_to_cxcywh(np.asarray(observation.box_xywh)), 0.0)
-    x, y, width, height, theta = (float(value) for value in box_cxcywht)
+        x, y, width, height = (float(value) for value in xywh_to_cxcywh(np.asarray(observation.box_xywh)))
     detection.bbox.center.position.x, detection.bbox.center.position.y = x, y
-    detection.bbox.center.theta = theta
     detection.bbox.size_x, detection.bbox.size_y = width, height
     return detection
 

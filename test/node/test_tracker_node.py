@@ -524,7 +524,7 @@ def box_of(detection):
 def test_rotated_boxes_are_published_when_asked_for_and_where_there_are_any(turned):
     operator = turned.operator
     follow(operator)
-    upright, rotated = (80, 60, SIDE, SIDE, 0), (80, 60, *turned.tracker.TURNED_WH, turned.tracker.THETA)
+    upright, rotated = (80, 60, SIDE, SIDE, 0), (80, 60, *turned.tracker.TURNED_WH, -turned.tracker.THETA)
     for rotated_box, has_polygon, expected in (
         (False, True, upright),
         (True, True, rotated),
