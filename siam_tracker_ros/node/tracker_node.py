@@ -32,11 +32,12 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
-from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error
+from siam_tracker_ros.node.messages import age_ns, format_error
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names
+from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
 
 try:

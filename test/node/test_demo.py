@@ -34,8 +34,8 @@ def test_recorder_writes_in_order_and_reports_faults(tmp_path):
     with open_frames(tmp_path / "a.mp4") as frames:
         assert [round(float(image_bgr.mean()) / 30) for image_bgr in frames] == list(range(8))
     with VideoRecorder(tmp_path / "b.mp4", 30) as recorder:
-        for image_bgr in (image_bgr, image_bgr[:40]):
-            recorder.offer(fill_image(Image(), np.ascontiguousarray(image_bgr), "bgr8", Header()))
+        for height in (48, 40):
+            recorder.offer(fill_image(Image(), image_bgr[:height], "bgr8", Header()))
     assert "64 x 40 pixels, expected 64 x 48" in str(recorder.error)
     with pytest.raises(InvalidInputError, match="missing does not exist"):
         VideoRecorder(tmp_path / "missing" / "a.mp4", 30).__enter__()
