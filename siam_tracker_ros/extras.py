@@ -7,12 +7,13 @@ import importlib.util
 from siam_tracker_ros.errors import InvalidSettingError
 
 
-def require(purpose: str, *modules: str) -> None:
+def require(purpose: str, *modules: str, extra: str = "train") -> None:
     """Check that modules are installed before a long task begins.
 
     Args:
         purpose: what needs them, the beginning of the message.
-        modules: names of modules that the extra `train` installs.
+        modules: names of modules that the extra installs.
+        extra: name of the extra.
 
     Raises:
         InvalidSettingError: one of them is missing.
@@ -21,5 +22,5 @@ def require(purpose: str, *modules: str) -> None:
     if missing:
         raise InvalidSettingError(
             f"{purpose} needs {' and '.join(missing)}, which is not installed; in the folder of this package run: "
-            'pip install ".[train]"'
+            f'pip install ".[{extra}]"'
         )

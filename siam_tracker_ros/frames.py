@@ -1,7 +1,8 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames from a video file, a folder of images or a camera, and frames to a video file."""
+"""Frames from a video file, a folder of images, a bag or a camera, and frames to a video file."""
 
+import dataclasses
 import logging
 import math
 import re
@@ -20,25 +21,49 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".t
 VIDEO_CODECS = {".avi": "MJPG", ".mov": "mp4v", ".mp4": "mp4v"}
 
 
-def open_frames(source: str | Path | int) -> "FrameSource":
-    """Open a video file, a folder of images or a camera.
+@dataclasses.dataclass(frozen=True)
+class FrameHeader:
+    """When and where a recorded frame was taken.
+
+    Attributes:
+        stamp_ns: time of the exposure in nanoseconds, as the camera's driver gave it.
+        frame_id: coordinate frame of the camera.
+        logged_ns: time at which it was recorded, in nanoseconds.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    logged_ns: int
+
+
+def open_frames(source: str | Path | int, topic: str = "") -> "FrameSource":
+    """Open a video file, a folder of images, a ROS 2 bag or a camera.
 
     Args:
         source: path of a video file or of a folder of images, or the number of a camera (an int, or a string
             of digits; write "./0" for a folder named "0"). A folder's images come in natural order of their
             names: frame9 before frame10. Other files in the folder are ignored.
+        topic: image topic of a bag; may be empty where the bag has only one.
 
     Returns:
         A FrameSource.
 
     Raises:
-        InvalidInputError: the path does not exist, or no image can be decoded from it; or the camera gives none.
+        InvalidInputError: the path does not exist, or no image can be decoded from it; or the camera gives none; or
+            there is a topic, but no bag.
+        InvalidSettingError: it is a bag, and what reads bags is not installed.
     """
+    from siam_tracker_ros.bags.reader import BagFrames, is_bag
+
+    if topic and not (isinstance(source, (str, Path)) and is_bag(Path(source))):
+        raise InvalidInputError(
+            f"topic is {topic!r}, but {source} is not a bag, expected the folder of one, or an .mcap or .db3 file"
+        )
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
         return _Camera(int(source))
     if not isinstance(source, (str, Path)) or not str(source):
         raise InvalidInputError(
-            f"frame source is {source!r}, expected the path of a video file or of a folder of images, "
+            f"frame source is {source!r}, expected the path of a video file, of a folder of images or of a bag, "
             "or the number of a camera"
         )
     if isinstance(source, str) and re.fullmatch(r"[0-9]+", source):
@@ -46,8 +71,10 @@ def open_frames(source: str | Path | int) -> "FrameSource":
     path = Path(source)
     if not path.exists():
         raise InvalidInputError(
-            f"{path} does not exist, expected a video file, a folder of images or the number of a camera"
+            f"{path} does not exist, expected a video file, a folder of images, a bag or the number of a camera"
         )
+    if is_bag(path):
+        return BagFrames(path, topic)
     if path.is_dir():
         return _ImageFolder(path)
     if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -80,11 +107,17 @@ class FrameSource:
         fps: frames per second that the source states, 0.0 where it states none.
         live: True for a camera, which has no end and cannot be rewound.
         frame_count: number of frames, None where unknown; what a video's container states can be wrong.
+        header: header of the frame that was given last, None where the source has none.
+        skipped: number of frames so far that could not be decoded.
+        remarks: sentences about what is missing in the frames so far, such as frames that could not be decoded.
     """
 
     fps: float = 0.0
     live: bool = False
     frame_count: int | None = None
+    header: FrameHeader | None = None
+    skipped: int = 0
+    remarks: tuple[str, ...] = ()
 
     def __enter__(self) -> "FrameSource":
         return self

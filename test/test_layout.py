@@ -16,12 +16,13 @@ FOLDERS = {
     "core": {"executors", "layers", "methods", "weights"},
     "layers": set(),
     "weights": {"core"},
+    "bags": {"core"},
     "methods": {"core", "executors", "layers", "weights", "data", "training"},
     "data": {"core"},
     "training": {"core", "data", "evaluation", "executors", "weights"},
     "evaluation": {"core", "data"},
     "demo": {"core", "data"},
-    "cli": {"core", "data", "demo", "evaluation", "executors", "training", "weights"},
+    "cli": {"bags", "core", "data", "demo", "evaluation", "executors", "training", "weights"},
     "node": {"core", "data", "demo", "executors", "msg", "srv"},
 }
 # The methods whose modules each method may import.

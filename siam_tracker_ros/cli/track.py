@@ -18,13 +18,14 @@ from siam_tracker_ros.cli.options import add_model, make_tracker
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
+    from siam_tracker_ros.bags.writer import BagSink
     from siam_tracker_ros.core.session import Observation
     from siam_tracker_ros.core.tracker import Tracker
     from siam_tracker_ros.frames import FrameSource, VideoSink
 
     Output = Callable[[int, np.ndarray, Observation], None]  # number of the frame, image_bgr, what is seen
 
-SUMMARY = "Track one target through a video file, a folder of images or a camera."
+SUMMARY = "Track one target through a video file, a folder of images, a ROS 2 bag or a camera."
 EXAMPLE = "siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4 --results boxes.txt"
 NO_BOX = (math.nan,) * 4
 CAMERA_FPS = 30.0  # of the written video, where the source does not state its own rate
@@ -32,7 +33,10 @@ CAMERA_FPS = 30.0  # of the written video, where the source does not state its o
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments and options."""
-    parser.add_argument("source", metavar="VIDEO|DIR|CAMERA", help="video file, folder of images, or camera number")
+    parser.add_argument(
+        "source", metavar="VIDEO|DIR|BAG|CAMERA", help="video file, folder of images, ROS 2 bag, or camera number"
+    )
+    parser.add_argument("--topic", default="", help="image topic of a bag that has several")
     parser.add_argument(
         "--box",
         type=box_argument,
@@ -42,7 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "where x is below 0",
     )
     add_model(parser)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="annotated video to write (.mp4, .mov or .avi)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE|BAG",
+        help="annotated video to write (.mp4, .mov or .avi), or a bag with what the ROS node publishes (.mcap, or a "
+        "name without a dot for a new folder)",
+    )
     parser.add_argument(
         "--results",
         type=Path,
@@ -68,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     count = lost = 0
     interrupted = False
     with contextlib.ExitStack() as stack:
-        frames = stack.enter_context(open_frames(args.source))
+        frames = stack.enter_context(open_frames(args.source, args.topic))
         outputs = _open_outputs(args, frames, stack)
         tracker = make_tracker(args)
         try:
@@ -82,15 +92,19 @@ def run(args: argparse.Namespace) -> None:
                 raise
             interrupted = True  # the only end that a camera has: its results are complete
     print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
+    for remark in frames.remarks:
+        print(remark, file=sys.stderr)
     if interrupted:
         raise KeyboardInterrupt
 
 
 def _open_outputs(args: argparse.Namespace, frames: "FrameSource", stack: contextlib.ExitStack) -> "list[Output]":
     """Open all that the options ask for, so that what cannot be written is found before the first frame."""
+    from siam_tracker_ros.bags.writer import BagSink, names_bag
     from siam_tracker_ros.frames import VideoSink
     from siam_tracker_ros.outputs import PendingFile
 
+    fps = frames.fps or CAMERA_FPS
     outputs: list[Output] = []
     if args.masks is not None:
         outputs.append(_mask_writer(args.masks))
@@ -100,8 +114,10 @@ def _open_outputs(args: argparse.Namespace, frames: "FrameSource", stack: contex
         outputs.append(_result_writer(file))
     elif _prints_results(args):
         outputs.append(_result_writer(sys.stdout))
-    if args.output is not None:
-        sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
+    if args.output is not None and names_bag(args.output):
+        outputs.append(_bag_writer(stack.enter_context(BagSink(args.output)), frames, fps))
+    elif args.output is not None:
+        sink = stack.enter_context(VideoSink(args.output, fps))
         outputs.append(_video_writer(sink))  # the last one: it draws on the image
     return outputs
 
@@ -121,6 +137,16 @@ def _result_writer(file: typing.TextIO) -> "Output":
 
     def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
         file.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
+
+    return write
+
+
+def _bag_writer(sink: "BagSink", frames: "FrameSource", fps: float) -> "Output":
+    from siam_tracker_ros.frames import FrameHeader
+
+    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+        since_start_ns = round(number / fps * 1e9)
+        sink.write(frames.header or FrameHeader(since_start_ns, "", since_start_ns), seen)
 
     return write
 

@@ -25,7 +25,7 @@ from siam_tracker_ros.geometry import cxcywht_to_corners
         (["--box", "10,8,20,16", "--output", "missing/out.mp4"], "missing does not exist"),
         (["--box", "10,8,20,16", "--results", "missing/out.txt"], "missing does not exist"),
         (["--box", "10,8,20,16", "--results", "."], "is a folder, expected the name of a file"),
-        (["--box", "10,8,20,16", "--output", "."], "does not name a video file"),
+        (["--box", "10,8,20,16", "--output", "."], "exists already; give another name for the bag"),
         (["--box", "10,8,20,16", "--output", "out.avi", "--results", "./out.avi"], "the video and for the results"),
         (["--box", "10,8,20,16", "--masks", ".", "--model", "siammask_base"], "has clip.avi in it already"),
         (["--box", "10,8,20,16", "--masks", "clip.avi/masks", "--model", "siammask_base"], "cannot be made"),
@@ -203,7 +203,7 @@ def test_ctrl_c_is_the_end_of_a_camera(video, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: StopsAtTheEighth(KeyboardInterrupt()))
     camera = open_frames(video)
     camera.live = True
-    monkeypatch.setattr(frames_module, "open_frames", lambda _: camera)
+    monkeypatch.setattr(frames_module, "open_frames", lambda *_: camera)
     results = tmp_path / "out.txt"
     results.write_text("older\n")
     assert run("track", "0", "--box", "10,8,20,16", "--results", results) == 130
