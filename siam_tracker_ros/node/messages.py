@@ -64,6 +64,12 @@ def stamp_to_ns(stamp: Time) -> int:
     return stamp.sec * NANOSECONDS + stamp.nanosec
 
 
+def ns_to_stamp(nanoseconds: int) -> Time:
+    """Return nanoseconds as a builtin_interfaces/Time."""
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    return Time(sec=seconds, nanosec=rest)
+
+
 def age_ns(clock: Clock, header: Header) -> int:
     """Return the time since a header's stamp in nanoseconds; negative for a stamp in the future."""
     return clock.now().nanoseconds - stamp_to_ns(header.stamp)
