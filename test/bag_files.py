@@ -6,6 +6,7 @@ import fractions
 
 import cv2
 import numpy as np
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from siam_tracker_ros.bags.images import COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE
@@ -80,7 +81,7 @@ def encode_video(images_bgr, name="libx264", key_frame_every=3, b_frames=0, **op
     return [(packet.pts, bytes(packet)) for packet in (*packets, *codec.encode(None))]
 
 
-def write_bag(path, topics, storage="mcap", compression="none"):
+def write_bag(path, topics, storage="mcap", compression="none", reliability="RELIABLE"):
     """Write a bag and return its path.
 
     Args:
@@ -88,14 +89,27 @@ def write_bag(path, topics, storage="mcap", compression="none"):
         topics: messages of each topic; each gets the time of its place, a little after its stamp.
         storage: "mcap" or "sqlite3".
         compression: "none", "message", "file" or, for mcap, "storage".
+        reliability: of the publishers.
     """
+    no_time = QosTime(0, 0)
+    profile = Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=5,
+        reliability=QosReliability[reliability],
+        durability=QosDurability.VOLATILE,
+        deadline=no_time,
+        lifespan=no_time,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=no_time,
+        avoid_ros_namespace_conventions=False,
+    )
     writer = Writer(path, version=8, storage_plugin=StoragePlugin[storage.upper()])
     writer.set_compression(CompressionMode[compression.upper()], CompressionFormat.ZSTD)
     store = known_types()
     with writer:
         for topic, messages in topics.items():
             type_name = messages[0].__msgtype__
-            connection = writer.add_connection(topic, type_name, typestore=store)
+            connection = writer.add_connection(topic, type_name, typestore=store, offered_qos_profiles=[profile])
             for number, msg in enumerate(messages):
                 data = store.serialize_cdr(msg, type_name)
                 writer.write(connection, stamp_ns(number) + LOGGED_LATE_NS, data)

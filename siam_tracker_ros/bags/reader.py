@@ -144,8 +144,8 @@ class BagFrames(FrameSource):
             ) from error
         if count < self.frame_count:
             raise InvalidInputError(
-                f"{self._name} has {self.frame_count} messages, of which {count} could be read; write the bag again "
-                "with `ros2 bag convert`, or repair it with `mcap recover`"
+                f"{self._name} has {self.frame_count} messages, of which {count} could be read; if metadata.yaml was "
+                "edited, give the file beside it; otherwise write the bag again with `ros2 bag convert`"
             )
 
     def _rate(self) -> float:

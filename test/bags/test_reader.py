@@ -24,7 +24,6 @@ from bag_files import (
     stamp_ns,
     write_bag,
 )
-from rosbags.rosbag2 import Reader
 
 from siam_tracker_ros.bags.message_types import make_message
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
@@ -253,13 +252,15 @@ def test_messages_that_sqlite_has_not_moved_to_the_bag_are_not_left_out(tmp_path
     assert len(read(path / "bag.db3")[0]) == 2 * len(LEVELS)
 
 
-def test_messages_that_the_library_leaves_out_are_an_error_after_the_last_one(tmp_path, monkeypatch):
-    path = write_bag(tmp_path / "bag", {"/image": images()})
-    monkeypatch.setattr(Reader, "messages", lambda *_, real=Reader.messages, **__: list(real(*_))[:4])
-    with open_frames(path) as frames:
-        assert [int(next(frames).mean()) for _ in range(4)] == list(LEVELS[:4])
-        with pytest.raises(InvalidInputError, match="has 6 messages, of which 4 could be read"):
-            next(frames)
+def test_messages_that_are_left_out_for_an_edited_profile_are_an_error_and_are_in_the_file(tmp_path):
+    path = write_bag(tmp_path / "bag", {"/image": images()}, reliability="BEST_EFFORT")
+    assert read(path)[0] == list(LEVELS)
+    text = (path / "metadata.yaml").read_text()
+    assert "reliability: 2" in text
+    (path / "metadata.yaml").write_text(text.replace("reliability: 2", "reliability: 1"))
+    with pytest.raises(InvalidInputError, match="has 6 messages, of which 0 could be read; .* give the file"):
+        open_frames(path)
+    assert read(path / "bag.mcap")[0] == list(LEVELS)
 
 
 @pytest.mark.parametrize(
