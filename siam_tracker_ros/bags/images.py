@@ -12,6 +12,7 @@ from siam_tracker_ros.bags.video import VideoDecoder, find_decoder
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import FrameHeader
 from siam_tracker_ros.image_conversion import compressed_to_bgr, image_to_bgr
+from siam_tracker_ros.intensity import IntensityStretch
 from siam_tracker_ros.result_messages import NANOSECONDS
 
 if typing.TYPE_CHECKING:
@@ -27,12 +28,14 @@ _ZSTD_START = b"\x28\xb5\x2f\xfd"
 
 
 class MessageDecoder:
-    """Decoder of the messages of one topic, which keeps what a video's next packet refers to."""
+    """Decoder of one topic, which keeps the range of 16-bit images and what the packets of a video refer to."""
 
-    def __init__(self, connections: "Iterable[Connection]") -> None:
+    def __init__(self, connections: "Iterable[Connection]", intensity_range: tuple[int, int] | None = None) -> None:
+        """Begin a stream; `intensity_range` is the fixed one of an IntensityStretch."""
         from siam_tracker_ros.bags.message_types import types_of
 
         self._stores = {connection.msgtype: types_of(connection) for connection in connections}
+        self._stretch = IntensityStretch(intensity_range)
         self._video: VideoDecoder | None = None
 
     def header(self, type_name: str, logged_ns: int, data: bytes) -> FrameHeader:
@@ -58,11 +61,11 @@ class MessageDecoder:
         msg = self._deserialize(type_name, data)
         header = _header_of(msg, type_name, logged_ns)
         if type_name == IMAGE:
-            yield header, image_to_bgr(msg)
+            yield header, image_to_bgr(msg, self._stretch)
             return
         stated_format = msg.encoding if type_name == FFMPEG_PACKET else msg.format
         if type_name == COMPRESSED_IMAGE and find_decoder(stated_format) is None:
-            yield header, compressed_to_bgr(msg)
+            yield header, compressed_to_bgr(msg, self._stretch)
             return
         if self._video is None:
             self._video = VideoDecoder(stated_format)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from siam_tracker_ros.bags.images import IMAGE_TYPES, MessageDecoder
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.frames import FrameHeader, FrameSource
 from siam_tracker_ros.result_messages import NANOSECONDS
@@ -43,12 +43,13 @@ class BagFrames(FrameSource):
         skipped: number of messages so far that gave no image.
     """
 
-    def __init__(self, path: Path, topic: str = "") -> None:
+    def __init__(self, path: Path, topic: str = "", intensity_range: tuple[int, int] | None = None) -> None:
         """Open a bag.
 
         Args:
             path: folder of a bag, or a single .mcap or .db3 file.
             topic: name of the image topic; may be empty where there is only one.
+            intensity_range: see `open_frames`.
 
         Raises:
             InvalidInputError: the bag or the topic cannot be used, or no image can be decoded.
@@ -59,6 +60,7 @@ class BagFrames(FrameSource):
 
         _check_files(path)
         self.path = path
+        self._intensity_range = intensity_range
         self._first: tuple[FrameHeader, np.ndarray] | None = None
         self._reader = Reader(path)
         try:
@@ -113,7 +115,7 @@ class BagFrames(FrameSource):
 
     def _read_images(self) -> Iterator[tuple[FrameHeader, np.ndarray]]:
         """Yield header and image_bgr of every frame; the image may be drawn on."""
-        decoder = MessageDecoder(self._connections)
+        decoder = MessageDecoder(self._connections, self._intensity_range)
         failures = 0
         for connection, logged_ns, data in self._messages():
             try:
@@ -138,12 +140,12 @@ class BagFrames(FrameSource):
                 count += 1
                 yield item
         except Exception as error:  # a damaged file raises errors of many kinds
-            raise InvalidInputError(
+            raise IncompleteVideoError(
                 f"{self._name} cannot be read further than {count} of {self.frame_count} messages: "
                 f"{error or type(error).__name__}; repair the bag, for example with `mcap recover`"
             ) from error
         if count < self.frame_count:
-            raise InvalidInputError(
+            raise IncompleteVideoError(
                 f"{self._name} has {self.frame_count} messages, of which {count} could be read; if metadata.yaml was "
                 "edited, give the file beside it; otherwise write the bag again with `ros2 bag convert`"
             )

@@ -3,12 +3,13 @@
 """`siam-tracker eval`: one-pass evaluation on labelled sequences."""
 
 import argparse
+import sys
 import typing
 from pathlib import Path
 
 import numpy as np
 
-from siam_tracker_ros.cli.options import add_model, make_tracker
+from siam_tracker_ros.cli.options import add_intensity_range, add_model, make_tracker
 from siam_tracker_ros.cli.tables import format_table
 
 if typing.TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of sequences, each with images in img and x,y,w,h lines in groundtruth.txt; or one",
     )
     add_model(parser)
+    add_intensity_range(parser)
     parser.add_argument(
         "--results",
         type=Path,
@@ -42,7 +44,9 @@ def run(args: argparse.Namespace) -> None:
     from siam_tracker_ros.evaluation.one_pass import run_one_pass
 
     sequences = load_sequences(args.sequences)
-    runs = run_one_pass(make_tracker(args), sequences, args.results)
+    runs = run_one_pass(make_tracker(args), sequences, args.results, args.intensity_range)
+    for remark in (remark for run in runs for remark in run.remarks):
+        print(remark, file=sys.stderr)
     mean, all_ms = mean_scores(run.scores for run in runs), np.concatenate([run.track_ms for run in runs])
     rows = [_row(run.name, run.scores, run.track_ms) for run in runs]
     header = ["sequence", "frames", "mean IoU", "AUC", "precision@20", "J of masks", "ms/frame"]

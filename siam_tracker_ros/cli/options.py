@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 
-from siam_tracker_ros.arguments import positive_int_argument, setting_argument
+from siam_tracker_ros.arguments import intensity_range_argument, positive_int_argument, setting_argument
 from siam_tracker_ros.errors import InvalidSettingError
 
 if typing.TYPE_CHECKING:
@@ -49,6 +49,17 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", metavar="NAME", help="a named set of the model's settings")
     add_set(parser, "settings", "a setting of the model; `siam-tracker models NAME` lists them; may be repeated")
     add_execution(parser, threads=None)
+
+
+def add_intensity_range(parser: argparse.ArgumentParser) -> None:
+    """Add `--intensity-range`, the argument of that name of `open_frames`."""
+    parser.add_argument(
+        "--intensity-range",
+        type=intensity_range_argument,
+        metavar="LOW,HIGH",
+        help="of 16-bit images, the intensities that become black and white; 0,65535 takes the high byte (default: "
+        "auto, which follows the images)",
+    )
 
 
 def make_tracker(args: argparse.Namespace) -> "Tracker":

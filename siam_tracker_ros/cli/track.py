@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from siam_tracker_ros.arguments import box_argument
-from siam_tracker_ros.cli.options import add_model, make_tracker
+from siam_tracker_ros.cli.options import add_intensity_range, add_model, make_tracker
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "where x is below 0",
     )
     add_model(parser)
+    add_intensity_range(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -78,13 +79,13 @@ def run(args: argparse.Namespace) -> None:
     count = lost = 0
     interrupted = False
     with contextlib.ExitStack() as stack:
-        frames = stack.enter_context(open_frames(args.source, args.topic))
+        frames = stack.enter_context(open_frames(args.source, args.intensity_range, args.topic))
         outputs = _open_outputs(args, frames, stack)
         tracker = make_tracker(args)
         try:
             for image_bgr, seen in _follow(tracker, _with_progress(frames, _prints_results(args)), args.box):
                 for write in outputs:
-                    write(count, image_bgr, seen)
+                    write(count + frames.skipped, image_bgr, seen)
                 count += 1
                 lost += seen.state == TargetState.LOST
         except KeyboardInterrupt:
@@ -169,7 +170,12 @@ def _prints_results(args: argparse.Namespace) -> bool:
 def _follow(
     tracker: "Tracker", frames: Iterator[np.ndarray], box_xywh: tuple[float, ...]
 ) -> Iterator[tuple[np.ndarray, "Observation"]]:
-    """Yield image and Observation of every frame, judged as the node judges them."""
+    """Yield image and Observation of every frame, judged as the node judges them.
+
+    A frame of another size is said and yielded in the size of the first one, without a box.
+    """
+    import cv2
+
     from siam_tracker_ros.core.monitor import MonitorSettings
     from siam_tracker_ros.core.session import Observation, TargetSession
 
@@ -177,8 +183,17 @@ def _follow(
     image_bgr = next(frames)
     session.init(image_bgr, box_xywh, target_id="", class_id="")
     yield image_bgr, Observation(session.state, np.array(box_xywh), confidence=1.0)
-    for image_bgr in frames:
-        yield image_bgr, session.observe(image_bgr)
+    size_wh = said_wh = image_bgr.shape[1], image_bgr.shape[0]
+    for number, image_bgr in enumerate(frames, start=1):
+        own_wh = image_bgr.shape[1], image_bgr.shape[0]
+        try:
+            seen = session.observe(image_bgr)
+        except InvalidInputError as error:  # as the node does
+            if own_wh != said_wh:
+                tqdm.write(f"frame {number}: {error}", file=sys.stderr)
+            image_bgr, seen = cv2.resize(image_bgr, size_wh), session.miss()
+        said_wh = own_wh
+        yield image_bgr, seen
 
 
 def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator[np.ndarray]:

@@ -44,6 +44,17 @@ class LabelMaps:
             )
         return labels
 
+    def size_wh(self, number: int) -> tuple[int, int] | None:
+        """Return width and height of the labels of a frame, from the head of the file; None if it cannot be read."""
+        require("reading indexed masks", "PIL")
+        from PIL import Image
+
+        try:
+            with Image.open(self.files.path(number)) as image:
+                return image.size
+        except (OSError, SyntaxError, ValueError):
+            return None
+
     def mask(self, number: int, label: int | None = None) -> np.ndarray:
         """Return the mask of a label in a frame, uint8 (H, W) of 0 and 255; None for all labels."""
         return _mask(self.read(number), label) * np.uint8(255)

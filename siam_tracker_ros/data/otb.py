@@ -10,11 +10,12 @@ import pathlib
 
 import numpy as np
 
+from siam_tracker_ros import images
 from siam_tracker_ros.data.files import ListedFiles, read_boxes
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
-from siam_tracker_ros.frames import IMAGE_SUFFIXES, natural_key
 from siam_tracker_ros.geometry import one_based_to_xywh
+from siam_tracker_ros.images import natural_key
 
 # First labelled frame, counted from 0, of the sequences with fewer boxes than frames.
 LABELLED_FROM = {"david": 299, "diving": 0, "football1": 0, "freeman3": 0, "freeman4": 0}
@@ -45,15 +46,15 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
 
 
 def list_images(folder: pathlib.Path, problems: Problems) -> ListedFiles | None:
-    """Return the images of a folder in natural order; None, and note a problem, if there are none."""
+    """Return the images of a folder in the order of the frames; None, and note a problem, if there are none."""
     if not folder.is_dir():
         problems.add_missing(folder, "one image per box")
         return None
-    images = sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
-    if not images:
+    paths = images.list_images(folder)
+    if not paths:
         problems.add(folder, "holds no image", "one image per box")
         return None
-    return ListedFiles(folder, tuple(path.name for path in images))
+    return ListedFiles(folder, tuple(path.name for path in paths))
 
 
 def _first(name: str, images: int, boxes: int) -> int | None:

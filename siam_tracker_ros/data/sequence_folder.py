@@ -20,8 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import FrameSource, natural_key, open_frames
+from siam_tracker_ros.frames import FrameSource, open_frames
+from siam_tracker_ros.images import list_images
 from siam_tracker_ros.outputs import write_atomic
 
 
@@ -39,9 +41,9 @@ class Sequence:
     folder: Path
     truth_xywh: np.ndarray
 
-    def open(self) -> FrameSource:
-        """Open the frames; there are as many as there are rows in truth_xywh."""
-        return open_frames(self.folder / "img")
+    def open(self, intensity_range: tuple[int, int] | None = None) -> FrameSource:
+        """Open the frames, as `open_frames` does; there are as many as there are rows in truth_xywh."""
+        return open_frames(self.folder / "img", intensity_range)
 
     @property
     def has_masks(self) -> bool:
@@ -59,7 +61,7 @@ class Sequence:
     def mask_names(self) -> list[str]:
         """File names of the masks, one per frame: the labelled masks' names where there are any."""
         if self.has_masks:
-            return [path.name for path in sorted((self.folder / "mask").iterdir(), key=natural_key)]
+            return [path.name for path in list_images(self.folder / "mask")]
         return [f"{i:06d}.png" for i in range(1, len(self.truth_xywh) + 1)]
 
 
@@ -132,7 +134,7 @@ def result_line(box_xywh: Iterable[float], score: float) -> str:
 def _read_rows(path: str | Path, columns: tuple[int, ...]) -> list[list[float]]:
     path = Path(path)
     try:
-        lines = path.read_text().splitlines()
+        lines = decode_text(path.read_bytes()).splitlines()
     except FileNotFoundError:
         raise InvalidInputError(f"{path} does not exist, expected a text file of boxes, one per line") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 
-from siam_tracker_ros.data.images import decode_image
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.images import decode_image
 
 _END = bytes(tarfile.BLOCKSIZE)  # an empty header ends a tar file
 _AGAIN = "fetch the shard again"
@@ -140,7 +140,7 @@ def _indexed_sizes(folder: pathlib.Path, problems: Problems) -> dict[pathlib.Pat
     if not index.is_file():
         return {}
     try:
-        return {folder / name: int(shard["bytes"]) for name, shard in json.loads(index.read_text())["shards"].items()}
+        return {folder / name: int(shard["bytes"]) for name, shard in json.loads(index.read_bytes())["shards"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problems.add(index, f"cannot be read ({error!r})", "bytes by shard", "fetch it again, or remove it")
         return {}

@@ -13,9 +13,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from siam_tracker_ros.data.files import Files
-from siam_tracker_ros.data.images import read_image_bgr
 from siam_tracker_ros.data.label_maps import LabelMaps
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.images import read_image_bgr, read_labelled_bgr
 
 
 class Track(abc.ABC):
@@ -112,6 +112,7 @@ class FileTrack(Track):
     Attributes:
         files: frames by number.
         masks: masks by the same numbers, or None.
+        sizes_wh: int (N, 2), width and height of each frame as its labels state them, 0 where they do not; or None.
     """
 
     dataset: str
@@ -120,6 +121,7 @@ class FileTrack(Track):
     boxes_xywh: np.ndarray
     files: Files
     masks: LabelMaps | None = None
+    sizes_wh: np.ndarray | None = None
 
     @property
     def sources(self) -> tuple[Files, ...]:
@@ -129,7 +131,10 @@ class FileTrack(Track):
         return self.files.path(self.numbers[i])
 
     def image_bgr(self, i: int) -> np.ndarray:
-        return read_image_bgr(self.path(i))
+        if self.sizes_wh is not None and self.sizes_wh[i].all():
+            width, height = self.sizes_wh[i].tolist()
+            return read_labelled_bgr(self.path(i), (width, height))
+        return read_image_bgr(self.path(i), None if self.masks is None else self.masks.size_wh(self.numbers[i]))
 
     def has_mask(self, i: int) -> bool:
         return self.masks is not None
@@ -185,7 +190,7 @@ class MaskTrack(Track):
         return self.files.path(self.numbers[i])
 
     def image_bgr(self, i: int) -> np.ndarray:
-        return read_image_bgr(self.path(i))
+        return read_image_bgr(self.path(i), self.masks.size_wh(self.numbers[i]))
 
     def has_mask(self, i: int) -> bool:
         return True

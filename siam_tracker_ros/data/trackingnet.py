@@ -13,14 +13,14 @@ import numpy as np
 from siam_tracker_ros.data.files import NumberedFiles, read_boxes
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
-from siam_tracker_ros.frames import natural_key
+from siam_tracker_ros.images import is_hidden, natural_key
 
 
 def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
     """Read the parts of the training split; see `formats.Reader`."""
     tracks: list[Track] = []
     for part in sorted(folder.glob("TRAIN_*"), key=natural_key):
-        labels = sorted((part / "anno").glob("*.txt"))
+        labels = sorted(path for path in (part / "anno").glob("*.txt") if not is_hidden(path.name))
         if not labels:
             problems.add(part / "anno", "holds no boxes", "a NAME.txt per sequence")
         for path in labels:

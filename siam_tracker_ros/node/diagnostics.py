@@ -53,7 +53,7 @@ class Diagnostics:
         self._received = self._received_before = 0
         self._refused = self._refused_before = 0
         self._skipped = 0
-        self._image = ""
+        self._image = self._intensity_range = ""
         self._stamp_age = 0.0
         self._confidence = float("nan")
         self._input_error = self._tracker_error = ""
@@ -68,10 +68,15 @@ class Diagnostics:
             self._received += 1
             self._stamp_age = stamp_age
 
-    def image_used(self, image: str) -> None:
-        """Note an image that was used, by its size and encoding; earlier errors are over."""
+    def image_used(self, image: str, intensity_range: str) -> None:
+        """Note an image that was used; earlier errors are over.
+
+        Args:
+            image: its size and encoding.
+            intensity_range: intensities of 16-bit images that become black and white; empty before any.
+        """
         with self._lock:
-            self._image = image
+            self._image, self._intensity_range = image, intensity_range
             self._input_error = self._tracker_error = ""
 
     def image_refused(self, error: str) -> None:
@@ -133,6 +138,7 @@ class Diagnostics:
             message,
             topic=health.topic,
             image=self._image,
+            intensity_range=self._intensity_range,
             rate_hz=f"{rate:.1f}",
             received=self._received,
             skipped=self._skipped,

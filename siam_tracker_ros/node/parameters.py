@@ -12,6 +12,7 @@ from rclpy.node import Node
 from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.settings import Setting, check_setting, parse_setting, setting, settings_of
 
 
@@ -35,6 +36,12 @@ class _OwnParameters:
     threads: int = setting(0, "CPU threads of the network; 0: the library's default.", 0, 256)
     image_transport: typing.Literal["raw", "compressed"] = setting(
         "raw", "`raw`: sensor_msgs/Image on `image`; `compressed`: CompressedImage on `image/compressed`."
+    )
+    intensity_range: str = setting(
+        "auto",
+        "Of 16-bit images, the lowest and highest intensity, as 7000,9000, which become black and white; `auto`: it "
+        "follows the images; 0,65535: the high byte of each pixel.",
+        change="any time",
     )
     frame_buffer: int = setting(
         30, "Frames kept so that ~/init can start on an earlier stamp; 1: the newest only.", 1, 1000
@@ -67,6 +74,7 @@ class NodeParameters(MonitorSettings, _OwnParameters):
                 f"{self.recover_score:g} are out of order, expected lost <= uncertain <= recover; "
                 "set them together"
             )
+        parse_intensity_range(self.intensity_range)
         make_tracker_settings(find_model(self.model), None, self._model_settings())
 
     def tracker_arguments(self) -> dict[str, typing.Any]:

@@ -22,6 +22,7 @@ from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.executors.device import select_device, set_threads
 from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
+from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
 from siam_tracker_ros.node.diagnostics import Diagnostics
 from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame
 from siam_tracker_ros.node.messages import (
@@ -117,6 +118,8 @@ class Pipeline:
         self._node = node
         self._frames = frames
         self._enabled = True
+        self._stream: tuple[str, ...] = ()  # what the images have been so far
+        self._stretch = IntensityStretch()  # of that stream
 
     def runs_on(self) -> tuple[str, str]:
         """Return the device and the runtime of the network."""
@@ -128,6 +131,8 @@ class Pipeline:
 
     def set_parameters(self, parameters: NodeParameters) -> None:
         """Take over the parameters that can change while the node is configured."""
+        if parameters.intensity_range != self._parameters.intensity_range:
+            self._stream = ()
         self._parameters = parameters
         self.session.set_monitor_settings(parameters.monitor_settings())
 
@@ -195,7 +200,7 @@ class Pipeline:
                 return self.session.hold(), None
             image_bgr = self._to_bgr(msg)
             observation = self.session.observe(image_bgr)
-            self._node.diagnostics.image_used(_describe(msg, image_bgr))
+            self._node.diagnostics.image_used(_describe(msg, image_bgr), str(self._stretch))
         except InvalidInputError as error:
             self._node.diagnostics.image_refused(str(error))
             self._node.logger.warning(f"image not used: {error}", throttle_duration_sec=_LOG_PERIOD)
@@ -227,7 +232,20 @@ class Pipeline:
         self._node.diagnostics.target_changed(self.session.state, self.session.target_id)
 
     def _to_bgr(self, msg: Image | CompressedImage) -> np.ndarray:
-        return compressed_to_bgr(msg) if self._parameters.image_transport == "compressed" else image_to_bgr(msg)
+        stream = _stream(msg)
+        if stream != self._stream:  # another camera, whose intensities are others
+            self._stream = stream
+            self._stretch = IntensityStretch(parse_intensity_range(self._parameters.intensity_range))
+        if isinstance(msg, CompressedImage):
+            return compressed_to_bgr(msg, self._stretch)
+        return image_to_bgr(msg, self._stretch)
+
+
+def _stream(msg: Image | CompressedImage) -> tuple[str, ...]:
+    """Return what the images of one stream have in common."""
+    if isinstance(msg, CompressedImage):
+        return msg.header.frame_id, msg.format
+    return msg.header.frame_id, msg.encoding, f"{msg.width}x{msg.height}"
 
 
 def _describe(msg: Image | CompressedImage, image_bgr: np.ndarray) -> str:

@@ -46,7 +46,7 @@ def levels(frames):
 
 def read(path, topic=""):
     """Return levels and headers of all images."""
-    with open_frames(path, topic) as frames:
+    with open_frames(path, topic=topic) as frames:
         pairs = [(int(np.round(frame.mean())), frames.header) for frame in frames]
     return [level for level, _ in pairs], [header for _, header in pairs]
 
@@ -178,7 +178,7 @@ def test_damaged_messages_are_skipped_and_counted(tmp_path):
 )
 def test_a_topic_that_cannot_be_used_is_refused_with_those_that_can(topics, topic, words, tmp_path):
     with pytest.raises(InvalidInputError, match=words):
-        open_frames(write_bag(tmp_path / "bag", topics), topic)
+        open_frames(write_bag(tmp_path / "bag", topics), topic=topic)
 
 
 def test_the_topic_is_needed_only_where_there_are_several(tmp_path):
@@ -289,10 +289,21 @@ def test_what_is_not_installed_is_named_with_its_extra(module, extra, tmp_path, 
         open_frames(path)
 
 
+@pytest.mark.parametrize("encoding", ["mono16", "16UC1"])
+def test_the_range_of_16_bit_images_follows_the_stream_and_can_be_fixed(encoding, tmp_path):
+    ramp = np.linspace(7000, 9000, 48 * 64).reshape(48, 64).astype(np.uint16)
+    messages = [image(number, ramp, encoding) for number in range(3)]
+    path = write_bag(tmp_path / "bag", {"/thermal": messages})
+    with open_frames(path) as frames:
+        assert [(frame.min() < 40, frame.max() > 215) for frame in frames] == [(True, True)] * 3
+    with open_frames(path, intensity_range=(8000, 9000)) as frames:
+        assert next(frames)[:20].max() == 0
+
+
 def test_a_topic_is_refused_where_the_source_is_no_bag(tmp_path):
     for source in (tmp_path, 0, "0"):
         with pytest.raises(InvalidInputError, match="topic is '/image', but .* is not a bag"):
-            open_frames(source, "/image")
+            open_frames(source, topic="/image")
 
 
 def test_stamps_that_stand_still_leave_the_rate_to_the_recorder(tmp_path):

@@ -62,7 +62,7 @@ def test_a_bag_has_the_topics_of_the_node_with_the_headers_of_the_frames(name, t
     _, status = messages["/tracker/status"][1]
     assert (status.state, status.frames_lost, status.confidence) == (status.LOST, 1, 0.125)
     assert np.isnan(status.peak_ratio)
-    with open_frames(tmp_path / name, "/tracker/mask") as masks:
+    with open_frames(tmp_path / name, topic="/tracker/mask") as masks:
         np.testing.assert_array_equal(next(masks)[..., 0] > 0, MASK)
     assert [path.name for path in tmp_path.iterdir()] == [name], "nothing is left beside it"
 

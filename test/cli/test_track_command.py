@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from cli_testing import BoxThatStays, run
+from damaged_videos import MotionJpeg
 
 from siam_tracker_ros import frames as frames_module
 from siam_tracker_ros.core import registry
 from siam_tracker_ros.data.sequence_folder import read_results
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.frames import VideoSink, open_frames
 from siam_tracker_ros.geometry import cxcywht_to_corners
 
@@ -87,6 +88,47 @@ def test_track_gives_no_box_while_the_target_is_lost(video, tmp_path, monkeypatc
     boxes, scores = read_results(results)
     assert np.isfinite(boxes[:5]).all() and np.isnan(boxes[-5:]).all()
     assert (scores[5:] == 0).all()
+
+
+def test_track_does_not_search_a_frame_of_another_size(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: BoxThatStays())
+    folder = tmp_path / "img"
+    folder.mkdir()
+    for number in range(20):
+        shape = (30, 40, 3) if number in (10, 11) else (48, 64, 3)
+        cv2.imwrite(str(folder / f"{number}.png"), np.full(shape, 90, np.uint8))
+    results, output = tmp_path / "out.txt", tmp_path / "out.avi"
+    assert run("track", folder, "--box", "10,8,20,16", "--results", results, "--output", output) == 0
+    boxes, scores = read_results(results)
+    found = np.isfinite(boxes).all(axis=1)
+    assert found[:10].all() and not found[10:12].any() and found[-2:].all(), "it is found again"
+    assert scores[10:12].tolist() == [0, 0] and (scores[12:] == 0.9).all()
+    said = capsys.readouterr().err
+    assert said.count("expected 64 x 48 as when the target was marked") == 1 and "frame 10: image is 40 x 30" in said
+    with open_frames(output) as frames:
+        assert [frame.shape for frame in frames] == [(48, 64, 3)] * 20
+
+
+def test_track_says_what_it_could_not_decode(created, tmp_path, monkeypatch, capsys):
+    video, results = MotionJpeg(tmp_path / "clip.avi", [90] * 6), tmp_path / "out.txt"
+    assert run("track", video.damage([2]), "--box", "10,8,20,16", "--results", results) == 0
+    assert "5 frames could be decoded, 1 could not and were skipped: 2 " in capsys.readouterr().err
+    assert len(read_results(results)[0]) == 5
+    results = tmp_path / "cut.txt"
+    assert run("track", video.cut(3), "--box", "10,8,20,16", "--results", results) == 2
+    assert "clip.avi was not read to its end, expected 6 frames" in capsys.readouterr().err
+    assert len(read_results(results)[0]) == 3, "the results are kept"
+
+
+def test_an_intensity_range_reaches_the_frames(created, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("siam_tracker_ros.frames.IntensityStretch", lambda fixed: asked.append(fixed))
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((48, 64, 3), 90, np.uint8))
+    assert run("track", tmp_path, "--box", "10,8,20,16", "--intensity-range", "7000,9000") == 0
+    assert asked == [(7000, 9000)]
+    assert run("track", tmp_path, "--box", "10,8,20,16", "--intensity-range", "9000") == 2
+    assert "intensity range is '9000', expected auto, or the lowest and highest" in capsys.readouterr().err
 
 
 def test_track_passes_the_options_on(created, video):
@@ -178,7 +220,7 @@ class StopsAtTheEighth(BoxThatStays):
         return super().track(image_bgr)
 
 
-@pytest.mark.parametrize("error, status", [(KeyboardInterrupt(), 130), (InvalidInputError("broken"), 2)])
+@pytest.mark.parametrize("error, status", [(KeyboardInterrupt(), 130), (InvalidSettingError("broken"), 2)])
 @pytest.mark.parametrize("older", [False, True])
 def test_what_was_computed_until_an_error_is_kept_and_so_is_what_is_older(
     error, status, older, video, tmp_path, monkeypatch, capsys, caplog

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import pickle
+import struct
 import tarfile
 
 import cv2
@@ -452,6 +453,91 @@ def test_boxes_by_other_conventions(convert, box, expected):
 
 
 # Damage, by format: what is done to the data set, and what the report names.
+STRAYS = {".DS_Store": b"x", "Thumbs.db": b"x", "desktop.ini": b"[.ShellClassInfo]"}
+APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(26)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_computers_leave_in_folders_is_passed_over(kind, tmp_path):
+    expected = read_dataset(settings(kind, WRITERS[kind](tmp_path / "clean")))
+    root = WRITERS[kind](tmp_path / "set")
+    for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        doubles = {f"._{path.name}": APPLE_DOUBLE for path in folder.iterdir()}
+        for name, content in (STRAYS | doubles).items():
+            write(folder / name, content)
+    (read,) = check_datasets([settings(kind, root)])
+    assert [track.name for track in read] == [track.name for track in expected]
+    for track, clean in zip(read, expected):
+        np.testing.assert_array_equal(track.numbers, clean.numbers)
+        np.testing.assert_array_equal(track.boxes_xywh, clean.boxes_xywh)
+        np.testing.assert_array_equal(track.image_bgr(0), clean.image_bgr(0))
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_byte_order_mark_is_no_part_of_a_text(kind, tmp_path):
+    expected = read_dataset(settings(kind, WRITERS[kind](tmp_path / "clean")))
+    root = WRITERS[kind](tmp_path / "set")
+    for path in root.rglob("*"):
+        if path.suffix in (".json", ".label", ".txt", ".xml"):
+            path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    read = read_dataset(settings(kind, root))
+    assert [track.name for track in read] == [track.name for track in expected]
+    for track, clean in zip(read, expected):
+        np.testing.assert_array_equal(track.boxes_xywh, clean.boxes_xywh)
+
+
+@pytest.mark.parametrize("kind", ["got10k", "lasot"])
+def test_a_list_may_name_what_is_not_utf_8(kind, tmp_path):
+    root = WRITERS[kind](tmp_path)
+    (path,) = root.glob({"got10k": "*/list.txt", "lasot": "training_set.txt"}[kind])
+    old = path.read_text().split()[0]
+    new = b"caf\xe9-1"
+    next(root.rglob(old)).rename(next(root.rglob(old)).parent / new.decode("utf-8", "surrogateescape"))
+    if kind == "lasot":
+        (root / "cat").rename(root / b"caf\xe9".decode("utf-8", "surrogateescape"))
+    path.write_bytes(new + b"\n")
+    ((track,),) = check_datasets([settings(kind, root)])
+    assert track.name.encode("utf-8", "surrogateescape") == new
+    assert track.image_bgr(0).shape == (HEIGHT, WIDTH, 3)
+
+
+def tagged(jpeg, orientation):
+    """The JPEG with an EXIF tag of orientation."""
+    body = b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">HHHIHH", 1, 0x0112, 3, 1, orientation, 0) + bytes(4)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+def state_size(path, width=WIDTH, height=HEIGHT):
+    """Write the size into a label file of ImageNet."""
+    size = f"<size><width>{width}</width><height>{height}</height></size>"
+    path.write_text(path.read_text().replace("<object>", f"{size}<object>", 1))
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+@pytest.mark.parametrize("kind", ["coco", "davis", "imagenet_det", "imagenet_vid", "youtube_vos"])
+def test_pictures_are_turned_as_their_labels_are(kind, orientation, tmp_path):
+    root = WRITERS[kind](tmp_path)
+    for path in root.rglob("*.xml"):
+        state_size(path)
+    expected = [track.image_bgr(0) for track in read_dataset(settings(kind, root))]
+    for path in [path for path in root.rglob("*") if path.suffix in (".jpg", ".JPEG")]:
+        path.write_bytes(tagged(path.read_bytes(), orientation))
+    (tracks,) = check_datasets([settings(kind, root)])
+    for track, image_bgr in zip(tracks, expected, strict=True):
+        np.testing.assert_array_equal(track.image_bgr(0), image_bgr)
+
+
+@pytest.mark.parametrize("kind", ["coco", "imagenet_det", "imagenet_vid"])
+def test_a_picture_of_another_size_than_its_labels_is_refused(kind, tmp_path):
+    root = WRITERS[kind](tmp_path)
+    for path in root.rglob("*.xml"):
+        state_size(path)
+    for path in root.rglob("*"):
+        if path.suffix in (".jpg", ".JPEG"):
+            write(path, cv2.imread(str(path))[:-1])
+    assert "has 64 x 47 pixels, expected 64 x 48 as its labels state" in report(settings(kind, root))
+
+
 def remove(*parts):
     return lambda root: [path.unlink() for path in root.glob("/".join(parts))]
 

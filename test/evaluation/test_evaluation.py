@@ -234,10 +234,37 @@ def test_one_pass_without_a_results_folder_writes_nothing(tmp_path):
     assert run.scores.frames == 0
 
 
+def test_a_frame_of_another_size_is_not_searched_and_said(tmp_path):
+    make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 4)
+    path = tmp_path / "walk" / "img" / "0003.png"
+    cv2.imwrite(str(path), cv2.imread(str(path))[:-4])
+    (run,) = run_one_pass(ScriptedTracker([(1, 2, 10, 10)] * 2), load_sequences(tmp_path))
+    np.testing.assert_array_equal(run.boxes_xywh, [(1, 2, 10, 10), (1, 2, 10, 10), (NAN,) * 4, (1, 2, 10, 10)])
+    assert run.confidences.tolist() == [1, 0.5, 0, 0.5] and len(run.track_ms) == 2
+    assert run.scores.mean_iou == pytest.approx(2 / 3)
+    (remark,) = run.remarks
+    assert "walk, frame 2: image is" in remark and "as when the target was marked" in remark
+
+
+def test_a_byte_order_mark_is_no_part_of_the_boxes(tmp_path):
+    (tmp_path / "boxes.txt").write_bytes(b"\xef\xbb\xbf1,2,3,4\r\n5,6,7,8\r\n")
+    np.testing.assert_array_equal(read_boxes(tmp_path / "boxes.txt"), [(1, 2, 3, 4), (5, 6, 7, 8)])
+
+
+def test_stray_files_are_no_frames_and_no_masks(tmp_path):
+    make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 3, masks=True)
+    for folder in ("img", "mask"):
+        for name in (".DS_Store", "Thumbs.db", "._0001.png"):
+            (tmp_path / "walk" / folder / name).write_bytes(b"\0\5\x16\7")
+    (sequence,) = load_sequences(tmp_path)
+    assert len(sequence.mask_names()) == 3
+    run_one_pass(ScriptedTracker([(1, 2, 10, 10)] * 2), [sequence])
+
+
 def test_a_frame_that_breaks_off_names_its_file(tmp_path):
     make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 3)
     (tmp_path / "walk" / "img" / "0003.png").write_bytes(b"broken")
-    with pytest.raises(InvalidInputError, match="0003.png cannot be read"):
+    with pytest.raises(InvalidInputError, match="0003.png cannot be decoded"):
         run_one_pass(ScriptedTracker([(1, 2, 3, 4)] * 2), load_sequences(tmp_path), tmp_path / "results")
     assert not (tmp_path / "results" / "walk.txt").exists()
 

@@ -413,6 +413,49 @@ def test_compressed_images_are_followed_and_a_corrupt_one_is_reported(compressed
     assert detection.id == "target_1"
 
 
+def thermal(center, shift=0):
+    """A scene as a camera of 14 bits sees it, which uses 510 of its intensities."""
+    return (scene(center)[..., 1].astype(np.uint16) * 2 + 7000 + shift).astype("<u2")
+
+
+def mono16(operator, pixels, frame_id=FRAME_ID):
+    msg = Image(header=operator.header(frame_id), height=120, width=160, encoding="mono16", step=320)
+    msg.data.frombytes(pixels.tobytes())
+    return msg
+
+
+def shown_range(operator):
+    """Low and high end of the intensity range on /diagnostics."""
+    status = operator.diagnosis("input", lambda status: ".." in values(status)["intensity_range"])
+    return [int(part) for part in values(status)["intensity_range"].split("..")]
+
+
+def test_a_narrow_range_of_sixteen_bits_is_followed(operator):
+    operator.frame(msg=mono16(operator, thermal(CENTER)))
+    assert operator.init(CENTER).success
+    for x in range(80, 100, 5):
+        status, (detection,) = operator.frame(msg=mono16(operator, thermal((x, 60))))
+        assert status.state == TrackerStatus.TRACKING
+        np.testing.assert_allclose(center_of(detection), (x, 60), atol=1)
+    low, high = shown_range(operator)
+    assert 6900 < low < 7300 and 7400 < high < 7700
+
+
+def test_the_intensity_range_can_be_fixed_while_the_node_runs(operator):
+    operator.frame(msg=mono16(operator, thermal(CENTER)))
+    assert operator.set_parameters(intensity_range="6990,7520").successful
+    operator.frame(msg=mono16(operator, thermal(CENTER)))
+    operator.wait(lambda: shown_range(operator) == [6990, 7520], "the fixed range")
+    assert "9000 to 8000" in operator.set_parameters(intensity_range="9000,8000").reason
+
+
+def test_another_camera_has_a_range_of_its_own(operator):
+    for _ in range(3):
+        operator.frame(msg=mono16(operator, thermal(CENTER)))
+    operator.frame(msg=mono16(operator, thermal(CENTER, shift=20000), frame_id="other"))
+    operator.wait(lambda: shown_range(operator)[0] > 26000, "the range of the other camera")
+
+
 def debug_image(operator):
     """A frame of a target that is followed, and the debug image of it."""
     operator.listen("debug", Image, "tracker/debug_image")
