@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that get their name when they are complete: until then, an older file of that name stays."""
 
+import contextlib
 import logging
 import os
+import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 from siam_tracker_ros.errors import InvalidInputError
@@ -62,6 +65,19 @@ class PendingFile:
             logger.warning("%s is left as it was; the incomplete new results are in %s", self.path, self.partial)
         else:
             os.replace(self.partial, self._target)
+
+
+@contextlib.contextmanager
+def pending_lines(path: str | Path) -> Iterator[typing.TextIO]:
+    """Open a pending text file for whole lines: each is in the file at once, and none is cut on a full disk."""
+    with PendingFile(path) as pending:
+        try:
+            with pending.partial.open("w", buffering=1) as file:
+                yield file
+        except OSError:
+            if pending.partial.is_file():
+                os.truncate(pending.partial, pending.partial.read_bytes().rfind(b"\n") + 1)
+            raise
 
 
 def make_empty_folder(path: str | Path) -> None:

@@ -1,13 +1,12 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-import contextlib
-import resource
 import struct
 
 import cv2
 import numpy as np
 import pytest
 from damaged_videos import MotionJpeg
+from full_disk import no_file_above
 
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.frames import VideoSink, open_frames
@@ -23,17 +22,6 @@ def write_images(folder, names):
     for i, name in enumerate(names):
         assert cv2.imwrite(str(folder / name), np.full((4, 6, 3), 10 * i, np.uint8))
     return folder
-
-
-@contextlib.contextmanager
-def no_file_above(limit_bytes):
-    """Let writing fail where a file grows above a size, as on a full disk."""
-    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

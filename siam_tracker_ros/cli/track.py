@@ -103,16 +103,14 @@ def _open_outputs(args: argparse.Namespace, frames: "FrameSource", stack: contex
     """Open all that the options ask for, so that what cannot be written is found before the first frame."""
     from siam_tracker_ros.bags.writer import BagSink, names_bag
     from siam_tracker_ros.frames import VideoSink
-    from siam_tracker_ros.outputs import PendingFile
+    from siam_tracker_ros.outputs import pending_lines
 
     fps = frames.fps or CAMERA_FPS
     outputs: list[Output] = []
     if args.masks is not None:
         outputs.append(_mask_writer(args.masks))
     if args.results is not None:
-        pending = stack.enter_context(PendingFile(args.results))
-        file = stack.enter_context(pending.partial.open("w", buffering=1))  # whole lines, however it ends
-        outputs.append(_result_writer(file))
+        outputs.append(_result_writer(stack.enter_context(pending_lines(args.results))))
     elif _prints_results(args):
         outputs.append(_result_writer(sys.stdout))
     if args.output is not None and names_bag(args.output):

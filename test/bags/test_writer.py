@@ -1,12 +1,12 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-import resource
 
 import numpy as np
 import pytest
 
 pytest.importorskip("rosbags", reason="bags need rosbags")
 
+from full_disk import no_file_above
 from rosbags.highlevel import AnyReader
 
 from siam_tracker_ros.bags.writer import BagSink
@@ -112,14 +112,8 @@ def test_a_folder_that_is_missing_is_named(name, tmp_path):
 @pytest.mark.parametrize("limit_bytes", [100, 300_000])
 def test_a_full_disk_is_an_error_that_says_where_the_rest_is(limit_bytes, tmp_path):
     noise = np.random.default_rng(0).integers(0, 2, (40, 480, 640)).astype(bool)
-    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
-    try:
-        with pytest.raises(InvalidInputError, match=r"bag .*bag.mcap cannot be written: .* what was written is in"):  # noqa: SIM117
-            with BagSink(tmp_path / "bag.mcap") as sink:
-                for number, mask in enumerate(noise):
-                    frame = FrameHeader(number, "", number)
-                    sink.write(frame, Observation(TargetState.TRACKING, np.ones(4), 0.5, mask=mask))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    refused = pytest.raises(InvalidInputError, match=r"bag .*bag.mcap cannot be written: .* what was written is in")
+    with no_file_above(limit_bytes), refused, BagSink(tmp_path / "bag.mcap") as sink:
+        for number, mask in enumerate(noise):
+            sink.write(FrameHeader(number, "", number), Observation(TargetState.TRACKING, np.ones(4), 0.5, mask=mask))
     assert not (tmp_path / "bag.mcap").exists()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from cli_testing import BoxThatStays, run
 from damaged_videos import MotionJpeg
+from full_disk import no_file_above
 
 from siam_tracker_ros import frames as frames_module
 from siam_tracker_ros.core import registry
@@ -239,6 +240,16 @@ def test_what_was_computed_until_an_error_is_kept_and_so_is_what_is_older(
     assert len(read_results(results)[0]) == 8
     with open_frames(output) as frames:
         assert len(list(frames)) == 8
+
+
+def test_a_full_disk_leaves_older_results_as_they_are(created, video, tmp_path, capsys, caplog):
+    results = tmp_path / "out.txt"
+    results.write_text("older\n")
+    with no_file_above(200):
+        assert run("track", video, "--box", "10,8,20,16", "--results", results) == 2
+    assert "File too large" in capsys.readouterr().err
+    assert results.read_text() == "older\n"
+    assert len(read_results(tmp_path / "out.partial.txt")[0]) == 6, "whole lines alone"
 
 
 def test_ctrl_c_is_the_end_of_a_camera(video, tmp_path, monkeypatch, capsys):
