@@ -360,7 +360,7 @@ class VideoSink:
 
     Raises:
         InvalidInputError: the path or the rate is invalid, or OpenCV cannot write there; in `write`, the frame has
-            another size; in `close`, frames are missing in the file, as on a full disk.
+            another size or, in `close` as well, the disk is full.
     """
 
     def __init__(self, path: str | Path, fps: float) -> None:
@@ -395,7 +395,8 @@ class VideoSink:
             )
         if width % 2 or height % 2:
             image_bgr = cv2.copyMakeBorder(image_bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        self._writer.write(image_bgr)
+        if self._writer.write(image_bgr) is False:  # OpenCV 5; before, only the file's end tells
+            raise InvalidInputError(f"{self.path}: frame {self._count} cannot be written; check the space on the disk")
         self._count += 1
 
     def close(self, complete: bool = True) -> None:
