@@ -64,7 +64,7 @@ class MessageDecoder:
             yield header, image_to_bgr(msg, self._stretch)
             return
         stated_format = msg.encoding if type_name == FFMPEG_PACKET else msg.format
-        if type_name == COMPRESSED_IMAGE and find_decoder(stated_format) is None:
+        if type_name == COMPRESSED_IMAGE and find_decoder(stated_format) in (None, "mjpeg"):
             yield header, compressed_to_bgr(msg, self._stretch)
             return
         if self._video is None:

@@ -71,7 +71,10 @@ class BagFrames(FrameSource):
                 "it with `mcap recover` or, for sqlite3, `ros2 bag reindex`"
             ) from error
         try:
-            self.topic, self._connections = _choose_topic(path, self._reader.connections, topic)
+            # Those of the files, not of metadata.yaml: where that states other profiles, rosbags would read nothing.
+            storages = getattr(self._reader.storage, "storages", [self._reader.storage])
+            connections = [connection for storage in storages for connection in storage.connections]
+            self.topic, self._connections = _choose_topic(path, connections, topic)
             self.frame_count: int = sum(connection.msgcount for connection in self._connections)
             self.fps = self._rate()
             self.rewind()
@@ -146,8 +149,8 @@ class BagFrames(FrameSource):
             ) from error
         if count < self.frame_count:
             raise IncompleteVideoError(
-                f"{self._name} has {self.frame_count} messages, of which {count} could be read; if metadata.yaml was "
-                "edited, give the file beside it; otherwise write the bag again with `ros2 bag convert`"
+                f"{self._name} has {self.frame_count} messages, of which {count} could be read; write the bag again "
+                "with `ros2 bag convert`, or repair it with `mcap recover`"
             )
 
     def _rate(self) -> float:

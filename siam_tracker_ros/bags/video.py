@@ -12,7 +12,7 @@ from siam_tracker_ros.extras import require
 from siam_tracker_ros.frames import FrameHeader
 
 # Decoders by what stands in a message's format, which may be the name of an encoder: libx264, hevc_nvenc.
-_DECODERS = {"264": "h264", "265": "hevc", "hevc": "hevc", "av1": "av1", "vp9": "vp9"}
+_DECODERS = {"264": "h264", "265": "hevc", "hevc": "hevc", "av1": "av1", "vp9": "vp9", "mjpeg": "mjpeg"}
 
 
 def find_decoder(video_format: str) -> str | None:

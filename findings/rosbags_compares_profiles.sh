@@ -7,8 +7,9 @@
 # example from best effort to reliable so that `ros2 bag play` reaches a subscriber, changes nothing for a reader.
 # Seen: no message of that topic is read any more. There is no error, and message_count and the topic's msgcount still
 # say 5. The file beside metadata.yaml, opened alone, gives all 5.
-# Why it matters: the edit is common advice for camera topics, which are recorded best effort. A tracker or evaluation
-# then runs over an empty stream and finds nothing wrong. Compare the number of messages read with msgcount.
+# Why it matters: the edit is common advice for camera topics, which are recorded best effort, and some older bags come
+# with two ways of writing an infinite deadline. A tracker or evaluation then runs over an empty stream and finds nothing
+# wrong. Compare the number of messages read with msgcount, or read with the connections of the files.
 set -euo pipefail
 
 folder=$(mktemp -d)
