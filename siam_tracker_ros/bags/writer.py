@@ -115,6 +115,7 @@ class BagSink:
             else:  # the target was refused: there is nothing to keep
                 self._writer.abort()
         except OSError as error:
+            complete = False
             raise self._refusal(error) from error
         finally:
             if self._file is not None:

@@ -117,3 +117,13 @@ def test_a_full_disk_is_an_error_that_says_where_the_rest_is(limit_bytes, tmp_pa
         for number, mask in enumerate(noise):
             sink.write(FrameHeader(number, "", number), Observation(TargetState.TRACKING, np.ones(4), 0.5, mask=mask))
     assert not (tmp_path / "bag.mcap").exists()
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_an_older_bag(tmp_path):
+    path = write(tmp_path / "bag.mcap", [SEEN])
+    older = path.read_bytes()
+    refused = pytest.raises(InvalidInputError, match="bag.mcap cannot be written: .* what was written is in")
+    with no_file_above(100), refused:
+        write(path, [LOST, LOST])
+    assert path.read_bytes() == older
+    assert not (tmp_path / "bag.partial.mcap").exists(), "it is in the folder that the error names"
