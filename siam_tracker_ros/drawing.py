@@ -83,8 +83,13 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
         InvalidInputError: the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), mask_image(mask)):
-        raise InvalidInputError(f"{path} cannot be written; check the folder's rights and the space on the disk")
+    _, content = cv2.imencode(".png", mask_image(mask))
+    try:
+        path.write_bytes(content.tobytes())  # cv2.imwrite takes no names that are not UTF-8
+    except OSError as error:
+        raise InvalidInputError(
+            f"{path} cannot be written ({error.strerror}); check the folder's rights and the space on the disk"
+        ) from error
 
 
 def _line_width(image_bgr: np.ndarray) -> int:

@@ -16,12 +16,12 @@ from siam_tracker_ros.geometry import check_image_bgr
 from siam_tracker_ros.images import IMAGE_SUFFIXES, list_images, read_image_bgr
 from siam_tracker_ros.intensity import IntensityStretch
 from siam_tracker_ros.outputs import PendingFile
+from siam_tracker_ros.video_container import is_cut_off, is_mp4
 
 logger = logging.getLogger(__name__)
 
 _GREY_16 = int.from_bytes(b"Y1\0\x10", "little")  # FFmpeg's tag of gray16le
 _CAMERA_GREY_16 = int.from_bytes(b"Y16 ", "little")  # V4L2's
-_MP4_SUFFIXES = (".m4v", ".mov", ".mp4")
 _TRIES = 100  # failed reads in a row that are taken for damaged frames, where the number of frames is not stated
 _MAX_TRIES = 10_000
 _SHOWN = 10  # skipped frames that a remark names
@@ -242,7 +242,7 @@ class _VideoFile(FrameSource):
             return
         self.remarks = (f"{self.path}: {self._count()}; its container states {self.frame_count}",)
         stated_s = self.frame_count / self.fps if self.fps else 0.0
-        if stated_s - self._end_s > _end_slack_s(self.path, stated_s):
+        if self.fps and stated_s - self._end_s > _end_slack_s(self.path, self.fps, stated_s):
             raise IncompleteVideoError(
                 f"{self.path} was not read to its end, expected {self.frame_count} frames as its container states; "
                 f"{self._count()}; copy or record it again, or use these alone"
@@ -281,15 +281,20 @@ class _Camera(FrameSource):
 
 
 def _open_capture(path: Path) -> cv2.VideoCapture:
+    _check_name(path)
+    capture = cv2.VideoCapture(str(path))
+    _keep_16_bits(capture)
+    return capture
+
+
+def _check_name(path: Path) -> None:
+    """Raise InvalidInputError for a name that OpenCV cannot open: it may even end the program."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
-            f"the name of {ascii(str(path))} is not UTF-8, which OpenCV needs to open a video; rename it"
+            f"{ascii(str(path))} is not UTF-8, expected a name that is, as OpenCV needs it for a video; rename it"
         ) from None
-    capture = cv2.VideoCapture(str(path))
-    _keep_16_bits(capture)
-    return capture
 
 
 def _keep_16_bits(capture: cv2.VideoCapture) -> None:
@@ -299,31 +304,13 @@ def _keep_16_bits(capture: cv2.VideoCapture) -> None:
         capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
 
 
-def _end_slack_s(path: Path, stated_s: float) -> float:
+def _end_slack_s(path: Path, fps: float, stated_s: float) -> float:
     """Return how many seconds a complete video may end before its stated length."""
-    suffix = path.suffix.lower()
-    if suffix == ".avi":
-        return 0.05 * stated_s  # frames that were dropped at its end
-    if suffix in _MP4_SUFFIXES and _is_whole_mp4(path):
+    if is_cut_off(path):
+        return 0.5 / fps
+    if is_mp4(path):
         return math.inf  # it was cut without encoding: the stated frames include those before the cut
     return max(1.0, 0.1 * stated_s)  # sound that lasts longer than the pictures, estimates
-
-
-def _is_whole_mp4(path: Path) -> bool:
-    """Whether the boxes that an MP4 file consists of end where the file ends."""
-    place, size = 0, path.stat().st_size
-    with path.open("rb") as file:
-        while place < size:
-            file.seek(place)
-            header = file.read(16)
-            length = int.from_bytes(header[:4], "big")
-            if length == 0:
-                return True  # the last box, up to the end
-            length = int.from_bytes(header[8:], "big") if length == 1 else length
-            if length < 8:
-                return False
-            place += length
-    return place == size
 
 
 def _stated(capture: cv2.VideoCapture, prop: int) -> float:
@@ -365,6 +352,7 @@ class VideoSink:
 
     def __init__(self, path: str | Path, fps: float) -> None:
         self.path, fps = Path(path), float(fps)
+        _check_name(self.path)
         if self.path.suffix.lower() not in VIDEO_CODECS:
             raise InvalidInputError(
                 f"{self.path} does not name a video file, expected a name that ends in {', '.join(VIDEO_CODECS)}"

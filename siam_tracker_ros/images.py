@@ -20,7 +20,7 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".t
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xda", b"\xd9"
 _JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed 0xFF nor a restart inside of a scan
-_DECIMAL_END = re.compile(r"[0-9]\.([0-9]+)$")
+_DECIMAL_END = re.compile(r"(.*[0-9])\.([0-9]+)")
 
 
 def is_hidden(name: str) -> bool:
@@ -48,8 +48,8 @@ def in_frame_order(paths: Iterable[Path]) -> list[Path]:
     If the names end in decimal numbers, as str() writes seconds, these are compared as such: 12.05, 12.4, 12.5.
     """
     paths = list(paths)
-    ends = (_DECIMAL_END.search(path.stem) for path in paths)
-    return sorted(paths, key=_decimal_key if _are_fractions([end[1] for end in ends if end]) else natural_key)
+    ends = [end for end in (_DECIMAL_END.fullmatch(path.stem) for path in paths) if end]
+    return sorted(paths, key=_decimal_key if _are_fractions([(end[1], end[2]) for end in ends]) else natural_key)
 
 
 def natural_key(path: Path) -> tuple[list[int | str], str]:
@@ -64,19 +64,32 @@ def _decimal_key(path: Path) -> tuple[list[int | str], str]:
     return [int(part) if i % 3 == 1 else part or "" for i, part in enumerate(parts)], path.name
 
 
-def _are_fractions(digits: list[str]) -> bool:
-    """Whether the digits behind points are fractions, of which 5 is more than 25. Else they count, as nanoseconds do.
+def _are_fractions(numbers: list[tuple[str, str]]) -> bool:
+    """Whether digits behind a point are fractions, of which 5 is more than 25. Else they count, as nanoseconds do.
 
     Counts have no zeros in front, or are of one width, in which both orders are the same. Fractions have no zeros at
-    their end, as str() writes them; of several counts, some have. Nanoseconds have nine digits.
+    their end, as str() writes them; of several counts, some have, or they rise in equal steps. Nanoseconds have nine
+    digits.
+
+    Args:
+        numbers: what stands in front of the last point in each name, and the digits behind it.
     """
-    widths = {len(part) for part in digits}
+    widths = {len(digits) for _, digits in numbers}
     if len(widths) < 2:
         return False
-    long = [part for part in digits if len(part) > 1]
-    if any(part.startswith("0") for part in long):
+    long = [digits for _, digits in numbers if len(digits) > 1]
+    if any(digits.startswith("0") for digits in long):
         return True
-    return max(widths) != 9 and not any(part.endswith("0") for part in long)
+    return max(widths) != 9 and not any(digits.endswith("0") for digits in long) and not _rise_in_equal_steps(numbers)
+
+
+def _rise_in_equal_steps(numbers: list[tuple[str, str]]) -> bool:
+    """Whether the digits behind equal fronts are whole numbers in equal steps, such as 1.5, 1.9, 1.13."""
+    behind: dict[str, list[int]] = {}
+    for front, digits in numbers:
+        behind.setdefault(front, []).append(int(digits))
+    series = [sorted(values) for values in behind.values() if len(values) > 2]
+    return bool(series) and all(len(set(np.diff(values))) == 1 for values in series)
 
 
 def read_image_bgr(
@@ -94,7 +107,8 @@ def read_image_bgr(
         InvalidInputError: the file is missing, damaged or cut short.
     """
     try:
-        content = Path(path).read_bytes()
+        with open(path, "rb", buffering=0) as file:  # a buffer takes a copy more
+            content = file.read()
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read ({error}), expected an image; unpack it again") from error
     if size_wh is None:
@@ -158,19 +172,29 @@ def decode_image(content: typing.Any, source: object, flags: int = cv2.IMREAD_CO
         InvalidInputError: it is damaged or cut short.
     """
     data = np.frombuffer(content, np.uint8)
-    image, reason = None, ""
-    if _is_cut_jpeg(data):
-        reason = ": it is a JPEG without its end"
-    elif data.size:
-        try:
-            image = cv2.imdecode(data, flags)
-        except cv2.error:  # raised instead of None for some sizes and depths
-            pass
-    if image is None:
+    cut = _is_cut_jpeg(data)
+    image = None if cut else _try_to_decode(data, flags)
+    if image is not None:
+        return image
+    as_it_is = None if cut else _try_to_decode(data, cv2.IMREAD_UNCHANGED)
+    if as_it_is is not None:
         raise InvalidInputError(
-            f"{source} cannot be decoded{reason}, expected a complete image; copy, unpack or send it again"
+            f"{source} cannot be decoded: its pixels are {as_it_is.dtype}, expected grey or colour of 8 or 16 bits; "
+            "convert it"
         )
-    return image
+    reason = ": it is a JPEG without its end" if cut else ""
+    raise InvalidInputError(
+        f"{source} cannot be decoded{reason}, expected a complete image; copy, unpack or send it again"
+    )
+
+
+def _try_to_decode(data: np.ndarray, flags: int) -> np.ndarray | None:
+    if not data.size:
+        return None
+    try:
+        return cv2.imdecode(data, flags)
+    except cv2.error:  # raised instead of None for some sizes and depths
+        return None
 
 
 def _is_cut_jpeg(data: np.ndarray) -> bool:

@@ -62,6 +62,8 @@ RESTARTS = encoded(".jpg", PICTURE, cv2.IMWRITE_JPEG_RST_INTERVAL, 1)
         ["100.0", "100.50000000", "100.100000000", "101.0"],  # nanoseconds that are not padded
         ["100.050000000", "100.100000000"],
         ["1.8", "1.9", "1.10", "1.11"],  # a number of a scene and one of a frame
+        ["1.1", "1.5", "1.9", "1.13", "1.17", "1.21", "2.1", "2.5"],  # every fourth frame of two scenes
+        ["12.125", "12.25", "12.375", "12.5", "12.625", "12.75"],
         ["a1.05", "a1.4", "b1.05", "b1.5"],
         ["1", "2", "10"],
         ["12.05", "12.4", "extra"],
@@ -155,6 +157,13 @@ def test_a_tiff_is_turned_by_its_tag(orientation, corner, tmp_path):
     (tmp_path / "a.tiff").write_bytes(file.getvalue())
     image = read_image_bgr(tmp_path / "a.tiff")
     assert image.shape == ((24, 32, 3) if orientation < 5 else (32, 24, 3)) and is_red(image[corner])
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (24, 32, 3)])
+def test_an_image_of_other_pixels_is_refused_for_what_it_is(shape):
+    celsius = np.linspace(20, 40, np.prod(shape)).reshape(shape).astype(np.float32)
+    with pytest.raises(InvalidInputError, match="a.tiff .*pixels .*float32, expected .*8 or 16 bits"):
+        decode_bgr(encoded(".tiff", celsius), "a.tiff")
 
 
 @pytest.mark.parametrize("buffer", [bytes, bytearray, memoryview, lambda content: np.frombuffer(content, np.uint8)])

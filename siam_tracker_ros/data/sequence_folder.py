@@ -23,7 +23,7 @@ import numpy as np
 from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import FrameSource, open_frames
-from siam_tracker_ros.images import list_images
+from siam_tracker_ros.images import decode_image, list_images
 from siam_tracker_ros.outputs import write_atomic
 
 
@@ -53,10 +53,10 @@ class Sequence:
     def read_mask(self, name: str) -> np.ndarray:
         """Read a labelled mask, bool (H, W), by its file name; raise InvalidInputError where it cannot be read."""
         path = self.folder / "mask" / name
-        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise InvalidInputError(f"{path} cannot be read, expected a 0/255 PNG of the frame's size")
-        return mask > 127
+        try:
+            return decode_image(path.read_bytes(), path, cv2.IMREAD_GRAYSCALE) > 127
+        except OSError as error:
+            raise InvalidInputError(f"{path} cannot be read ({error}), expected a 0/255 PNG") from error
 
     def mask_names(self) -> list[str]:
         """File names of the masks, one per frame: the labelled masks' names where there are any."""

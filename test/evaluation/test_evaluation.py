@@ -251,6 +251,17 @@ def test_a_byte_order_mark_is_no_part_of_the_boxes(tmp_path):
     np.testing.assert_array_equal(read_boxes(tmp_path / "boxes.txt"), [(1, 2, 3, 4), (5, 6, 7, 8)])
 
 
+def test_a_sequence_whose_name_is_not_utf_8_is_evaluated(tmp_path):
+    name = b"caf\xe9".decode("utf-8", "surrogateescape")
+    make_sequence(tmp_path / "made", [(1, 2, 10, 10)] * 3, masks=True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "made").rename(tmp_path / "data" / name)
+    tracker = ScriptedTracker([(1, 2, 10, 10)] * 2, with_mask=True)
+    (run,) = run_one_pass(tracker, load_sequences(tmp_path / "data"), tmp_path / "results")
+    assert run.name == name and len(list((tmp_path / "results" / name / "mask").iterdir())) == 2
+    assert len(read_results(tmp_path / "results" / f"{name}.txt")[0]) == 3
+
+
 def test_stray_files_are_no_frames_and_no_masks(tmp_path):
     make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 3, masks=True)
     for folder in ("img", "mask"):
