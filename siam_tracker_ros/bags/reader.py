@@ -193,6 +193,10 @@ def _check_files(path: Path) -> None:
                 f"a single file of it: {names}"
             )
     for file in files:
+        if file.suffix == ".db3" and any(letter in str(file) for letter in "#?%"):
+            raise InvalidInputError(
+                f"{file} has #, ? or % in its path, with which rosbags cannot open sqlite3 files; rename it"
+            )
         log = file.with_name(f"{file.name}-wal")
         if log.is_file() and log.stat().st_size:
             raise InvalidInputError(

@@ -245,6 +245,16 @@ def test_a_file_of_another_kind_is_refused(name, words, tmp_path):
         open_frames(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["flight #2", "a%20b", "what?"])
+def test_a_path_that_the_library_takes_for_another_is_refused(name, tmp_path):
+    write_bag(tmp_path / "bag", {"/image": images()}, "sqlite3").rename(tmp_path / name)
+    for source in (tmp_path / name, tmp_path / name / "bag.db3"):
+        with pytest.raises(InvalidInputError, match="has #, . or % in its path"):
+            open_frames(source)
+    write_bag(tmp_path / f"{name}.mcap", {"/image": images()})
+    assert read(tmp_path / f"{name}.mcap")[0] == list(LEVELS)
+
+
 def test_a_file_whose_messages_are_compressed_needs_its_folder(tmp_path):
     path = write_bag(tmp_path / "bag", {"/image": images()}, compression="message")
     with pytest.raises(InvalidInputError, match="compressed one by one; give the folder of the bag"):
