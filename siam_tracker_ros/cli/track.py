@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import math
 import sys
+import time
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -144,8 +145,8 @@ def _bag_writer(sink: "BagSink", frames: "FrameSource", fps: float) -> "Output":
     from siam_tracker_ros.frames import FrameHeader
 
     def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
-        since_start_ns = round(number / fps * 1e9)
-        sink.write(frames.header or FrameHeader(since_start_ns, "", since_start_ns), seen)
+        stamp_ns = time.time_ns() if frames.live else round(number / fps * 1e9)
+        sink.write(frames.header or FrameHeader(stamp_ns, "", stamp_ns), seen)
 
     return write
 

@@ -1,5 +1,8 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import itertools
+import time
+
 import pytest
 
 pytest.importorskip("rosbags", reason="bags need rosbags")
@@ -8,6 +11,7 @@ from bag_files import LEVELS, compressed, grey, image, stamp_ns, write_bag
 from cli_testing import BoxThatStays, run
 from rosbags.highlevel import AnyReader
 
+from siam_tracker_ros import frames as frames_module
 from siam_tracker_ros.core import registry
 from siam_tracker_ros.data.sequence_folder import read_results
 from siam_tracker_ros.frames import open_frames
@@ -49,6 +53,16 @@ def test_results_of_a_video_are_stamped_by_its_rate(created, video, tmp_path):
     assert run("track", video, "--box", "10,8,20,16", "--output", tmp_path / "out.mcap") == 0
     stamps = [msg.header.stamp for msg in read(tmp_path / "out.mcap", "/tracker/status")]
     assert [(stamp.sec, stamp.nanosec) for stamp in (*stamps[:2], stamps[29])] == [(0, 0), (0, 10**8), (2, 9 * 10**8)]
+
+
+def test_results_of_a_camera_are_stamped_with_the_time_of_day(created, video, tmp_path, monkeypatch):
+    camera = open_frames(video)
+    camera.live = True
+    monkeypatch.setattr(frames_module, "open_frames", lambda *_: camera)
+    monkeypatch.setattr(time, "time_ns", itertools.count(10**18).__next__)
+    assert run("track", "0", "--box", "10,8,20,16", "--output", tmp_path / "out.mcap") == 0
+    stamps = [msg.header.stamp for msg in read(tmp_path / "out.mcap", "/tracker/status")]
+    assert [(stamp.sec, stamp.nanosec) for stamp in stamps] == [(10**9, number) for number in range(30)]
 
 
 @pytest.mark.parametrize(
