@@ -48,32 +48,27 @@ def without_times(statuses):
     return statuses
 
 
-@pytest.fixture(scope="module")
-def scene_bgr():
+def test_a_recorded_run_tracked_from_its_bag_gives_what_the_live_node_published(graph, tmp_path):
     scene = Scene(size_wh=(320, 240), frames=FRAMES)
-    return [frame.image_bgr for frame in scene], np.round(scene[0].box_xywh)
-
-
-@pytest.mark.parametrize("storage", StoragePlugin)
-def test_a_recorded_run_tracked_from_its_bag_gives_what_the_live_node_published(graph, storage, scene_bgr, tmp_path):
-    images_bgr, (x, y, w, h) = scene_bgr
+    x, y, w, h = np.round(scene[0].box_xywh)
     graph.add(TrackerNode(create_tracker, context=graph.context, parameter_overrides=parameter_overrides()))
     operator = Operator(graph)
     operator.wait_for_camera_link()
-    recorded = [fill_image(Image(), image_bgr, "bgr8", operator.header()) for image_bgr in images_bgr]
+    recorded = [fill_image(Image(), frame.image_bgr, "bgr8", operator.header()) for frame in scene]
     operator.frame(msg=recorded[0])
     assert operator.init((x + w / 2, y + h / 2), (w, h), target_id="target").success
     for msg in recorded[1:]:
         operator.frame(msg=msg)
-    record(tmp_path / "bag", storage, recorded)
 
-    box = f"{x},{y},{w},{h}"
-    assert run("track", tmp_path / "bag", "--box", box, "--device", "cpu", "--output", tmp_path / "out") == 0
-    detections = read(tmp_path / "out", "/tracker/detections", Detection2DArray)
-    assert detections[1:] == operator.received("detections")[1:]
-    assert [len(msg.detections) for msg in detections] == [1] * FRAMES
-    alone = read(tmp_path / "out", "/tracker/detection", Detection2D)
-    assert alone[1:] == operator.received("detection")
-    assert alone[0].header == recorded[0].header, "of the box that was given, which the node does not publish"
-    statuses = without_times(read(tmp_path / "out", "/tracker/status", TrackerStatus))
-    assert statuses[1:] == without_times(operator.received("status"))[1:]
+    for storage in StoragePlugin:
+        bag, output = tmp_path / storage.name, tmp_path / f"{storage.name}_tracked"
+        record(bag, storage, recorded)
+        assert run("track", bag, "--box", f"{x},{y},{w},{h}", "--device", "cpu", "--output", output) == 0
+        detections = read(output, "/tracker/detections", Detection2DArray)
+        assert detections[1:] == operator.received("detections")[1:]
+        assert [len(msg.detections) for msg in detections] == [1] * FRAMES
+        alone = read(output, "/tracker/detection", Detection2D)
+        assert alone[1:] == operator.received("detection")
+        assert alone[0].header == recorded[0].header, "of the box that was given, which the node does not publish"
+        statuses = without_times(read(output, "/tracker/status", TrackerStatus))
+        assert statuses[1:] == without_times(operator.received("status"))[1:]
