@@ -24,8 +24,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from siam_tracker_ros.msg import TrackerStatus
 
+from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.node.fast_dds import IMAGES_PROFILE, profile_variable
-from siam_tracker_ros.node.image_conversion import fill_image
 
 NODE = "import sys; from siam_tracker_ros.node.tracker_node import main; sys.exit(main())"
 PARAMETERS = ["-p", "autostart:=false", "-p", "device:=cpu", "-p", "weights:=random"]  # there is no target to track

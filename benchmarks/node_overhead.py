@@ -24,8 +24,8 @@ from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.srv import InitTracker
 from vision_msgs.msg import Detection2D
 
+from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.node.fast_dds import make_room_for_images
-from siam_tracker_ros.node.image_conversion import fill_image
 
 BOX_SIDE = 80
 NODE = "import sys; from siam_tracker_ros.node.tracker_node import main; sys.exit(main())"

@@ -12,7 +12,7 @@ class InvalidInputError(SiamTrackerError, ValueError):
 
 
 class IncompleteVideoError(InvalidInputError):
-    """A video that ends long before the end that its container states; the frames before are good."""
+    """A video or bag that ends before the end that it states; the frames before are good."""
 
 
 class InvalidSettingError(SiamTrackerError, ValueError):

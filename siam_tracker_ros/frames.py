@@ -1,7 +1,9 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames from a video file, a folder of images or a camera, and frames to a video file."""
+"""Frames from a video file, a folder of images, a bag or a camera, and frames to a video file."""
 
+import dataclasses
+import logging
 import math
 import re
 from pathlib import Path
@@ -13,18 +15,38 @@ from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError
 from siam_tracker_ros.geometry import check_image_bgr
 from siam_tracker_ros.images import IMAGE_SUFFIXES, list_images, read_image_bgr
 from siam_tracker_ros.intensity import IntensityStretch
+from siam_tracker_ros.outputs import PendingFile
+from siam_tracker_ros.video_container import is_cut_off, is_mp4
+
+logger = logging.getLogger(__name__)
 
 _GREY_16 = int.from_bytes(b"Y1\0\x10", "little")  # FFmpeg's tag of gray16le
 _CAMERA_GREY_16 = int.from_bytes(b"Y16 ", "little")  # V4L2's
-_MP4_SUFFIXES = (".m4v", ".mov", ".mp4")
 _TRIES = 100  # failed reads in a row that are taken for damaged frames, where the number of frames is not stated
 _MAX_TRIES = 10_000
 _SHOWN = 10  # skipped frames that a remark names
 VIDEO_CODECS = {".avi": "MJPG", ".mov": "mp4v", ".mp4": "mp4v"}
 
 
-def open_frames(source: str | Path | int, intensity_range: tuple[int, int] | None = None) -> "FrameSource":
-    """Open a video file, a folder of images or a camera.
+@dataclasses.dataclass(frozen=True)
+class FrameHeader:
+    """When and where a recorded frame was taken.
+
+    Attributes:
+        stamp_ns: time of the exposure in nanoseconds, as the camera's driver gave it.
+        frame_id: coordinate frame of the camera.
+        logged_ns: time at which it was recorded, in nanoseconds.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    logged_ns: int
+
+
+def open_frames(
+    source: str | Path | int, intensity_range: tuple[int, int] | None = None, topic: str = ""
+) -> "FrameSource":
+    """Open a video file, a folder of images, a ROS 2 bag or a camera.
 
     Args:
         source: path of a video file or of a folder of images, or the number of a camera (an int, or a string
@@ -33,19 +55,28 @@ def open_frames(source: str | Path | int, intensity_range: tuple[int, int] | Non
             the folder are ignored.
         intensity_range: lowest and highest intensity of 16-bit images, which become black and white. None: it follows
             the frames, see IntensityStretch.
+        topic: image topic of a bag; may be empty where the bag has only one.
 
     Returns:
         A FrameSource.
 
     Raises:
-        InvalidInputError: the path does not exist, or no image can be decoded from it; or the camera gives none.
+        InvalidInputError: the path does not exist, or no image can be decoded from it; or the camera gives none; or
+            there is a topic, but no bag.
+        InvalidSettingError: it is a bag, and what reads bags is not installed.
     """
+    from siam_tracker_ros.bags.reader import BagFrames, is_bag
+
+    if topic and not (isinstance(source, (str, Path)) and is_bag(Path(source))):
+        raise InvalidInputError(
+            f"topic is {topic!r}, but {source} is not a bag, expected the folder of one, or an .mcap or .db3 file"
+        )
     stretch = IntensityStretch(intensity_range)
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
         return _Camera(int(source), stretch)
     if not isinstance(source, (str, Path)) or not str(source):
         raise InvalidInputError(
-            f"frame source is {source!r}, expected the path of a video file or of a folder of images, "
+            f"frame source is {source!r}, expected the path of a video file, of a folder of images or of a bag, "
             "or the number of a camera"
         )
     if isinstance(source, str) and re.fullmatch(r"[0-9]+", source):
@@ -53,8 +84,10 @@ def open_frames(source: str | Path | int, intensity_range: tuple[int, int] | Non
     path = Path(source)
     if not path.exists():
         raise InvalidInputError(
-            f"{path} does not exist, expected a video file, a folder of images or the number of a camera"
+            f"{path} does not exist, expected a video file, a folder of images, a bag or the number of a camera"
         )
+    if is_bag(path):
+        return BagFrames(path, topic, intensity_range)
     if path.is_dir():
         return _ImageFolder(path, stretch)
     if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -69,6 +102,7 @@ class FrameSource:
         fps: frames per second that the source states, 0.0 where it states none.
         live: True for a camera, which has no end and cannot be rewound.
         frame_count: number of frames, None where unknown; what a video's container states can be wrong.
+        header: header of the frame that was given last, None where the source has none.
         skipped: number of frames so far that could not be decoded.
         remarks: sentences about what is missing in the frames so far, such as frames that could not be decoded.
     """
@@ -76,6 +110,7 @@ class FrameSource:
     fps: float = 0.0
     live: bool = False
     frame_count: int | None = None
+    header: FrameHeader | None = None
     skipped: int = 0
     remarks: tuple[str, ...] = ()
 
@@ -207,7 +242,7 @@ class _VideoFile(FrameSource):
             return
         self.remarks = (f"{self.path}: {self._count()}; its container states {self.frame_count}",)
         stated_s = self.frame_count / self.fps if self.fps else 0.0
-        if stated_s - self._end_s > _end_slack_s(self.path, stated_s):
+        if self.fps and stated_s - self._end_s > _end_slack_s(self.path, self.fps, stated_s):
             raise IncompleteVideoError(
                 f"{self.path} was not read to its end, expected {self.frame_count} frames as its container states; "
                 f"{self._count()}; copy or record it again, or use these alone"
@@ -269,31 +304,13 @@ def _keep_16_bits(capture: cv2.VideoCapture) -> None:
         capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
 
 
-def _end_slack_s(path: Path, stated_s: float) -> float:
+def _end_slack_s(path: Path, fps: float, stated_s: float) -> float:
     """Return how many seconds a complete video may end before its stated length."""
-    suffix = path.suffix.lower()
-    if suffix == ".avi":
-        return 0.05 * stated_s  # frames that were dropped at its end
-    if suffix in _MP4_SUFFIXES and _is_whole_mp4(path):
+    if is_cut_off(path):
+        return 0.5 / fps
+    if is_mp4(path):
         return math.inf  # it was cut without encoding: the stated frames include those before the cut
     return max(1.0, 0.1 * stated_s)  # sound that lasts longer than the pictures, estimates
-
-
-def _is_whole_mp4(path: Path) -> bool:
-    """Whether the boxes that an MP4 file consists of end where the file ends."""
-    place, size = 0, path.stat().st_size
-    with path.open("rb") as file:
-        while place < size:
-            file.seek(place)
-            header = file.read(16)
-            length = int.from_bytes(header[:4], "big")
-            if length == 0:
-                return True  # the last box, up to the end
-            length = int.from_bytes(header[8:], "big") if length == 1 else length
-            if length < 8:
-                return False
-            place += length
-    return place == size
 
 
 def _stated(capture: cv2.VideoCapture, prop: int) -> float:
@@ -317,7 +334,7 @@ def _read_bgr(capture: cv2.VideoCapture, stretch: IntensityStretch) -> np.ndarra
 
 
 class VideoSink:
-    """Write frames to a video file, which is created with the first frame and has its size.
+    """Write frames to a video file, which has the size of the first frame and gets its name when it is complete.
 
     An odd width or height, which the codecs cannot store, becomes even: the last column or row is repeated.
 
@@ -325,37 +342,40 @@ class VideoSink:
         path: file to write; the suffix picks the container and codec (.mp4, .mov: MPEG-4; .avi: motion JPEG).
         fps: frames per second, above 0.
 
+    Attributes:
+        fps: frames per second that are written: the nearest rate that the container can state, which is logged.
+
     Raises:
-        InvalidInputError: the path or the rate is invalid; in `write`, the frame has another size, or OpenCV
-            cannot encode it.
+        InvalidInputError: the path or the rate is invalid, or OpenCV cannot write there; in `write`, the frame has
+            another size or, in `close` as well, the disk is full.
     """
 
     def __init__(self, path: str | Path, fps: float) -> None:
-        self.path = Path(path)
-        self.fps = float(fps)
+        self.path, fps = Path(path), float(fps)
         _check_name(self.path)
         if self.path.suffix.lower() not in VIDEO_CODECS:
             raise InvalidInputError(
                 f"{self.path} does not name a video file, expected a name that ends in {', '.join(VIDEO_CODECS)}"
             )
-        if not self.path.parent.is_dir():
-            raise InvalidInputError(f"folder {self.path.parent} does not exist; make it, then write {self.path.name}")
-        if not (math.isfinite(self.fps) and self.fps > 0):
-            raise InvalidInputError(f"frame rate is {self.fps:g}, expected frames a second above 0")
+        if not (math.isfinite(fps) and fps > 0):
+            raise InvalidInputError(f"frame rate is {fps:g}, expected frames a second above 0")
+        self._pending = PendingFile(self.path)
         self._writer: cv2.VideoWriter | None = None
         self._size_wh = (0, 0)
+        self._count = 0
+        self.fps = self._possible_rate(fps)
 
     def __enter__(self) -> "VideoSink":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(complete=kind is None)
 
     def write(self, image_bgr: np.ndarray) -> None:
         """Append one frame, uint8 (H, W, 3)."""
         height, width = check_image_bgr(image_bgr).shape[:2]
         if self._writer is None:
-            self._writer, self._size_wh = self._open((width, height)), (width, height)
+            self._writer, self._size_wh = self._open((width, height), self.fps), (width, height)
         if (width, height) != self._size_wh:
             raise InvalidInputError(
                 f"frame is {width} x {height} pixels, expected {self._size_wh[0]} x {self._size_wh[1]} as in "
@@ -363,21 +383,60 @@ class VideoSink:
             )
         if width % 2 or height % 2:
             image_bgr = cv2.copyMakeBorder(image_bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        self._writer.write(image_bgr)
+        if self._writer.write(image_bgr) is False:  # OpenCV 5; before, only the file's end tells
+            raise InvalidInputError(f"{self.path}: frame {self._count} cannot be written; check the space on the disk")
+        self._count += 1
 
-    def _open(self, size_wh: tuple[int, int]) -> cv2.VideoWriter:
-        codec = VIDEO_CODECS[self.path.suffix.lower()]
+    def close(self, complete: bool = True) -> None:
+        """Finish the file; closing twice is safe. One that is not complete does not replace an older one."""
+        if self._writer is None:
+            self._pending.settle(complete=False)
+            return
+        self._writer.release()
+        self._writer = None
+        readable = self._readable_frames()
+        self._pending.settle(complete and readable == self._count)
+        if complete and readable < self._count:
+            raise InvalidInputError(
+                f"{self.path} has {readable} of {self._count} frames; check the space on the disk, then run again"
+            )
+
+    def _possible_rate(self, fps: float) -> float:
+        """Return the first rate that a small video can be written at. MPEG-4 states a rate by two 16-bit numbers."""
+        blank = np.zeros((64, 64, 3), np.uint8)
+        for rate in dict.fromkeys((fps, *(round(fps, digits) for digits in (2, 1, 0) if round(fps, digits)))):
+            writer = self._writer_at((64, 64), rate)
+            writer.write(blank)
+            writer.release()
+            written = self._readable_frames() == 1
+            self._pending.partial.write_bytes(b"")
+            if written:
+                if rate != fps:
+                    logger.warning("%s is written at %g frames a second; it cannot state %.6g", self.path, rate, fps)
+                return rate
+        self._pending.settle(complete=False)
+        raise InvalidInputError(
+            f"{self.path} cannot be written as video at {fps:g} frames a second; check the space on the disk, and try "
+            "a name that ends in .avi"
+        )
+
+    def _open(self, size_wh: tuple[int, int], fps: float) -> cv2.VideoWriter:
         size_wh = size_wh[0] + size_wh[0] % 2, size_wh[1] + size_wh[1] % 2
-        writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*codec), self.fps, size_wh)
+        writer = self._writer_at(size_wh, fps)
         if not writer.isOpened():
             raise InvalidInputError(
-                f"{self.path} cannot be written as {codec} video of {size_wh[0]} x {size_wh[1]} pixels; "
-                "check that the folder is writable, and try a name that ends in .avi"
+                f"{self.path} cannot be written as video of {size_wh[0]} x {size_wh[1]} pixels; "
+                "check the space on the disk, and try a name that ends in .avi"
             )
         return writer
 
-    def close(self) -> None:
-        """Finish the file; closing twice is safe."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+    def _writer_at(self, size_wh: tuple[int, int], fps: float) -> cv2.VideoWriter:
+        codec = VIDEO_CODECS[self.path.suffix.lower()]
+        return cv2.VideoWriter(str(self._pending.partial), cv2.VideoWriter.fourcc(*codec), fps, size_wh)
+
+    def _readable_frames(self) -> int:
+        """Return how many frames the file states. The writer reports no error: a file cut short states none."""
+        capture = cv2.VideoCapture(str(self._pending.partial))
+        stated = int(_stated(capture, cv2.CAP_PROP_FRAME_COUNT))
+        capture.release()
+        return stated

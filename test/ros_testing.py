@@ -32,7 +32,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2D, Detection2DArray
 
-from siam_tracker_ros.node.image_conversion import fill_image
+from siam_tracker_ros.image_conversion import fill_image
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 

@@ -1,12 +1,12 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-
 import struct
 
 import cv2
 import numpy as np
 import pytest
 from damaged_videos import MotionJpeg
+from full_disk import no_file_above
 
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.frames import VideoSink, open_frames
@@ -197,13 +197,7 @@ def test_a_video_that_is_cut_off_is_read_to_the_cut_and_said(motion_jpeg, count)
     assert frames.remarks
 
 
-def box(name, *parts):
-    content = b"".join(parts)
-    return struct.pack(">I4s", len(content) + 8, name) + content
-
-
-@pytest.mark.parametrize("cut", [False, True])
-def test_frames_before_the_shown_part_of_an_mp4_are_no_error(cut, video, tmp_path):
+def test_frames_before_the_shown_part_of_an_mp4_are_no_error(video, tmp_path):
     """A cut without encoding leaves frames in front that are stated, but not shown: the edit list passes over them."""
     content = video.read_bytes()
     place = content.index(b"elst")
@@ -212,7 +206,7 @@ def test_frames_before_the_shown_part_of_an_mp4_are_no_error(cut, video, tmp_pat
     scale = struct.unpack_from(">I", content, content.index(b"mdhd") + 16)[0]
     struct.pack_into(">I", edited, place + 16, scale * 2 // 12)  # begin at about the third of five frames
     path = tmp_path / "trimmed.mp4"
-    path.write_bytes(edited + (b"\0\0\1\0free" if cut else b""))
+    path.write_bytes(edited)
     with open_frames(path) as frames:
         shown = len(list(frames))
         assert 0 < shown < 5 and f"{shown} frames could be decoded; its container states 5" in frames.remarks[0]
@@ -335,13 +329,51 @@ def test_a_frame_of_odd_sides_keeps_its_last_column_and_row(name, size_wh, tmp_p
     assert np.abs(read[:height, :width].astype(int) - image).mean() < 12
 
 
+@pytest.mark.parametrize(
+    "name, fps, written",
+    [
+        ("out.mp4", 200 / 3, 66.67),
+        ("out.mp4", 66.667, 66.67),
+        ("out.mov", 120.1234, 120.12),
+        ("out.mp4", 30000 / 1001, 29.97),
+        ("out.avi", 200 / 3, 66.667),
+        ("out.mp4", 0.5, 0.5),
+    ],
+)
+def test_a_video_is_written_at_the_nearest_rate_that_its_container_can_state(name, fps, written, tmp_path, caplog):
+    with VideoSink(tmp_path / name, fps) as sink:
+        for level in (0, 100, 200):
+            sink.write(np.full((48, 64, 3), level, np.uint8))
+    with open_frames(tmp_path / name) as frames:
+        assert frames.fps == pytest.approx(written, abs=1e-3)
+        assert len(list(frames)) == 3
+    said = f"is written at {sink.fps:g} frames a second" in caplog.text
+    assert said == (abs(fps - written) > 1e-3)
+
+
+@pytest.mark.parametrize("name, fps", [("out.mp4", 0.001), ("out.mp4", 1e6)])
+def test_a_rate_that_no_container_can_state_is_refused_at_once(name, fps, tmp_path):
+    with pytest.raises(InvalidInputError, match="cannot be written as video at"):
+        VideoSink(tmp_path / name, fps)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_path_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "taken.mp4").mkdir()
-    with (
-        VideoSink(tmp_path / "taken.mp4", 10) as sink,
-        pytest.raises(InvalidInputError, match="taken.mp4 cannot be written"),
-    ):
-        sink.write(np.zeros((48, 64, 3), np.uint8))
+    with pytest.raises(InvalidInputError, match="taken.mp4 is a folder"):
+        VideoSink(tmp_path / "taken.mp4", 10)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.avi"])
+@pytest.mark.parametrize("limit_bytes", [100, 50_000])
+def test_a_video_that_the_disk_has_no_room_for_is_an_error_and_replaces_nothing(name, limit_bytes, tmp_path):
+    (tmp_path / name).write_text("older")
+    noise = np.random.default_rng(0).integers(0, 256, (20, 240, 320, 3), dtype=np.uint8)
+    with no_file_above(limit_bytes), pytest.raises(InvalidInputError, match="the space on the disk"):  # noqa: SIM117
+        with VideoSink(tmp_path / name, 10) as sink:
+            for image in noise:
+                sink.write(image)
+    assert (tmp_path / name).read_text() == "older"
 
 
 def test_a_sink_without_frames_leaves_no_file(tmp_path):

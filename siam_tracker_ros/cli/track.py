@@ -4,11 +4,11 @@
 
 import argparse
 import contextlib
-import itertools
 import math
 import sys
+import time
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,14 @@ from siam_tracker_ros.cli.options import add_intensity_range, add_mask_value, ad
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
+    from siam_tracker_ros.bags.writer import BagSink
     from siam_tracker_ros.core.session import Observation
     from siam_tracker_ros.core.tracker import Tracker
-    from siam_tracker_ros.frames import FrameSource
+    from siam_tracker_ros.frames import FrameSource, VideoSink
 
-SUMMARY = "Track one target through a video file, a folder of images or a camera."
+    Output = Callable[[int, np.ndarray, Observation], None]  # number of the frame, image_bgr, what is seen
+
+SUMMARY = "Track one target through a video file, a folder of images, a ROS 2 bag or a camera."
 EXAMPLE = "siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4 --results boxes.txt"
 NO_BOX = (math.nan,) * 4
 CAMERA_FPS = 30.0  # of the written video, where the source does not state its own rate
@@ -33,9 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments and options."""
     parser.add_argument(
         "source",
-        metavar="VIDEO|DIR|CAMERA",
-        help="video file, folder of images, sequence of a data set, or camera number",
+        metavar="VIDEO|DIR|BAG|CAMERA",
+        help="video file, folder of images, sequence of a data set, ROS 2 bag, or camera number",
     )
+    parser.add_argument("--topic", default="", help="image topic of a bag that has several")
     parser.add_argument(
         "--box",
         type=box_argument,
@@ -48,7 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_intensity_range(parser)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="annotated video to write (.mp4, .mov or .avi)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE|BAG",
+        help="annotated video to write (.mp4, .mov or .avi), or a bag with what the ROS node publishes (.mcap, or a "
+        "name without a dot for a new folder)",
+    )
     parser.add_argument(
         "--results",
         type=Path,
@@ -60,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--masks",
         type=Path,
         metavar="DIR",
-        help="folder to write the target's masks to, one PNG for each frame that has one, named by "
-        "its number; the first frame is 00000",
+        help="new or empty folder to write the target's masks to, one PNG for each frame that has "
+        "one, named by its number; the first frame is 00000",
     )
     add_mask_value(parser)
 
@@ -69,41 +79,96 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Track, and write the video, the results and the masks that the options ask for."""
     from siam_tracker_ros.core.monitor import TargetState
-    from siam_tracker_ros.data.sequence_folder import result_line
-    from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, write_mask
-    from siam_tracker_ros.frames import VideoSink
 
     _check_outputs(args)
     count = lost = 0
+    interrupted = False
     with contextlib.ExitStack() as stack:
         frames, box_xywh = _open_source(args)
         stack.enter_context(frames)
-        sink: VideoSink | None = None
-        results: typing.TextIO | None = None
-        if args.output is not None:
-            sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
+        outputs = _open_outputs(args, frames, stack)
         tracker = make_tracker(args)
-        prints_results = args.results is None and sink is None
-        steps = _follow(tracker, _with_progress(frames, prints_results), box_xywh)
-        steps = itertools.chain([next(steps)], steps)  # a box that is refused leaves an older result file as it is
-        if args.results is not None:
-            results = stack.enter_context(open(args.results, "w", buffering=1))  # whole lines, however it ends
-        elif prints_results:
-            results = sys.stdout
-        for image_bgr, seen in steps:
-            if args.masks is not None and seen.mask is not None:
-                write_mask(args.masks / f"{count + frames.skipped:05d}.png", seen.mask, args.mask_value)
-            count += 1
-            lost += seen.state == TargetState.LOST
-            if results is not None:
-                results.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
-            if sink is not None:
-                caption = f"{seen.state.name.lower()} {seen.confidence:.2f}"
-                draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
-                sink.write(image_bgr)
+        try:
+            for image_bgr, seen in _follow(tracker, _with_progress(frames, _prints_results(args)), box_xywh):
+                for write in outputs:
+                    write(count + frames.skipped, image_bgr, seen)
+                count += 1
+                lost += seen.state == TargetState.LOST
+        except KeyboardInterrupt:
+            if not frames.live:
+                raise
+            interrupted = True  # the only end that a camera has: its results are complete
     print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
     for remark in frames.remarks:
         print(remark, file=sys.stderr)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _open_outputs(args: argparse.Namespace, frames: "FrameSource", stack: contextlib.ExitStack) -> "list[Output]":
+    """Open all that the options ask for, so that what cannot be written is found before the first frame."""
+    from siam_tracker_ros.bags.writer import BagSink, names_bag
+    from siam_tracker_ros.frames import VideoSink
+    from siam_tracker_ros.outputs import pending_lines
+
+    fps = frames.fps or CAMERA_FPS
+    outputs: list[Output] = []
+    if args.masks is not None:
+        outputs.append(_mask_writer(args.masks, args.mask_value))
+    if args.results is not None:
+        outputs.append(_result_writer(stack.enter_context(pending_lines(args.results))))
+    elif _prints_results(args):
+        outputs.append(_result_writer(sys.stdout))
+    if args.output is not None and names_bag(args.output):
+        outputs.append(_bag_writer(stack.enter_context(BagSink(args.output)), frames, fps))
+    elif args.output is not None:
+        sink = stack.enter_context(VideoSink(args.output, fps))
+        outputs.append(_video_writer(sink))  # the last one: it draws on the image
+    return outputs
+
+
+def _mask_writer(folder: Path, value: int) -> "Output":
+    from siam_tracker_ros.drawing import write_mask
+
+    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+        if seen.mask is not None:
+            write_mask(folder / f"{number:05d}.png", seen.mask, value)
+
+    return write
+
+
+def _result_writer(file: typing.TextIO) -> "Output":
+    from siam_tracker_ros.data.sequence_folder import result_line
+
+    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+        file.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
+
+    return write
+
+
+def _bag_writer(sink: "BagSink", frames: "FrameSource", fps: float) -> "Output":
+    from siam_tracker_ros.frames import FrameHeader
+
+    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+        stamp_ns = time.time_ns() if frames.live else round(number / fps * 1e9)
+        sink.write(frames.header or FrameHeader(stamp_ns, "", stamp_ns), seen)
+
+    return write
+
+
+def _video_writer(sink: "VideoSink") -> "Output":
+    from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target
+
+    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+        caption = f"{seen.state.name.lower()} {seen.confidence:.2f}"
+        draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
+        sink.write(image_bgr)
+
+    return write
+
+
+def _prints_results(args: argparse.Namespace) -> bool:
+    return args.results is None and args.output is None
 
 
 def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, ...]]":
@@ -123,7 +188,7 @@ def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, .
             f"{args.source} is no labelled sequence, expected --box x,y,w,h with the target in the first frame, and "
             "no --target"
         )
-    return open_frames(args.source, args.intensity_range), args.box
+    return open_frames(args.source, args.intensity_range, args.topic), args.box
 
 
 def _follow(
@@ -162,12 +227,14 @@ def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator[np.n
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Refuse, before the network is loaded, outputs that cannot be written or would destroy the input."""
+    """Refuse, before the source is opened, outputs that would destroy the input or that the model does not have."""
+    from siam_tracker_ros.outputs import make_empty_folder
+
     for path in (args.output, args.results, args.masks):
         if path is not None and path.exists() and Path(args.source).exists() and path.samefile(args.source):
             raise InvalidInputError(f"{path} is both read and written; give the output another name")
-    if args.results is not None and not args.results.parent.is_dir():
-        raise InvalidInputError(f"folder {args.results.parent} does not exist; make it, then write {args.results.name}")
+    if args.output is not None and args.results is not None and args.output.resolve() == args.results.resolve():
+        raise InvalidInputError(f"{args.output} is named for the video and for the results; give one another name")
     if args.masks is not None:
         check_masks(args.model)
-        args.masks.mkdir(parents=True, exist_ok=True)
+        make_empty_folder(args.masks)

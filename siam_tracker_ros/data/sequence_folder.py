@@ -14,6 +14,7 @@ import numpy as np
 
 from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.outputs import write_atomic
 
 
 def read_boxes(path: str | Path) -> np.ndarray:
@@ -32,9 +33,8 @@ def write_results(path: str | Path, boxes_xywh: Iterable[Iterable[float]], score
     """Write a result file from boxes (N, 4), NaN where lost, and scores (N,); its folder is created."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")  # so that a file under its own name is complete
-    partial.write_text("".join(result_line(box, score) for box, score in zip(boxes_xywh, scores, strict=True)))
-    partial.replace(path)
+    lines = [result_line(box, score) for box, score in zip(boxes_xywh, scores, strict=True)]
+    write_atomic(path, "".join(lines).encode())
 
 
 def result_line(box_xywh: Iterable[float], score: float) -> str:

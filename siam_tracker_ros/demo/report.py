@@ -12,6 +12,7 @@ from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.drawing import GREY, STATE_COLORS_BGR, draw_target
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.geometry import iou_xywh
+from siam_tracker_ros.outputs import PendingFile
 
 WHITE = (255, 255, 255)  # BGR
 
@@ -228,5 +229,6 @@ def write_plot(path: Path, run: LiveRun, truth: Truth) -> None:
         axes.grid(alpha=0.3)
         hidden = truth.visibility < 0.5
         axes.fill_between(seconds, -0.03, 1.03, where=hidden, step="mid", color="black", alpha=0.15, lw=0)
-    figure.savefig(path, dpi=110)
+    with PendingFile(path) as pending:
+        figure.savefig(pending.partial, dpi=110)
     pyplot.close(figure)

@@ -48,14 +48,14 @@ def _run(options: Namespace) -> None:
     recorder = VideoRecorder(recording, clip.rate) if clip.live else None
     with recorder or contextlib.nullcontext():
         run = play(clip, options, recorder)
-    if recorder is not None and recorder.error is not None:
-        raise DemoError(f"the camera's images could not be recorded: {recorder.error}")
     if len(run) == 0:
         raise DemoError("no frame was published after the target was given")
+    write_results(folder / "results.txt", run.boxes_xywh, run.confidences)
+    if recorder is not None and recorder.error is not None:
+        raise DemoError(f"the camera's images could not be recorded: {recorder.error}")
     print("demo: writing the video and the plot", flush=True)
     truth = write_video(folder / "demo.mp4", clip.rate, run, clip.read(len(run), recording))
     write_plot(folder / "demo.png", run, truth)
-    write_results(folder / "results.txt", run.boxes_xywh, run.confidences)
     result = figures(run, truth)
     print(f"""
 {result.table()}

@@ -24,8 +24,8 @@ from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.demo.report import LiveRun
 from siam_tracker_ros.frames import VideoSink
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
+from siam_tracker_ros.image_conversion import image_to_bgr
 from siam_tracker_ros.msg import TrackerStatus
-from siam_tracker_ros.node.image_conversion import image_to_bgr
 from siam_tracker_ros.node.messages import stamp_to_ns
 from siam_tracker_ros.srv import InitTracker
 
@@ -178,6 +178,12 @@ class VideoRecorder:
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
 
     def __enter__(self) -> "VideoRecorder":
+        """Open the file and start.
+
+        Raises:
+            InvalidInputError: the file cannot be written.
+        """
+        self._sink = VideoSink(self.path, self._fps)
         self._thread.start()
         return self
 
@@ -195,7 +201,7 @@ class VideoRecorder:
 
     def _write(self) -> None:
         try:
-            with VideoSink(self.path, self._fps) as sink:
+            with self._sink as sink:
                 for msg in iter(self._frames.get, None):
                     sink.write(image_to_bgr(msg))
         except Exception as error:  # reported by the owner; what is still offered must not fill the queue

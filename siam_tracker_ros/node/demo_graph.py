@@ -71,6 +71,7 @@ class _Graph:
         self._processes.start(
             "video_publisher",
             source=clip.source,
+            restamp=True,  # the report compares stamps with the time of receipt
             rate=clip.rate,
             frames=clip.frames,
             wait_for_subscribers=2,  # the tracker and the client

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from std_msgs.msg import Header
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.node.image_conversion import CompressedImageFields, ImageFields
-from siam_tracker_ros.node.messages import NANOSECONDS, format_stamp, stamp_to_ns
+from siam_tracker_ros.image_conversion import CompressedImageFields, ImageFields
+from siam_tracker_ros.node.messages import format_stamp, stamp_to_ns
+from siam_tracker_ros.result_messages import NANOSECONDS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -21,20 +21,19 @@ from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.executors.device import select_device, set_threads
+from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
 from siam_tracker_ros.node.diagnostics import Diagnostics
 from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame, is_next_frame
-from siam_tracker_ros.node.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 from siam_tracker_ros.node.messages import (
+    RESULTS,
     age_ns,
     format_confidence,
     format_error,
-    make_detection,
-    make_detections,
-    make_status,
 )
 from siam_tracker_ros.node.parameters import NodeParameters
 from siam_tracker_ros.node.requests import box_from_request, check_numbers
+from siam_tracker_ros.result_messages import make_detection, make_detections, make_status
 from siam_tracker_ros.srv import InitTracker
 
 _LOG_PERIOD = 5.0  # seconds between two warnings of one kind
@@ -231,11 +230,11 @@ class Pipeline:
         session, outputs, detection = self.session, self._outputs, None
         if observation.box_xywh is not None:
             rotated = self._parameters.rotated_box
-            detection = make_detection(header, observation, session.target_id, session.class_id, rotated)
+            detection = make_detection(RESULTS, header, observation, session.target_id, session.class_id, rotated)
             outputs.detection.publish(detection)
-        outputs.detections.publish(make_detections(header, detection))
+        outputs.detections.publish(make_detections(RESULTS, header, detection))
         latency_ns = age_ns(self._node.clock, header)
-        outputs.status.publish(make_status(header, observation, session.target_id, skipped, latency_ns))
+        outputs.status.publish(make_status(RESULTS, header, observation, session.target_id, skipped, latency_ns))
         if observation.mask is not None and outputs.mask.get_subscription_count() > 0:
             outputs.mask.publish(fill_image(Image(), mask_image(observation.mask), "mono8", header))
         if image_bgr is not None and outputs.debug_image.get_subscription_count() > 0:

@@ -11,7 +11,7 @@ import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, normalized_to_pixels
-from siam_tracker_ros.node.messages import NANOSECONDS
+from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A node that publishes a video file, a folder of images, a camera or the rendered scene as an image topic.
+"""A node that publishes a video file, a folder of images, a bag, a camera or the rendered scene as an image topic.
 
 It publishes `image` (sensor_msgs/Image, bgr8), `image/compressed` (jpeg) or both. On `~/header` it publishes the header
 of every frame, also for late subscribers: header n is that of frame n, even where an image was lost. It ends after the
@@ -34,9 +34,10 @@ from std_msgs.msg import Header
 from siam_tracker_ros.demo.scene import Scene, SceneSource
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.frames import FrameSource, open_frames
+from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.node.fast_dds import make_room_for_images
-from siam_tracker_ros.node.image_conversion import fill_image
+from siam_tracker_ros.node.messages import ns_to_stamp
 from siam_tracker_ros.node.program import init_ros
 
 SCENE = "scene"
@@ -53,6 +54,8 @@ class _Settings:
     """Values of the parameters; they are read once."""
 
     source: str
+    topic: str
+    restamp: bool
     intensity_range: str
     rate: float
     loop: bool
@@ -85,7 +88,9 @@ class _Settings:
 
 
 class VideoPublisher(Node):
-    """Publishes frames at a steady rate, each stamped with the time at which it is published.
+    """Publishes frames at a steady rate.
+
+    Each is stamped with the time at which it is published, but those of a bag keep the header that they have there.
 
     Attributes:
         finished: True after the last frame was delivered.
@@ -140,13 +145,15 @@ class VideoPublisher(Node):
     def _declare_parameters(self) -> _Settings:
         declare = self._declare
         return _Settings(
-            source=str(declare("source", SCENE, "Video file, image folder, camera number, or `scene`.", mixed=True)),
+            source=str(declare("source", SCENE, "Video, image folder, bag, camera number, or `scene`.", mixed=True)),
+            topic=declare("topic", "", "Image topic of a bag that has several."),
+            restamp=declare("restamp", False, "Stamp the images of a bag, too, with the time of publishing."),
             intensity_range=declare(
                 "intensity_range", "auto", "Intensities of 16-bit images that become black and white, as 7000,9000."
             ),
             rate=declare("rate", 0.0, "Frames per second; 0: the source's own, or 30.", mixed=True),
             loop=declare("loop", False, "Start again after the last frame."),
-            frame_id=declare("frame_id", "camera_optical_frame", "header.frame_id of the images."),
+            frame_id=declare("frame_id", "camera_optical_frame", "header.frame_id of images that bring none."),
             frames=declare("frames", 0, "End after so many frames; 0: at the end.", 2**31),
             seed=declare("seed", 0, "Seed of the rendered scene.", 2**31),
             width=declare("width", 0, "Width of the images in pixels; 0: the source's.", 2**14),
@@ -234,7 +241,7 @@ class VideoPublisher(Node):
         return image_bgr
 
     def _publish(self, image_bgr: np.ndarray) -> None:
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings.frame_id)
+        header = self._make_header()
         if self._raw is not None:
             self._raw.publish(fill_image(Image(), image_bgr, "bgr8", header))
         if self._compressed is not None:
@@ -244,6 +251,16 @@ class VideoPublisher(Node):
             self._compressed.publish(msg)
         self._headers.publish(header)
         self._published += 1
+
+    def _make_header(self) -> Header:
+        """Return the header of the frame that was read last, which is the one to publish."""
+        recorded = self._source.header
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings.frame_id)
+        if recorded is not None:
+            header.frame_id = recorded.frame_id
+            if not self._settings.restamp:
+                header.stamp = ns_to_stamp(recorded.stamp_ns)
+        return header
 
     def _finish(self) -> None:
         """Wait until the last frame is delivered."""
@@ -258,7 +275,7 @@ class VideoPublisher(Node):
 def _open_source(settings: _Settings) -> FrameSource:
     if settings.source == SCENE:
         return SceneSource(Scene(settings.size_wh or (640, 480), settings.frames or _SCENE_FRAMES, settings.seed))
-    return open_frames(settings.source, parse_intensity_range(settings.intensity_range))
+    return open_frames(settings.source, parse_intensity_range(settings.intensity_range), settings.topic)
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

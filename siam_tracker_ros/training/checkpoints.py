@@ -13,7 +13,7 @@ import zlib
 
 import torch
 
-from siam_tracker_ros.weights.checkpoint import write_atomic
+from siam_tracker_ros.outputs import write_atomic
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pathlib
 import time
 import types
 
-from siam_tracker_ros.weights.checkpoint import write_atomic
+from siam_tracker_ros.outputs import PendingFile, write_atomic
 
 LINES = "log.jsonl"
 CURVES = "curves.png"
@@ -99,6 +99,5 @@ def draw_curves(records: list[Record], path: pathlib.Path) -> None:
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize="small")
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", dpi=110)
-    partial.replace(path)
+    with PendingFile(path) as pending:
+        figure.savefig(pending.partial, format="png", dpi=110)

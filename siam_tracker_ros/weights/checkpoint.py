@@ -21,6 +21,7 @@ import torch
 
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.extras import require
+from siam_tracker_ros.outputs import write_atomic
 from siam_tracker_ros.weights.tensor_bundle import is_bundle, read_bundle
 
 Value = typing.TypeVar("Value", bound=torch.Tensor | np.ndarray)
@@ -42,29 +43,6 @@ def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], dtype: 
         name: (value.to(dtype) if value.is_floating_point() else value).contiguous() for name, value in state.items()
     }
     write_atomic(path, safetensors.torch.save(state))
-
-
-def write_atomic(path: pathlib.Path, content: bytes | memoryview) -> None:
-    """Write a file so that, whatever happens, the old one or the new one is there, complete.
-
-    Raises:
-        OSError: it cannot be written, as on a full disk; the old file is unchanged.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-    os.replace(partial, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # so that the new name, too, is on the disk
-    finally:
-        os.close(folder)
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, typing.Any]:

@@ -8,9 +8,12 @@ import pytest
 from cli_testing import BoxThatStays, run
 from damaged_videos import MotionJpeg
 from drawn_datasets import WRITERS, box_of
+from full_disk import no_file_above
 
+from siam_tracker_ros import frames as frames_module
 from siam_tracker_ros.core import registry
 from siam_tracker_ros.data.sequence_folder import read_results
+from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.frames import VideoSink, open_frames
 from siam_tracker_ros.geometry import cxcywht_to_corners
 
@@ -24,7 +27,11 @@ from siam_tracker_ros.geometry import cxcywht_to_corners
         (["--box", "10,8,20,16", "--output", "out.gif"], "does not name a video file"),
         (["--box", "10,8,20,16", "--output", "missing/out.mp4"], "missing does not exist"),
         (["--box", "10,8,20,16", "--results", "missing/out.txt"], "missing does not exist"),
-        (["--box", "10,8,20,16", "--results", "."], "Is a directory"),
+        (["--box", "10,8,20,16", "--results", "."], "is a folder, expected the name of a file"),
+        (["--box", "10,8,20,16", "--output", "."], "exists already; give another name for the bag"),
+        (["--box", "10,8,20,16", "--output", "out.avi", "--results", "./out.avi"], "the video and for the results"),
+        (["--box", "10,8,20,16", "--masks", ".", "--model", "siammask_base"], "has clip.avi in it already"),
+        (["--box", "10,8,20,16", "--masks", "clip.avi/masks", "--model", "siammask_base"], "cannot be made"),
         (["--box", "10,8,20,16", "--output", "clip.avi"], "both read and written"),
         (["--box", "10,8,20,16", "--results", "clip.avi"], "both read and written"),
         (["--box", "10,8,20,16", "--masks", "masks", "--model", "ocean"], "model ocean has no masks to write"),
@@ -49,10 +56,20 @@ def test_track_prints_one_line_a_frame(created, video, capsys):
 
 
 def test_a_refused_box_leaves_older_results_as_they_are(created, video, tmp_path, capsys):
-    results = tmp_path / "out.txt"
+    results, output = tmp_path / "out.txt", tmp_path / "out.avi"
     results.write_text("older\n")
-    assert run("track", video, "--box", "5000,5000,10,10", "--results", results) == 2
-    assert results.read_text() == "older\n"
+    output.write_text("older")
+    arguments = ["--results", results, "--output", output]
+    assert run("track", video, "--box", "5000,5000,10,10", *arguments) == 2
+    assert (results.read_text(), output.read_text()) == ("older\n", "older")
+    assert not list(tmp_path.glob("*.partial*")), "nothing was computed that could be kept"
+
+
+def test_outputs_are_checked_before_the_network_is_loaded(created, video, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(frames_module.VIDEO_CODECS, ".avi", "none")
+    assert run("track", video, "--box", "10,8,20,16", "--output", tmp_path / "out.avi") == 2
+    assert "cannot be written as video" in capsys.readouterr().err
+    assert created == []
 
 
 def test_track_writes_results_and_video(created, video, tmp_path, capsys):
@@ -99,6 +116,7 @@ def test_track_says_what_it_could_not_decode(created, tmp_path, monkeypatch, cap
     assert run("track", video.damage([2]), "--box", "10,8,20,16", "--results", results) == 0
     assert "5 frames could be decoded, 1 could not and were skipped: 2 " in capsys.readouterr().err
     assert len(read_results(results)[0]) == 5
+    results = tmp_path / "cut.txt"
     assert run("track", video.cut(3), "--box", "10,8,20,16", "--results", results) == 2
     assert "clip.avi was not read to its end, expected 6 frames" in capsys.readouterr().err
     assert len(read_results(results)[0]) == 3, "the results are kept"
@@ -161,9 +179,8 @@ def test_track_does_not_write_masks_over_the_images(masked, sequences, capsys):
 
 
 def test_a_mask_that_cannot_be_written_is_said(masked, video, tmp_path, capsys):
-    folder = tmp_path / "masks"
-    (folder / "00001.png").mkdir(parents=True)
-    assert run("track", video, "--box", "10,8,20,16", "--masks", folder) == 2
+    with no_file_above(10):
+        assert run("track", video, "--box", "10,8,20,16", "--masks", tmp_path / "masks") == 2
     assert "00001.png cannot be written" in capsys.readouterr().err
 
 
@@ -192,17 +209,35 @@ def test_settings_reach_the_model(created, video):
     }
 
 
-def test_ctrl_c_keeps_what_was_written(video, tmp_path, monkeypatch, capsys):
-    class Interrupted(BoxThatStays):
-        def track(self, image_bgr):
-            if self.frame == 7:
-                raise KeyboardInterrupt
-            return super().track(image_bgr)
+class StopsAtTheEighth(BoxThatStays):
+    """Raises an error in the place of the eighth result."""
 
-    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: Interrupted())
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def track(self, image_bgr):
+        if self.frame == 7:
+            raise self.error
+        return super().track(image_bgr)
+
+
+@pytest.mark.parametrize("error, status", [(KeyboardInterrupt(), 130), (InvalidSettingError("broken"), 2)])
+@pytest.mark.parametrize("older", [False, True])
+def test_what_was_computed_until_an_error_is_kept_and_so_is_what_is_older(
+    error, status, older, video, tmp_path, monkeypatch, capsys, caplog
+):
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: StopsAtTheEighth(error))
     results, output = tmp_path / "out.txt", tmp_path / "out.avi"
-    assert run("track", video, "--box", "10,8,20,16", "--results", results, "--output", output) == 130
+    if older:
+        results.write_text("older\n")
+        output.write_text("older")
+    assert run("track", video, "--box", "10,8,20,16", "--results", results, "--output", output) == status
     assert "Traceback" not in capsys.readouterr().err
+    if older:
+        assert (results.read_text(), output.read_text()) == ("older\n", "older")
+        results, output = tmp_path / "out.partial.txt", tmp_path / "out.partial.avi"
+        assert str(results) in caplog.text and str(output) in caplog.text
     assert len(read_results(results)[0]) == 8
     with open_frames(output) as frames:
         assert len(list(frames)) == 8
@@ -242,3 +277,29 @@ def test_a_sequence_of_a_data_set_is_tracked_from_its_first_label(created, tmp_p
 def test_what_has_no_first_label_needs_a_box(created, tmp_path, capsys, kind, part, options, words):
     assert run("track", WRITERS[kind](tmp_path) / part, *options) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_older_results_as_they_are(created, video, tmp_path, capsys, caplog):
+    results = tmp_path / "out.txt"
+    results.write_text("older\n")
+    with no_file_above(200):
+        assert run("track", video, "--box", "10,8,20,16", "--results", results) == 2
+    assert "File too large" in capsys.readouterr().err
+    assert results.read_text() == "older\n"
+    assert len(read_results(tmp_path / "out.partial.txt")[0]) == 6, "whole lines alone"
+
+
+def test_ctrl_c_is_the_end_of_a_camera(video, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: StopsAtTheEighth(KeyboardInterrupt()))
+    camera = open_frames(video)
+    camera.live = True
+    monkeypatch.setattr(frames_module, "open_frames", lambda *_: camera)
+    results = tmp_path / "out.txt"
+    results.write_text("older\n")
+    assert run("track", "0", "--box", "10,8,20,16", "--results", results) == 130
+    assert len(read_results(results)[0]) == 8
+    assert "8 frames" in capsys.readouterr().err
+
+
+def test_results_go_to_a_device_as_they_come(created, video):
+    assert run("track", video, "--box", "10,8,20,16", "--results", "/dev/null") == 0

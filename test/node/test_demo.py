@@ -14,10 +14,11 @@ from ros_testing import next_domain_id
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import open_frames
+from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.node.demo import main
 from siam_tracker_ros.node.demo_client import VideoRecorder
-from siam_tracker_ros.node.image_conversion import fill_image
 
 pytestmark = pytest.mark.slow
 
@@ -32,9 +33,12 @@ def test_recorder_writes_in_order_and_reports_faults(tmp_path):
     assert recorder.error is None
     with open_frames(tmp_path / "a.mp4") as frames:
         assert [round(float(image_bgr.mean()) / 30) for image_bgr in frames] == list(range(8))
-    with VideoRecorder(tmp_path / "missing" / "a.mp4", 30) as recorder:
-        recorder.offer(fill_image(Image(), image_bgr, "bgr8", Header()))
-    assert "missing does not exist" in str(recorder.error)
+    with VideoRecorder(tmp_path / "b.mp4", 30) as recorder:
+        for height in (48, 40):
+            recorder.offer(fill_image(Image(), image_bgr[:height], "bgr8", Header()))
+    assert "64 x 40 pixels, expected 64 x 48" in str(recorder.error)
+    with pytest.raises(InvalidInputError, match="missing does not exist"):
+        VideoRecorder(tmp_path / "missing" / "a.mp4", 30).__enter__()
 
 
 def start(*arguments, cwd):

@@ -20,8 +20,8 @@ from ros_testing import (
 )
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.node import image_subscription
-from siam_tracker_ros.node.image_conversion import fill_image
 from siam_tracker_ros.node.image_subscription import QosOverrides
 from siam_tracker_ros.node.tracker_node import TrackerNode
 

@@ -9,7 +9,8 @@ from std_msgs.msg import Header
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.session import Observation
 from siam_tracker_ros.geometry import corners_to_cxcywh, cxcywh_to_xywh
-from siam_tracker_ros.node.messages import make_detection
+from siam_tracker_ros.node.messages import RESULTS
+from siam_tracker_ros.result_messages import make_detection
 
 
 def observation(corners):
@@ -26,12 +27,12 @@ def diamond(rise):
 
 @pytest.mark.parametrize("rise", [0.0, 10.0, -10.0, 28.0, -28.0])
 def test_theta_is_counter_clockwise_on_the_screen_as_vision_msgs_defines_it(rise):
-    bbox = make_detection(Header(), observation(diamond(rise)), "id", "class", rotated=True).bbox
+    bbox = make_detection(RESULTS, Header(), observation(diamond(rise)), "id", "class", rotated=True).bbox
     assert bbox.center.theta == pytest.approx(math.asin(rise / 40))
     assert (bbox.size_x, bbox.size_y) == pytest.approx((80, 20))
     assert (bbox.center.position.x, bbox.center.position.y) == pytest.approx((100, 100))
 
 
 def test_an_upright_box_has_no_theta():
-    bbox = make_detection(Header(), observation(diamond(10)), "id", "class").bbox
+    bbox = make_detection(RESULTS, Header(), observation(diamond(10)), "id", "class").bbox
     assert bbox.center.theta == 0 and bbox.size_y > 20

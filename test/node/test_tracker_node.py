@@ -24,7 +24,7 @@ from std_msgs.msg import Header
 
 from siam_tracker_ros.drawing import mask_image
 from siam_tracker_ros.geometry import cxcywht_to_corners
-from siam_tracker_ros.node.image_conversion import fill_image, image_to_bgr
+from siam_tracker_ros.image_conversion import fill_image, image_to_bgr
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 CENTER = (80.0, 60.0)

@@ -24,7 +24,7 @@ from std_msgs.msg import Header
 
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
-from siam_tracker_ros.node.image_conversion import compressed_to_bgr, image_to_bgr
+from siam_tracker_ros.image_conversion import compressed_to_bgr, image_to_bgr
 from siam_tracker_ros.node.video_publisher import VideoPublisher, main
 
 pytestmark = pytest.mark.slow
@@ -130,6 +130,24 @@ def test_limit_and_size(graph, listener, folder):
     node = graph.add(publisher(graph, source=folder, rate=100, frames=2, width=32, height=20, wait_for_subscribers=1))
     wait(lambda: node.finished and len(images) == 2)
     assert {(msg.width, msg.height, len(msg.data)) for msg in images} == {(32, 20, 32 * 20 * 3)}
+
+
+@pytest.mark.parametrize("restamp", [False, True])
+def test_a_bag_is_published_with_its_own_headers(graph, listener, tmp_path, restamp):
+    pytest.importorskip("rosbags", reason="bags need rosbags")
+    from bag_files import grey, image, stamp_ns, write_bag
+
+    recorded = [image(number, grey(30 * number)) for number in range(7)]
+    path = write_bag(tmp_path / "bag", {"/other": recorded[:1], "/camera": recorded})
+    images = hear(listener, Image, "image")
+    headers = hear(listener, Header, "video_publisher/header", KEPT)
+    parameters = {"source": path, "topic": "/camera", "restamp": restamp, "rate": 40}
+    node = graph.add(publisher(graph, **parameters, wait_for_subscribers=1))
+    wait(lambda: node.finished and len(images) == len(headers) == 7)
+    assert numbers(image_to_bgr(msg) for msg in images) == list(range(7))
+    assert {msg.header.frame_id for msg in images} == {"camera"}
+    assert (stamps_ns(images) == [stamp_ns(number) for number in range(7)]) == (not restamp)
+    assert headers == [msg.header for msg in images]
 
 
 def test_scene_is_published_pixel_by_pixel(graph, listener):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 from siam_tracker_ros.intensity import IntensityStretch
-from siam_tracker_ros.node.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 
 COLOR_BGR = (40, 90, 200)
 
