@@ -119,13 +119,15 @@ def read_image_bgr(
     return image_bgr
 
 
-def read_labelled_bgr(path: str | Path, size_wh: tuple[int, int]) -> np.ndarray:
+def read_labelled_bgr(
+    path: str | Path, size_wh: tuple[int, int], stretch: IntensityStretch | None = None
+) -> np.ndarray:
     """Read one image file as `read_image_bgr` does, in the size that its labels state.
 
     Raises:
         InvalidInputError: the file is missing, damaged or cut short, or has another size.
     """
-    image_bgr = read_image_bgr(path, size_wh)
+    image_bgr = read_image_bgr(path, size_wh, stretch)
     if _size_wh(image_bgr) != size_wh:
         raise InvalidInputError(
             "{} has {} x {} pixels, expected {} x {} as its labels state; unpack both again".format(
