@@ -6,6 +6,7 @@ Every reader lists and decodes images here, so that all of them accept and refus
 """
 
 import re
+import struct
 import typing
 from collections.abc import Iterable
 from pathlib import Path
@@ -119,13 +120,15 @@ def read_image_bgr(
     return image_bgr
 
 
-def read_labelled_bgr(path: str | Path, size_wh: tuple[int, int]) -> np.ndarray:
+def read_labelled_bgr(
+    path: str | Path, size_wh: tuple[int, int], stretch: IntensityStretch | None = None
+) -> np.ndarray:
     """Read one image file as `read_image_bgr` does, in the size that its labels state.
 
     Raises:
         InvalidInputError: the file is missing, damaged or cut short, or has another size.
     """
-    image_bgr = read_image_bgr(path, size_wh)
+    image_bgr = read_image_bgr(path, size_wh, stretch)
     if _size_wh(image_bgr) != size_wh:
         raise InvalidInputError(
             "{} has {} x {} pixels, expected {} x {} as its labels state; unpack both again".format(
@@ -152,6 +155,8 @@ def decode_bgr(
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     image = decode_image(content, source, flags if turn else flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if image.dtype == np.uint16:
+        if _is_white_at_zero(content):
+            image = ~image  # OpenCV does so for 8 bits alone
         return (IntensityStretch() if stretch is None else stretch).to_uint8(image)
     if image.dtype != np.uint8:
         raise InvalidInputError(f"{source} has pixels of {image.dtype}, expected 8 or 16 bits; convert it")
@@ -195,6 +200,21 @@ def _try_to_decode(data: np.ndarray, flags: int) -> np.ndarray | None:
         return cv2.imdecode(data, flags)
     except cv2.error:  # raised instead of None for some sizes and depths
         return None
+
+
+def _is_white_at_zero(content: typing.Any) -> bool:
+    """Whether an image is a TIFF file in which 0 means white: its tag 262, PhotometricInterpretation, is 0."""
+    data = memoryview(content).cast("B")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
+    if order is None:
+        return False
+    try:
+        (place,) = struct.unpack_from(f"{order}I", data, 4)
+        (count,) = struct.unpack_from(f"{order}H", data, place)
+        tags = (struct.unpack_from(f"{order}HHIH", data, place + 2 + 12 * i) for i in range(count))
+        return any(tag == 262 and value == 0 for tag, _, _, value in tags)
+    except struct.error:  # beyond the end
+        return False
 
 
 def _is_cut_jpeg(data: np.ndarray) -> bool:

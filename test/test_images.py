@@ -159,6 +159,30 @@ def test_a_tiff_is_turned_by_its_tag(orientation, corner, tmp_path):
     assert image.shape == ((24, 32, 3) if orientation < 5 else (32, 24, 3)) and is_red(image[corner])
 
 
+def grey_tiff(image, photometric, order):
+    """A TIFF file without compression."""
+    height, width = image.shape
+    data = image.astype(image.dtype.newbyteorder(order)).tobytes()
+    tags = [(256, width), (257, height), (258, 8 * image.itemsize), (259, 1), (262, photometric)]
+    tags += [(273, 8), (277, 1), (278, height), (279, len(data))]
+    entries = b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in tags if tag in (273, 279))
+    shorts = {tag: struct.pack(order + "HHIHH", tag, 3, 1, value, 0) for tag, value in tags if tag not in (273, 279)}
+    longs = dict(zip((273, 279), (entries[:12], entries[12:])))
+    directory = b"".join((shorts | longs)[tag] for tag, _ in tags)
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8 + len(data))
+    return head + data + struct.pack(order + "H", len(tags)) + directory + bytes(4)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_black_stays_black_in_a_tiff_with_white_at_zero(dtype, order):
+    top = np.iinfo(dtype).max
+    image = np.linspace(0, top, 32 * 24).round().astype(dtype).reshape(24, 32)
+    seen = decode_bgr(grey_tiff(image, 1, order), "it")
+    np.testing.assert_array_equal(seen[..., 0], image if dtype == np.uint8 else image >> 8)
+    np.testing.assert_array_equal(decode_bgr(grey_tiff(top - image, 0, order), "it"), seen)
+
+
 @pytest.mark.parametrize("shape", [(24, 32), (24, 32, 3)])
 def test_an_image_of_other_pixels_is_refused_for_what_it_is(shape):
     celsius = np.linspace(20, 40, np.prod(shape)).reshape(shape).astype(np.float32)
