@@ -58,7 +58,7 @@ class InstanceTrack(Track):
         return self.files.path(self.numbers[i])
 
     def image_bgr(self, i: int, stretch: IntensityStretch | None = None) -> np.ndarray:
-        return read_labelled_bgr(self.path(i), self.size_wh)
+        return read_labelled_bgr(self.path(i), self.size_wh, stretch)
 
     def has_mask(self, i: int) -> bool:
         return self.segmentation is not None

@@ -146,7 +146,7 @@ class FileTrack(Track):
     def image_bgr(self, i: int, stretch: IntensityStretch | None = None) -> np.ndarray:
         if self.sizes_wh is not None and self.sizes_wh[i].all():
             width, height = self.sizes_wh[i].tolist()
-            return read_labelled_bgr(self.path(i), (width, height))
+            return read_labelled_bgr(self.path(i), (width, height), stretch)
         size_wh = None if self.masks is None else self.masks.size_wh(self.numbers[i])
         return read_image_bgr(self.path(i), size_wh, stretch)
 
