@@ -119,10 +119,11 @@ class BagFrames(FrameSource):
     def _read_images(self) -> Iterator[tuple[FrameHeader, np.ndarray]]:
         """Yield header and image_bgr of every frame; the image may be drawn on."""
         decoder = MessageDecoder(self._connections, self._intensity_range)
+        decoded = (decoder.decode(used.msgtype, logged_ns, data) for used, logged_ns, data in self._messages())
         failures = 0
-        for connection, logged_ns, data in self._messages():
+        for images in itertools.chain(decoded, [decoder.flush()]):
             try:
-                for header, image_bgr in decoder.decode(connection.msgtype, logged_ns, data):
+                for header, image_bgr in images:
                     failures = 0
                     yield header, image_bgr if image_bgr.flags.writeable else image_bgr.copy()
             except InvalidInputError as error:
@@ -133,7 +134,6 @@ class BagFrames(FrameSource):
                     raise InvalidInputError(
                         f"{self._name} gives no image {failures} times in a row: {error}"
                     ) from error
-        yield from decoder.flush()
 
     def _messages(self) -> "Iterator[tuple[Connection, int, bytes]]":
         """Yield topic, time of recording in nanoseconds and data of every message on the topic."""
