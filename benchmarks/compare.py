@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from siam_tracker_ros import TrackResult, create_tracker
 from siam_tracker_ros.cli.tables import format_table
-from siam_tracker_ros.data.sequence_folder import load_sequences
+from siam_tracker_ros.data.labelled import read_videos
 from siam_tracker_ros.errors import InvalidInputError, SiamTrackerError
 from siam_tracker_ros.evaluation.bench import OpenCvTracker, time_in_turns
 from siam_tracker_ros.evaluation.metrics import mean_scores, score_boxes
@@ -53,23 +53,21 @@ def load_peers(path, names, threads):
     return {name: Peer(module.create(name, threads)) for name in names}
 
 
-def read_resized(sequence, max_frames):
-    """Read a sequence's frames at SIZE_WH, and its labels (N, 4) in the pixels of these."""
+def read_resized(track, max_frames):
+    """Read a track's frames at SIZE_WH, and its labels (N, 4) in the pixels of these."""
     frames_bgr = []
-    with sequence.open() as frames:
-        for image_bgr in frames:
-            scale = np.divide(SIZE_WH, image_bgr.shape[1::-1])
-            frames_bgr.append(cv2.resize(image_bgr, SIZE_WH, interpolation=cv2.INTER_AREA))
-            if len(frames_bgr) == max_frames:
-                break
-    return frames_bgr, sequence.truth_xywh[: len(frames_bgr)] * np.tile(scale, 2)
+    for index in range(min(len(track), max_frames or len(track))):
+        image_bgr = track.image_bgr(index)
+        scale = np.divide(SIZE_WH, image_bgr.shape[1::-1])
+        frames_bgr.append(cv2.resize(image_bgr, SIZE_WH, interpolation=cv2.INTER_AREA))
+    return frames_bgr, track.boxes_xywh[: len(frames_bgr)] * np.tile(scale, 2)
 
 
-def compare(trackers, sequences, max_frames):
-    """Run all trackers over all sequences; return the rows of the table, speeds relative to the first."""
+def compare(trackers, tracks, max_frames):
+    """Run all trackers over all tracks; return the rows of the table, speeds relative to the first."""
     times, scores = ({name: [] for name in trackers} for _ in range(2))
-    for sequence in tqdm(sequences, unit="sequence", disable=None):
-        frames_bgr, truth_xywh = read_resized(sequence, max_frames)
+    for track in tqdm(tracks, unit="sequence", disable=None):
+        frames_bgr, truth_xywh = read_resized(track, max_frames)
         for name, timing in time_in_turns(trackers, frames_bgr, truth_xywh[0], WARM_UP, rest_s=REST_S).items():
             times[name].append(timing.track_ms)
             scores[name].append(score_boxes(truth_xywh, np.vstack([truth_xywh[:1], timing.boxes_xywh])))
@@ -113,7 +111,7 @@ def main():
         trackers.update({name: OpenCvTracker(name) for name in args.baselines})
         if args.peers:
             trackers.update(load_peers(Path(args.peers[0]), args.peers[1:], args.threads))
-        rows = compare(trackers, load_sequences(args.sequences), args.frames)
+        rows = compare(trackers, read_videos(args.sequences).tracks, args.frames)
     except SiamTrackerError as error:
         print(f"compare: error: {error}", file=sys.stderr)
         return 2

@@ -5,8 +5,8 @@
 python3 examples/init_from_detector.py --ros-args -r detections:=/detector/detections -p class_id:=person
 
 A detector needs a while for an image, and the target moves meanwhile. Its box is right only in the image that it was
-computed on. So the request carries the header of that image. The tracker has kept the last images (its parameter
-`frame_buffer`): it starts on the one with this stamp and catches up to now.
+computed on. So the request carries the header of that image. The tracker has kept the images of the last
+seconds (its parameter `frame_buffer_s`): it starts on the one with this stamp and catches up to now.
 
 A target is asked for while the tracker has none, or has lost it.
 """
@@ -56,6 +56,7 @@ class DetectorStarter(Node):
             return
         best = self._best(msg.detections)
         if best is None:
+            self._say_what_came(msg.detections)
             return
         hypothesis, bbox = best
         request = InitTracker.Request(header=msg.header, bbox=bbox, class_id=hypothesis.class_id)
@@ -72,6 +73,13 @@ class DetectorStarter(Node):
             if result.hypothesis.score >= min_score and class_id in ("", result.hypothesis.class_id)
         ]
         return max(candidates, key=lambda candidate: candidate[0].score, default=None)
+
+    def _say_what_came(self, detections: Iterable[Detection2D]) -> None:
+        """Log the detections that were not good enough; a score like 5e-324 was sent from Python without float(...)."""
+        hypotheses = [result.hypothesis for detection in detections for result in detection.results]
+        if hypotheses:
+            came = ", ".join(f"'{hypothesis.class_id}' {hypothesis.score:.3g}" for hypothesis in hypotheses)
+            self.get_logger().info(f"no detection is good enough to start on: {came}", throttle_duration_sec=5.0)
 
     def _on_response(self, future: Future) -> None:
         response = future.result()

@@ -20,6 +20,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 from siam_tracker_ros.errors import (
     DatasetError,
+    IncompleteVideoError,
     InvalidInputError,
     InvalidSettingError,
     NotInitializedError,
@@ -37,6 +38,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "DatasetError",
+    "IncompleteVideoError",
     "InvalidInputError",
     "InvalidSettingError",
     "Method",

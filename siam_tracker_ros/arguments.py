@@ -22,6 +22,16 @@ def box_argument(text: str) -> tuple[float, ...]:
     return box_xywh
 
 
+def intensity_range_argument(text: str) -> tuple[int, int] | None:
+    """Return (low, high) from "LOW,HIGH", or None from "auto"."""
+    from siam_tracker_ros.intensity import parse_intensity_range  # with OpenCV, for which --help does not wait
+
+    try:
+        return parse_intensity_range(text)
+    except InvalidSettingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def positive_int_argument(text: str) -> int:
     """Return a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:

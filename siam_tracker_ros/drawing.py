@@ -72,19 +72,34 @@ def mask_image(mask: np.ndarray) -> np.ndarray:
     return mask.view(np.uint8) * np.uint8(255)
 
 
-def write_mask(path: Path, mask: np.ndarray) -> None:
-    """Write a mask, bool (H, W), as a PNG file with 255 on the target; its folder is made where needed.
+def write_mask(path: Path, mask: np.ndarray, value: int = 255) -> None:
+    """Write a mask, bool (H, W), as a PNG file; its folder is made where needed.
 
     Args:
         path: file to write, ending in .png.
         mask: bool (H, W).
+        value: of the target's pixels, 1..255; the others are 0.
+
+    Raises:
+        InvalidInputError: the file cannot be written.
+    """
+    write_png(path, np.minimum(mask_image(mask), np.uint8(value)))
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write an image, uint8 (H, W), as a PNG file; its folder is made where needed.
 
     Raises:
         InvalidInputError: the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), mask_image(mask)):
-        raise InvalidInputError(f"{path} cannot be written; check the folder's rights and the space on the disk")
+    _, content = cv2.imencode(".png", image)
+    try:
+        path.write_bytes(content.tobytes())  # cv2.imwrite takes no names that are not UTF-8
+    except OSError as error:
+        raise InvalidInputError(
+            f"{path} cannot be written ({error.strerror}); check the folder's rights and the space on the disk"
+        ) from error
 
 
 def _line_width(image_bgr: np.ndarray) -> int:

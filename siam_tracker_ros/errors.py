@@ -11,6 +11,10 @@ class InvalidInputError(SiamTrackerError, ValueError):
     """An image, a box or a message that cannot be used; the tracker's state is unchanged."""
 
 
+class IncompleteVideoError(InvalidInputError):
+    """A video that ends long before the end that its container states; the frames before are good."""
+
+
 class InvalidSettingError(SiamTrackerError, ValueError):
     """An unknown model, preset, device, runtime or setting, or a value out of its range."""
 

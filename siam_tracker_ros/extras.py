@@ -14,12 +14,13 @@ _PIP_NAMES = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "PIL": "pillow"
 _ROS_MODULE = re.compile(r"ament_.*|rclpy|siam_tracker_ros|.*_(interfaces|msgs|srvs)")
 
 
-def require(purpose: str, *modules: str) -> None:
+def require(purpose: str, *modules: str, extra: str = "train") -> None:
     """Check that modules are installed before a long task begins.
 
     Args:
         purpose: what needs them, the beginning of the message.
-        modules: names of modules that the extra `train` installs.
+        modules: names of modules that the extra installs.
+        extra: name of the extra.
 
     Raises:
         InvalidSettingError: one of them is missing.
@@ -28,7 +29,7 @@ def require(purpose: str, *modules: str) -> None:
     if missing:
         raise InvalidSettingError(
             f"{purpose} needs {' and '.join(missing)}, which is not installed; in the folder of this package run: "
-            'pip install ".[train]"'
+            f'pip install ".[{extra}]"'
         )
 
 

@@ -9,20 +9,30 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError
 from siam_tracker_ros.geometry import check_image_bgr
+from siam_tracker_ros.images import IMAGE_SUFFIXES, list_images, read_image_bgr
+from siam_tracker_ros.intensity import IntensityStretch
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_GREY_16 = int.from_bytes(b"Y1\0\x10", "little")  # FFmpeg's tag of gray16le
+_CAMERA_GREY_16 = int.from_bytes(b"Y16 ", "little")  # V4L2's
+_MP4_SUFFIXES = (".m4v", ".mov", ".mp4")
+_TRIES = 100  # failed reads in a row that are taken for damaged frames, where the number of frames is not stated
+_MAX_TRIES = 10_000
+_SHOWN = 10  # skipped frames that a remark names
 VIDEO_CODECS = {".avi": "MJPG", ".mov": "mp4v", ".mp4": "mp4v"}
 
 
-def open_frames(source: str | Path | int) -> "FrameSource":
+def open_frames(source: str | Path | int, intensity_range: tuple[int, int] | None = None) -> "FrameSource":
     """Open a video file, a folder of images or a camera.
 
     Args:
         source: path of a video file or of a folder of images, or the number of a camera (an int, or a string
             of digits; write "./0" for a folder named "0"). A folder's images come in natural order of their
-            names: frame9 before frame10. Other files in the folder are ignored.
+            names, frame9 before frame10, or of the decimal numbers that all of them are. Hidden and other files in
+            the folder are ignored.
+        intensity_range: lowest and highest intensity of 16-bit images, which become black and white. None: it follows
+            the frames, see IntensityStretch.
 
     Returns:
         A FrameSource.
@@ -30,43 +40,26 @@ def open_frames(source: str | Path | int) -> "FrameSource":
     Raises:
         InvalidInputError: the path does not exist, or no image can be decoded from it; or the camera gives none.
     """
+    stretch = IntensityStretch(intensity_range)
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
-        return _Camera(int(source))
+        return _Camera(int(source), stretch)
     if not isinstance(source, (str, Path)) or not str(source):
         raise InvalidInputError(
             f"frame source is {source!r}, expected the path of a video file or of a folder of images, "
             "or the number of a camera"
         )
     if isinstance(source, str) and re.fullmatch(r"[0-9]+", source):
-        return _Camera(int(source))
+        return _Camera(int(source), stretch)
     path = Path(source)
     if not path.exists():
         raise InvalidInputError(
             f"{path} does not exist, expected a video file, a folder of images or the number of a camera"
         )
     if path.is_dir():
-        return _ImageFolder(path)
+        return _ImageFolder(path, stretch)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise InvalidInputError(f"{path} is a single image, expected a video file; give the folder that it lies in")
-    return _VideoFile(path)
-
-
-def natural_key(path: Path) -> tuple[list[int | str], str]:
-    """Sort key that compares the digits in a file's name as numbers: frame9 before frame10."""
-    parts = re.split(r"([0-9]+)", path.name)
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
-
-
-def read_image_bgr(path: str | Path) -> np.ndarray:
-    """Read one image file as uint8 (H, W, 3) BGR: grey becomes three equal channels, alpha is dropped.
-
-    Raises:
-        InvalidInputError: the file cannot be read as an image.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InvalidInputError(f"{path} cannot be read as an image; check that the file is complete, or remove it")
-    return image
+    return _VideoFile(path, stretch)
 
 
 class FrameSource:
@@ -76,11 +69,15 @@ class FrameSource:
         fps: frames per second that the source states, 0.0 where it states none.
         live: True for a camera, which has no end and cannot be rewound.
         frame_count: number of frames, None where unknown; what a video's container states can be wrong.
+        skipped: number of frames so far that could not be decoded.
+        remarks: sentences about what is missing in the frames so far, such as frames that could not be decoded.
     """
 
     fps: float = 0.0
     live: bool = False
     frame_count: int | None = None
+    skipped: int = 0
+    remarks: tuple[str, ...] = ()
 
     def __enter__(self) -> "FrameSource":
         return self
@@ -92,6 +89,13 @@ class FrameSource:
         return self
 
     def __next__(self) -> np.ndarray:
+        """Return the next frame.
+
+        Raises:
+            StopIteration: after the last frame.
+            InvalidInputError: the frame cannot be read.
+            IncompleteVideoError: after the last frame of a video that ends long before the end that it states.
+        """
         raise NotImplementedError
 
     def rewind(self) -> None:
@@ -107,8 +111,9 @@ class FrameSource:
 
 
 class _ImageFolder(FrameSource):
-    def __init__(self, path: Path) -> None:
-        self.paths = sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
+    def __init__(self, path: Path, stretch: IntensityStretch) -> None:
+        self.paths = list_images(path)
+        self._stretch = stretch
         if not self.paths:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise InvalidInputError(f"folder {path} has no image in it, expected files that end in {kinds}")
@@ -117,34 +122,40 @@ class _ImageFolder(FrameSource):
         self.rewind()
 
     def __next__(self) -> np.ndarray:
-        return read_image_bgr(next(self._remaining))
+        return read_image_bgr(next(self._remaining), stretch=self._stretch)
 
     def rewind(self) -> None:
         self._remaining = iter(self.paths)
 
 
 class _VideoFile(FrameSource):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stretch: IntensityStretch) -> None:
         self.path = path
+        self._stretch = stretch
         self._capture = cv2.VideoCapture()
         self._next_frame: np.ndarray | None = None
         self.rewind()
-        self.fps = _stated(self._capture, cv2.CAP_PROP_FPS)
-        self.frame_count = int(_stated(self._capture, cv2.CAP_PROP_FRAME_COUNT)) or None
 
     def __next__(self) -> np.ndarray:
         frame, self._next_frame = self._next_frame, None
         if frame is None:
-            frame = _read_bgr(self._capture)
+            frame = self._read_on()
         if frame is None:
+            self._check_end()
             raise StopIteration
         return frame
 
     def rewind(self) -> None:
         """Open the file again: seeking to the start is not exact in every container."""
         self.close()
-        self._capture = cv2.VideoCapture(str(self.path))
-        self._next_frame = _read_bgr(self._capture)
+        self._capture = _open_capture(self.path)
+        self.fps = _stated(self._capture, cv2.CAP_PROP_FPS)
+        self.frame_count = int(_stated(self._capture, cv2.CAP_PROP_FRAME_COUNT)) or None
+        self._number = 0  # of the next frame
+        self._end_s = 0.0  # end of the last frame that was read
+        self._damaged: list[int] = []
+        self.skipped, self.remarks = 0, ()
+        self._next_frame = self._read_on()
         if self._next_frame is None:
             self.close()
             raise InvalidInputError(
@@ -155,16 +166,65 @@ class _VideoFile(FrameSource):
     def close(self) -> None:
         self._capture.release()
 
+    def _read_on(self) -> np.ndarray | None:
+        """Return the next frame that can be decoded, or None at the end, which looks the same as a damaged frame."""
+        stated = (self.frame_count or 0) - self._number
+        for failures in range(max(_TRIES, min(stated, _MAX_TRIES))):
+            frame = _read_bgr(self._capture, self._stretch)
+            if frame is None:
+                continue
+            if failures:
+                self._damaged += range(self._number, self._number + failures)
+                self.skipped = len(self._damaged)
+                self.remarks = (f"{self.path}: {self._count()}",)
+            self._number += failures + 1
+            if self.fps:
+                position_s = _stated(self._capture, cv2.CAP_PROP_POS_MSEC) / 1000
+                self._end_s = (position_s or (self._number - 1) / self.fps) + 1 / self.fps
+            return frame
+        return None
+
+    def _count(self) -> str:
+        """Say how many frames were read, and which were skipped."""
+        count = f"{self._number - self.skipped} frames could be decoded"
+        if not self.skipped:
+            return count
+        shown = ", ".join(map(str, self._damaged[:_SHOWN])) + ", ..." * (self.skipped > _SHOWN)
+        return f"{count}, {self.skipped} could not and were skipped: {shown} (counted from 0)"
+
+    def _check_end(self) -> None:
+        """Compare the end of the frames with the end that the container states.
+
+        The stated number is an estimate in some containers, and the stated length is that of the sound in others.
+        Hence fewer frames are a remark, and an error only if much time is missing as well.
+
+        Raises:
+            IncompleteVideoError: the frames end long before the stated end.
+        """
+        if self.skipped:
+            self.remarks = (f"{self.path}: {self._count()}",)
+        if self.frame_count is None or self._number >= self.frame_count:
+            return
+        self.remarks = (f"{self.path}: {self._count()}; its container states {self.frame_count}",)
+        stated_s = self.frame_count / self.fps if self.fps else 0.0
+        if stated_s - self._end_s > _end_slack_s(self.path, stated_s):
+            raise IncompleteVideoError(
+                f"{self.path} was not read to its end, expected {self.frame_count} frames as its container states; "
+                f"{self._count()}; copy or record it again, or use these alone"
+            )
+
 
 class _Camera(FrameSource):
     live = True
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, stretch: IntensityStretch) -> None:
         self.number = number
+        self._stretch = stretch
         if number < 0:
             raise InvalidInputError(f"camera number is {number}, expected 0 or more")
         self._capture = cv2.VideoCapture(number)
-        if _read_bgr(self._capture) is None:
+        _keep_16_bits(self._capture)
+        if _read_bgr(self._capture, stretch) is None:
             self.close()
             raise InvalidInputError(
                 f"camera {number} gives no picture; check that it is connected, that no other program holds "
@@ -173,7 +233,7 @@ class _Camera(FrameSource):
         self.fps = _stated(self._capture, cv2.CAP_PROP_FPS)
 
     def __next__(self) -> np.ndarray:
-        frame = _read_bgr(self._capture)
+        frame = _read_bgr(self._capture, self._stretch)
         if frame is None:
             raise InvalidInputError(f"camera {self.number} stopped giving pictures; check its cable and start again")
         return frame
@@ -185,17 +245,70 @@ class _Camera(FrameSource):
         self._capture.release()
 
 
+def _open_capture(path: Path) -> cv2.VideoCapture:
+    _check_name(path)
+    capture = cv2.VideoCapture(str(path))
+    _keep_16_bits(capture)
+    return capture
+
+
+def _check_name(path: Path) -> None:
+    """Raise InvalidInputError for a name that OpenCV cannot open: it may even end the program."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            f"{ascii(str(path))} is not UTF-8, expected a name that is, as OpenCV needs it for a video; rename it"
+        ) from None
+
+
+def _keep_16_bits(capture: cv2.VideoCapture) -> None:
+    """Have OpenCV give grey frames of 16 bits as they are, not their high bytes as BGR."""
+    pixels, codec = (int(capture.get(prop)) for prop in (cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC))
+    if pixels == _GREY_16 or codec == _CAMERA_GREY_16:
+        capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+
+
+def _end_slack_s(path: Path, stated_s: float) -> float:
+    """Return how many seconds a complete video may end before its stated length."""
+    suffix = path.suffix.lower()
+    if suffix == ".avi":
+        return 0.05 * stated_s  # frames that were dropped at its end
+    if suffix in _MP4_SUFFIXES and _is_whole_mp4(path):
+        return math.inf  # it was cut without encoding: the stated frames include those before the cut
+    return max(1.0, 0.1 * stated_s)  # sound that lasts longer than the pictures, estimates
+
+
+def _is_whole_mp4(path: Path) -> bool:
+    """Whether the boxes that an MP4 file consists of end where the file ends."""
+    place, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while place < size:
+            file.seek(place)
+            header = file.read(16)
+            length = int.from_bytes(header[:4], "big")
+            if length == 0:
+                return True  # the last box, up to the end
+            length = int.from_bytes(header[8:], "big") if length == 1 else length
+            if length < 8:
+                return False
+            place += length
+    return place == size
+
+
 def _stated(capture: cv2.VideoCapture, prop: int) -> float:
     """A property as a positive number, 0.0 where the backend does not know it (it then gives 0, -1 or NaN)."""
     value = capture.get(prop)
     return float(value) if math.isfinite(value) and value > 0 else 0.0
 
 
-def _read_bgr(capture: cv2.VideoCapture) -> np.ndarray | None:
+def _read_bgr(capture: cv2.VideoCapture, stretch: IntensityStretch) -> np.ndarray | None:
     """The next frame as uint8 (H, W, 3), or None where there is none. Some cameras deliver grey or BGRA."""
     read, frame = capture.read()
     if not read or frame is None or frame.size == 0:
         return None
+    if frame.dtype == np.uint16:
+        frame = stretch.to_uint8(frame)
     if frame.ndim == 2 or frame.shape[2] == 1:
         return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
     if frame.shape[2] == 4:
@@ -220,6 +333,7 @@ class VideoSink:
     def __init__(self, path: str | Path, fps: float) -> None:
         self.path = Path(path)
         self.fps = float(fps)
+        _check_name(self.path)
         if self.path.suffix.lower() not in VIDEO_CODECS:
             raise InvalidInputError(
                 f"{self.path} does not name a video file, expected a name that ends in {', '.join(VIDEO_CODECS)}"

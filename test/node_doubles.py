@@ -71,7 +71,7 @@ class SquareTracker:
 
 
 class TurnedSquareTracker(SquareTracker):
-    """A SquareTracker that also gives the square's mask and a rotated box: TURNED_WH, turned by THETA.
+    """A SquareTracker that also gives the square's mask and a rotated box: TURNED_WH, turned clockwise by THETA.
 
     Attributes:
         has_mask, has_polygon: cleared, the next results come without.

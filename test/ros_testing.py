@@ -110,6 +110,7 @@ class Operator(Node):
 
     def __init__(self, graph, namespace=""):
         super().__init__("operator", context=graph.context, namespace=namespace)
+        self._tracker = f"{namespace}/tracker".lstrip("/")  # its name in diagnostics
         self._changed = threading.Condition()
         self._received = collections.defaultdict(list)
         self._image_publisher = self.create_publisher(Image, "image", 10)
@@ -203,9 +204,11 @@ class Operator(Node):
         """Call ~/init with a box given by its centre and size."""
         return self.call(InitTracker, "init", init_request(center, size, theta, stamp, frame_id, **fields))
 
-    def call_async_init(self, center):
+    def call_async_init(self, center, stamp=None):
         """Send a request to ~/init; return the future of the response."""
-        return self.create_client(InitTracker, "tracker/init").call_async(init_request(center, (20.0, 20.0)))
+        client = self.create_client(InitTracker, "tracker/init")
+        self.wait(client.service_is_ready, "service init")
+        return client.call_async(init_request(center, (20.0, 20.0), stamp=stamp))
 
     def reset(self):
         """Call ~/reset."""
@@ -238,7 +241,7 @@ class Operator(Node):
         def newest():
             for array in reversed(self.received("diagnostics")):
                 for status in array.status:
-                    if status.name == f"tracker: {task}" and condition(status):
+                    if status.name == f"{self._tracker}: {task}" and condition(status):
                         return status
             return None
 
@@ -270,10 +273,8 @@ def init_request(center, size, theta=0.0, stamp=None, frame_id="", **fields):
 
 
 def parameter_overrides(**values):
-    """Return parameters for a node of the tests: reliable images, so that none is lost on a busy machine."""
-    topics = ("/image", "/image/compressed")
-    reliable = {f"qos_overrides.{topic}.subscription.reliability": "reliable" for topic in topics}
-    return [Parameter(name, value=value) for name, value in (reliable | {"device": "cpu"} | values).items()]
+    """Return parameters for a node of the tests."""
+    return [Parameter(name, value=value) for name, value in ({"device": "cpu"} | values).items()]
 
 
 @pytest.fixture(name="graph")

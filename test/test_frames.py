@@ -1,11 +1,14 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
+import struct
+
 import cv2
 import numpy as np
 import pytest
+from damaged_videos import MotionJpeg
 
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.frames import VideoSink, open_frames
 
 
@@ -67,7 +70,7 @@ def a_single_image(tmp_path):
         (lambda tmp_path: tmp_path / "nowhere.mp4", "nowhere.mp4 does not exist"),
         (an_empty_folder, "no image in it"),
         (a_folder_without_images, "no image in it"),
-        (a_folder_of_broken_images, "0.jpg cannot be read as an image"),
+        (a_folder_of_broken_images, "0.jpg cannot be decoded"),
         (a_text_called_mp4, "clip01.mp4 cannot be read as a video"),
         (an_empty_mp4, "cannot be read as a video"),
         (a_single_image, "single image"),
@@ -119,7 +122,7 @@ def test_a_broken_image_in_the_middle_is_named_and_not_passed_over(tmp_path):
     (tmp_path / "3.png").write_bytes(b"broken")
     with open_frames(tmp_path) as frames:
         assert len([next(frames), next(frames)]) == 2
-        with pytest.raises(InvalidInputError, match="3.png cannot be read"):
+        with pytest.raises(InvalidInputError, match="3.png cannot be decoded"):
             next(frames)
 
 
@@ -149,6 +152,139 @@ def test_a_video_gives_every_frame_once_and_again_after_a_rewind(video):
             assert grey_levels(frames) == pytest.approx([0, 60, 120, 180, 240], abs=6)
             assert list(frames) == []
             frames.rewind()
+
+
+LEVELS = [8 * i for i in range(30)]
+
+
+@pytest.fixture
+def motion_jpeg(tmp_path):
+    return MotionJpeg(tmp_path / "clip.avi", LEVELS)
+
+
+@pytest.mark.parametrize(
+    "damaged, words",
+    [
+        ([], None),
+        ([0], "1 could not and were skipped: 0 "),
+        ([10], "1 could not and were skipped: 10 "),
+        ([3, 4, 5, 28], "4 could not and were skipped: 3, 4, 5, 28 "),
+        (range(2, 29), "27 could not and were skipped: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... "),
+        ([29], "29 frames could be decoded; its container states 30"),
+    ],
+)
+def test_a_frame_that_cannot_be_decoded_is_skipped_and_said(motion_jpeg, damaged, words):
+    expected = [level for frame, level in enumerate(LEVELS) if frame not in damaged]
+    with open_frames(motion_jpeg.damage(damaged)) as frames:
+        for _ in range(2):
+            assert grey_levels(frames) == pytest.approx(expected, abs=4)
+            assert frames.skipped == len(set(damaged) - {29})
+            assert (words in " ".join(frames.remarks)) if words else frames.remarks == ()
+            frames.rewind()
+            assert frames.skipped == (0 in damaged)
+
+
+@pytest.mark.parametrize("count", [4, 15, 26])
+def test_a_video_that_is_cut_off_is_read_to_the_cut_and_said(motion_jpeg, count):
+    levels = []
+    with (
+        pytest.raises(IncompleteVideoError, match=f"clip.avi was not read to its end, expected 30 .*{count} frames"),
+        open_frames(motion_jpeg.cut(count)) as frames,
+    ):
+        for image in frames:
+            levels.append(image.mean())
+    assert levels == pytest.approx(LEVELS[:count], abs=4)
+    assert frames.remarks
+
+
+def box(name, *parts):
+    content = b"".join(parts)
+    return struct.pack(">I4s", len(content) + 8, name) + content
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_frames_before_the_shown_part_of_an_mp4_are_no_error(cut, video, tmp_path):
+    """A cut without encoding leaves frames in front that are stated, but not shown: the edit list passes over them."""
+    content = video.read_bytes()
+    place = content.index(b"elst")
+    assert struct.unpack_from(">I", content, place + 8) == (1,), "one edit"
+    edited = bytearray(content)
+    scale = struct.unpack_from(">I", content, content.index(b"mdhd") + 16)[0]
+    struct.pack_into(">I", edited, place + 16, scale * 2 // 12)  # begin at about the third of five frames
+    path = tmp_path / "trimmed.mp4"
+    path.write_bytes(edited + (b"\0\0\1\0free" if cut else b""))
+    with open_frames(path) as frames:
+        shown = len(list(frames))
+        assert 0 < shown < 5 and f"{shown} frames could be decoded; its container states 5" in frames.remarks[0]
+
+
+@pytest.mark.parametrize("intensity_range, grey", [(None, 230), ((0, 65535), 31), ((7000, 9000), 128)])
+def test_sixteen_bit_images_of_a_folder_are_stretched_together(intensity_range, grey, tmp_path):
+    ramp = np.linspace(7000, 8000, 64 * 48).reshape(48, 64)
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), (ramp + i).astype(np.uint16))
+    with open_frames(tmp_path, intensity_range) as frames:
+        for _ in range(2):
+            images = list(frames)
+            assert [int(image[-1, -1, 0]) for image in images] == pytest.approx([grey] * 3, abs=4)
+            frames.rewind()
+
+
+def test_sixteen_bit_frames_of_a_video_are_stretched(tmp_path):
+    path, ramp = tmp_path / "thermal.avi", np.linspace(7000, 8000, 64 * 48).reshape(48, 64).astype(np.uint16)
+    depth = [cv2.VIDEOWRITER_PROP_DEPTH, cv2.CV_16U, cv2.VIDEOWRITER_PROP_IS_COLOR, 0]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"FFV1"), 25.0, (64, 48), depth)
+    if not writer.isOpened():
+        pytest.skip("this OpenCV does not write 16-bit video")
+    for i in range(3):
+        writer.write(ramp + i)
+    writer.release()
+    for intensity_range, brightest in ((None, 230), ((7000, 9000), 128), ((0, 65535), 31)):
+        with open_frames(path, intensity_range) as frames:
+            for image_bgr in frames:
+                assert image_bgr.shape == (48, 64, 3) and image_bgr.dtype == np.uint8
+                assert int(image_bgr[-1, -1, 0]) == pytest.approx(brightest, abs=4)
+
+
+def test_a_camera_of_sixteen_bits_is_not_reduced_to_its_high_bytes(monkeypatch):
+    class ThermalCamera:
+        """What OpenCV's capture does for a V4L2 device that delivers Y16."""
+
+        def __init__(self, number):
+            self.converts = True
+
+        def get(self, prop):
+            return {cv2.CAP_PROP_FOURCC: int.from_bytes(b"Y16 ", "little")}.get(prop, -1.0)
+
+        def set(self, prop, value):
+            assert prop == cv2.CAP_PROP_CONVERT_RGB
+            self.converts = bool(value)
+
+        def read(self):
+            grey = np.linspace(7000, 8000, 64 * 48).reshape(48, 64).astype(np.uint16)
+            return True, np.dstack([grey >> 8] * 3).astype(np.uint8) if self.converts else grey
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", ThermalCamera)
+    with open_frames(0) as frames:
+        image_bgr = next(frames)
+    assert image_bgr.shape == (48, 64, 3) and np.ptp(image_bgr) > 200
+
+
+def test_a_bad_intensity_range_is_refused(tmp_path):
+    with pytest.raises(InvalidSettingError, match="9000 to 7000"):
+        open_frames(write_images(tmp_path / "img", ["1.png"]), (9000, 7000))
+
+
+def test_a_video_whose_name_is_not_utf_8_is_refused_by_name(video):
+    path = video.with_name(b"caf\xe9.mp4".decode("utf-8", "surrogateescape"))
+    video.rename(path)
+    with pytest.raises(InvalidInputError, match=r"caf\\udce9.mp4' is not UTF-8.*rename"):
+        open_frames(path)
+    with pytest.raises(InvalidInputError, match=r"caf\\udce9.mp4' is not UTF-8.*rename"):
+        VideoSink(path, 25)
 
 
 def test_a_source_can_be_closed_twice(video, tmp_path):

@@ -11,6 +11,7 @@ mistyped option are answered at once.
 """
 
 import argparse
+import io
 import os
 import sys
 import typing
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     try:
         _silence_opencv()
+        _print_any_name()
         args.run(args)
         sys.stdout.flush()
     except SiamTrackerError as error:
@@ -80,6 +82,12 @@ def _silence_opencv() -> None:
     set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
     set_level(0)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+def _print_any_name() -> None:
+    """Print names of files that are not UTF-8 as the bytes that they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
 
 
 def _fail(sentence: str) -> int:

@@ -3,19 +3,25 @@
 """`siam-tracker eval`: one-pass evaluation on labelled sequences."""
 
 import argparse
+import sys
 import typing
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
-from siam_tracker_ros.cli.options import add_model, make_tracker
+from siam_tracker_ros.cli.options import add_intensity_range, add_mask_value, add_model, check_masks, make_tracker
 from siam_tracker_ros.cli.tables import format_table
+from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 
 if typing.TYPE_CHECKING:
+    from siam_tracker_ros.data.labelled import Videos
     from siam_tracker_ros.evaluation.metrics import Scores
+    from siam_tracker_ros.evaluation.one_pass import SequenceRun
+    from siam_tracker_ros.evaluation.report import Evaluation
 
-SUMMARY = "Run a model over labelled sequences in one pass and print how well it follows."
-EXAMPLE = "siam-tracker eval data/sequences --model lite --results results/lite"
+SUMMARY = "Run a model over labelled sequences in one pass and say how well it follows; or compare results."
+EXAMPLE = "siam-tracker eval data/sequences --model lite --results results/lite --report report/lite"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,32 +30,185 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sequences",
         type=Path,
         metavar="SEQUENCES_DIR",
-        help="folder of sequences, each with images in img and x,y,w,h lines in groundtruth.txt; or one",
+        help="data set in its authors' layout (OTB, LaSOT, GOT-10k, TrackingNet, UAV123, VOT, DAVIS, YouTube-VOS), "
+        "folder of sequences, each with images in img and x,y,w,h lines in groundtruth.txt, or one sequence",
     )
+    parser.add_argument("--split", metavar="NAME", help="split of a data set (default: the usual one for evaluation)")
     add_model(parser)
+    add_intensity_range(parser)
     parser.add_argument(
         "--results",
         type=Path,
         metavar="DIR",
-        help="folder to write NAME.txt to, one x,y,w,h,score line a frame",
+        help="folder to write NAME.txt to when a sequence is done, one x,y,w,h,score line a frame, and NAME/mask/",
+    )
+    add_mask_value(parser)
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="new folder to write the masks in --results to as the evaluators of DAVIS and YouTube-VOS read them: "
+        "SEQUENCE/00000.png with the number of each object",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on after the sequences whose results are in --results already"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="folder to write report.html, report.json and plots (PNG) to"
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="run no model, but compare the results in these folders, which --results or another tool wrote",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Track every sequence and print a table with the scores of each, and their mean."""
-    from siam_tracker_ros.data.sequence_folder import load_sequences
+    """Track every sequence, or read results, and print tables of scores; write a report if one is asked for."""
+    from siam_tracker_ros.data.labelled import read_videos
+    from siam_tracker_ros.data.problems import Problems
+    from siam_tracker_ros.evaluation.check import check_tracks
+    from siam_tracker_ros.extras import require
+
+    _check_options(args)
+    if args.report is not None:
+        require("--report", "matplotlib", extra="bench")
+    problems = Problems()
+    videos = read_videos(args.sequences, args.split, problems)
+    attributes = videos.read_attributes(problems)
+    if args.compare is None:
+        check_tracks(videos.tracks, problems)
+    problems.raise_any()
+    if args.compare is None:
+        _run_model(args, videos, attributes)
+    else:
+        _compare(args, videos, attributes)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    if args.resume and args.results is None:
+        raise InvalidSettingError("--resume goes on from results, but no --results DIR is given; name their folder")
+    if args.masks is not None:
+        if args.results is None:
+            raise InvalidSettingError("--masks are made of those in --results DIR, which is not given; add it")
+        if args.masks.exists():
+            raise InvalidInputError(f"{args.masks} exists already, expected a new folder for masks; give another name")
+        check_masks(args.model)
+    if args.compare is not None and args.results is not None:
+        raise InvalidSettingError("--compare runs no model, so there are no --results to write; leave one of them out")
+    folders = [folder.resolve() for folder in args.compare or ()]
+    for folder in args.compare or ():
+        if folders.count(folder.resolve()) > 1:
+            raise InvalidInputError(f"{folder} is given to --compare twice, expected each folder once")
+        if not folder.is_dir():
+            raise InvalidInputError(f"{folder} is not a folder, expected one with a NAME.txt per sequence")
+
+
+def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict[str, np.ndarray]]) -> None:
+    """Run the model over the sequences; what is done is shown however the run ends."""
+    from siam_tracker_ros.core.registry import find_model
+    from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass
+    from siam_tracker_ros.evaluation.results import read_done, start_results, write_label_maps
+
+    options = {"weights": args.weights and str(args.weights), "preset": args.preset, "settings": dict(args.settings)}
+    description = {"model": args.model, **options}
+    done = {run.name: run for run in (read_done(args.results, videos.tracks, description) if args.resume else ())}
+    remaining = [track for track in videos.tracks if track.name not in done]
+    tracker = make_tracker(args)
+    if args.results is not None:
+        start_results(args.results, remaining, description)
+    outputs = Outputs(args.results, args.mask_value, find_model(args.model).result_boxes)
+    failures: list[InvalidInputError] = []
+    try:
+        for run in run_one_pass(tracker, remaining, outputs, args.intensity_range, failures.append):
+            done[run.name] = run
+            for remark in run.remarks:
+                tqdm.write(remark, file=sys.stderr)
+    finally:
+        if done:
+            _show(args, videos, attributes, {args.model: done})
+    if args.masks is not None:
+        tracks = [track for track in videos.tracks if track.name in done]
+        write_label_maps(args.masks, args.results, tracks, [done[track.name] for track in tracks])
+    if failures:
+        raise InvalidInputError(
+            f"{len(failures)} of {len(videos.tracks)} sequences ended early and are left out: "
+            + "; ".join(map(str, failures))
+        )
+
+
+def _compare(args: argparse.Namespace, videos: "Videos", attributes: list[dict[str, np.ndarray]]) -> None:
+    """Show the results in several folders side by side."""
+    from siam_tracker_ros.data.problems import Problems
+    from siam_tracker_ros.evaluation.results import read_all
+
+    problems = Problems()
+    names = [folder.resolve().name for folder in args.compare]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in args.compare]
+    results = {
+        name: {run.name: run for run in read_all(folder, videos.tracks, problems)}
+        for name, folder in zip(names, args.compare)
+    }
+    problems.raise_any()
+    _show(args, videos, attributes, results)
+
+
+def _show(
+    args: argparse.Namespace,
+    videos: "Videos",
+    attributes: list[dict[str, np.ndarray]],
+    results: "dict[str, dict[str, SequenceRun]]",
+) -> None:
+    """Print tables of the sequences that every tracker has done, and write the report."""
+    from siam_tracker_ros.evaluation.report import Evaluation, write_report
+
+    kept = [i for i, track in enumerate(videos.tracks) if all(track.name in runs for runs in results.values())]
+    tracks = [videos.tracks[i] for i in kept]
+    evaluation = Evaluation(
+        title=f"{videos.title}: {', '.join(results)}",
+        tracks=tracks,
+        runs={name: [runs[track.name] for track in tracks] for name, runs in results.items()},
+        attributes=[attributes[i] for i in kept],
+    )
+    for table in _tables(evaluation):
+        print(table)
+    if not any(len(run.frame_scores.frames) for runs in evaluation.runs.values() for run in runs):
+        print("no frame after the first is labelled, so that there are results, but no figures", file=sys.stderr)
+    if args.report is not None:
+        write_report(args.report, evaluation)
+
+
+def _tables(evaluation: "Evaluation") -> list[str]:
+    """Return a table of a tracker's sequences, or one of trackers and one of their sequences; and one of attributes."""
     from siam_tracker_ros.evaluation.metrics import mean_scores
-    from siam_tracker_ros.evaluation.one_pass import run_one_pass
+    from siam_tracker_ros.evaluation.report import FIGURES, median_ms
 
-    sequences = load_sequences(args.sequences)
-    runs = run_one_pass(make_tracker(args), sequences, args.results)
-    mean, all_ms = mean_scores(run.scores for run in runs), np.concatenate([run.track_ms for run in runs])
-    rows = [_row(run.name, run.scores, run.track_ms) for run in runs]
-    header = ["sequence", "frames", "mean IoU", "AUC", "precision@20", "J of masks", "ms/frame"]
-    print(format_table(header, [*rows, _row("mean of sequences", mean, all_ms)]))
+    runs = evaluation.runs
+    header = ["frames", *FIGURES.values(), "ms/frame"]
+    means = {name: _row(name, mean_scores(run.scores for run in own), median_ms(own)) for name, own in runs.items()}
+    if len(runs) == 1:
+        ((name, own),) = runs.items()
+        rows = [_row(run.name, run.scores, median_ms([run])) for run in own]
+        tables = [format_table(["sequence", *header], [*rows, ["mean of sequences", *means[name][1:]]])]
+    else:
+        rows = [[row[0].name, *(_number(run.scores.mean_iou) for run in row)] for row in zip(*runs.values())]
+        tables = [format_table(["tracker", *header], means.values()), "", format_table(["mean IoU", *runs], rows)]
+    if evaluation.attribute_names:
+        rows = []
+        for attribute in evaluation.attribute_names:
+            found = [evaluation.within(name, attribute) for name in runs]
+            rows.append([attribute, str(len(found[0])), *(_number(mean_scores(scores).auc) for scores in found)])
+        tables += ["", format_table(["AUC by attribute", "sequences", *runs], rows)]
+    return tables
 
 
-def _row(name: str, scores: "Scores", track_ms: np.ndarray) -> list[str]:
+def _row(name: str, scores: "Scores", ms: float) -> list[str]:
     figures = (scores.mean_iou, scores.auc, scores.precision20, scores.region)
-    median = f"{np.median(track_ms):.1f}" if len(track_ms) else "-"
-    return [name, str(scores.frames), *("-" if np.isnan(figure) else f"{figure:.3f}" for figure in figures), median]
+    return [name, str(scores.frames), *map(_number, figures), "-" if np.isnan(ms) else f"{ms:.1f}"]
+
+
+def _number(figure: float) -> str:
+    return "-" if np.isnan(figure) else f"{figure:.3f}"

@@ -7,8 +7,8 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 
-from siam_tracker_ros.arguments import positive_int_argument, setting_argument
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.arguments import intensity_range_argument, positive_int_argument, setting_argument
+from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 
 if typing.TYPE_CHECKING:
     from siam_tracker_ros.core.tracker import Tracker
@@ -49,6 +49,38 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", metavar="NAME", help="a named set of the model's settings")
     add_set(parser, "settings", "a setting of the model; `siam-tracker models NAME` lists them; may be repeated")
     add_execution(parser, threads=None)
+
+
+def add_intensity_range(parser: argparse.ArgumentParser) -> None:
+    """Add `--intensity-range`, the argument of that name of `open_frames`."""
+    parser.add_argument(
+        "--intensity-range",
+        type=intensity_range_argument,
+        metavar="LOW,HIGH",
+        help="of 16-bit images, the intensities that become black and white; 0,65535 takes the high byte (default: "
+        "auto, which follows the images)",
+    )
+
+
+def add_mask_value(parser: argparse.ArgumentParser) -> None:
+    """Add the value of the target's pixels in the masks that a command writes."""
+    parser.add_argument(
+        "--mask-value",
+        type=int,
+        choices=(255, 1),
+        default=255,
+        help="value of the target in the masks that are written: 255, white to look at, or 1, as the evaluators of "
+        "DAVIS and YouTube-VOS read them (default: 255)",
+    )
+
+
+def check_masks(model: str) -> None:
+    """Check that a model has masks to write; raises InvalidInputError if not."""
+    from siam_tracker_ros.core.registry import find_model, list_models
+
+    if not find_model(model).has_masks:
+        capable = ", ".join(known.name for known in list_models() if known.has_masks)
+        raise InvalidInputError(f"model {model} has no masks to write, expected one of {capable}")
 
 
 def make_tracker(args: argparse.Namespace) -> "Tracker":

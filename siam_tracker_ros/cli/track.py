@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from siam_tracker_ros.arguments import box_argument
-from siam_tracker_ros.cli.options import add_model, make_tracker
+from siam_tracker_ros.cli.options import add_intensity_range, add_mask_value, add_model, check_masks, make_tracker
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
@@ -31,16 +31,23 @@ CAMERA_FPS = 30.0  # of the written video, where the source does not state its o
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments and options."""
-    parser.add_argument("source", metavar="VIDEO|DIR|CAMERA", help="video file, folder of images, or camera number")
+    parser.add_argument(
+        "source",
+        metavar="VIDEO|DIR|CAMERA",
+        help="video file, folder of images, sequence of a data set, or camera number",
+    )
     parser.add_argument(
         "--box",
         type=box_argument,
-        required=True,
         metavar="X,Y,W,H",
         help="the target in the first frame, in pixels from the top left corner; write --box=-4,10,50,60 "
-        "where x is below 0",
+        "where x is below 0 (default: the first label of a sequence of a data set)",
+    )
+    parser.add_argument(
+        "--target", metavar="NAME", help="of a data set, the sequence and target to track, by the name that eval prints"
     )
     add_model(parser)
+    add_intensity_range(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="annotated video to write (.mp4, .mov or .avi)")
     parser.add_argument(
         "--results",
@@ -53,9 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--masks",
         type=Path,
         metavar="DIR",
-        help="folder to write the target's masks to, one black and white PNG for each frame that has one, named by "
+        help="folder to write the target's masks to, one PNG for each frame that has one, named by "
         "its number; the first frame is 00000",
     )
+    add_mask_value(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -63,19 +71,20 @@ def run(args: argparse.Namespace) -> None:
     from siam_tracker_ros.core.monitor import TargetState
     from siam_tracker_ros.data.sequence_folder import result_line
     from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, write_mask
-    from siam_tracker_ros.frames import VideoSink, open_frames
+    from siam_tracker_ros.frames import VideoSink
 
     _check_outputs(args)
     count = lost = 0
     with contextlib.ExitStack() as stack:
-        frames = stack.enter_context(open_frames(args.source))
+        frames, box_xywh = _open_source(args)
+        stack.enter_context(frames)
         sink: VideoSink | None = None
         results: typing.TextIO | None = None
         if args.output is not None:
             sink = stack.enter_context(VideoSink(args.output, frames.fps or CAMERA_FPS))
         tracker = make_tracker(args)
         prints_results = args.results is None and sink is None
-        steps = _follow(tracker, _with_progress(frames, prints_results), args.box)
+        steps = _follow(tracker, _with_progress(frames, prints_results), box_xywh)
         steps = itertools.chain([next(steps)], steps)  # a box that is refused leaves an older result file as it is
         if args.results is not None:
             results = stack.enter_context(open(args.results, "w", buffering=1))  # whole lines, however it ends
@@ -83,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
             results = sys.stdout
         for image_bgr, seen in steps:
             if args.masks is not None and seen.mask is not None:
-                write_mask(args.masks / f"{count:05d}.png", seen.mask)
+                write_mask(args.masks / f"{count + frames.skipped:05d}.png", seen.mask, args.mask_value)
             count += 1
             lost += seen.state == TargetState.LOST
             if results is not None:
@@ -93,12 +102,39 @@ def run(args: argparse.Namespace) -> None:
                 draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
                 sink.write(image_bgr)
     print(f"{count} frames, target lost in {lost} of them", file=sys.stderr)
+    for remark in frames.remarks:
+        print(remark, file=sys.stderr)
+
+
+def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, ...]]":
+    """Return the frames, and the target's box in the first one: that of `--box`, or the label of a sequence."""
+    from siam_tracker_ros.data.kinds import kind_of
+    from siam_tracker_ros.data.labelled import TrackFrames, read_target
+    from siam_tracker_ros.frames import open_frames
+    from siam_tracker_ros.images import list_images
+
+    path = Path(args.source)
+    wants_label = args.target is not None or args.box is None
+    if path.is_dir() and (wants_label or (kind_of(path) and not list_images(path))):
+        track = read_target(path, args.target)
+        return TrackFrames(track, args.intensity_range), args.box or tuple(track.boxes_xywh[0].tolist())
+    if wants_label:
+        raise InvalidInputError(
+            f"{args.source} is no labelled sequence, expected --box x,y,w,h with the target in the first frame, and "
+            "no --target"
+        )
+    return open_frames(args.source, args.intensity_range), args.box
 
 
 def _follow(
     tracker: "Tracker", frames: Iterator[np.ndarray], box_xywh: tuple[float, ...]
 ) -> Iterator[tuple[np.ndarray, "Observation"]]:
-    """Yield image and Observation of every frame, judged as the node judges them."""
+    """Yield image and Observation of every frame, judged as the node judges them.
+
+    A frame of another size is said and yielded in the size of the first one, without a box.
+    """
+    import cv2
+
     from siam_tracker_ros.core.monitor import MonitorSettings
     from siam_tracker_ros.core.session import Observation, TargetSession
 
@@ -106,8 +142,17 @@ def _follow(
     image_bgr = next(frames)
     session.init(image_bgr, box_xywh, target_id="", class_id="")
     yield image_bgr, Observation(session.state, np.array(box_xywh), confidence=1.0)
-    for image_bgr in frames:
-        yield image_bgr, session.observe(image_bgr)
+    size_wh = said_wh = image_bgr.shape[1], image_bgr.shape[0]
+    for number, image_bgr in enumerate(frames, start=1):
+        own_wh = image_bgr.shape[1], image_bgr.shape[0]
+        try:
+            seen = session.observe(image_bgr)
+        except InvalidInputError as error:  # as the node does
+            if own_wh != said_wh:
+                tqdm.write(f"frame {number}: {error}", file=sys.stderr)
+            image_bgr, seen = cv2.resize(image_bgr, size_wh), session.miss()
+        said_wh = own_wh
+        yield image_bgr, seen
 
 
 def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator[np.ndarray]:
@@ -124,13 +169,5 @@ def _check_outputs(args: argparse.Namespace) -> None:
     if args.results is not None and not args.results.parent.is_dir():
         raise InvalidInputError(f"folder {args.results.parent} does not exist; make it, then write {args.results.name}")
     if args.masks is not None:
-        _check_masks(args.model, args.masks)
-
-
-def _check_masks(model_name: str, folder: Path) -> None:
-    from siam_tracker_ros.core.registry import find_model, list_models
-
-    if not find_model(model_name).has_masks:
-        capable = ", ".join(model.name for model in list_models() if model.has_masks)
-        raise InvalidInputError(f"model {model_name} has no masks to write, expected one of {capable}")
-    folder.mkdir(parents=True, exist_ok=True)
+        check_masks(args.model)
+        args.masks.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ import pathlib
 import typing
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 
 from siam_tracker_ros.core.network import Network
@@ -47,6 +48,8 @@ class Method:
         half_precision: whether it may run in half precision.
         preferred_runtimes: executors that runtime "auto" tries before PyTorch, the best one first.
         has_masks: whether its results have masks.
+        result_boxes: what the authors' code makes of boxes (..., 4), float64, when it writes result files, on which
+            their published figures rest; None if it writes them as they are.
         untrained_settings: settings with which its time per frame does not depend on the weights, so that random
             weights can be timed; empty if it never does.
         training: its Training as "module:NAME", imported on demand; None if it cannot be trained here.
@@ -68,6 +71,7 @@ class Method:
     half_precision: bool = True
     preferred_runtimes: tuple[str, ...] = ()
     has_masks: bool = False
+    result_boxes: Callable[[np.ndarray], np.ndarray] | None = None
     untrained_settings: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
     training: str | None = None
     variants: Mapping[str, Callable[[], Network]] = dataclasses.field(default_factory=dict)

@@ -117,12 +117,11 @@ class TargetSession:
         if self.state == TargetState.IDLE:
             return self._last
         size_wh = image_bgr.shape[1], image_bgr.shape[0]
-        if size_wh != self._size_wh:
+        try:
+            check_same_size(size_wh, self._size_wh)
+        except InvalidInputError:
             self._monitor.lose()
-            raise InvalidInputError(
-                "image is {} x {} pixels, expected {} x {} as when the target was marked; the target is lost "
-                "until that size returns or a new box is given".format(*size_wh, *self._size_wh)
-            )
+            raise
         started = time.perf_counter()
         result = self.tracker.track(image_bgr)
         inference_ms = (time.perf_counter() - started) * 1e3
@@ -162,6 +161,19 @@ class TargetSession:
     def _count(self, state: TargetState) -> None:
         self._age += 1
         self._frames_lost = self._frames_lost + 1 if state == TargetState.LOST else 0
+
+
+def check_same_size(size_wh: tuple[int, int], marked_size_wh: tuple[int, int]) -> None:
+    """Check the size of an image that a target is to be found in: a box means nothing in another one.
+
+    Raises:
+        InvalidInputError: it is not the size of the image that the target was marked in.
+    """
+    if size_wh != marked_size_wh:
+        raise InvalidInputError(
+            "image is {} x {} pixels, expected {} x {} as when the target was marked; the target is lost "
+            "until that size returns or a new box is given".format(*size_wh, *marked_size_wh)
+        )
 
 
 def _visible_fraction(box_xywh: np.ndarray, size_wh: tuple[int, int]) -> float:

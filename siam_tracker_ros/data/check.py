@@ -40,7 +40,7 @@ def check_datasets(datasets: Sequence[DatasetSettings], problems: Problems | Non
     for settings in datasets:
         found = len(problems)
         tracks = read_tracks(settings, problems)
-        _check_files(tracks, problems)
+        check_files(tracks, problems)
         if len(problems) == found:
             _check_frames(tracks, problems)
         read.append(thin(tracks, settings))
@@ -48,7 +48,7 @@ def check_datasets(datasets: Sequence[DatasetSettings], problems: Problems | Non
     return read
 
 
-def _check_files(tracks: Sequence[Track], problems: Problems) -> None:
+def check_files(tracks: Sequence[Track], problems: Problems) -> None:
     """Note missing files. It lists folders, which is faster than a look at each file."""
     listing = functools.lru_cache(maxsize=8)(_list_names)  # the tracks of a folder are consecutive
     missing: dict[pathlib.Path, set[str]] = {}

@@ -13,10 +13,11 @@ import typing
 import numpy as np
 
 from siam_tracker_ros.data.files import Files, ListedFiles, noting_faults, read_text
-from siam_tracker_ros.data.images import read_image_bgr
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import Track, known_boxes
 from siam_tracker_ros.extras import require
+from siam_tracker_ros.images import read_labelled_bgr
+from siam_tracker_ros.intensity import IntensityStretch
 
 LABELS = {
     "train": "annotations/instances_train2017.json",
@@ -56,8 +57,8 @@ class InstanceTrack(Track):
     def path(self, i: int) -> pathlib.Path:
         return self.files.path(self.numbers[i])
 
-    def image_bgr(self, i: int) -> np.ndarray:
-        return read_image_bgr(self.path(i))
+    def image_bgr(self, i: int, stretch: IntensityStretch | None = None) -> np.ndarray:
+        return read_labelled_bgr(self.path(i), self.size_wh)
 
     def has_mask(self, i: int) -> bool:
         return self.segmentation is not None

@@ -1,6 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""DAVIS in the layout of 2016 (Perazzi et al. 2016) and of 2017 (Pont-Tuset et al. 2017), at 480p.
+"""DAVIS in the layout of 2016 (Perazzi et al. 2016) and of 2017 (Pont-Tuset et al. 2017), at 480p or,
+without that folder, at full resolution.
 
 The labels of JPEGImages/480p/SEQUENCE/00000.jpg are in Annotations/480p/SEQUENCE/00000.png. In 2016 the object is what
 is not black; in 2017 the pixels hold the numbers of several objects. A list in ImageSets names the sequences of a
@@ -12,12 +13,15 @@ import pathlib
 import numpy as np
 
 from siam_tracker_ros.data.files import NumberedFiles, read_names
-from siam_tracker_ros.data.label_maps import LabelMaps
+from siam_tracker_ros.data.first_masks import list_numbers, read_first_masks
+from siam_tracker_ros.data.label_maps import VOID, LabelMaps
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import MaskTrack, Track
 from siam_tracker_ros.errors import InvalidInputError
 
+FIRST_MASKS = ("test-dev", "test-challenge")  # splits with the masks of first frames alone
 YEARS = ("2017", "480p", "2016")  # folders of lists; the first that exists is read, since it has the most sequences
+RESOLUTIONS = ("480p", "Full-Resolution", "1080p")
 # Validation sequences of both years; a training list that names one is refused.
 VALIDATION = frozenset(
     (
@@ -38,13 +42,16 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
         shown = ", ".join(forbidden[:3]) + ", ..." * (len(forbidden) > 3)
         problems.add(path, f"names {len(forbidden)} validation sequences: {shown}", "only training sequences")
         return []
+    resolution = next((name for name in RESOLUTIONS if (folder / "Annotations" / name).is_dir()), RESOLUTIONS[0])
     tracks: list[Track] = []
     for sequence, numbers in listed.items():
-        files = NumberedFiles(folder / "JPEGImages" / "480p" / sequence, "{:05d}.jpg")
-        masks = LabelMaps(NumberedFiles(folder / "Annotations" / "480p" / sequence, "{:05d}.png"))
-        found = [_list_numbers(files.folder, problems), _list_numbers(masks.files.folder, problems)]
-        if all(found):
-            frames = np.array(sorted(numbers.union(*found)))
+        files = NumberedFiles(folder / "JPEGImages" / resolution / sequence, "{:05d}.jpg")
+        masks = LabelMaps(NumberedFiles(folder / "Annotations" / resolution / sequence, "{:05d}.png"))
+        with_image, with_mask = (list_numbers(place.folder, problems) for place in (files, masks.files))
+        if split in FIRST_MASKS:
+            tracks += read_first_masks(name, sequence, files, masks, with_image, with_mask, problems)
+        elif with_image and with_mask:
+            frames = np.array(sorted(numbers | with_image | with_mask))
             several = path.parent.name == "2017"
             labels: list[int | None] = [*_read_labels(masks, frames[0], problems)] if several else [None]
             for label in labels:
@@ -62,21 +69,10 @@ def _by_sequence(lines: list[str]) -> dict[str, set[int]]:
     return listed
 
 
-def _list_numbers(folder: pathlib.Path, problems: Problems) -> set[int]:
-    """Return the numbers of the frames in a folder."""
-    if not folder.is_dir():
-        problems.add_missing(folder, "frames 00000, 00001, ...")
-        return set()
-    numbers = {int(path.stem) for path in folder.iterdir() if path.stem.isdecimal()}
-    if not numbers:
-        problems.add(folder, "is empty", "frames 00000, 00001, ...")
-    return numbers
-
-
 def _read_labels(masks: LabelMaps, number: int, problems: Problems) -> list[int]:
     """Return the numbers of the objects, all of which are in the first frame."""
     try:
-        return [int(label) for label in np.unique(masks.read(number)) if label]
+        return [int(label) for label in np.unique(masks.read(number)) if label not in (0, VOID)]
     except InvalidInputError as error:
         problems.add_error(error)
         return []

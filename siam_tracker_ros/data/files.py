@@ -57,10 +57,23 @@ class ListedFiles(Files):
         return self.names[number]
 
 
-def read_text(path: pathlib.Path, problems: Problems, expected: str) -> str | None:
-    """Return the content of a text file; None, and note a problem, if it is missing, unreadable or empty."""
+def decode_text(content: bytes, errors: str = "strict") -> str:
+    """Decode UTF-8; a byte order mark, as editors on Windows write it, is no part of the text.
+
+    Args:
+        content: of the file.
+        errors: "surrogateescape" for text with names of files, which need not be UTF-8: they are found as they are.
+
+    Raises:
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    return content.decode("utf-8-sig", errors)
+
+
+def read_text(path: pathlib.Path, problems: Problems, expected: str, errors: str = "strict") -> str | None:
+    """Return the content of a text file, see `decode_text`; None, and note a problem, if it cannot be read."""
     try:
-        text = path.read_text()
+        text = decode_text(path.read_bytes(), errors)
     except FileNotFoundError:
         problems.add_missing(path, expected)
     except (OSError, UnicodeDecodeError) as error:
@@ -87,7 +100,7 @@ def noting_faults(path: pathlib.Path, problems: Problems, expected: str) -> Iter
 
 def read_names(path: pathlib.Path, problems: Problems) -> list[str]:
     """Return the lines of a list of sequences, without empty ones; [], and note a problem, if it cannot be read."""
-    text = read_text(path, problems, "a list of sequences")
+    text = read_text(path, problems, "a list of sequences", "surrogateescape")
     return [] if text is None else [line.strip() for line in text.splitlines() if line.strip()]
 
 

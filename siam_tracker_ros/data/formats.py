@@ -1,16 +1,32 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The formats of training data by name, and reading a data set."""
+"""The formats of data sets by name, and reading a data set."""
 
 import dataclasses
 import pathlib
 import typing
 from collections.abc import Mapping, Sequence
 
-from siam_tracker_ros.data import coco, davis, got10k, imagenet, lasot, otb, sequences, shards, trackingnet, youtube_vos
+import numpy as np
+
+from siam_tracker_ros.data import (
+    coco,
+    davis,
+    got10k,
+    imagenet,
+    lasot,
+    otb,
+    sequences,
+    shards,
+    trackingnet,
+    uav123,
+    vot,
+    youtube_vos,
+)
+from siam_tracker_ros.data.kinds import kind_of
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.settings import DatasetSettings
-from siam_tracker_ros.data.track import Track
+from siam_tracker_ros.data.track import FileTrack, Track
 from siam_tracker_ros.errors import InvalidSettingError
 
 
@@ -28,6 +44,27 @@ class Reader(typing.Protocol):
         """
 
 
+class SequenceReader(typing.Protocol):
+    """Reads one folder of a data set: a sequence, or another part that means something by itself."""
+
+    def __call__(self, place: pathlib.Path, name: str, problems: Problems) -> list[Track]:
+        """Return the tracks of a folder; see `Reader`."""
+
+
+class AttributeReader(typing.Protocol):
+    """Reads what the annotators say of a track, for example that its target is occluded."""
+
+    def __call__(self, folder: pathlib.Path, split: str, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:
+        """Return the frames, bool (N,), in which each attribute holds, by name.
+
+        Args:
+            folder: of the data set.
+            split: that the track is of; "" if its sequence was read by itself.
+            track: a track that the reader of the same format returned, or some of its frames.
+            problems: to add to.
+        """
+
+
 @dataclasses.dataclass(frozen=True)
 class Format:
     """A layout of files on disk.
@@ -35,30 +72,87 @@ class Format:
     Attributes:
         name: default name of its data sets.
         read: its reader.
-        splits: names of the splits, each with a pattern for Path.glob that matches in the right folder.
+        splits: names of the splits to train on, each with a pattern for Path.glob that matches in the right folder.
+        evaluated: the same of the splits to evaluate on, the usual one first; empty for a format that has no videos, or
+            whose sequences each are complete by themselves.
+        read_sequence: reads a folder of one sequence, where that is complete by itself; or None.
+        read_attributes: reads what is said of a track, or None.
+        lists_from: where lists are from that are not in the data set's own archives; "" if they are there.
     """
 
     name: str
     read: Reader
     splits: Mapping[str, str]
+    evaluated: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    read_sequence: SequenceReader | None = None
+    read_attributes: AttributeReader | None = None
+    lists_from: str = ""
 
 
-def _imagenet_splits(part: str) -> dict[str, str]:
-    return {split: f"Annotations/{part}/{split}" for split in ("train", "val")}
+def _splits(pattern: str, *names: str) -> dict[str, str]:
+    """Return the pattern of each split, in which {} stands for its name."""
+    return {name: pattern.format(name) for name in names}
 
 
 FORMATS = {
     "coco": Format("COCO", coco.read, coco.LABELS),
-    "davis": Format("DAVIS", davis.read, {split: "ImageSets" for split in ("train", "val")}),
-    "got10k": Format("GOT-10k", got10k.read, {split: f"{split}/list.txt" for split in ("train", "val")}),
-    "imagenet_det": Format("DET", imagenet.read_det, _imagenet_splits("DET")),
-    "imagenet_vid": Format("VID", imagenet.read_vid, _imagenet_splits("VID")),
-    "lasot": Format("LaSOT", lasot.read, lasot.LISTS),
-    "otb": Format("OTB", otb.read, {"train": "*/groundtruth_rect*.txt"}),
-    "sequences": Format("sequences", sequences.read, {"train": "*/groundtruth.txt"}),
+    "davis": Format(
+        "DAVIS",
+        davis.read,
+        _splits("ImageSets", "train", "val"),
+        _splits("ImageSets", "val", "train", *davis.FIRST_MASKS),
+    ),
+    "got10k": Format(
+        "GOT-10k",
+        got10k.read,
+        _splits("{}/list.txt", "train", "val"),
+        _splits("{}/list.txt", "val", "test", "train"),
+        got10k.read_sequence,
+        got10k.read_attributes,
+    ),
+    "imagenet_det": Format("DET", imagenet.read_det, _splits("Annotations/DET/{}", "train", "val")),
+    "imagenet_vid": Format("VID", imagenet.read_vid, _splits("Annotations/VID/{}", "train", "val")),
+    "lasot": Format(
+        "LaSOT",
+        lasot.read,
+        lasot.LISTS,
+        {split: lasot.LISTS[split] for split in ("test", "train")},
+        lasot.read_sequence,
+        lasot.read_attributes,
+        lasot.LISTS_FROM,
+    ),
+    "otb": Format(
+        "OTB",
+        otb.read,
+        {"train": "*/groundtruth_rect*.txt"},
+        read_sequence=otb.read_sequence,
+        read_attributes=otb.read_attributes,
+    ),
+    "sequences": Format(
+        "sequences", sequences.read, {"train": "*/groundtruth.txt"}, read_sequence=sequences.read_sequence
+    ),
     "shards": Format("", shards.read, {"train": "tracks-*.tar"}),
-    "trackingnet": Format("TrackingNet", trackingnet.read, {"train": "TRAIN_*/anno"}),
-    "youtube_vos": Format("YouTube-VOS", youtube_vos.read, {"train": "train/meta.json"}),
+    "trackingnet": Format(
+        "TrackingNet",
+        trackingnet.read,
+        {"train": "TRAIN_*/anno"},
+        {"test": "TEST/anno", "train": "TRAIN_*/anno"},
+        trackingnet.read_sequence,
+    ),
+    "uav123": Format("UAV123", uav123.read, uav123.PATTERNS, uav123.PATTERNS, read_attributes=uav123.read_attributes),
+    "vot": Format(
+        "VOT",
+        vot.read,
+        {"train": "*/groundtruth*.txt"},
+        read_sequence=vot.read_sequence,
+        read_attributes=vot.read_attributes,
+    ),
+    "youtube_vos": Format(
+        "YouTube-VOS",
+        youtube_vos.read,
+        _splits("{}/meta.json", "train"),
+        _splits("{}/meta.json", "valid", "test", "train"),
+    ),
 }
 
 
@@ -107,19 +201,24 @@ def _check_level(folder: pathlib.Path, pattern: str, kind: str, problems: Proble
     if not folder.is_dir():
         problems.add(folder, "is no folder" if folder.exists() else "is missing", expected, advice)
         return False
-    if _holds(folder, pattern):
+    if holds(folder, pattern):
         return True
-    near = [*_subfolders(folder, "*"), *_subfolders(folder, "*/*"), *list(folder.resolve().parents)[:3]]
-    right = next((place for place in near if _holds(place, pattern)), None)
+    near = [*subfolders(folder, "*"), *subfolders(folder, "*/*"), *list(folder.resolve().parents)[:3]]
+    right = next((place for place in near if holds(place, pattern)), None)
     seen = ", ".join([place.name for place in sorted(folder.iterdir())][:5]) or "nothing"
-    fault = f"has no {pattern} in it, but {seen}"
-    problems.add(folder, fault, expected, advice if right is None else f"set path to {right}, which has it")
+    if right is not None:
+        advice = f"set path to {right}, which has it"
+    elif FORMATS[kind].lists_from and any(kind_of(place) == kind for place in near):
+        advice = FORMATS[kind].lists_from
+    problems.add(folder, f"has no {pattern} in it, but {seen}", expected, advice)
     return False
 
 
-def _holds(folder: pathlib.Path, pattern: str) -> bool:
+def holds(folder: pathlib.Path, pattern: str) -> bool:
+    """Whether something in a folder matches a pattern of Path.glob."""
     return next(folder.glob(pattern), None) is not None
 
 
-def _subfolders(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+def subfolders(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+    """Return the folders that match a pattern of Path.glob, sorted."""
     return sorted(place for place in folder.glob(pattern) if place.is_dir())

@@ -20,6 +20,7 @@ from siam_tracker_ros.data.files import ListedFiles, NumberedFiles
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.geometry import pixels_to_xywh
+from siam_tracker_ros.images import is_hidden
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _STILL = np.zeros(1, np.int64)  # frame numbers of a track of one image
@@ -30,16 +31,18 @@ def read_vid(folder: pathlib.Path, split: str, name: str, problems: Problems) ->
     tracks: list[Track] = []
     for place, images, own, paths in _walk(folder, f"VID/{split}", name, problems):
         files = NumberedFiles(images, "{:06d}.JPEG")
-        rows: dict[str | None, list[tuple[str, list[float]]]] = {}
+        rows: dict[str | None, list[tuple[str, list[float], tuple[int, int]]]] = {}
         for path in paths:
-            for track, box in _read_objects(path, problems):
-                rows.setdefault(track, []).append((path.stem, box))
+            size_wh, objects = _read_labels(path, problems)
+            for track, box in objects:
+                rows.setdefault(track, []).append((path.stem, box, size_wh))
         for track, frames in rows.items():
-            stems, corners = zip(*frames)
+            stems, corners, sizes_wh = zip(*frames)
             if not all(stem.isdecimal() for stem in stems):
                 problems.add(place, f"has labels called {stems[0]}.xml", "000000.xml, 000001.xml, ...")
                 continue
-            tracks.append(FileTrack(name, f"{own}/{track}", np.array(stems, np.int64), _boxes(corners), files))
+            numbers, sizes = np.array(stems, np.int64), np.array(sizes_wh, np.int32)
+            tracks.append(FileTrack(name, f"{own}/{track}", numbers, _boxes(corners), files, sizes_wh=sizes))
     return tracks
 
 
@@ -49,17 +52,24 @@ def read_det(folder: pathlib.Path, split: str, name: str, problems: Problems) ->
     for _, images, own, paths in _walk(folder, f"DET/{split}", name, problems):
         for path in paths:
             files = ListedFiles(images, (f"{path.stem}.JPEG",))
-            for number, (_, corners) in enumerate(_read_objects(path, problems)):
-                tracks.append(FileTrack(name, f"{own}/{path.stem}/{number}", _STILL, _boxes([corners]), files))
+            size_wh, objects = _read_labels(path, problems)
+            sizes = np.array([size_wh], np.int32)
+            for number, (_, corners) in enumerate(objects):
+                boxes = _boxes([corners])
+                tracks.append(FileTrack(name, f"{own}/{path.stem}/{number}", _STILL, boxes, files, sizes_wh=sizes))
     return tracks
 
 
 def _walk(
     folder: pathlib.Path, part: str, name: str, problems: Problems
 ) -> Iterator[tuple[pathlib.Path, pathlib.Path, str, list[pathlib.Path]]]:
-    """Yield each folder of labels: its path, the folder of its images, its name in the data set, its sorted files."""
+    """Yield each folder of labels: its path, the folder of its images, its name in the data set, its sorted files.
+
+    Other files than XML files, and hidden ones, are no labels.
+    """
     top = folder / "Annotations" / part
-    found = sorted((pathlib.Path(place), sorted(names)) for place, _, names in os.walk(top) if names)
+    walked = ((pathlib.Path(place), sorted(filter(_is_label, names))) for place, _, names in os.walk(top))
+    found = sorted((place, names) for place, names in walked if names)
     if not found:
         problems.add(top, "holds no labels", "folders with XML files")
     for place, names in tqdm(found, desc=f"{name}: labels", unit="folder", leave=False, disable=None):
@@ -67,16 +77,24 @@ def _walk(
         yield place, folder / "Data" / part / own, own.as_posix(), [place / file for file in names]
 
 
-def _read_objects(path: pathlib.Path, problems: Problems) -> list[tuple[str | None, list[float]]]:
-    """Return trackid, or None, and corners of each object in an image."""
+def _is_label(name: str) -> bool:
+    return name.endswith(".xml") and not is_hidden(name)
+
+
+def _read_labels(
+    path: pathlib.Path, problems: Problems
+) -> tuple[tuple[int, int], list[tuple[str | None, list[float]]]]:
+    """Return the size of an image, 0 if it is not stated, and trackid, or None, and corners of each object in it."""
     try:
-        return [
+        labels = ElementTree.parse(path)
+        size_wh = int(labels.findtext("size/width") or 0), int(labels.findtext("size/height") or 0)
+        return size_wh, [
             (thing.findtext("trackid"), [float(thing.findtext(f"bndbox/{side}", "")) for side in _SIDES])
-            for thing in ElementTree.parse(path).iterfind("object")
+            for thing in labels.iterfind("object")
         ]
     except (ElementTree.ParseError, OSError, AttributeError, TypeError, ValueError) as error:
         problems.add(path, f"cannot be read ({error})", "objects with a bndbox")
-        return []
+        return (0, 0), []
 
 
 def _boxes(corners: Sequence[list[float]]) -> np.ndarray:

@@ -43,7 +43,7 @@ class Problems:
         if not self._found:
             return
         found = list(self._found)
-        lines = [f"the training data cannot be used, {len(found)} problem{'s' * (len(found) > 1)}:"]
+        lines = [f"the data cannot be used, {len(found)} problem{'s' * (len(found) > 1)}:"]
         lines += [f"  {problem}" for problem in found[:SHOWN]]
         if len(found) > SHOWN:
             lines.append(f"  and {len(found) - SHOWN} more")

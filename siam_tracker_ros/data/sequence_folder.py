@@ -1,106 +1,19 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled sequences and result files on disk.
+"""Box files: the boxes of own footage, and result files.
 
-A sequence is a folder:
-
-    img/              the frames, in natural order of their names
-    groundtruth.txt   one `x,y,w,h` line per frame in pixels, top-left origin; `nan,nan,nan,nan` for no label
-    mask/             optional: one 0/255 PNG per frame
-
-A result file has one `x,y,w,h,score` line per frame. Its first line is the box that the tracker was given. The line of
-a frame in which the target was reported lost is `nan,nan,nan,nan,score`. Numbers are separated by commas,
-spaces or tabs.
+A file of boxes has one `x,y,w,h` line per frame in pixels, top-left origin; `nan,nan,nan,nan` for no label. A result
+file has one `x,y,w,h,score` line per frame. Its first line is the box that the tracker was given. The line of a frame
+in which the target was reported lost is `nan,nan,nan,nan,score`. Numbers are separated by commas, spaces or tabs.
 """
 
-import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import FrameSource, natural_key, open_frames
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Sequence:
-    """Frames with a known target.
-
-    Attributes:
-        name: name of the folder.
-        folder: Path of the folder.
-        truth_xywh: float64 (N, 4) in pixels, NaN where a frame is not labelled; the first frame always is.
-    """
-
-    name: str
-    folder: Path
-    truth_xywh: np.ndarray
-
-    def open(self) -> FrameSource:
-        """Open the frames; there are as many as there are rows in truth_xywh."""
-        return open_frames(self.folder / "img")
-
-    @property
-    def has_masks(self) -> bool:
-        """Whether the frames have labelled masks."""
-        return (self.folder / "mask").is_dir()
-
-    def read_mask(self, name: str) -> np.ndarray:
-        """Read a labelled mask, bool (H, W), by its file name; raise InvalidInputError where it cannot be read."""
-        path = self.folder / "mask" / name
-        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise InvalidInputError(f"{path} cannot be read, expected a 0/255 PNG of the frame's size")
-        return mask > 127
-
-    def mask_names(self) -> list[str]:
-        """File names of the masks, one per frame: the labelled masks' names where there are any."""
-        if self.has_masks:
-            return [path.name for path in sorted((self.folder / "mask").iterdir(), key=natural_key)]
-        return [f"{i:06d}.png" for i in range(1, len(self.truth_xywh) + 1)]
-
-
-def load_sequence(folder: str | Path) -> Sequence:
-    """Load one sequence folder; raise InvalidInputError where its frames and labels do not match."""
-    folder = Path(folder)
-    truth = read_boxes(folder / "groundtruth.txt")
-    if len(truth) == 0 or not np.isfinite(truth[0]).all():
-        raise InvalidInputError(
-            f"{folder / 'groundtruth.txt'}, line 1: expected the first frame's box x,y,w,h, with which tracking starts"
-        )
-    sequence = Sequence(folder.resolve().name, folder, truth)
-    with sequence.open() as frames:
-        if frames.frame_count != len(truth):
-            raise InvalidInputError(
-                f"{folder} has {frames.frame_count} images in img and {len(truth)} lines in groundtruth.txt, "
-                "expected one line per image"
-            )
-    if len(sequence.mask_names()) != len(truth):
-        raise InvalidInputError(f"{folder / 'mask'} has {len(sequence.mask_names())} files, expected {len(truth)}")
-    return sequence
-
-
-def load_sequences(folder: str | Path) -> list[Sequence]:
-    """Load every sequence in a folder, sorted by name, or the one sequence that the folder itself is.
-
-    Subfolders without a groundtruth.txt are ignored.
-
-    Raises:
-        InvalidInputError: there is no sequence, or the frames and labels of one do not match.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InvalidInputError(f"{folder} is not a folder, expected a folder of sequences")
-    if (folder / "groundtruth.txt").exists():
-        return [load_sequence(folder)]
-    found = sorted(path.parent for path in folder.glob("*/groundtruth.txt"))
-    if not found:
-        raise InvalidInputError(
-            f"{folder} has no sequence in it, expected subfolders with images in img and boxes in groundtruth.txt"
-        )
-    return [load_sequence(path) for path in found]
 
 
 def read_boxes(path: str | Path) -> np.ndarray:
@@ -119,7 +32,9 @@ def write_results(path: str | Path, boxes_xywh: Iterable[Iterable[float]], score
     """Write a result file from boxes (N, 4), NaN where lost, and scores (N,); its folder is created."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(result_line(box, score) for box, score in zip(boxes_xywh, scores, strict=True)))
+    partial = path.with_name(path.name + ".partial")  # so that a file under its own name is complete
+    partial.write_text("".join(result_line(box, score) for box, score in zip(boxes_xywh, scores, strict=True)))
+    partial.replace(path)
 
 
 def result_line(box_xywh: Iterable[float], score: float) -> str:
@@ -130,7 +45,7 @@ def result_line(box_xywh: Iterable[float], score: float) -> str:
 def _read_rows(path: str | Path, columns: tuple[int, ...]) -> list[list[float]]:
     path = Path(path)
     try:
-        lines = path.read_text().splitlines()
+        lines = decode_text(path.read_bytes()).splitlines()
     except FileNotFoundError:
         raise InvalidInputError(f"{path} does not exist, expected a text file of boxes, one per line") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -1,16 +1,23 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Own footage: folders of sequences as `sequence_folder` describes them, with or without masks."""
+"""Own footage: folders of sequences, with or without masks.
+
+A sequence is a folder:
+
+    img/              the frames, in natural order of their names
+    groundtruth.txt   one `x,y,w,h` line per frame in pixels, top-left origin; `nan,nan,nan,nan` for no label
+    mask/             optional: one mask per frame, see `label_maps.target_pixels`
+"""
 
 import pathlib
 
 import numpy as np
 
-from siam_tracker_ros.data.files import ListedFiles
+from siam_tracker_ros.data.kinds import kind_of
 from siam_tracker_ros.data.label_maps import LabelMaps
 from siam_tracker_ros.data.otb import list_images
 from siam_tracker_ros.data.problems import Problems
-from siam_tracker_ros.data.sequence_folder import load_sequence
+from siam_tracker_ros.data.sequence_folder import read_boxes
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
 
@@ -19,16 +26,35 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
     """Read all sequences of a folder; see `formats.Reader`."""
     tracks: list[Track] = []
     for place in sorted(path.parent for path in folder.glob("*/groundtruth.txt")):
-        try:
-            sequence = load_sequence(place)
-        except InvalidInputError as error:
-            problems.add_error(error)
-            continue
-        files = list_images(place / "img", problems)
-        if files is None:
-            continue
-        mask_files = ListedFiles(place / "mask", tuple(sequence.mask_names()))
-        masks = LabelMaps(mask_files) if mask_files.folder.is_dir() else None
-        boxes = known_boxes(sequence.truth_xywh)
-        tracks.append(FileTrack(name, sequence.name, np.arange(len(boxes)), boxes, files, masks))
+        kind = kind_of(place)
+        if kind == "sequences":
+            tracks += read_sequence(place, name, problems)
+        else:
+            problems.add(place, f"is a sequence in the format {kind}", "one of your own", f"set format to {kind}")
     return tracks
+
+
+def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Track]:
+    """Read one sequence; see `formats.Format`."""
+    path = place / "groundtruth.txt"
+    try:
+        boxes = known_boxes(read_boxes(path))
+    except InvalidInputError as error:
+        problems.add_error(error)
+        return []
+    if len(boxes) == 0 or not np.isfinite(boxes[0]).all():
+        problems.add(path, "line 1 is no box", "the first frame's box x,y,w,h, with which tracking starts", "label it")
+        return []
+    files = list_images(place / "img", problems)
+    masks = list_images(place / "mask", problems) if (place / "mask").is_dir() else None
+    if files is None:
+        return []
+    counts = {path.name: len(boxes)} | ({} if masks is None else {"mask": len(masks.names)})
+    for what, count in counts.items():
+        if count != len(files.names):
+            images = f"{len(files.names)} images in img"
+            problems.add(place, f"has {images} and {count} in {what}", "one per image", "add or remove what differs")
+            return []
+    own = place.resolve().name
+    label_maps = None if masks is None else LabelMaps(masks)
+    return [FileTrack(name, own, np.arange(len(boxes)), boxes, files, label_maps)]

@@ -17,10 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 
-from siam_tracker_ros.data.images import decode_image
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.images import decode_image
+from siam_tracker_ros.intensity import IntensityStretch
 
 _END = bytes(tarfile.BLOCKSIZE)  # an empty header ends a tar file
 _AGAIN = "fetch the shard again"
@@ -85,7 +86,7 @@ class ShardTrack(Track):
     def path(self, i: int) -> Member:
         return self.crops[i]
 
-    def image_bgr(self, i: int) -> np.ndarray:
+    def image_bgr(self, i: int, stretch: IntensityStretch | None = None) -> np.ndarray:
         return self.crops[i].image_bgr()
 
     def has_mask(self, i: int) -> bool:
@@ -140,7 +141,7 @@ def _indexed_sizes(folder: pathlib.Path, problems: Problems) -> dict[pathlib.Pat
     if not index.is_file():
         return {}
     try:
-        return {folder / name: int(shard["bytes"]) for name, shard in json.loads(index.read_text())["shards"].items()}
+        return {folder / name: int(shard["bytes"]) for name, shard in json.loads(index.read_bytes())["shards"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problems.add(index, f"cannot be read ({error!r})", "bytes by shard", "fetch it again, or remove it")
         return {}

@@ -13,9 +13,10 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from siam_tracker_ros.data.files import Files
-from siam_tracker_ros.data.images import read_image_bgr
 from siam_tracker_ros.data.label_maps import LabelMaps
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.images import read_image_bgr, read_labelled_bgr
+from siam_tracker_ros.intensity import IntensityStretch
 
 
 class Track(abc.ABC):
@@ -68,8 +69,16 @@ class Track(abc.ABC):
         """Location of frame i, for messages."""
 
     @abc.abstractmethod
-    def image_bgr(self, i: int) -> np.ndarray:
-        """Decode frame i, uint8 (H, W, 3); raises InvalidInputError if it is missing or broken."""
+    def image_bgr(self, i: int, stretch: IntensityStretch | None = None) -> np.ndarray:
+        """Decode frame i, uint8 (H, W, 3).
+
+        Args:
+            i: index of the frame.
+            stretch: of the track, if its frames are decoded in a row and may have 16 bits; None: of this frame alone.
+
+        Raises:
+            InvalidInputError: it is missing or broken.
+        """
 
     def has_mask(self, i: int) -> bool:
         """Whether frame i has a mask."""
@@ -78,6 +87,10 @@ class Track(abc.ABC):
     def mask(self, i: int) -> np.ndarray | None:
         """Decode the target's mask in frame i, uint8 (H, W) of 0 and 255; None if it has no mask."""
         return None
+
+    def label_name(self, i: int) -> str:
+        """Name, without suffix, for files about frame i: that of its labelled mask, or its place from 000001."""
+        return f"{i + 1:06d}"
 
     def valid_xywh(self, i: int) -> np.ndarray | None:
         """Part of frame i that is not padding, int64 (4,); None for all of it."""
@@ -112,6 +125,7 @@ class FileTrack(Track):
     Attributes:
         files: frames by number.
         masks: masks by the same numbers, or None.
+        sizes_wh: int (N, 2), width and height of each frame as its labels state them, 0 where they do not; or None.
     """
 
     dataset: str
@@ -120,6 +134,7 @@ class FileTrack(Track):
     boxes_xywh: np.ndarray
     files: Files
     masks: LabelMaps | None = None
+    sizes_wh: np.ndarray | None = None
 
     @property
     def sources(self) -> tuple[Files, ...]:
@@ -128,14 +143,23 @@ class FileTrack(Track):
     def path(self, i: int) -> pathlib.Path:
         return self.files.path(self.numbers[i])
 
-    def image_bgr(self, i: int) -> np.ndarray:
-        return read_image_bgr(self.path(i))
+    def image_bgr(self, i: int, stretch: IntensityStretch | None = None) -> np.ndarray:
+        if self.sizes_wh is not None and self.sizes_wh[i].all():
+            width, height = self.sizes_wh[i].tolist()
+            return read_labelled_bgr(self.path(i), (width, height))
+        size_wh = None if self.masks is None else self.masks.size_wh(self.numbers[i])
+        return read_image_bgr(self.path(i), size_wh, stretch)
 
     def has_mask(self, i: int) -> bool:
         return self.masks is not None
 
     def mask(self, i: int) -> np.ndarray | None:
         return None if self.masks is None else self.masks.mask(self.numbers[i])
+
+    def label_name(self, i: int) -> str:
+        if self.masks is None:
+            return super().label_name(i)
+        return pathlib.PurePath(self.masks.files.name(self.numbers[i])).stem
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -184,14 +208,17 @@ class MaskTrack(Track):
     def path(self, i: int) -> pathlib.Path:
         return self.files.path(self.numbers[i])
 
-    def image_bgr(self, i: int) -> np.ndarray:
-        return read_image_bgr(self.path(i))
+    def image_bgr(self, i: int, stretch: IntensityStretch | None = None) -> np.ndarray:
+        return read_image_bgr(self.path(i), self.masks.size_wh(self.numbers[i]), stretch)
 
     def has_mask(self, i: int) -> bool:
         return True
 
-    def mask(self, i: int) -> np.ndarray:
+    def mask(self, i: int) -> np.ndarray | None:
         return self.masks.mask(self.numbers[i], self.label)
+
+    def label_name(self, i: int) -> str:
+        return pathlib.PurePath(self.masks.files.name(self.numbers[i])).stem
 
     def spread(self, max_frames: int) -> "Track":
         """As `Track.spread`, but over all frames, so that no mask has to be decoded."""

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """TrackingNet (Müller et al. 2018): the parts TRAIN_0 to TRAIN_11, as far as they exist.
 
-A part has anno/NAME.txt (left, top, width, height) and frames/NAME/0.jpg, ... The TEST part has labels of first frames
-only.
+A part has anno/NAME.txt (left, top, width, height) and frames/NAME/0.jpg, ... The part TEST has the boxes of first
+frames only.
 """
 
 import pathlib
@@ -11,22 +11,40 @@ import pathlib
 import numpy as np
 
 from siam_tracker_ros.data.files import NumberedFiles, read_boxes
+from siam_tracker_ros.data.otb import list_images
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
-from siam_tracker_ros.frames import natural_key
+from siam_tracker_ros.images import is_hidden, natural_key
+
+PARTS = {"train": "TRAIN_*", "test": "TEST"}
 
 
 def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
-    """Read the parts of the training split; see `formats.Reader`."""
+    """Read the parts of a split; see `formats.Reader`."""
+    parts = sorted(folder.glob(PARTS[split]), key=natural_key)
+    return [track for part in parts for track in read_sequence(part, name, problems)]
+
+
+def is_sequence(place: pathlib.Path) -> bool:
+    """Whether a folder is a part of TrackingNet, which its reader takes whole."""
+    return (place / "frames").is_dir() and next(place.glob("anno/*.txt"), None) is not None
+
+
+def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Track]:
+    """Read all sequences of a part; see `formats.Format`."""
+    labels = sorted(path for path in (place / "anno").glob("*.txt") if not is_hidden(path.name))
+    if not labels:
+        problems.add(place / "anno", "holds no boxes", "a NAME.txt per sequence")
     tracks: list[Track] = []
-    for part in sorted(folder.glob("TRAIN_*"), key=natural_key):
-        labels = sorted((part / "anno").glob("*.txt"))
-        if not labels:
-            problems.add(part / "anno", "holds no boxes", "a NAME.txt per sequence")
-        for path in labels:
-            boxes = read_boxes(path, problems)
-            if boxes is not None:
-                files = NumberedFiles(part / "frames" / path.stem, "{}.jpg")
-                numbers = np.arange(len(boxes))
-                tracks.append(FileTrack(name, f"{part.name}/{path.stem}", numbers, known_boxes(boxes), files))
+    for path in labels:
+        boxes = read_boxes(path, problems)
+        if boxes is None:
+            continue
+        images_folder = place / "frames" / path.stem
+        if place.name == "TEST" and len(boxes) == 1:
+            images = list_images(images_folder, problems)
+            boxes = np.pad(boxes, ((0, len(images.names) - 1 if images else 0), (0, 0)), constant_values=np.nan)
+        numbers = np.arange(len(boxes))
+        files = NumberedFiles(images_folder, "{}.jpg")
+        tracks.append(FileTrack(name, f"{place.name}/{path.stem}", numbers, known_boxes(boxes), files))
     return tracks

@@ -11,6 +11,7 @@ from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import iou_xywh, xywh_to_cxcywh
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 21)
+PRECISION_THRESHOLDS = np.arange(51.0)  # pixels
 PRECISION_PIXELS = 20
 
 
@@ -34,12 +35,52 @@ class Scores:
     region: float = np.nan
 
 
-def score_boxes(
-    truth_xywh: Sequence[Sequence[float]] | np.ndarray, predicted_xywh: Sequence[Sequence[float]] | np.ndarray
-) -> Scores:
-    """Score predicted boxes (N, 4) against labelled ones (N, 4).
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrameScores:
+    """How well each frame of one sequence is met; the arrays have a row for each frame that counts.
 
-    A label that is not finite or has no area does not count; a prediction that is not finite counts as IoU 0.
+    Attributes:
+        frames: int64 (N,), which frames count: the labelled ones after the first.
+        iou: float64 (N,), 0 for a prediction that is not finite.
+        offset_px: float64 (N,), distance of the box centres in pixels, infinite for a prediction that is not finite.
+    """
+
+    frames: np.ndarray
+    iou: np.ndarray
+    offset_px: np.ndarray
+
+    def within(self, chosen: np.ndarray) -> "FrameScores":
+        """Return those of the frames that are True in a bool array over all frames of the sequence."""
+        kept = chosen[self.frames]
+        return FrameScores(self.frames[kept], self.iou[kept], self.offset_px[kept])
+
+    def success(self) -> np.ndarray:
+        """Share of frames with a higher IoU than each of SUCCESS_THRESHOLDS, float64; NaN without frames."""
+        return _share(self.iou[:, None] > SUCCESS_THRESHOLDS)
+
+    def precision(self) -> np.ndarray:
+        """Share of frames whose offset is at most each of PRECISION_THRESHOLDS, float64; NaN without frames."""
+        return _share(self.offset_px[:, None] <= PRECISION_THRESHOLDS)
+
+    def summary(self, region: float = np.nan) -> Scores:
+        """Return the metrics of the sequence."""
+        if len(self.frames) == 0:
+            return Scores(0, np.nan, np.nan, np.nan, region)
+        return Scores(
+            frames=len(self.frames),
+            mean_iou=float(self.iou.mean()),
+            auc=float(self.success().mean()),
+            precision20=float((self.offset_px <= PRECISION_PIXELS).mean()),
+            region=region,
+        )
+
+
+def score_frames(
+    truth_xywh: Sequence[Sequence[float]] | np.ndarray, predicted_xywh: Sequence[Sequence[float]] | np.ndarray
+) -> FrameScores:
+    """Compare predicted boxes (N, 4) with labelled ones (N, 4), frame by frame.
+
+    A label that is not finite or has no area does not count.
 
     Raises:
         InvalidInputError: the arrays have other shapes.
@@ -52,18 +93,20 @@ def score_boxes(
     counted = np.array(np.isfinite(truth).all(axis=1) & (truth[:, 2:] > 0).all(axis=1))
     counted[:1] = False
     truth, predicted = truth[counted], predicted[counted]
-    if len(truth) == 0:
-        return Scores(0, np.nan, np.nan, np.nan)
     found = np.isfinite(predicted).all(axis=1)
-    iou = np.where(found, iou_xywh(truth, predicted), 0.0)
     offset = (xywh_to_cxcywh(predicted) - xywh_to_cxcywh(truth))[:, :2]
-    near = found & (np.hypot(offset[:, 0], offset[:, 1]) <= PRECISION_PIXELS)
-    return Scores(
-        frames=len(truth),
-        mean_iou=float(iou.mean()),
-        auc=float((iou[:, None] > SUCCESS_THRESHOLDS).mean()),
-        precision20=float(near.mean()),
+    return FrameScores(
+        frames=np.flatnonzero(counted),
+        iou=np.where(found, iou_xywh(truth, predicted), 0.0),
+        offset_px=np.where(found, np.hypot(offset[:, 0], offset[:, 1]), np.inf),
     )
+
+
+def score_boxes(
+    truth_xywh: Sequence[Sequence[float]] | np.ndarray, predicted_xywh: Sequence[Sequence[float]] | np.ndarray
+) -> Scores:
+    """Score predicted boxes (N, 4) against labelled ones (N, 4); see `score_frames`."""
+    return score_frames(truth_xywh, predicted_xywh).summary()
 
 
 def mask_iou(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -81,14 +124,20 @@ def mask_iou(truth: np.ndarray, predicted: np.ndarray) -> float:
 def mean_scores(scores: Iterable[Scores]) -> Scores:
     """Mean over sequences, which all have the same weight whatever their length; frames are added up.
 
-    The region similarity is the mean over the sequences that have one.
+    Each metric is the mean over the sequences that have it: a sequence of which no frame counts, or that has no masks,
+    leaves the others' mean as it is.
     """
     scores = list(scores)
-    regions = [s.region for s in scores if not np.isnan(s.region)]
-    return Scores(
-        frames=sum(s.frames for s in scores),
-        mean_iou=float(np.mean([s.mean_iou for s in scores])),
-        auc=float(np.mean([s.auc for s in scores])),
-        precision20=float(np.mean([s.precision20 for s in scores])),
-        region=float(np.mean(regions)) if regions else np.nan,
-    )
+    names = [field.name for field in dataclasses.fields(Scores) if field.name != "frames"]
+    means = {name: _mean_of_known([getattr(s, name) for s in scores]) for name in names}
+    return Scores(frames=sum(s.frames for s in scores), **means)
+
+
+def _share(met: np.ndarray) -> np.ndarray:
+    """Return the mean over rows of a bool array (N, K), NaN without rows."""
+    return met.mean(axis=0) if len(met) else np.full(met.shape[1], np.nan)
+
+
+def _mean_of_known(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan

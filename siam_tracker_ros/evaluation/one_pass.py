@@ -1,107 +1,186 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One-pass evaluation: a tracker gets the first box of each sequence and no further help."""
+"""One-pass evaluation: a tracker gets the first box of each sequence and no further help.
+
+What is scored is what a result file holds, so that figures of a run and of its files are the same.
+"""
 
 import dataclasses
+import functools
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from siam_tracker_ros.data.sequence_folder import Sequence, write_results
+from siam_tracker_ros.core.session import check_same_size
+from siam_tracker_ros.data.sequence_folder import write_results
+from siam_tracker_ros.data.track import Track
 from siam_tracker_ros.drawing import write_mask
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, score_boxes
+from siam_tracker_ros.evaluation.metrics import FrameScores, Scores, mask_iou, score_frames
 from siam_tracker_ros.evaluation.tracker import SequenceTracker
+from siam_tracker_ros.intensity import IntensityStretch
+
+DECIMALS = 3  # of the numbers in a result file
+
+BoxRule = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SequenceRun:
-    """Result of a tracker on one sequence.
+    """Result of a tracker on one sequence of N frames.
 
     Attributes:
         name: the sequence's name.
-        boxes_xywh: float64 (N, 4); the first is the box that was given.
+        truth_xywh: float64 (N, 4), the labels, NaN where there is none.
+        boxes_xywh: float64 (N, 4), as in the result file; the first is the box that was given.
         confidences: float64 (N,), 0..1; the first is 1.
-        track_ms: float64 (N - 1,), time inside `track`, without reading the frame.
-        scores: metrics against the labels.
+        track_ms: float64 (N - 1,), time inside `track`, without reading the frame; (0,) if it is not known.
+        region: see `Scores`.
+        remarks: sentences about frames that could not be searched.
     """
 
     name: str
+    truth_xywh: np.ndarray
     boxes_xywh: np.ndarray
     confidences: np.ndarray
     track_ms: np.ndarray
-    scores: Scores
+    region: float = np.nan
+    remarks: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def frame_scores(self) -> FrameScores:
+        """Comparison of the boxes with the labels, frame by frame."""
+        return score_frames(self.truth_xywh, self.boxes_xywh)
+
+    @property
+    def scores(self) -> Scores:
+        """Metrics against the labels."""
+        return self.frame_scores.summary(self.region)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """What a run writes, and how.
+
+    Attributes:
+        folder: gets NAME.txt when a sequence is done, and NAME/mask/ where there are masks; None writes nothing.
+        mask_value: of the target's pixels in masks: 255, or 1 as other tools want it.
+        box_rule: what becomes of boxes (N, 4) in result files; see `core.method.Method.result_boxes`.
+    """
+
+    folder: Path | None = None
+    mask_value: int = 255
+    box_rule: BoxRule | None = None
+
+
+def result_file(folder: Path, name: str) -> Path:
+    """Return the path of a sequence's boxes in a folder of results."""
+    return folder / f"{name}.txt"
+
+
+def mask_folder(folder: Path, name: str) -> Path:
+    """Return the folder of a sequence's masks in a folder of results."""
+    return folder / name / "mask"
 
 
 def run_sequence(
     tracker: SequenceTracker,
-    sequence: Sequence,
-    mask_folder: str | Path | None = None,
+    track: Track,
+    outputs: Outputs = Outputs(),
+    intensity_range: tuple[int, int] | None = None,
     on_frame: Callable[[], object] = lambda: None,
 ) -> SequenceRun:
     """Track one sequence from its first box to its end.
 
     Args:
         tracker: starts on the sequence's first box.
-        sequence: where the frames and labels come from.
-        mask_folder: where to write predicted masks, if the tracker has them; None writes none.
+        track: the frames and labels.
+        outputs: what to write.
+        intensity_range: of 16-bit images, see `open_frames`.
         on_frame: called after every frame.
 
     Raises:
         InvalidInputError: a frame cannot be read, or the first box cannot be used.
     """
-    boxes, confidences, track_ms, regions = [sequence.truth_xywh[0]], [1.0], [], []
-    mask_names = sequence.mask_names()
-    with sequence.open() as frames:
-        image_bgr = next(frames)
-        try:
-            tracker.init(image_bgr, boxes[0])
-        except InvalidInputError as error:
-            raise InvalidInputError(f"{sequence.folder}, first frame: {error}") from error
+    boxes, confidences, track_ms, regions = [track.boxes_xywh[0]], [1.0], [], []
+    masks = None if outputs.folder is None else mask_folder(outputs.folder, track.name)
+    if masks is not None and masks.is_dir():
+        shutil.rmtree(masks)  # of an earlier run, which may have had a mask where this one has none
+    stretch, remarks = IntensityStretch(intensity_range), []
+    first_bgr = track.image_bgr(0, stretch)
+    try:
+        tracker.init(first_bgr, boxes[0])
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{track.path(0)}: {error}") from error
+    on_frame()
+    for index in range(1, len(track)):
+        image_bgr = track.image_bgr(index, stretch)
         on_frame()
-        for index, image_bgr in enumerate(frames, start=1):
-            start = time.perf_counter()
-            result = tracker.track(image_bgr)
-            track_ms.append(1e3 * (time.perf_counter() - start))
-            boxes.append(result.box_xywh)
-            confidences.append(result.score)
-            if result.mask is not None and sequence.has_masks:
-                regions.append(mask_iou(sequence.read_mask(mask_names[index]), result.mask))
-            if result.mask is not None and mask_folder is not None:
-                write_mask(Path(mask_folder) / mask_names[index], result.mask)
-            on_frame()
-    boxes_xywh = np.array(boxes, dtype=np.float64)
-    scores = score_boxes(sequence.truth_xywh, boxes_xywh)
+        try:
+            check_same_size(_size_wh(image_bgr), _size_wh(first_bgr))
+        except InvalidInputError as error:  # as `track` and the node do
+            remarks.append(f"{track.name}, frame {index}: {error}")
+            boxes.append(np.full(4, np.nan))
+            confidences.append(0.0)
+            continue
+        start = time.perf_counter()
+        result = tracker.track(image_bgr)
+        track_ms.append(1e3 * (time.perf_counter() - start))
+        boxes.append(result.box_xywh)
+        confidences.append(result.score)
+        truth = track.mask(index) if result.mask is not None else None
+        if truth is not None and result.mask is not None:
+            regions.append(mask_iou(truth > 0, result.mask))
+        if result.mask is not None and masks is not None:
+            write_mask(masks / f"{track.label_name(index)}.png", result.mask, outputs.mask_value)
+    predicted = np.array(boxes, dtype=np.float64)
+    if outputs.box_rule is not None:
+        predicted[1:] = outputs.box_rule(predicted[1:])
     return SequenceRun(
-        name=sequence.name,
-        boxes_xywh=boxes_xywh,
+        name=track.name,
+        truth_xywh=track.boxes_xywh,
+        boxes_xywh=predicted.round(DECIMALS),
         confidences=np.array(confidences, dtype=np.float64),
         track_ms=np.array(track_ms),
-        scores=dataclasses.replace(scores, region=float(np.mean(regions))) if regions else scores,
+        region=float(np.mean(regions)) if regions else np.nan,
+        remarks=tuple(remarks),
     )
 
 
 def run_one_pass(
-    tracker: SequenceTracker, sequences: list[Sequence], results_folder: str | Path | None = None
-) -> list[SequenceRun]:
-    """Run a tracker over sequences with a progress bar.
+    tracker: SequenceTracker,
+    tracks: Sequence[Track],
+    outputs: Outputs = Outputs(),
+    intensity_range: tuple[int, int] | None = None,
+    on_error: Callable[[InvalidInputError], object] | None = None,
+) -> Iterator[SequenceRun]:
+    """Run a tracker over sequences with a progress bar, and yield each run when it is done and written.
 
     Args:
         tracker: see `run_sequence`.
-        sequences: what to track.
-        results_folder: gets NAME.txt when a sequence is done, and NAME/mask/ where there are masks; or None.
+        tracks: what to track.
+        outputs: what to write.
+        intensity_range: of 16-bit images, see `open_frames`.
+        on_error: called with an error that ends a sequence, which is then left out; None raises it.
     """
-    runs = []
-    total = sum(len(sequence.truth_xywh) for sequence in sequences)
-    with tqdm(total=total, unit="frame", disable=None) as progress:
-        for sequence in sequences:
-            progress.set_description(sequence.name)
-            masks = None if results_folder is None else Path(results_folder) / sequence.name / "mask"
-            run = run_sequence(tracker, sequence, masks, progress.update)
-            if results_folder is not None:
-                write_results(Path(results_folder) / f"{sequence.name}.txt", run.boxes_xywh, run.confidences)
-            runs.append(run)
-    return runs
+    with tqdm(total=sum(map(len, tracks)), unit="frame", disable=None) as progress:
+        for track in tracks:
+            progress.set_description(track.name)
+            try:
+                run = run_sequence(tracker, track, outputs, intensity_range, progress.update)
+            except InvalidInputError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
+                continue
+            if outputs.folder is not None:
+                write_results(result_file(outputs.folder, run.name), run.boxes_xywh, run.confidences)
+            yield run
+
+
+def _size_wh(image_bgr: np.ndarray) -> tuple[int, int]:
+    return image_bgr.shape[1], image_bgr.shape[0]

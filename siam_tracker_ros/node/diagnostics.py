@@ -29,31 +29,41 @@ class Health:
         lifecycle: label of the lifecycle state.
         enabled: False while tracking is paused.
         topic: resolved name of the image topic.
+        reliability: with which the node is subscribed to it, empty if it is not.
+        silence: why no image arrives, empty while images do.
+        loss_remedy: what to do if images are lost.
         model: name of the model.
         device: device of the network.
         failure: why the node refused a transition, or empty.
+        init_extent: seconds and bytes of the images kept for ~/init.
     """
 
     lifecycle: str
     enabled: bool
     topic: str
+    reliability: str
+    silence: str
+    loss_remedy: str
     model: str
     device: str
     failure: str
+    init_extent: tuple[float, int]
 
 
 class Diagnostics:
     """Figures of the image callback and of the pipeline, and the report of them. Thread-safe."""
 
     def __init__(self, node_name: str) -> None:
+        """Begin to count; `node_name` tells the statuses of several nodes apart."""
         self._node_name = node_name
         self._lock = threading.Lock()
         self._state = TargetState.IDLE
         self._target_id = ""
         self._received = self._received_before = 0
+        self._lost = self._lost_before = 0
         self._refused = self._refused_before = 0
         self._skipped = 0
-        self._image = ""
+        self._image = self._intensity_range = ""
         self._stamp_age = 0.0
         self._confidence = float("nan")
         self._input_error = self._tracker_error = ""
@@ -68,10 +78,20 @@ class Diagnostics:
             self._received += 1
             self._stamp_age = stamp_age
 
-    def image_used(self, image: str) -> None:
-        """Note an image that was used, by its size and encoding; earlier errors are over."""
+    def images_lost(self, count: int) -> None:
+        """Count images that were sent and did not arrive."""
         with self._lock:
-            self._image = image
+            self._lost += count
+
+    def image_used(self, image: str, intensity_range: str) -> None:
+        """Note an image that was used; earlier errors are over.
+
+        Args:
+            image: its size and encoding.
+            intensity_range: intensities of 16-bit images that become black and white; empty before any.
+        """
+        with self._lock:
+            self._image, self._intensity_range = image, intensity_range
             self._input_error = self._tracker_error = ""
 
     def image_refused(self, error: str) -> None:
@@ -105,20 +125,26 @@ class Diagnostics:
         array.header.stamp = stamp
         with self._lock:
             now = time.monotonic()
-            rate = (self._received - self._received_before) / max(now - self._reported, 1e-3)
+            period = max(now - self._reported, 1e-3)
+            received, lost = self._received - self._received_before, self._lost - self._lost_before
             refused = self._refused - self._refused_before
-            self._reported, self._received_before, self._refused_before = now, self._received, self._refused
-            array.status = [self._input_status(health, rate, refused), self._tracker_status(health)]
+            self._reported, self._received_before, self._lost_before = now, self._received, self._lost
+            self._refused_before = self._refused
+            array.status = [self._input_status(health, period, received, lost, refused), self._tracker_status(health)]
         return array
 
-    def _input_status(self, health: Health, rate: float, refused: int) -> DiagnosticStatus:
-        if self._input_error:
-            level, message = DiagnosticStatus.ERROR, self._input_error
-        elif health.lifecycle != "active":
+    def _input_status(self, health: Health, period: float, received: int, lost: int, refused: int) -> DiagnosticStatus:
+        init_reach_s, init_bytes = health.init_extent
+        rate, expected_rate = received / period, (received + lost) / period
+        if health.lifecycle != "active":
             level, message = DiagnosticStatus.OK, f"not subscribed, the node is {health.lifecycle}"
-        elif rate == 0:
+        elif health.silence and not lost:
+            level, message = DiagnosticStatus.WARN, f"no image on {health.topic}; {health.silence}"
+        elif self._input_error:
+            level, message = DiagnosticStatus.ERROR, self._input_error
+        elif lost:
             level = DiagnosticStatus.WARN
-            message = f"no image on {health.topic}; check the name with `ros2 topic info -v {health.topic}`"
+            message = f"images are lost: {rate:.1f} of {expected_rate:.1f} Hz arrive; {health.loss_remedy}"
         elif refused:
             level = DiagnosticStatus.WARN
             message = f"{refused} images not used, the last: {self._last_input_error}"
@@ -126,18 +152,24 @@ class Diagnostics:
             level = DiagnosticStatus.WARN
             message = f"images are {self._stamp_age:.3g} s old at arrival; check the clocks and use_sim_time"
         else:
-            level, message = DiagnosticStatus.OK, "images arrive"
+            level, message = DiagnosticStatus.OK, "images arrive" if self._received else "waiting for the first image"
         return self._status(
             "input",
             level,
             message,
             topic=health.topic,
             image=self._image,
+            intensity_range=self._intensity_range,
+            reliability=health.reliability,
             rate_hz=f"{rate:.1f}",
+            expected_rate_hz=f"{expected_rate:.1f}",
             received=self._received,
+            lost=self._lost,
             skipped=self._skipped,
             refused=self._refused,
             stamp_age_ms=f"{self._stamp_age * 1e3:.1f}",
+            init_reach_s=f"{init_reach_s:.3f}",
+            init_memory_mb=f"{init_bytes / 1e6:.1f}",
             last_error=self._last_input_error,
         )
 
@@ -146,8 +178,13 @@ class Diagnostics:
             level, message = DiagnosticStatus.ERROR, health.failure or self._tracker_error
         elif self._state == TargetState.LOST:
             level, message = DiagnosticStatus.WARN, "the target is lost"
+        elif health.lifecycle != "active":
+            level, message = DiagnosticStatus.OK, f"not tracking, the node is {health.lifecycle}"
         elif not health.enabled:
             level, message = DiagnosticStatus.OK, "paused"
+        elif health.silence and self._state != TargetState.IDLE:
+            level = DiagnosticStatus.WARN
+            message = f"no image arrives; in the last one the state was {self._state.name.lower()}"
         else:
             level, message = DiagnosticStatus.OK, self._state.name.lower()
         return self._status(

@@ -6,6 +6,7 @@ A `bgr8` image is not copied: the array is a view of the message's data.
 """
 
 import dataclasses
+import re
 import typing
 from typing import Any
 
@@ -13,6 +14,8 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.images import decode_bgr
+from siam_tracker_ros.intensity import IntensityStretch
 
 
 class ImageFields(typing.Protocol):
@@ -37,11 +40,18 @@ class CompressedImageFields(typing.Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class _Layout:
-    """Memory layout of an encoding, and the OpenCV conversion from it to BGR; None: it is BGR."""
+    """Memory layout of an encoding, and the OpenCV conversion from it to BGR; None: it is BGR.
+
+    Attributes:
+        rows: rows in memory for every two rows of the image, colour planes included.
+        even: the sides that have to be even, since pixels share a colour sample: "", "width" or "width and height".
+    """
 
     channels: int
     channel_bytes: int = 1
     to_bgr: int | None = None
+    rows: int = 2
+    even: str = ""
 
 
 # OpenCV names a Bayer pattern by the second and third pixel of the second row, ROS by the first four pixels: RGGB in
@@ -61,35 +71,44 @@ _COLOR_TO_BGR = {
     "mono": (1, cv2.COLOR_GRAY2BGR),
 }
 
+_NV24 = "nv24"
+
 _LAYOUTS = {
     "8UC1": _Layout(1, 1, cv2.COLOR_GRAY2BGR),
     "8UC3": _Layout(3),
     "8UC4": _Layout(4, 1, cv2.COLOR_BGRA2BGR),
     "16UC1": _Layout(1, 2, cv2.COLOR_GRAY2BGR),
-    "uyvy": _Layout(2, 1, cv2.COLOR_YUV2BGR_UYVY),
-    "yuv422": _Layout(2, 1, cv2.COLOR_YUV2BGR_UYVY),
-    "yuyv": _Layout(2, 1, cv2.COLOR_YUV2BGR_YUY2),
-    "yuv422_yuy2": _Layout(2, 1, cv2.COLOR_YUV2BGR_YUY2),
-    "nv12": _Layout(1, 1, cv2.COLOR_YUV2BGR_NV12),
+    "uyvy": _Layout(2, 1, cv2.COLOR_YUV2BGR_UYVY, even="width"),
+    "yuv422": _Layout(2, 1, cv2.COLOR_YUV2BGR_UYVY, even="width"),
+    "yuyv": _Layout(2, 1, cv2.COLOR_YUV2BGR_YUY2, even="width"),
+    "yuv422_yuy2": _Layout(2, 1, cv2.COLOR_YUV2BGR_YUY2, even="width"),
+    "nv12": _Layout(1, 1, cv2.COLOR_YUV2BGR_NV12, rows=3, even="width and height"),
+    "nv21": _Layout(1, 1, cv2.COLOR_YUV2BGR_NV21, rows=3, even="width and height"),
+    _NV24: _Layout(1, rows=6),
     **{f"{name}8": _Layout(channels, 1, code) for name, (channels, code) in _COLOR_TO_BGR.items()},
     **{f"{name}16": _Layout(channels, 2, code) for name, (channels, code) in _COLOR_TO_BGR.items()},
     **{f"{name}8": _Layout(1, 1, code) for name, code in _BAYER_TO_BGR.items()},
     **{f"{name}16": _Layout(1, 2, code) for name, code in _BAYER_TO_BGR.items()},
 }
 
-# One colour sample covers two pixels or more, so odd sides are not possible.
-_EVEN_WIDTH = ("uyvy", "yuv422", "yuyv", "yuv422_yuy2", "nv12")
+# From Y, U, V to B, G, R by BT.601 in video range, as OpenCV converts the other YUV encodings; it does not know nv24.
+_YUV_TO_BGR = np.array([[1.164, 2.018, 0.0], [1.164, -0.391, -0.813], [1.164, 0.0, 1.596]])
+_YUV_OFFSETS = np.array([16.0, 128.0, 128.0])
 
 ENCODINGS = tuple(sorted(_LAYOUTS))
 """Names of the encodings that `image_to_bgr` converts without cv_bridge."""
 
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_FORMAT = re.compile(r"\s*(\w+)\s*;\s*\w+ compressed\s*(\w*)")  # of image_transport: source; codec compressed target
 
 
-def image_to_bgr(msg: ImageFields) -> np.ndarray:
+def image_to_bgr(msg: ImageFields, stretch: IntensityStretch | None = None) -> np.ndarray:
     """Return a sensor_msgs/Image as image_bgr, uint8 (height, width, 3).
 
-    Sixteen-bit channels are reduced to their high byte. A `bgr8` image is a view of the message: treat it as read-only.
+    A `bgr8` image is a view of the message: treat it as read-only.
+
+    Args:
+        msg: the message.
+        stretch: of the stream that a 16-bit image belongs to. None: of this image alone.
 
     Raises:
         InvalidInputError: the message contradicts itself, or its encoding cannot be converted here.
@@ -101,25 +120,34 @@ def image_to_bgr(msg: ImageFields) -> np.ndarray:
     layout = _LAYOUTS.get(msg.encoding)
     if layout is None:
         return _convert_with_cv_bridge(msg)
-    if msg.encoding in _EVEN_WIDTH and (msg.width % 2 or (msg.encoding == "nv12" and msg.height % 2)):
+    if ("width" in layout.even and msg.width % 2) or ("height" in layout.even and msg.height % 2):
         raise InvalidInputError(
             f"image is {msg.width} x {msg.height} in encoding {msg.encoding}, which needs even sides; "
             "crop it, or publish it as bgr8"
         )
-    pixels = _rows(msg, layout)
+    rows = _rows(msg, layout)
+    if msg.encoding == _NV24:
+        return _nv24_to_bgr(rows, msg.width, msg.height)
+    pixels = rows[:, : msg.width * layout.channels * layout.channel_bytes]
     if layout.channel_bytes == 2:
-        high_byte = 0 if msg.is_bigendian else 1
-        pixels = np.ascontiguousarray(pixels[..., high_byte::2])
-    rows = pixels.shape[0]
-    pixels = pixels.reshape(rows, msg.width, layout.channels) if layout.channels > 1 else pixels
+        pixels = np.ascontiguousarray(pixels).view(">u2" if msg.is_bigendian else "<u2").astype(np.uint16, copy=False)
+        pixels = (IntensityStretch() if stretch is None else stretch).to_uint8(pixels)
+    pixels = pixels.reshape(len(rows), msg.width, layout.channels) if layout.channels > 1 else pixels
     return pixels if layout.to_bgr is None else cv2.cvtColor(pixels, layout.to_bgr)
 
 
-def compressed_to_bgr(msg: CompressedImageFields) -> np.ndarray:
+def compressed_to_bgr(msg: CompressedImageFields, stretch: IntensityStretch | None = None) -> np.ndarray:
     """Return a sensor_msgs/CompressedImage as image_bgr, uint8 (height, width, 3).
 
-    JPEG, PNG and other formats that OpenCV reads are recognized by their content, not by the format field. An
-    orientation tag in the file is ignored: pixels stay where the camera has them.
+    JPEG, PNG and other formats that OpenCV reads are recognized by their content. The format field says which order
+    of colours was compressed, as image_transport writes it: "rgb8; jpeg compressed bgr8" holds blue first,
+    "rgb8; tiff compressed " red first as its source, "bayer_rggb8; png compressed " the pattern of the sensor. Without
+    such words, the file has the usual order. An orientation tag in the file is ignored: pixels stay where the camera
+    has them.
+
+    Args:
+        msg: the message.
+        stretch: of the stream that a 16-bit image belongs to. None: of this image alone.
 
     Raises:
         InvalidInputError: the data is empty, cut off, or not an image that can be decoded. A JPEG damaged in its
@@ -131,19 +159,15 @@ def compressed_to_bgr(msg: CompressedImageFields) -> np.ndarray:
         raise InvalidInputError(f"{what} is a depth image, expected jpeg or png of a colour or grey camera")
     if data.size == 0:
         raise InvalidInputError(f"{what} has no data, expected a jpeg or png file; check the publisher")
-    # A decoder fills the missing part of a JPEG with grey without an error; such an image must not be tracked in.
-    raw = data.tobytes() if data[:2].tobytes() == _JPEG_START else b""
-    if raw and raw.rfind(_JPEG_END) < raw.rfind(_JPEG_SCAN):
-        raise InvalidInputError(f"{what} is a JPEG without its end, expected a whole one; check the link's quality")
-    try:
-        image_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        image_bgr = None
-    if image_bgr is None:
-        raise InvalidInputError(
-            f"{what} cannot be decoded, expected an intact jpeg or png file; check the publisher's format"
-        )
-    return image_bgr
+    image = decode_bgr(data, what, turn=False, stretch=stretch)
+    named = _FORMAT.match(msg.format.lower())
+    compressed = (named[2] or named[1]) if named else ""
+    if compressed.startswith("rgb"):
+        return cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    if compressed.startswith("bayer_"):
+        to_bgr = _BAYER_TO_BGR.get(compressed.rstrip("0123456789"))
+        return image if to_bgr is None else cv2.cvtColor(cv2.extractChannel(image, 0), to_bgr)
+    return image
 
 
 def fill_image(msg: ImageFields, image: np.ndarray, encoding: str, header: Any) -> Any:
@@ -172,21 +196,28 @@ def fill_image(msg: ImageFields, image: np.ndarray, encoding: str, header: Any) 
 
 
 def _rows(msg: ImageFields, layout: _Layout) -> np.ndarray:
-    """Return the rows of an image without padding, uint8 (rows, bytes per row), as a view."""
+    """Return the rows of an image with their padding, uint8 (rows, step), as a view."""
     row_bytes = msg.width * layout.channels * layout.channel_bytes
     if msg.step < row_bytes:
         raise InvalidInputError(
             f"image step is {msg.step} bytes, expected at least {row_bytes} for {msg.width} pixels of "
             f"{msg.encoding}; check the publisher's step and encoding"
         )
-    rows = msg.height * 3 // 2 if msg.encoding == "nv12" else msg.height
+    rows = msg.height * layout.rows // 2
     data = np.frombuffer(msg.data, np.uint8)
     if data.size < rows * msg.step:
         raise InvalidInputError(
             f"image has {data.size} bytes, expected {rows * msg.step} for {msg.width} x {msg.height} pixels "
             f"of {msg.encoding} at step {msg.step}; check the publisher, and the link for lost data"
         )
-    return data[: rows * msg.step].reshape(rows, msg.step)[:, :row_bytes]
+    return data[: rows * msg.step].reshape(rows, msg.step)
+
+
+def _nv24_to_bgr(rows: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Convert a plane of Y and one of U, V, U, V, ... of the same resolution, uint8 (3 height, step)."""
+    colour = rows[height:].reshape(height, -1)[:, : 2 * width].reshape(height, width, 2)
+    yuv = cv2.merge([rows[:height, :width], colour[..., 0], colour[..., 1]])
+    return cv2.transform(yuv, np.column_stack([_YUV_TO_BGR, -_YUV_TO_BGR @ _YUV_OFFSETS]))
 
 
 def _convert_with_cv_bridge(msg: ImageFields) -> np.ndarray:

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Conversion of boxes and observations from and to the node's messages, and values formatted for people."""
+"""Conversion of observations to the node's messages, and values formatted for people."""
 
 import math
 
@@ -11,47 +11,12 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from siam_tracker_ros.core.session import Observation
-from siam_tracker_ros.errors import InvalidInputError, SiamTrackerError
-from siam_tracker_ros.geometry import (
-    check_box_xywh,
-    corners_to_cxcywht,
-    cxcywh_to_xywh,
-    normalized_to_pixels,
-    xywh_to_cxcywh,
-)
+from siam_tracker_ros.errors import SiamTrackerError
+from siam_tracker_ros.geometry import corners_to_cxcywht, xywh_to_cxcywh
 from siam_tracker_ros.msg import TrackerStatus
-from siam_tracker_ros.srv import InitTracker
 
 NANOSECONDS = 10**9
 _DURATION_LIMIT = 2**31  # seconds; the message's field is int32
-
-
-def box_from_request(request: InitTracker.Request, size_wh: tuple[int, int]) -> np.ndarray:
-    """Return the box of an InitTracker request as box_xywh in pixels of its image, float64 (4,).
-
-    Args:
-        request: the box is in pixels, or in fractions of the image's sides where `normalized` is set.
-        size_wh: width and height of the image in pixels.
-
-    Raises:
-        InvalidInputError: the box is rotated, not finite, normalized but out of 0..1, under one pixel wide or high, or
-            outside the image.
-    """
-    bbox = request.bbox
-    if bbox.center.theta != 0.0:
-        raise InvalidInputError(
-            f"bbox.center.theta is {bbox.center.theta:g} rad, expected 0; give the upright box around the target"
-        )
-    box_cxcywh = np.array([bbox.center.position.x, bbox.center.position.y, bbox.size_x, bbox.size_y])
-    if request.normalized:
-        if not ((box_cxcywh >= 0) & (box_cxcywh <= 1)).all():  # false for NaN too
-            shown = ", ".join(f"{value:g}" for value in box_cxcywh)
-            raise InvalidInputError(
-                f"bbox (centre x, centre y, width, height) is ({shown}) with normalized set, expected values "
-                "in 0..1; divide by the image's width and height, or leave normalized unset for pixels"
-            )
-        box_cxcywh = normalized_to_pixels(box_cxcywh, size_wh)
-    return check_box_xywh(cxcywh_to_xywh(box_cxcywh), size_wh)
 
 
 def make_detection(
@@ -60,7 +25,7 @@ def make_detection(
     """Return the Detection2D of an Observation that has a box; the box is not clipped to the image.
 
     With `rotated`, the polygon of the Observation, if it has one, is the box: size_x and size_y along its own sides,
-    center.theta in radians from the image's x axis (right) towards its y axis (down), -pi/4..pi/4.
+    center.theta in radians counter-clockwise on the screen as vision_msgs defines it, -pi/4..pi/4.
     """
     detection = Detection2D(header=header, id=target_id)
     result = ObjectHypothesisWithPose()
@@ -68,12 +33,11 @@ def make_detection(
     result.hypothesis.score = float(observation.confidence)
     detection.results = [result]
     if rotated and observation.polygon is not None:
-        box_cxcywht = corners_to_cxcywht(observation.polygon)
+        x, y, width, height, clockwise = (float(value) for value in corners_to_cxcywht(observation.polygon))
+        detection.bbox.center.theta = -clockwise
     else:
-        box_cxcywht = np.append(xywh_to_cxcywh(np.asarray(observation.box_xywh)), 0.0)
-    x, y, width, height, theta = (float(value) for value in box_cxcywht)
+        x, y, width, height = (float(value) for value in xywh_to_cxcywh(np.asarray(observation.box_xywh)))
     detection.bbox.center.position.x, detection.bbox.center.position.y = x, y
-    detection.bbox.center.theta = theta
     detection.bbox.size_x, detection.bbox.size_y = width, height
     return detection
 

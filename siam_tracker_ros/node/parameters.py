@@ -12,6 +12,8 @@ from rclpy.node import Node
 from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.intensity import parse_intensity_range
+from siam_tracker_ros.node.requests import number_fault
 from siam_tracker_ros.settings import Setting, check_setting, parse_setting, setting, settings_of
 
 
@@ -36,10 +38,19 @@ class _OwnParameters:
     image_transport: typing.Literal["raw", "compressed"] = setting(
         "raw", "`raw`: sensor_msgs/Image on `image`; `compressed`: CompressedImage on `image/compressed`."
     )
-    frame_buffer: int = setting(
-        30, "Frames kept so that ~/init can start on an earlier stamp; 1: the newest only.", 1, 1000
+    intensity_range: str = setting(
+        "auto",
+        "Of 16-bit images, the lowest and highest intensity, as 7000,9000, which become black and white; `auto`: it "
+        "follows the images; 0,65535: the high byte of each pixel.",
+        change="any time",
     )
-    frame_buffer_mb: int = setting(128, "Bound on the memory for these frames in megabytes.", 1, 16384)
+    frame_buffer_s: float = setting(
+        2.0,
+        "Seconds for which images are kept, so that ~/init can start on an earlier stamp; 0: the newest only.",
+        0,
+        60,
+    )
+    frame_buffer_mb: int = setting(1024, "Bound on the memory for these images in megabytes.", 1, 16384)
     rotated_box: bool = setting(
         False,
         "Publish the rotated box where the model has one, its turn in bbox.center.theta; false: upright boxes.",
@@ -67,6 +78,7 @@ class NodeParameters(MonitorSettings, _OwnParameters):
                 f"{self.recover_score:g} are out of order, expected lost <= uncertain <= recover; "
                 "set them together"
             )
+        parse_intensity_range(self.intensity_range)
         make_tracker_settings(find_model(self.model), None, self._model_settings())
 
     def tracker_arguments(self) -> dict[str, typing.Any]:
@@ -135,6 +147,9 @@ def change_parameters(current: NodeParameters, changes: Mapping[str, typing.Any]
     Raises:
         InvalidSettingError: the values cannot be used, or cannot be changed now.
     """
+    for name, value in changes.items():
+        if fault := number_fault(name, value):
+            raise InvalidSettingError(fault)
     known = settings_of(NodeParameters)
     fixed = [name for name in changes if configured and known[name].rule.change != "any time"]
     if fixed:

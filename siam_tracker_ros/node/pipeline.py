@@ -21,12 +21,12 @@ from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.executors.device import select_device, set_threads
+from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
 from siam_tracker_ros.node.diagnostics import Diagnostics
-from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame
+from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame, is_next_frame
 from siam_tracker_ros.node.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 from siam_tracker_ros.node.messages import (
     age_ns,
-    box_from_request,
     format_confidence,
     format_error,
     make_detection,
@@ -34,9 +34,11 @@ from siam_tracker_ros.node.messages import (
     make_status,
 )
 from siam_tracker_ros.node.parameters import NodeParameters
+from siam_tracker_ros.node.requests import box_from_request, check_numbers
 from siam_tracker_ros.srv import InitTracker
 
 _LOG_PERIOD = 5.0  # seconds between two warnings of one kind
+_NEXT_FRAME_S = 2.0  # seconds that an init waits for its frame where that one is the next
 
 
 class TrackerFactory(typing.Protocol):
@@ -82,6 +84,9 @@ class Frames(typing.Protocol):
     def kept_frames(self) -> list[Frame]:
         """Return the frames kept for a late init, oldest first."""
 
+    def wait_for_next(self, frame: Frame, timeout_s: float) -> None:
+        """Wait until a newer frame than this one is kept, or the time is over."""
+
     def waiting_frame(self) -> Frame | None:
         """Return the frame that is processed next, or None; it is one of those kept."""
 
@@ -118,6 +123,8 @@ class Pipeline:
         self._node = node
         self._frames = frames
         self._enabled = True
+        self._stream: tuple[str, ...] = ()  # what the images have been so far
+        self._stretch = IntensityStretch()  # of that stream
 
     def runs_on(self) -> tuple[str, str]:
         """Return the device and the runtime of the network."""
@@ -129,6 +136,8 @@ class Pipeline:
 
     def set_parameters(self, parameters: NodeParameters) -> None:
         """Take over the parameters that can change while the node is configured."""
+        if parameters.intensity_range != self._parameters.intensity_range:
+            self._stream = ()
         self._parameters = parameters
         self.session.set_monitor_settings(parameters.monitor_settings())
 
@@ -140,9 +149,10 @@ class Pipeline:
         """Start on the target of a request and track it up to now; return the stamp of the request's frame.
 
         Raises:
-            InvalidInputError: the frame, its image or the box cannot be used; the target held before is kept.
+            InvalidInputError: the request, its frame or the image cannot be used; the target held before is kept.
         """
-        frame = find_frame(self._frames.kept_frames(), request.header, self._node.image_topic)
+        check_numbers(request)
+        frame = self._find_frame(request.header)
         image_bgr = self._to_bgr(frame.msg)
         box_xywh = box_from_request(request, (image_bgr.shape[1], image_bgr.shape[0]))
         started = time.monotonic()
@@ -167,6 +177,14 @@ class Pipeline:
                 self._node.logger.error(
                     f"could not publish a frame: {format_error(error)}", throttle_duration_sec=_LOG_PERIOD
                 )
+
+    def _find_frame(self, header: Header) -> Frame:
+        """Return the frame that a request names; where that is the next one to come, wait for it."""
+        frames = self._frames.kept_frames()
+        if is_next_frame(frames, header):
+            self._frames.wait_for_next(frames[-1], _NEXT_FRAME_S)
+            frames = self._frames.kept_frames()
+        return find_frame(frames, header, self._node.image_topic)
 
     def _catch_up(self, frame: Frame, seconds_per_frame: float) -> None:
         """Track through the frames kept since an old one, without publishing: their turn to be published is over.
@@ -196,7 +214,7 @@ class Pipeline:
                 return self.session.hold(), None
             image_bgr = self._to_bgr(msg)
             observation = self.session.observe(image_bgr)
-            self._node.diagnostics.image_used(_describe(msg, image_bgr))
+            self._node.diagnostics.image_used(_describe(msg, image_bgr), str(self._stretch))
         except InvalidInputError as error:
             self._node.diagnostics.image_refused(str(error))
             self._node.logger.warning(f"image not used: {error}", throttle_duration_sec=_LOG_PERIOD)
@@ -228,7 +246,20 @@ class Pipeline:
         self._node.diagnostics.target_changed(self.session.state, self.session.target_id)
 
     def _to_bgr(self, msg: Image | CompressedImage) -> np.ndarray:
-        return compressed_to_bgr(msg) if self._parameters.image_transport == "compressed" else image_to_bgr(msg)
+        stream = _stream(msg)
+        if stream != self._stream:  # another camera, whose intensities are others
+            self._stream = stream
+            self._stretch = IntensityStretch(parse_intensity_range(self._parameters.intensity_range))
+        if isinstance(msg, CompressedImage):
+            return compressed_to_bgr(msg, self._stretch)
+        return image_to_bgr(msg, self._stretch)
+
+
+def _stream(msg: Image | CompressedImage) -> tuple[str, ...]:
+    """Return what the images of one stream have in common."""
+    if isinstance(msg, CompressedImage):
+        return msg.header.frame_id, msg.format
+    return msg.header.frame_id, msg.encoding, f"{msg.width}x{msg.height}"
 
 
 def _describe(msg: Image | CompressedImage, image_bgr: np.ndarray) -> str:

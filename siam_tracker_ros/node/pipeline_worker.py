@@ -26,19 +26,19 @@ class PipelineWorker(Worker):
     All methods can be called from any thread.
     """
 
-    def __init__(self, make_pipeline: Callable[[Frames], Pipeline], max_frames: int, max_bytes: int) -> None:
+    def __init__(self, make_pipeline: Callable[[Frames], Pipeline], max_seconds: float, max_bytes: int) -> None:
         """Start the thread and wait until it has made its pipeline.
 
         Args:
             make_pipeline: called in the thread with this worker, which has the frames.
-            max_frames: frames to keep, at least the newest.
+            max_seconds: time over which frames are kept; the newest one always is.
             max_bytes: bound on the bytes of these frames.
 
         Raises:
             Exception: anything that `make_pipeline` raises; the thread has then ended.
         """
         self._own = threading.local()
-        self._kept = FrameBuffer(max_frames, max_bytes)
+        self._kept = FrameBuffer(max_seconds, max_bytes)
         super().__init__(self._process)
         try:
             self.submit(self._make, make_pipeline).result()
@@ -63,6 +63,14 @@ class PipelineWorker(Worker):
     def kept_frames(self) -> list[Frame]:
         """Return the frames kept, oldest first."""
         return self._kept.snapshot()
+
+    def wait_for_next(self, frame: Frame, timeout_s: float) -> None:
+        """Wait until a newer frame than this one is kept, or the time is over."""
+        self._kept.wait_for_next(frame, timeout_s)
+
+    def extent(self) -> tuple[float, int]:
+        """Return the seconds from the oldest frame kept to the newest, and the bytes of all."""
+        return self._kept.extent()
 
     def forget_frames(self) -> None:
         """Wait until the current job or frame is done, and drop all frames."""

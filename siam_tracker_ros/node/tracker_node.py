@@ -5,6 +5,7 @@
 Images are tracked in by a Pipeline in a thread of its own. Everything in this file runs in the executor's thread.
 """
 
+import dataclasses
 import functools
 import signal
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import rclpy
 import rclpy.exceptions
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -21,7 +23,6 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, T
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2D, Detection2DArray
@@ -32,7 +33,8 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
-from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error
+from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
+from siam_tracker_ros.node.messages import NANOSECONDS, age_ns, format_error, format_stamp, stamp_to_ns
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
@@ -41,9 +43,9 @@ from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names,
 from siam_tracker_ros.srv import InitTracker
 
 try:
-    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.event_handler import PublisherEventCallbacks
 except ImportError:  # ROS 2 Humble
-    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.qos_event import PublisherEventCallbacks
 
 
 class TrackerNode(LifecycleNode):
@@ -61,7 +63,7 @@ class TrackerNode(LifecycleNode):
         """
         # set before anything that can raise: rclpy may call destroy_node then
         self._worker: PipelineWorker | None = None  # while configured
-        self._subscription: Subscription | None = None  # while active
+        self._subscription: ImageSubscription | None = None  # while active
         self._lifecycle_publishers: list[LifecyclePublisher] = []
         super().__init__(node_name, **node_arguments)
         refuse_unfit_transitions(self)
@@ -74,8 +76,10 @@ class TrackerNode(LifecycleNode):
         self._failure = ""
         self._device = ""
         self._targets_named = 0
+        self._last_stamp = Time()
+        self._jumped_back = False
         self._qos_mismatches: set[str] = set()
-        self._diagnostics = Diagnostics(self.get_name())
+        self._diagnostics = Diagnostics(self.get_fully_qualified_name().lstrip("/"))
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # A callback that waits blocks its group. These wait for the pipeline, and images must come in meanwhile.
         self._waiting_group = MutuallyExclusiveCallbackGroup()
@@ -113,7 +117,7 @@ class TrackerNode(LifecycleNode):
             self._subscription = self._subscribe()
         except Exception as error:  # such as an invalid QoS override
             return self._refuse(f"cannot subscribe to {self._image_topic()}: {format_error(error)}")
-        self.get_logger().info(f"waiting for images on {self._subscription.topic_name}")
+        self.get_logger().info(f"waiting for images on {self._subscription.topic}")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -142,8 +146,16 @@ class TrackerNode(LifecycleNode):
         super().destroy_node()
 
     def _warn_of_unknown_parameters(self) -> None:
+        image = self.resolve_topic_name("image")
+        outputs = [self.resolve_topic_name(f"~/{field.name}") for field in dataclasses.fields(Outputs)]
+        qos_overrides = QosOverrides([image, f"{image}/compressed"], outputs)
         for name in override_names(self):
-            if not self.has_parameter(name) and not name.startswith("qos_overrides."):
+            if "." in name and name not in qos_overrides.names:
+                self.get_logger().warning(
+                    f"parameter '{name}' is ignored, expected the full name of a topic of this node and one of its "
+                    f"policies; the closest that exists is '{qos_overrides.closest(name)}'"
+                )
+            elif not self.has_parameter(name) and "." not in name:
                 self.get_logger().warning(
                     f"parameter '{name}' is ignored, expected one of {', '.join(parameter_names())}; "
                     f'a setting of the model is given as settings:=["{name}=VALUE"]'
@@ -160,7 +172,7 @@ class TrackerNode(LifecycleNode):
         node = NodeAccess(self.get_logger(), self.get_clock(), self.context, self._diagnostics, self._image_topic())
         return PipelineWorker(
             functools.partial(Pipeline, self._tracker_factory, self._settings, node),
-            max_frames=self._settings.frame_buffer,
+            max_seconds=self._settings.frame_buffer_s,
             max_bytes=self._settings.frame_buffer_mb * 10**6,
         )
 
@@ -200,6 +212,8 @@ class TrackerNode(LifecycleNode):
             self._targets_named += not request.target_id
             response.success, response.target_id = True, target_id
             response.message = f"target '{target_id}' is held"
+            if request.header.stamp not in (Time(), response.stamp):
+                response.message += f", from the image nearest to the stamp, that of {format_stamp(response.stamp)}"
             if not self._enabled:
                 response.message += "; tracking is paused, call ~/enable with true to go on"
             self.get_logger().info(response.message)
@@ -222,17 +236,36 @@ class TrackerNode(LifecycleNode):
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if self._worker is None:  # configuring would enable again
+            response.success, response.message = False, self._unready("inactive or active")
+            return response
         self._enabled = request.data
-        if self._worker is not None:
-            self._worker.call(Pipeline.set_enabled, request.data)
+        self._worker.call(Pipeline.set_enabled, request.data)
         response.success = True
-        response.message = "tracking goes on" if request.data else "tracking is paused, the target is kept"
+        response.message = (
+            "tracking goes on" if request.data else "data is false: tracking is paused, the target is kept"
+        )
+        self.get_logger().info(response.message)
         return response
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
         if self._worker is not None:
             self._worker.offer(Frame(msg))
+        self._note_stamp(msg.header.stamp)
         self._diagnostics.frame_received(age_ns(self.get_clock(), msg.header) / NANOSECONDS)
+
+    def _note_stamp(self, stamp: Time) -> None:
+        """Say so, once, when the stamps of the images jump back."""
+        before, self._last_stamp = self._last_stamp, stamp
+        back_ns = stamp_to_ns(before) - stamp_to_ns(stamp)
+        if back_ns > 0 and not self._jumped_back:
+            self._jumped_back = True
+            self.get_logger().warning(
+                f"the stamps of the images jump back by {back_ns / NANOSECONDS:.3g} s, from {format_stamp(before)} to "
+                f"{format_stamp(stamp)}: a recording that loops, a simulation that was reset, or two publishers on one "
+                "topic. Tracking goes on in the order of arrival and the target is kept; call ~/reset if it is another "
+                "scene. This is said once"
+            )
 
     def _on_incompatible_qos(self, topic: str, kind: str, event: Any) -> None:
         if topic in self._qos_mismatches:
@@ -247,26 +280,36 @@ class TrackerNode(LifecycleNode):
         )
 
     def _report(self) -> None:
+        subscription = self._subscription
         health = Health(
             lifecycle=lifecycle_label(self),
             enabled=self._enabled,
             topic=self._image_topic(),
+            reliability=subscription.reliability if subscription else "",
+            silence=subscription.silence if subscription else "",
+            loss_remedy=subscription.loss_remedy() if subscription else "",
             model=self._settings.model,
             device=self._device,
             failure=self._failure,
+            init_extent=(0.0, 0) if self._worker is None else self._worker.extent(),
         )
         self._diagnostics_publisher.publish(self._diagnostics.report(self.get_clock().now().to_msg(), health))
 
     def _active_worker(self) -> PipelineWorker:
-        state = lifecycle_label(self)
-        if state != "active" or self._worker is None:
-            transition = "activate" if state == "inactive" else "configure"
-            raise InvalidInputError(
-                f"the node is {state}, expected active; run "
-                f"`ros2 lifecycle set {self.get_fully_qualified_name()} {transition}` first"
-                + (f" ({self._failure})" if self._failure else "")
-            )
+        if lifecycle_label(self) != "active" or self._worker is None:
+            raise InvalidInputError(self._unready("active"))
         return self._worker
+
+    def _unready(self, expected: str) -> str:
+        """Return a refusal that names the lifecycle state and the way out of it."""
+        state = lifecycle_label(self)
+        if state == "finalized":
+            advice = "a finalized node cannot be activated again, start a new one"
+        else:
+            transition = "activate" if state == "inactive" else "configure"
+            advice = f"run `ros2 lifecycle set {self.get_fully_qualified_name()} {transition}` first"
+        failure = f" ({self._failure})" if self._failure else ""
+        return f"the node is {state}, expected {expected}; {advice}{failure}"
 
     def _image_topic(self) -> str:
         # The base name is resolved first, so that a remapping of `image` moves both transports.
@@ -287,7 +330,7 @@ class TrackerNode(LifecycleNode):
         publisher = self.create_lifecycle_publisher(
             msg_type,
             name,
-            _qos(depth, ReliabilityPolicy.RELIABLE),
+            QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE),
             event_callbacks=PublisherEventCallbacks(
                 incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "publisher")
             ),
@@ -296,29 +339,23 @@ class TrackerNode(LifecycleNode):
         self._lifecycle_publishers.append(publisher)
         return publisher
 
-    def _subscribe(self) -> Subscription:
+    def _subscribe(self) -> ImageSubscription:
         topic = self._image_topic()
-        return self.create_subscription(
-            CompressedImage if self._settings.image_transport == "compressed" else Image,
+        return ImageSubscription(
+            self,
             topic,
-            self._on_image,
-            _qos(1, ReliabilityPolicy.BEST_EFFORT),
-            event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "subscription")
-            ),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            CompressedImage if self._settings.image_transport == "compressed" else Image,
+            on_image=self._on_image,
+            on_lost=self._diagnostics.images_lost,
+            on_incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "subscription"),
         )
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
+            self._subscription.close()
             self._subscription = None
         if self._worker is not None:
             self._worker.forget_frames()
-
-
-def _qos(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
-    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -3,8 +3,8 @@
 """A node that publishes a video file, a folder of images, a camera or the rendered scene as an image topic.
 
 It publishes `image` (sensor_msgs/Image, bgr8), `image/compressed` (jpeg) or both. On `~/header` it publishes the header
-of every frame, also for late subscribers: header n is that of frame n, even where an image was lost. It ends, with
-status 0, after the last frame.
+of every frame, also for late subscribers: header n is that of frame n, even where an image was lost. It ends after the
+last frame, with status 0, or 2 if the video was not read to its end.
 """
 
 import dataclasses
@@ -32,8 +32,9 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from siam_tracker_ros.demo.scene import Scene, SceneSource
-from siam_tracker_ros.errors import InvalidSettingError, SiamTrackerError
+from siam_tracker_ros.errors import IncompleteVideoError, InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.frames import FrameSource, open_frames
+from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.node.fast_dds import make_room_for_images
 from siam_tracker_ros.node.image_conversion import fill_image
 from siam_tracker_ros.node.program import init_ros
@@ -52,6 +53,7 @@ class _Settings:
     """Values of the parameters; they are read once."""
 
     source: str
+    intensity_range: str
     rate: float
     loop: bool
     frame_id: str
@@ -87,6 +89,7 @@ class VideoPublisher(Node):
 
     Attributes:
         finished: True after the last frame was delivered.
+        failure: why frames are missing behind the last one, or None.
     """
 
     def __init__(self, **node_arguments: Any) -> None:
@@ -98,12 +101,14 @@ class VideoPublisher(Node):
         """
         super().__init__("video_publisher", **node_arguments)
         self.finished = False
+        self.failure: IncompleteVideoError | None = None
         self._published = 0
         self._matched_since = math.inf
         self._started = False
         self._settings = self._declare_parameters()
         self._settings.check()
         self._source = _open_source(self._settings)
+        self._remarks: set[str] = set()  # about the source, those that were logged
         self._next_image_bgr = None if self._source.live else self._read()
         topic = self.resolve_topic_name("image")  # resolved first: a remapping of `image` moves both
         self._raw = self._compressed = None
@@ -136,6 +141,9 @@ class VideoPublisher(Node):
         declare = self._declare
         return _Settings(
             source=str(declare("source", SCENE, "Video file, image folder, camera number, or `scene`.", mixed=True)),
+            intensity_range=declare(
+                "intensity_range", "auto", "Intensities of 16-bit images that become black and white, as 7000,9000."
+            ),
             rate=declare("rate", 0.0, "Frames per second; 0: the source's own, or 30.", mixed=True),
             loop=declare("loop", False, "Start again after the last frame."),
             frame_id=declare("frame_id", "camera_optical_frame", "header.frame_id of the images."),
@@ -204,12 +212,25 @@ class VideoPublisher(Node):
     def _read(self) -> np.ndarray | None:
         """Return the next frame in the size that is published, or None after the last one."""
         size_wh = self._settings.size_wh
-        image_bgr = next(self._source, None)
+        image_bgr = self._read_source()
         if image_bgr is None and self._settings.loop:
             self._source.rewind()
-            image_bgr = next(self._source, None)
+            image_bgr = self._read_source()
         if image_bgr is not None and size_wh and image_bgr.shape[1::-1] != size_wh:
             image_bgr = cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA)
+        return image_bgr
+
+    def _read_source(self) -> np.ndarray | None:
+        """Return the next frame, or None at the end; say what is missing, in a loop once."""
+        image_bgr = None
+        try:
+            image_bgr = next(self._source, None)
+        except IncompleteVideoError as error:
+            self.failure = error
+        for remark in self._source.remarks:
+            if remark not in self._remarks:
+                self._remarks.add(remark)
+                self.get_logger().warning(remark)
         return image_bgr
 
     def _publish(self, image_bgr: np.ndarray) -> None:
@@ -237,7 +258,7 @@ class VideoPublisher(Node):
 def _open_source(settings: _Settings) -> FrameSource:
     if settings.source == SCENE:
         return SceneSource(Scene(settings.size_wh or (640, 480), settings.frames or _SCENE_FRAMES, settings.seed))
-    return open_frames(settings.source)
+    return open_frames(settings.source, parse_intensity_range(settings.intensity_range))
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
@@ -246,7 +267,11 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Publish until the source ends, Ctrl-C or SIGTERM; return the exit status, 2 for a bad setting."""
+    """Publish until the source ends, Ctrl-C or SIGTERM.
+
+    Returns:
+        The exit status: 2 for a bad setting, or a video that was not read to its end.
+    """
     interrupted: list[bool] = []
     for number in (signal.SIGINT, signal.SIGTERM):  # no exception may be raised inside rclpy
         signal.signal(number, lambda *_: interrupted.append(True))
@@ -262,7 +287,12 @@ def main(args: list[str] | None = None) -> int:
         status = 1
         while not (node.finished or interrupted):
             executor.spin_once(timeout_sec=0.2)
+        if node.failure is not None:
+            raise node.failure
         status = 0
+    except IncompleteVideoError as error:
+        status = 2
+        print(f"video_publisher: {error}", file=sys.stderr)
     except (
         SiamTrackerError,
         rclpy.exceptions.InvalidParameterTypeException,

@@ -11,8 +11,10 @@ from torch import nn
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.tracker import Tracker
-from siam_tracker_ros.data.sequence_folder import load_sequences
+from siam_tracker_ros.data.labelled import read_videos
+from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.evaluation.check import check_tracks
 from siam_tracker_ros.evaluation.metrics import mean_scores, score_boxes
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
 from siam_tracker_ros.settings import setting
@@ -40,23 +42,25 @@ class Validation:
         model: name of the model whose tracker runs the network.
 
     Raises:
-        InvalidInputError: there are no sequences, or one is incomplete or has no labelled frame after its first.
+        InvalidInputError: there are no sequences, or one has no labelled frame after its first.
+        DatasetError: a sequence is incomplete or cannot be tracked from its first frame.
         InvalidSettingError: an unknown model, or settings that its tracker does not have.
     """
 
     def __init__(self, settings: ValidationSettings, model: str) -> None:
         self.settings, self.model = settings, model
-        self.sequences = load_sequences(settings.sequences)
-        for sequence in self.sequences:
-            if not score_boxes(sequence.truth_xywh, sequence.truth_xywh).frames:
-                raise InvalidInputError(
-                    f"{sequence.folder} has no box after its first frame, expected one or more to score"
-                )
+        self.tracks = read_videos(settings.sequences).tracks
+        problems = Problems()
+        check_tracks(self.tracks, problems)
+        problems.raise_any()
+        for track in self.tracks:
+            if not score_boxes(track.boxes_xywh, track.boxes_xywh).frames:
+                raise InvalidInputError(f"{track.name} has no box after its first frame, expected one or more to score")
         self._create_tracker("random", "cpu")  # reports wrong settings before the run
 
     def __call__(self, network: nn.Module, device: torch.device) -> float:
         """Return the mean IoU, 0..1, of a network on a device; the network is not changed."""
-        runs = run_one_pass(self._create_tracker(network.state_dict(), str(device)), self.sequences)
+        runs = run_one_pass(self._create_tracker(network.state_dict(), str(device)), self.tracks)
         return mean_scores(run.scores for run in runs).mean_iou
 
     def _create_tracker(self, weights: str | Mapping[str, torch.Tensor], device: str) -> Tracker:

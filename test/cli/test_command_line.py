@@ -18,8 +18,8 @@ from siam_tracker_ros.errors import InvalidSettingError, WeightsError
     [
         ([], "required: COMMAND"),
         (["fly"], "invalid choice: 'fly'"),
-        (["track"], "required: VIDEO|DIR|CAMERA, --box"),
-        (["track", "clip.mp4"], "required: --box"),
+        (["track"], "required: VIDEO|DIR|CAMERA"),
+        (["track", "clip.mp4"], "clip.mp4 is no labelled sequence, expected --box x,y,w,h"),
         (["track", "clip.mp4", "--box", "1,2,3"], "'1,2,3' is not a box, expected x,y,w,h"),
         (["track", "clip.mp4", "--box", "1,2,3,four"], "'1,2,3,four' is not a box"),
         (["track", "clip.mp4", "--box", "1,2,3,4", "--threads", "0"], "'0' is not a whole number above 0"),

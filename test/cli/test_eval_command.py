@@ -1,8 +1,34 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-from cli_testing import run
+import json
+import re
+import shutil
 
+import cv2
+import numpy as np
+import pytest
+from cli_testing import BoxThatStays, run
+from drawn_datasets import box_of, labels, write_davis
+
+from siam_tracker_ros.core import registry
 from siam_tracker_ros.data.sequence_folder import read_results
+
+
+@pytest.fixture
+def tracker(monkeypatch):
+    """A double whose target has a mask, in place of every model."""
+    double = BoxThatStays(masked=True)
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: double)
+    return double
+
+
+def label_masks(sequences, value=255):
+    for name in ("bike", "walk"):
+        (sequences / name / "mask").mkdir()
+        for i in range(4):
+            mask = np.zeros((48, 64), np.uint8)
+            mask[8:24, 10:20] = value
+            cv2.imwrite(str(sequences / name / "mask" / f"{i}.png"), mask)
 
 
 def test_eval_takes_settings(created, sequences):
@@ -17,3 +43,247 @@ def test_eval_prints_a_table_and_writes_results(created, sequences, tmp_path, ca
     assert lines[-1].split()[3:6] == ["6", "1.000", "0.952"]
     for name in ("bike", "walk"):
         assert read_results(tmp_path / "results" / f"{name}.txt")[0].shape == (4, 4)
+
+
+@pytest.mark.parametrize("labelled, written", [(1, 1), (1, 255), (255, 1), (255, 255)])
+def test_masks_are_read_and_written_with_either_value(tracker, sequences, tmp_path, capsys, labelled, written):
+    label_masks(sequences, labelled)
+    assert run("eval", sequences, "--results", tmp_path / "results", "--mask-value", written) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[6] == "1.000"
+    paths = sorted((tmp_path / "results" / "walk" / "mask").iterdir())
+    assert [path.name for path in paths] == ["1.png", "2.png", "3.png"]
+    assert np.unique(cv2.imread(str(paths[0]), cv2.IMREAD_UNCHANGED)).tolist() == [0, written]
+
+
+def test_masks_of_a_video_are_written_as_the_evaluator_of_davis_reads_them(tracker, tmp_path):
+    """The numbers of the objects in one image per frame; in each the left half of a box that stays."""
+    root = tmp_path / "DAVIS"
+    write_davis(root)
+    results, masks = tmp_path / "results", tmp_path / "masks"
+    assert run("eval", root, "--results", results, "--masks", masks) == 0
+    assert [path.name for path in masks.iterdir()] == ["dog"]
+    paths = sorted((masks / "dog").iterdir())
+    assert [path.name for path in paths] == [f"{frame:05d}.png" for frame in range(4)]
+    for frame, path in enumerate(paths):
+        expected = labels(0, (1, 2))
+        for target in range(2):
+            x, y, w, h = box_of(0, target)
+            expected[y : y + h, x + (w if frame == 0 else w // 2) : x + w] = 0
+        np.testing.assert_array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), expected)
+    assert run("eval", root, "--results", results, "--masks", masks) == 2  # older masks stay as they are
+
+
+def shift_first_box(folder, line):
+    path = folder / "groundtruth.txt"
+    path.write_text("\n".join([line, *path.read_text().splitlines()[1:]]) + "\n")
+
+
+def spoil_first_mask(folder):
+    label_masks(folder.parent)
+    cv2.imwrite(str(folder / "mask" / "0.png"), np.zeros((5, 5), np.uint8))
+
+
+FAULTS = [
+    (lambda folder: shift_first_box(folder, "0,0,0,0"), "walk/groundtruth.txt: line 1 is no box"),
+    (lambda folder: shift_first_box(folder, "90,90,20,20"), "walk, first frame .* lies outside the 64 x 48 image"),
+    (lambda folder: shift_first_box(folder, "1,1,0.5,9"), "walk, first frame .* expected at least 1 x 1"),
+    (lambda folder: (folder / "img" / "0.png").write_bytes(b""), r"walk, first frame .*0\.png"),
+    (lambda folder: (folder / "img" / "3.png").unlink(), "walk: has 3 images in img and 4 in groundtruth.txt"),
+    (spoil_first_mask, "walk, first frame .* its mask is 5 x 5 pixels, expected 64 x 48"),
+]
+
+
+@pytest.mark.parametrize("spoil, words", FAULTS)
+def test_a_later_sequence_is_checked_before_the_first_is_run(sequences, tmp_path, monkeypatch, capsys, spoil, words):
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: pytest.fail("the network was loaded"))
+    spoil(sequences / "walk")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "bike.txt").write_text("1,2,3,4,1\n")
+    assert run("eval", sequences, "--results", tmp_path / "results") == 2
+    assert re.search(words, capsys.readouterr().err)
+    assert (tmp_path / "results" / "bike.txt").read_text() == "1,2,3,4,1\n"
+
+
+def test_all_faults_are_told_at_once(created, sequences, capsys):
+    for name in ("bike", "walk"):
+        shift_first_box(sequences / name, "90,90,20,20")
+    assert run("eval", sequences) == 2
+    said = capsys.readouterr().err
+    assert "2 problems" in said and "bike, first frame" in said and "walk, first frame" in said
+
+
+def test_a_frame_that_breaks_off_costs_its_sequence_alone(created, sequences, tmp_path, capsys):
+    (sequences / "bike" / "img" / "2.png").write_bytes(b"broken")
+    assert run("eval", sequences, "--results", tmp_path / "results") == 2
+    printed = capsys.readouterr()
+    assert [line.split()[0] for line in printed.out.splitlines()[2:]] == ["walk", "mean"]
+    assert "1 of 2 sequences ended early" in printed.err and "2.png" in printed.err
+    assert not (tmp_path / "results" / "bike.txt").exists()
+    assert len(read_results(tmp_path / "results" / "walk.txt")[0]) == 4
+
+
+@pytest.fixture
+def stopped(tracker, sequences, tmp_path, monkeypatch, capsys):
+    """Results of a run that Ctrl-C stopped in its second sequence."""
+    label_masks(sequences)
+    track, calls = tracker.track, []
+
+    def stop(image_bgr):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return track(image_bgr)
+
+    monkeypatch.setattr(tracker, "track", stop)
+    assert run("eval", sequences, "--results", tmp_path / "results", "--set", "lr=0.5") == 130
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["bike", "mean"]
+    return tmp_path / "results"
+
+
+def test_a_stopped_run_goes_on(stopped, sequences, tmp_path, capsys):
+    assert (stopped / "bike.txt").exists() and not (stopped / "walk.txt").exists()
+    before = (stopped / "bike.txt").stat().st_mtime_ns
+    assert run("eval", sequences, "--results", stopped, "--set", "lr=0.5", "--resume") == 0
+    resumed = capsys.readouterr().out.splitlines()
+    assert (stopped / "bike.txt").stat().st_mtime_ns == before
+    assert run("eval", sequences, "--results", tmp_path / "whole", "--set", "lr=0.5") == 0
+    whole = capsys.readouterr().out.splitlines()
+    assert [line.split()[:-1] for line in resumed] == [line.split()[:-1] for line in whole]
+    assert sorted(path.name for path in stopped.rglob("*")) == sorted(
+        path.name for path in (tmp_path / "whole").rglob("*")
+    )
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda folder: [], "are of model lite, settings {'lr': 0.5}, expected model lite, settings {'lr': 0.6}"),
+        (lambda folder: (folder / "run.json").unlink(), r"run\.json cannot be read"),
+        (lambda folder: (folder / "run.json").write_text("{"), r"run\.json cannot be read"),
+    ],
+)
+def test_results_of_another_run_are_not_mixed_in(stopped, sequences, capsys, change, words):
+    change(stopped)
+    assert run("eval", sequences, "--results", stopped, "--set", "lr=0.6", "--resume") == 2
+    assert re.search(words, capsys.readouterr().err)
+    assert (stopped / "bike.txt").exists()
+
+
+def test_a_result_of_other_frames_is_refused(stopped, sequences, capsys):
+    (stopped / "bike.txt").write_text("1,2,3,4,1\n")
+    assert run("eval", sequences, "--results", stopped, "--set", "lr=0.5", "--resume") == 2
+    assert "bike.txt has 1 lines, expected 4" in capsys.readouterr().err
+
+
+def test_a_new_run_leaves_nothing_of_an_older_one(tracker, sequences, tmp_path):
+    label_masks(sequences)
+    results = tmp_path / "results"
+    assert run("eval", sequences, "--results", results) == 0 and list(results.glob("*/mask/*.png"))
+    tracker.masked = False
+    assert run("eval", sequences, "--results", results) == 0
+    assert not list(results.glob("*/mask/*.png")) and len(list(results.glob("*.txt"))) == 2
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--resume"], "--resume goes on from results, but no --results DIR"),
+        (["--compare", "absent"], "absent is not a folder"),
+        (["--compare", ".", "--results", "."], "leave one of them out"),
+        (["--compare", ".", "./"], "twice"),
+        (["--split", "val"], "has no splits"),
+        (["--masks", "new"], "which is not given"),
+        (["--masks", "new", "--results", "new", "--model", "ocean"], "model ocean has no masks to write"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(created, sequences, capsys, options, words):
+    assert run("eval", sequences, *options) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_result_files_follow_the_rule_of_the_authors_and_are_what_is_scored(sequences, tmp_path, monkeypatch, capsys):
+    class BoxThatLeaves(BoxThatStays):
+        def track(self, image_bgr):
+            self.box = self.box - (8, 0, 0, 0)
+            return super().track(image_bgr)
+
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: BoxThatLeaves())
+    for model, corner in (("lite", -14), ("ocean", 0)):
+        assert run("eval", sequences, "--model", model, "--results", tmp_path / model) == 0
+        boxes, _ = read_results(tmp_path / model / "bike.txt")
+        np.testing.assert_array_equal(boxes[:, 0], [10, 2, max(-6, corner), corner])
+        np.testing.assert_array_equal(boxes[:, 2], 20)
+        printed = capsys.readouterr().out
+        assert run("eval", sequences, "--compare", tmp_path / model) == 0
+        again = capsys.readouterr().out
+        assert [line.split()[:6] for line in again.splitlines()] == [line.split()[:6] for line in printed.splitlines()]
+
+
+@pytest.fixture
+def compared(created, sequences, tmp_path):
+    """Two folders of results: of a box that stays, and of none after the first."""
+    assert run("eval", sequences, "--results", tmp_path / "results" / "stays") == 0
+    shutil.copytree(tmp_path / "results" / "stays", tmp_path / "results" / "gives up")
+    for name in ("bike", "walk"):
+        lines = "10,8,20,16,1\n" + "nan,nan,nan,nan,0\n" * 3
+        (tmp_path / "results" / "gives up" / f"{name}.txt").write_text(lines)
+    return tmp_path / "results" / "stays", tmp_path / "results" / "gives up"
+
+
+def test_results_are_compared_without_a_model(compared, sequences, monkeypatch, capsys):
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: pytest.fail("the network was loaded"))
+    capsys.readouterr()
+    assert run("eval", sequences, "--compare", *compared) == 0
+    lines = [re.split(r"  +", line) for line in capsys.readouterr().out.splitlines()]
+    assert [line[:3] for line in lines[2:4]] == [["stays", "6", "1.000"], ["gives up", "6", "0.000"]]
+    assert lines[-2:] == [["bike", "1.000", "0.000"], ["walk", "1.000", "0.000"]]
+
+
+def test_missing_results_are_named_all_at_once(compared, sequences, capsys):
+    for name in ("bike", "walk"):
+        (compared[1] / f"{name}.txt").unlink()
+    assert run("eval", sequences, "--compare", *compared) == 2
+    said = capsys.readouterr().err
+    assert "2 problems" in said and "gives up/bike.txt does not exist" in said and "gives up/walk.txt" in said
+
+
+def test_a_report_has_figures_plots_and_a_page(compared, sequences, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert run("eval", sequences, "--compare", *compared, "--report", tmp_path / "report") == 0
+    figures = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert list(figures["trackers"]) == ["stays", "gives up"]
+    stays, gives_up = figures["trackers"].values()
+    assert stays["mean"] == {
+        "frames": 6, "mean_iou": 1.0, "auc": pytest.approx(20 / 21), "precision20": 1.0, "region": None,
+    }  # fmt: skip
+    assert stays["success"] == [1.0] * 20 + [0.0] and stays["precision"] == [1.0] * 51
+    assert gives_up["success"] == [0.0] * 21 and gives_up["precision"] == [0.0] * 51
+    assert stays["sequences"]["bike"]["frames"] == 3 and stays["attributes"] == {}
+    for name in ("success", "precision"):
+        assert cv2.imread(str(tmp_path / "report" / f"{name}.png")).shape[2] == 3
+    page = (tmp_path / "report" / "report.html").read_text()
+    for part in ("gives up", "bike", "walk", "<polyline"):
+        assert part in page
+    assert page.count("data:image/png;base64,") == 2 and page.count("data:image/jpeg;base64,") == 2
+    assert not re.search(r'(src|href)="(?!data:)', page)  # it needs no other file
+
+
+def test_attributes_are_scored_over_their_frames(created, tmp_path, capsys):
+    place = tmp_path / "data" / "car"
+    (place / "color").mkdir(parents=True)
+    for i in range(4):
+        cv2.imwrite(str(place / "color" / f"{i + 1:08d}.jpg"), np.zeros((48, 64, 3), np.uint8))
+    (place / "groundtruth.txt").write_text("10,8,20,16\n10,8,20,16\n10,8,20,8\n10,8,20,8\n")
+    (place / "occlusion.tag").write_text("0\n0\n1\n1\n")
+    (place / "size_change.tag").write_text("0\n0\n0\n0\n")
+    assert run("eval", tmp_path / "data") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2][2] == f"{(1 + 0.5 + 0.5) / 3:.3f}"
+    assert lines[-2:] == [["occlusion", "1", f"{10 / 21:.3f}"], ["size", "change", "0", "-"]]
+
+
+def test_a_report_without_matplotlib_is_refused_before_the_run(sequences, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run("eval", sequences, "--report", tmp_path) == 2
+    said = capsys.readouterr().err
+    assert "--report needs matplotlib" in said and 'pip install ".[bench]"' in said

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from cli_testing import BoxThatStays, run
+from damaged_videos import MotionJpeg
+from drawn_datasets import WRITERS, box_of
 
 from siam_tracker_ros.core import registry
 from siam_tracker_ros.data.sequence_folder import read_results
@@ -71,6 +73,46 @@ def test_track_gives_no_box_while_the_target_is_lost(video, tmp_path, monkeypatc
     boxes, scores = read_results(results)
     assert np.isfinite(boxes[:5]).all() and np.isnan(boxes[-5:]).all()
     assert (scores[5:] == 0).all()
+
+
+def test_track_does_not_search_a_frame_of_another_size(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: BoxThatStays())
+    folder = tmp_path / "img"
+    folder.mkdir()
+    for number in range(20):
+        shape = (30, 40, 3) if number in (10, 11) else (48, 64, 3)
+        cv2.imwrite(str(folder / f"{number}.png"), np.full(shape, 90, np.uint8))
+    results, output = tmp_path / "out.txt", tmp_path / "out.avi"
+    assert run("track", folder, "--box", "10,8,20,16", "--results", results, "--output", output) == 0
+    boxes, scores = read_results(results)
+    found = np.isfinite(boxes).all(axis=1)
+    assert found[:10].all() and not found[10:12].any() and found[-2:].all(), "it is found again"
+    assert scores[10:12].tolist() == [0, 0] and (scores[12:] == 0.9).all()
+    said = capsys.readouterr().err
+    assert said.count("expected 64 x 48 as when the target was marked") == 1 and "frame 10: image is 40 x 30" in said
+    with open_frames(output) as frames:
+        assert [frame.shape for frame in frames] == [(48, 64, 3)] * 20
+
+
+def test_track_says_what_it_could_not_decode(created, tmp_path, monkeypatch, capsys):
+    video, results = MotionJpeg(tmp_path / "clip.avi", [90] * 6), tmp_path / "out.txt"
+    assert run("track", video.damage([2]), "--box", "10,8,20,16", "--results", results) == 0
+    assert "5 frames could be decoded, 1 could not and were skipped: 2 " in capsys.readouterr().err
+    assert len(read_results(results)[0]) == 5
+    assert run("track", video.cut(3), "--box", "10,8,20,16", "--results", results) == 2
+    assert "clip.avi was not read to its end, expected 6 frames" in capsys.readouterr().err
+    assert len(read_results(results)[0]) == 3, "the results are kept"
+
+
+def test_an_intensity_range_reaches_the_frames(created, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("siam_tracker_ros.frames.IntensityStretch", lambda fixed: asked.append(fixed))
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((48, 64, 3), 90, np.uint8))
+    assert run("track", tmp_path, "--box", "10,8,20,16", "--intensity-range", "7000,9000") == 0
+    assert asked == [(7000, 9000)]
+    assert run("track", tmp_path, "--box", "10,8,20,16", "--intensity-range", "9000") == 2
+    assert "intensity range is '9000', expected auto, or the lowest and highest" in capsys.readouterr().err
 
 
 def test_track_passes_the_options_on(created, video):
@@ -164,3 +206,39 @@ def test_ctrl_c_keeps_what_was_written(video, tmp_path, monkeypatch, capsys):
     assert len(read_results(results)[0]) == 8
     with open_frames(output) as frames:
         assert len(list(frames)) == 8
+
+
+@pytest.mark.parametrize(
+    "kind, part, target, box",
+    [
+        ("otb", "Car", [], box_of(0)),
+        ("otb", "", [], box_of(0)),
+        ("lasot", "cat/cat-1", [], box_of(0)),
+        ("got10k", "train/GOT-10k_Train_000001", [], box_of(0)),
+        ("vot", "late", ["--target", "late-b"], box_of(2, 1)),
+        ("uav123", "", ["--target", "car6_2"], box_of(0)),
+        ("davis", "", ["--target", "dog-2"], box_of(0, 1)),
+        ("lasot", "cat/cat-1", ["--box", "5,6,20,10"], (5, 6, 20, 10)),
+        ("got10k", "train/GOT-10k_Train_000001", ["--box", "5,6,20,10"], (5, 6, 20, 10)),
+    ],
+)
+def test_a_sequence_of_a_data_set_is_tracked_from_its_first_label(created, tmp_path, capsys, kind, part, target, box):
+    root = WRITERS[kind](tmp_path)
+    assert run("track", root / part, *target) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == (2 if "late-b" in target else 4)
+    assert [float(value) for value in lines[0].split(",")] == [*box, 1]
+
+
+@pytest.mark.parametrize(
+    "kind, part, options, words",
+    [
+        ("uav123", "", [], "has 3 targets, expected the name of one: bike1, car6_1, car6_2; got None"),
+        ("uav123", "", ["--target", "car7"], "expected the name of one: bike1, car6_1, car6_2; got car7"),
+        ("otb", "Car/img", [], "has no sequence in it"),
+        ("otb", "Car/img/0001.jpg", [], "0001.jpg is no labelled sequence, expected --box"),
+    ],
+)
+def test_what_has_no_first_label_needs_a_box(created, tmp_path, capsys, kind, part, options, words):
+    assert run("track", WRITERS[kind](tmp_path) / part, *options) == 2
+    assert words in capsys.readouterr().err

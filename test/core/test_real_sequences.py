@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros import create_tracker, list_models
-from siam_tracker_ros.data.sequence_folder import load_sequence
+from siam_tracker_ros.data.labelled import read_videos
 
 pytestmark = pytest.mark.slow
 
@@ -19,14 +19,14 @@ def test_real_video_gives_finite_answers(shared_data, info):
     lost_search = {"confidence_low": 0.0} if info.name == "siamrpn_r50_lt" else {}  # which takes seconds a frame
     tracker = create_tracker(info.name, weights=info.shipped_weights or "random", **lost_search)
     for name in SEQUENCES:
-        sequence = load_sequence(shared_data / "sequences" / name)
-        with sequence.open() as frames:
-            tracker.init(next(frames), sequence.truth_xywh[0])
-            for image_bgr, _ in zip(frames, range(FRAMES)):
-                result = tracker.track(image_bgr)
-                assert np.isfinite(result.box_xywh).all()
-                assert 0 <= result.score <= 1
-                assert 0 <= result.peak_ratio <= 1
-                if info.has_masks:
-                    assert result.mask.shape == image_bgr.shape[:2]
-                    assert np.isfinite(result.polygon).all()
+        (track,) = read_videos(shared_data / "sequences" / name).tracks
+        tracker.init(track.image_bgr(0), track.boxes_xywh[0])
+        for index in range(1, 1 + FRAMES):
+            image_bgr = track.image_bgr(index)
+            result = tracker.track(image_bgr)
+            assert np.isfinite(result.box_xywh).all()
+            assert 0 <= result.score <= 1
+            assert 0 <= result.peak_ratio <= 1
+            if info.has_masks:
+                assert result.mask.shape == image_bgr.shape[:2]
+                assert np.isfinite(result.polygon).all()

@@ -3,14 +3,34 @@
 """Readers of training data: each by a tiny data set in its layout, whose target is a red box on green."""
 
 import dataclasses
-import io
 import json
 import pickle
+import struct
 import tarfile
 
 import cv2
 import numpy as np
 import pytest
+from drawn_datasets import (
+    FRAMES,
+    HEIGHT,
+    WIDTH,
+    WRITERS,
+    box_of,
+    labels,
+    lines,
+    one_based,
+    picture,
+    write,
+    write_coco,
+    write_davis,
+    write_got10k,
+    write_lasot,
+    write_otb,
+    write_shards,
+    write_youtube_vos,
+    xml,
+)
 
 from siam_tracker_ros.data import FORMATS, DatasetSettings, check_datasets, read_dataset
 from siam_tracker_ros.data.davis import VALIDATION
@@ -19,239 +39,6 @@ from siam_tracker_ros.data.shards import read_photos
 from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.geometry import one_based_to_xywh, pixels_to_xywh
 
-WIDTH, HEIGHT, FRAMES = 64, 48, 4
-RED, GREEN = (0, 0, 255), (0, 120, 0)
-
-
-def box_of(frame, target=0):
-    """Where a target is in a frame, x, y, w, h."""
-    return 8 + 3 * frame, 6 + frame + 22 * target, 14 + frame, 10
-
-
-def picture(frame, target=0):
-    image = np.full((HEIGHT, WIDTH, 3), GREEN, np.uint8)
-    x, y, w, h = box_of(frame, target)
-    image[y : y + h, x : x + w] = RED
-    return image
-
-
-def labels(frame, values=(1,)):
-    """One label a target."""
-    label = np.zeros((HEIGHT, WIDTH), np.uint8)
-    for target, value in enumerate(values):
-        x, y, w, h = box_of(frame, target)
-        label[y : y + h, x : x + w] = value
-    return label
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(content, str):
-        path.write_text(content)
-    elif isinstance(content, bytes):
-        path.write_bytes(content)
-    else:
-        assert cv2.imwrite(str(path), content)
-    return path
-
-
-def write_indexed(path, label):
-    """A PNG of labels with a palette, as the video segmentation sets have them."""
-    image_module = pytest.importorskip("PIL.Image")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = image_module.fromarray(label, mode=None).convert("P")
-    image.putdata(label.ravel().tolist())
-    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0])
-    image.save(path)
-
-
-def lines(rows, separator=","):
-    return "".join(separator.join(f"{value:g}" for value in row) + "\n" for row in rows)
-
-
-def one_based(frame, target=0):
-    x, y, w, h = box_of(frame, target)
-    return x + 1, y + 1, w, h
-
-
-def write_got10k(root, split="train"):
-    write(root / split / "list.txt", "GOT-10k_Train_000001\nGOT-10k_Train_000002\n")
-    for number in (1, 2):
-        place = root / split / f"GOT-10k_Train_{number:06d}"
-        for frame in range(FRAMES):
-            write(place / f"{frame + 1:08d}.jpg", picture(frame))
-        write(place / "groundtruth.txt", lines(one_based(frame) for frame in range(FRAMES)))
-        write(place / "absence.label", "0\n1\n0\n0\n" if number == 2 else "0\n" * FRAMES)
-        write(place / "cover.label", "8\n8\n0\n3\n" if number == 2 else "8\n" * FRAMES)
-    return root
-
-
-def write_lasot(root):
-    for name, list_name in (("cat-1", "training_set.txt"), ("cat-2", "testing_set.txt")):
-        write(root / list_name, f"{name}\n")
-        place = root / "cat" / name
-        for frame in range(FRAMES):
-            write(place / "img" / f"{frame + 1:08d}.jpg", picture(frame))
-        write(place / "groundtruth.txt", lines(one_based(frame) for frame in range(FRAMES)))
-        write(place / "full_occlusion.txt", "0,1,0,0")
-        write(place / "out_of_view.txt", "0,0,0,1")
-    return root
-
-
-def write_trackingnet(root):
-    for part in ("TRAIN_0", "TRAIN_11"):
-        boxes = [box_of(frame) for frame in range(FRAMES)]
-        write(root / part / "anno" / "abc_0.txt", lines([*boxes[:-1], (0, 0, 0, 0)]))
-        for frame in range(FRAMES):
-            write(root / part / "frames" / "abc_0" / f"{frame}.jpg", picture(frame))
-    write(root / "TEST" / "anno" / "test_0.txt", lines([box_of(0)]))
-    return root
-
-
-def xml(objects):
-    things = "".join(
-        f"<object><trackid>{track}</trackid><name>n02</name><bndbox><xmax>{x + w - 1}</xmax><xmin>{x}</xmin>"
-        f"<ymax>{y + h - 1}</ymax><ymin>{y}</ymin></bndbox><occluded>0</occluded></object>"
-        for track, (x, y, w, h) in objects.items()
-    )
-    return f"<annotation><folder>f</folder><filename>f</filename>{things}</annotation>"
-
-
-def write_vid(root):
-    for split, snippet in (
-        ("train", "ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000"),
-        ("val", "ILSVRC2015_val_00000000"),
-    ):
-        for frame in range(FRAMES):
-            objects = {0: box_of(frame), 1: box_of(frame, 1)}
-            if frame == 2:
-                del objects[1]
-            write(root / "Annotations" / "VID" / split / snippet / f"{frame:06d}.xml", xml(objects))
-            write(root / "Data" / "VID" / split / snippet / f"{frame:06d}.JPEG", picture(frame))
-    return root
-
-
-def write_det(root):
-    for place in ("ILSVRC2013_train/n01", "ILSVRC2014_train_0000"):
-        write(root / "Annotations" / "DET" / "train" / place / "a_1.xml", xml({None: box_of(1)}))
-        write(root / "Data" / "DET" / "train" / place / "a_1.JPEG", picture(1))
-    return root
-
-
-def write_coco(root):
-    pytest.importorskip("pycocotools")
-    x, y, w, h = box_of(0)
-    polygon = [[x, y, x + w, y, x + w, y + h, x, y + h]]
-    runs = np.diff(np.flatnonzero(np.diff(labels(0, (0, 1)).T.ravel(), prepend=0, append=0)), prepend=0).tolist()
-    runs += [WIDTH * HEIGHT - sum(runs)]
-    sized = {"image_id": 9, "iscrowd": 0, "category_id": 1}
-    content = {
-        "images": [{"id": 9, "file_name": "000000000009.jpg", "width": WIDTH, "height": HEIGHT}],
-        "annotations": [
-            {"id": 1, **sized, "bbox": box_of(0), "segmentation": polygon},
-            {"id": 2, **sized, "bbox": box_of(0, 1), "segmentation": {"counts": runs, "size": [HEIGHT, WIDTH]}},
-            {"id": 3, **sized, "bbox": box_of(0), "segmentation": []},
-            {"id": 4, **sized, "iscrowd": 1, "bbox": [0, 0, 60, 40], "segmentation": {}},
-        ],
-    }
-    write(root / "annotations" / "instances_train2017.json", json.dumps(content))
-    write(root / "train2017" / "000000000009.jpg", picture(0))
-    return root
-
-
-def write_youtube_vos(root):
-    numbers = [5 * frame for frame in range(FRAMES)]
-    for frame, number in enumerate(numbers):
-        write(root / "train" / "JPEGImages" / "abc" / f"{number:05d}.jpg", picture(frame))
-        write_indexed(root / "train" / "Annotations" / "abc" / f"{number:05d}.png", labels(frame, (1, 2)))
-    frames = [f"{number:05d}" for number in numbers]
-    objects = {"1": {"category": "a", "frames": frames}, "2": {"category": "b", "frames": frames[1:]}}
-    write(root / "train" / "meta.json", json.dumps({"videos": {"abc": {"objects": objects}}}))
-    return root
-
-
-def write_davis(root, year="2017", train="bear"):
-    for name in (train, "dog"):
-        for frame in range(FRAMES):
-            write(root / "JPEGImages" / "480p" / name / f"{frame:05d}.jpg", picture(frame))
-            path = root / "Annotations" / "480p" / name / f"{frame:05d}.png"
-            if year == "2017":
-                write_indexed(path, labels(frame, (1, 2)))
-            else:
-                write(path, labels(frame, (255,)))
-    pair = "/JPEGImages/480p/{0}/{1:05d}.jpg /Annotations/480p/{0}/{1:05d}.png \n"
-    for name, split in ((train, "train"), ("dog", "val")):
-        listed = f"{name}\n" if year == "2017" else "".join(pair.format(name, frame) for frame in range(FRAMES))
-        write(root / "ImageSets" / {"2017": "2017", "2016": "480p"}[year] / f"{split}.txt", listed)
-    return root
-
-
-def write_otb(root, name="Car", separator=",", start=1, images=FRAMES):
-    for number in range(images):
-        write(root / name / "img" / f"{start + number:04d}.jpg", picture(max(number - images + FRAMES, 0)))
-    write(root / name / "groundtruth_rect.txt", lines((one_based(frame) for frame in range(FRAMES)), separator))
-    return root
-
-
-def write_sequences(root):
-    for frame in range(FRAMES):
-        write(root / "car" / "img" / f"frame{frame + 8}.png", picture(frame))
-        write(root / "car" / "mask" / f"{frame + 1:06d}.png", labels(frame, (255,)))
-    boxes = lines(box_of(frame) for frame in range(FRAMES - 1)) + "nan,nan,nan,nan\n"
-    write(root / "car" / "groundtruth.txt", boxes)
-    return root
-
-
-def add(shard, name, content):
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    shard.addfile(member, io.BytesIO(content))
-
-
-def shard_label(track, frame, **more):
-    return {
-        "set": "own", "track": track, "frame": frame, "box_xywh": box_of(frame), "valid_xywh": [0, 0, WIDTH, 40],
-        "kind": "video", **more,
-    }  # fmt: skip
-
-
-def write_shards(root, change=None):
-    """Two tracks; `change` is called with key and members before they are written."""
-    root.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(root / "tracks-00.tar", "w") as shard:
-        for track, frame in (("a", 20), ("a", 10), ("b", 0)):
-            number = frame // 10
-            members = {
-                "webp": cv2.imencode(".webp", picture(number), [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes(),
-                "json": shard_label(track, frame, box_xywh=box_of(number)),
-                "png": cv2.imencode(".png", labels(number, (255,)))[1].tobytes(),
-            }
-            key = f"own-{track}-{frame}"
-            if change is not None:
-                change(key, members)
-            members["json"] = json.dumps(members["json"]).encode() if "json" in members else None
-            for extension, content in members.items():
-                if content is not None:
-                    add(shard, f"{key}.{extension}", content)
-    with tarfile.open(root / "photos-00.tar", "w") as shard:
-        add(shard, "p.webp", cv2.imencode(".webp", picture(0))[1].tobytes())
-        add(shard, "p.json", b"{}")
-    return root
-
-
-WRITERS = {
-    "coco": write_coco,
-    "davis": write_davis,
-    "got10k": write_got10k,
-    "imagenet_det": write_det,
-    "imagenet_vid": write_vid,
-    "lasot": write_lasot,
-    "otb": write_otb,
-    "sequences": write_sequences,
-    "shards": write_shards,
-    "trackingnet": write_trackingnet,
-    "youtube_vos": write_youtube_vos,
-}
 # Of each track of the training split: its name, its frames' numbers, in which frames the target is, which target it is.
 TRACKS = {
     "coco": [("9-1", [0], [1], 0), ("9-2", [0], [1], 1), ("9-3", [0], [1], 0)],
@@ -276,11 +63,31 @@ TRACKS = {
         ("TRAIN_0/abc_0", [0, 1, 2, 3], [1, 1, 1, 0], 0),
         ("TRAIN_11/abc_0", [0, 1, 2, 3], [1, 1, 1, 0], 0),
     ],
+    "uav123": [
+        ("bike1", [1, 2, 3, 4], [1, 1, 1, 1], 0),
+        ("car6_1", [1, 2, 3, 4], [1, 1, 1, 1], 0),
+        ("car6_2", [487, 488, 489, 490], [1, 1, 0, 1], 0),
+    ],
+    "vot": [
+        ("car", [0, 1, 2, 3], [1, 1, 1, 0], 0),
+        ("old", [0, 1, 2, 3], [1, 1, 1, 0], 0),
+        ("late-a", [0, 1, 2, 3], [1, 1, 1, 0], 0),
+        ("late-b", [2, 3], [1, 1], 1),
+    ],
     "youtube_vos": [("abc-1", [0, 5, 10, 15], [1, 1, 1, 1], 0), ("abc-2", [5, 10, 15], [1, 1, 1], 1)],
 }
-SHARED_SCENES = ("coco", "davis", "imagenet_vid", "youtube_vos")  # whose tracks here are of one picture or video
+# Number of scenes, where it is not that of the tracks.
+SCENES = {"coco": 1, "davis": 1, "imagenet_vid": 1, "uav123": 2, "vot": 3, "youtube_vos": 1}
 # By format, where it is not 1 and 0: how far apart the frames' numbers are, and the number of the first.
-STEPS = {"got10k": (1, 1), "imagenet_det": (1, -1), "lasot": (1, 1), "shards": (10, 0), "youtube_vos": (5, 0)}
+STEPS = {
+    "got10k": (1, 1),
+    "imagenet_det": (1, -1),
+    "lasot": (1, 1),
+    "shards": (10, 0),
+    "uav123": (1, 1),
+    "youtube_vos": (5, 0),
+}
+PARTS = {"car6_2": 487}  # and the number of the first frame of a track that begins later
 
 
 def settings(kind, root, **more):
@@ -302,13 +109,13 @@ def test_tracks_have_their_frames_boxes_and_masks(tmp_path, kind):
     (tracks,) = check_datasets([settings(kind, WRITERS[kind](tmp_path / "set"))])
     found = [(track.name, track.numbers.tolist(), track.present.astype(int).tolist()) for track in tracks]
     assert found == [expected[:3] for expected in TRACKS[kind]]
-    assert len({track.scene for track in tracks}) == (1 if kind in SHARED_SCENES else len(tracks))
-    step, first = STEPS.get(kind, (1, 0))
+    assert len({track.scene for track in tracks}) == SCENES.get(kind, len(tracks))
+    step, start = STEPS.get(kind, (1, 0))
     for track, (*_, target) in zip(tracks, TRACKS[kind]):
         assert track.video == (len(track) > 1) and track.boxes_xywh.dtype == np.float64
         assert track.dataset == (FORMATS[kind].name or "own") and track.unreadable == 0
         for i in np.flatnonzero(track.present):
-            frame = (track.numbers[i] - first) // step
+            frame = (track.numbers[i] - PARTS.get(track.name, start)) // step
             np.testing.assert_array_equal(track.boxes_xywh[i], box_of(frame, target))
             if target == 0:  # the other is not drawn
                 image = track.image_bgr(i)
@@ -452,6 +259,91 @@ def test_boxes_by_other_conventions(convert, box, expected):
 
 
 # Damage, by format: what is done to the data set, and what the report names.
+STRAYS = {".DS_Store": b"x", "Thumbs.db": b"x", "desktop.ini": b"[.ShellClassInfo]"}
+APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(26)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_computers_leave_in_folders_is_passed_over(kind, tmp_path):
+    expected = read_dataset(settings(kind, WRITERS[kind](tmp_path / "clean")))
+    root = WRITERS[kind](tmp_path / "set")
+    for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        doubles = {f"._{path.name}": APPLE_DOUBLE for path in folder.iterdir()}
+        for name, content in (STRAYS | doubles).items():
+            write(folder / name, content)
+    (read,) = check_datasets([settings(kind, root)])
+    assert [track.name for track in read] == [track.name for track in expected]
+    for track, clean in zip(read, expected):
+        np.testing.assert_array_equal(track.numbers, clean.numbers)
+        np.testing.assert_array_equal(track.boxes_xywh, clean.boxes_xywh)
+        np.testing.assert_array_equal(track.image_bgr(0), clean.image_bgr(0))
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_byte_order_mark_is_no_part_of_a_text(kind, tmp_path):
+    expected = read_dataset(settings(kind, WRITERS[kind](tmp_path / "clean")))
+    root = WRITERS[kind](tmp_path / "set")
+    for path in root.rglob("*"):
+        if path.suffix in (".json", ".label", ".txt", ".xml"):
+            path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    read = read_dataset(settings(kind, root))
+    assert [track.name for track in read] == [track.name for track in expected]
+    for track, clean in zip(read, expected):
+        np.testing.assert_array_equal(track.boxes_xywh, clean.boxes_xywh)
+
+
+@pytest.mark.parametrize("kind", ["got10k", "lasot"])
+def test_a_list_may_name_what_is_not_utf_8(kind, tmp_path):
+    root = WRITERS[kind](tmp_path)
+    (path,) = root.glob({"got10k": "*/list.txt", "lasot": "training_set.txt"}[kind])
+    old = path.read_text().split()[0]
+    new = b"caf\xe9-1"
+    next(root.rglob(old)).rename(next(root.rglob(old)).parent / new.decode("utf-8", "surrogateescape"))
+    if kind == "lasot":
+        (root / "cat").rename(root / b"caf\xe9".decode("utf-8", "surrogateescape"))
+    path.write_bytes(new + b"\n")
+    ((track,),) = check_datasets([settings(kind, root)])
+    assert track.name.encode("utf-8", "surrogateescape") == new
+    assert track.image_bgr(0).shape == (HEIGHT, WIDTH, 3)
+
+
+def tagged(jpeg, orientation):
+    """The JPEG with an EXIF tag of orientation."""
+    body = b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">HHHIHH", 1, 0x0112, 3, 1, orientation, 0) + bytes(4)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+def state_size(path, width=WIDTH, height=HEIGHT):
+    """Write the size into a label file of ImageNet."""
+    size = f"<size><width>{width}</width><height>{height}</height></size>"
+    path.write_text(path.read_text().replace("<object>", f"{size}<object>", 1))
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+@pytest.mark.parametrize("kind", ["coco", "davis", "imagenet_det", "imagenet_vid", "youtube_vos"])
+def test_pictures_are_turned_as_their_labels_are(kind, orientation, tmp_path):
+    root = WRITERS[kind](tmp_path)
+    for path in root.rglob("*.xml"):
+        state_size(path)
+    expected = [track.image_bgr(0) for track in read_dataset(settings(kind, root))]
+    for path in [path for path in root.rglob("*") if path.suffix in (".jpg", ".JPEG")]:
+        path.write_bytes(tagged(path.read_bytes(), orientation))
+    (tracks,) = check_datasets([settings(kind, root)])
+    for track, image_bgr in zip(tracks, expected, strict=True):
+        np.testing.assert_array_equal(track.image_bgr(0), image_bgr)
+
+
+@pytest.mark.parametrize("kind", ["coco", "imagenet_det", "imagenet_vid"])
+def test_a_picture_of_another_size_than_its_labels_is_refused(kind, tmp_path):
+    root = WRITERS[kind](tmp_path)
+    for path in root.rglob("*.xml"):
+        state_size(path)
+    for path in root.rglob("*"):
+        if path.suffix in (".jpg", ".JPEG"):
+            write(path, cv2.imread(str(path))[:-1])
+    assert "has 64 x 47 pixels, expected 64 x 48 as its labels state" in report(settings(kind, root))
+
+
 def remove(*parts):
     return lambda root: [path.unlink() for path in root.glob("/".join(parts))]
 
@@ -517,7 +409,7 @@ DAMAGE = [
     ("otb", remove("Car/img/0003.jpg"), ["groundtruth_rect.txt: has 4 boxes for 3 images"]),
     ("otb", remove("Car/img/*"), ["Car/img: holds no image"]),
     ("otb", replace("Car/groundtruth_rect.txt", "\n"), ["groundtruth_rect.txt: is empty"]),
-    ("sequences", remove("car/img/frame9.png"), ["3 images in img and 4 lines"]),
+    ("sequences", remove("car/img/frame9.png"), ["3 images in img and 4 in groundtruth.txt"]),
     ("sequences", replace("car/mask/*.png", np.zeros((9, 9), np.uint8)), ["its mask is 9 x 9 pixels"]),
     ("shards", cut("tracks-00.tar"), ["tracks-00.tar: "]),
     ("shards", replace("tracks-00.tar", b"junk" * 300), ["tracks-00.tar: cannot be read"]),
@@ -640,7 +532,7 @@ def test_a_broken_mask_costs_one_frame(tmp_path):
 def test_a_mask_in_colours_is_refused(tmp_path):
     root = write_youtube_vos(tmp_path)
     write(root / "train" / "Annotations" / "abc" / "00005.png", picture(0))
-    with pytest.raises(InvalidInputError, match=r"00005\.png is an image in mode RGB"):
+    with pytest.raises(InvalidInputError, match=r"00005\.png has colours, expected the numbers of objects"):
         read_dataset(settings("youtube_vos", root))[0].mask(1)
 
 

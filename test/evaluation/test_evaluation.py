@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.core.tracker import TrackResult
-from siam_tracker_ros.data.sequence_folder import load_sequence, load_sequences, read_boxes, read_results, write_results
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.data.labelled import read_videos
+from siam_tracker_ros.data.sequence_folder import read_boxes, read_results, write_results
+from siam_tracker_ros.errors import DatasetError, InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, mean_scores, score_boxes
-from siam_tracker_ros.evaluation.one_pass import run_one_pass
+from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass
 
 NAN = float("nan")
 SCORER = Path(__file__).resolve().parents[3] / "shared" / "tools" / "score.py"
@@ -126,29 +127,29 @@ def empty_the_labels(folder):
 @pytest.mark.parametrize(
     "damage, words",
     [
-        (drop_an_image, "has 2 images in img and 3 lines in groundtruth.txt"),
-        (drop_a_mask, "mask has 2 files, expected 3"),
-        (unlabel_the_first_frame, "groundtruth.txt, line 1: expected the first frame's box"),
-        (empty_the_labels, "groundtruth.txt, line 1: expected the first frame's box"),
+        (drop_an_image, "has 2 images in img and 3 in groundtruth.txt"),
+        (drop_a_mask, "has 3 images in img and 2 in mask"),
+        (unlabel_the_first_frame, "groundtruth.txt: line 1 is no box, expected the first frame's box"),
+        (empty_the_labels, "groundtruth.txt: line 1 is no box, expected the first frame's box"),
     ],
 )
 def test_a_sequence_that_does_not_fit_together_is_refused(damage, words, tmp_path):
     folder = make_sequence(tmp_path / "walk", [(1, 2, 3, 4)] * 3, masks=True)
     damage(folder)
-    with pytest.raises(InvalidInputError, match=words):
-        load_sequence(folder)
+    with pytest.raises(DatasetError, match=words):
+        read_videos(folder)
 
 
 def test_sequences_are_found_by_name_and_other_folders_are_passed_over(tmp_path):
     for name in ("walk", "bike"):
         make_sequence(tmp_path / name, [(1, 2, 3, 4)])
     (tmp_path / "notes").mkdir()
-    assert [sequence.name for sequence in load_sequences(tmp_path)] == ["bike", "walk"]
-    assert [sequence.name for sequence in load_sequences(tmp_path / "walk")] == ["walk"]
+    assert [track.name for track in read_videos(tmp_path).tracks] == ["bike", "walk"]
+    assert [track.name for track in read_videos(tmp_path / "walk").tracks] == ["walk"]
     with pytest.raises(InvalidInputError, match="has no sequence in it"):
-        load_sequences(tmp_path / "notes")
+        read_videos(tmp_path / "notes")
     with pytest.raises(InvalidInputError, match="is not a folder"):
-        load_sequences(tmp_path / "missing")
+        read_videos(tmp_path / "missing")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +210,14 @@ def test_sequences_without_masks_leave_the_region_similarity_alone():
     assert np.isnan(mean_scores([Scores(1, 1, 1, 1)]).region)
 
 
+@pytest.mark.parametrize("odd", [Scores(0, NAN, NAN, NAN), Scores(0, NAN, NAN, NAN, 0.5)])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_sequence_of_which_no_frame_counts_leaves_the_others_mean_alone(odd, first):
+    whole = Scores(9, 0.6, 0.5, 0.75, 0.5)
+    assert mean_scores([odd, whole] if first else [whole, odd]) == whole
+    assert np.isnan(mean_scores([odd]).mean_iou)
+
+
 def test_every_sequence_counts_the_same():
     mean = mean_scores([Scores(1, 1.0, 0.8, 1.0), Scores(99, 0.0, 0.2, 0.5)])
     assert (mean.frames, mean.mean_iou, mean.auc, mean.precision20) == (100, 0.5, 0.5, 0.75)
@@ -217,7 +226,7 @@ def test_every_sequence_counts_the_same():
 def test_one_pass_keeps_every_frame(tmp_path):
     make_sequence(tmp_path / "data" / "walk", [(1, 2, 10, 10)] * 4)
     tracker = ScriptedTracker([(1, 2, 10, 10), (NAN,) * 4, (1, 2, 10, 5)])
-    (run,) = run_one_pass(tracker, load_sequences(tmp_path / "data"), tmp_path / "results")
+    (run,) = run_one_pass(tracker, read_videos(tmp_path / "data").tracks, Outputs(tmp_path / "results"))
     assert run.boxes_xywh.shape == (4, 4) and run.track_ms.shape == (3,)
     boxes, scores = read_results(tmp_path / "results" / "walk.txt")
     np.testing.assert_array_equal(boxes, [(1, 2, 10, 10), (1, 2, 10, 10), (NAN,) * 4, (1, 2, 10, 5)])
@@ -229,16 +238,78 @@ def test_one_pass_keeps_every_frame(tmp_path):
 def test_one_pass_without_a_results_folder_writes_nothing(tmp_path):
     make_sequence(tmp_path / "walk", [(1, 2, 10, 10)])
     before = sorted(tmp_path.rglob("*"))
-    (run,) = run_one_pass(ScriptedTracker([]), load_sequences(tmp_path))
+    (run,) = run_one_pass(ScriptedTracker([]), read_videos(tmp_path).tracks)
     assert sorted(tmp_path.rglob("*")) == before
     assert run.scores.frames == 0
+
+
+def test_a_frame_of_another_size_is_not_searched_and_said(tmp_path):
+    make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 4)
+    path = tmp_path / "walk" / "img" / "0003.png"
+    cv2.imwrite(str(path), cv2.imread(str(path))[:-4])
+    (run,) = run_one_pass(ScriptedTracker([(1, 2, 10, 10)] * 2), read_videos(tmp_path).tracks)
+    np.testing.assert_array_equal(run.boxes_xywh, [(1, 2, 10, 10), (1, 2, 10, 10), (NAN,) * 4, (1, 2, 10, 10)])
+    assert run.confidences.tolist() == [1, 0.5, 0, 0.5] and len(run.track_ms) == 2
+    assert run.scores.mean_iou == pytest.approx(2 / 3)
+    (remark,) = run.remarks
+    assert "walk, frame 2: image is" in remark and "as when the target was marked" in remark
+
+
+def test_a_byte_order_mark_is_no_part_of_the_boxes(tmp_path):
+    (tmp_path / "boxes.txt").write_bytes(b"\xef\xbb\xbf1,2,3,4\r\n5,6,7,8\r\n")
+    np.testing.assert_array_equal(read_boxes(tmp_path / "boxes.txt"), [(1, 2, 3, 4), (5, 6, 7, 8)])
+
+
+def test_a_sequence_whose_name_is_not_utf_8_is_evaluated(tmp_path):
+    name = b"caf\xe9".decode("utf-8", "surrogateescape")
+    make_sequence(tmp_path / "made", [(1, 2, 10, 10)] * 3, masks=True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "made").rename(tmp_path / "data" / name)
+    tracker = ScriptedTracker([(1, 2, 10, 10)] * 2, with_mask=True)
+    (run,) = run_one_pass(tracker, read_videos(tmp_path / "data").tracks, Outputs(tmp_path / "results"))
+    assert run.name == name and len(list((tmp_path / "results" / name / "mask").iterdir())) == 2
+    assert len(read_results(tmp_path / "results" / f"{name}.txt")[0]) == 3
+
+
+def test_stray_files_are_no_frames_and_no_masks(tmp_path):
+    make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 3, masks=True)
+    for folder in ("img", "mask"):
+        for name in (".DS_Store", "Thumbs.db", "._0001.png"):
+            (tmp_path / "walk" / folder / name).write_bytes(b"\0\5\x16\7")
+    (track,) = read_videos(tmp_path).tracks
+    assert len(track) == len(track.masks.files.names) == 3
+    list(run_one_pass(ScriptedTracker([(1, 2, 10, 10)] * 2, with_mask=True), [track]))
+
+
+def test_16_bit_frames_share_one_stretch(tmp_path):
+    make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 3)
+    rng = np.random.default_rng(0)
+    for i, level in enumerate((7000, 7000, 7400), start=1):
+        image = rng.integers(level, level + 1000, (48, 64)).astype(np.uint16)
+        cv2.imwrite(str(tmp_path / "walk" / "img" / f"{i:04d}.png"), image)
+    seen = []
+
+    class Watching(ScriptedTracker):
+        def track(self, image_bgr):
+            seen.append(image_bgr.mean())
+            return super().track(image_bgr)
+
+    tracks = read_videos(tmp_path).tracks
+    list(run_one_pass(Watching([(1, 2, 10, 10)] * 2), tracks, intensity_range=(7000, 9000)))
+    assert seen[1] - seen[0] == pytest.approx(400 / 2000 * 255, abs=3)
+    del seen[:]
+    list(run_one_pass(Watching([(1, 2, 10, 10)] * 2), tracks))
+    assert seen[1] - seen[0] > 40  # a stretch of each frame alone would make them equal
 
 
 def test_a_frame_that_breaks_off_names_its_file(tmp_path):
     make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 3)
     (tmp_path / "walk" / "img" / "0003.png").write_bytes(b"broken")
-    with pytest.raises(InvalidInputError, match="0003.png cannot be read"):
-        run_one_pass(ScriptedTracker([(1, 2, 3, 4)] * 2), load_sequences(tmp_path), tmp_path / "results")
+    runs = run_one_pass(
+        ScriptedTracker([(1, 2, 3, 4)] * 2), read_videos(tmp_path).tracks, Outputs(tmp_path / "results")
+    )
+    with pytest.raises(InvalidInputError, match="0003.png cannot be"):
+        list(runs)
     assert not (tmp_path / "results" / "walk.txt").exists()
 
 
@@ -250,12 +321,12 @@ def test_figures_equal_the_reference_scorer(tmp_path):
         truth = np.column_stack([rng.uniform(0, 20, (30, 2)), rng.uniform(5, 25, (30, 2))])
         truth[[4, 9]] = NAN
         make_sequence(tmp_path / "data" / name, truth, masks=masks)
-    sequences = load_sequences(tmp_path / "data")
+    tracks = read_videos(tmp_path / "data").tracks
     predicted = np.nan_to_num(truth[1:], nan=5.0) + rng.normal(0, 4, (29, 4))
     predicted[:, 2:] = np.abs(predicted[:, 2:])
     predicted[:, :2] = np.clip(predicted[:, :2], 0, 60)
     predicted[[2, 3]] = NAN
-    runs = run_one_pass(ScriptedTracker(predicted, with_mask=True), sequences, tmp_path / "results")
+    runs = list(run_one_pass(ScriptedTracker(predicted, with_mask=True), tracks, Outputs(tmp_path / "results")))
 
     command = [
         sys.executable,
@@ -268,12 +339,12 @@ def test_figures_equal_the_reference_scorer(tmp_path):
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     reference = json.loads((tmp_path / "scores.json").read_text())
     scores = []
-    for sequence, run in zip(sequences, runs, strict=True):
+    for track, run in zip(tracks, runs, strict=True):
         expected = reference["sequences"][run.name]
         assert ("j_mean" in expected) == (run.name == "masked")
-        assert run.scores.mean_iou == pytest.approx(expected["mean_iou"], abs=1e-3)  # the file rounds boxes
+        assert run.scores.mean_iou == pytest.approx(expected["mean_iou"], rel=1e-12)
         assert run.scores.region == pytest.approx(expected.get("j_mean", NAN), nan_ok=True)
-        scores.append(score_boxes(sequence.truth_xywh, read_results(tmp_path / "results" / f"{run.name}.txt")[0]))
+        scores.append(score_boxes(track.boxes_xywh, read_results(tmp_path / "results" / f"{run.name}.txt")[0]))
         assert scores[-1].frames == expected["frames"] == 27
         for figure in ("mean_iou", "auc", "precision20"):
             assert getattr(scores[-1], figure) == pytest.approx(expected[figure], rel=1e-12)

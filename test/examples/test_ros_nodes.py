@@ -232,6 +232,14 @@ def test_a_refusal_is_logged_and_the_next_box_is_tried(graph):
     detecting.ask_until(lambda: detecting.logged("is held"), status.header, (30, 60, "cup", 0.9))
 
 
+def test_detections_that_are_not_good_enough_are_shown(graph):
+    detecting = Detecting(graph, class_id="person")
+    status, _ = detecting.operator.frame(scene((30, 60)))
+    boxes = (30, 60, "person", 5.26e-315), (40, 60, "dog", 0.9)  # the first was sent as a numpy.float32
+    (line, *_) = detecting.ask_until(lambda: detecting.logged("good enough"), status.header, *boxes)
+    assert line == "no detection is good enough to start on: 'person' 5.26e-315, 'dog' 0.9"
+
+
 def test_a_target_that_is_seen_is_kept_and_a_lost_one_replaced(graph):
     detecting = Detecting(graph, pause_s=LONG)
     operator, starter = detecting.operator, detecting.starter

@@ -6,6 +6,7 @@ import torch
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
 from siam_tracker_ros.methods.ocean.network import OceanNetwork, Response, alignment_offset, cell_pixels, response_cells
@@ -58,8 +59,23 @@ def test_the_best_cell_becomes_a_box(row, column):
     expected = np.clip(center, 0, (160, 120))
     size = 20 + (40 / scale - 20) * float(torch.sigmoid(torch.tensor(9.0))) ** 2
     np.testing.assert_allclose(result.box_xywh[2:], size, rtol=1e-6)
-    np.testing.assert_allclose(result.box_xywh[:2], np.maximum(0, expected - size / 2), atol=1e-4)
+    np.testing.assert_allclose(result.box_xywh[:2], expected - size / 2, atol=1e-4)
     assert result.score == pytest.approx(float(torch.sigmoid(torch.tensor(9.0))))
+
+
+@pytest.mark.parametrize("name", ["ocean", "ocean_online"])
+@pytest.mark.parametrize(
+    "box, written",
+    [
+        ((10, 20, 30, 40), (10, 20, 30, 40)),
+        ((-3.5, 20, 30, 40), (0, 20, 30, 40)),
+        ((-3, -0.5, 30, 40), (0, 0, 30, 40)),
+        ((700, 900, 30, 40), (700, 900, 30, 40)),
+        ((np.nan,) * 4, (np.nan,) * 4),
+    ],
+)
+def test_result_files_have_the_corners_of_the_authors(name, box, written):
+    np.testing.assert_array_equal(find_model(name).result_boxes(np.array([box])), [written])
 
 
 @pytest.mark.parametrize("times, expected", [(1, 0.5), (2, 0.25)])

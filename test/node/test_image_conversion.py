@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.intensity import IntensityStretch
 from siam_tracker_ros.node.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 
 COLOR_BGR = (40, 90, 200)
@@ -85,7 +86,7 @@ def test_a_message_that_contradicts_itself_is_refused(change, words):
         image_to_bgr(msg)
 
 
-@pytest.mark.parametrize("encoding", ["", "BGR8", "32FC1", "nv21", "rubbish"])
+@pytest.mark.parametrize("encoding", ["", "BGR8", "32FC1", "nv16", "rubbish"])
 def test_an_unknown_encoding_is_refused_with_the_list_of_known_ones(encoding):
     with pytest.raises(InvalidInputError, match=f"'{encoding}'.*bayer_bggr8.*yuv422_yuy2.*cv_bridge"):
         image_to_bgr(message(ramp(), encoding))
@@ -98,6 +99,8 @@ def test_an_unknown_encoding_is_refused_with_the_list_of_known_ones(encoding):
         ("yuv422_yuy2", (4, 7, 2)),
         ("nv12", (9, 8)),
         ("nv12", (6, 7)),
+        ("nv21", (9, 8)),
+        ("nv21", (6, 7)),
     ],
 )
 def test_odd_sides_are_refused_where_colour_is_shared_between_pixels(encoding, shape):
@@ -183,15 +186,31 @@ def test_packed_yuv(encoding, order, padding):
 
 
 @pytest.mark.parametrize("padding", [0, 8])
-def test_nv12_has_half_as_many_rows_of_colour(padding):
+@pytest.mark.parametrize("encoding, u_column", [("nv12", 0), ("nv21", 1)])
+def test_nv12_and_nv21_have_half_as_many_rows_of_colour(encoding, u_column, padding):
     height, width = 4, 6
     rows = np.full((height * 3 // 2, width), 120, np.uint8)
-    rows[height:, 0::2], rows[height:, 1::2] = 90, 180
-    image = image_to_bgr(message(rows, "nv12", height=height, padding=padding))
+    rows[height:, u_column::2], rows[height:, 1 - u_column :: 2] = 90, 180
+    image = image_to_bgr(message(rows, encoding, height=height, padding=padding))
     assert image.shape == (height, width, 3)
     grey = 1.164 * (120 - 16)
     expected = (grey + 2.018 * (90 - 128), grey - 0.813 * (180 - 128) - 0.391 * (90 - 128), grey + 1.596 * 52)
     np.testing.assert_allclose(image.astype(int), np.broadcast_to(expected, image.shape), atol=2)
+
+
+@pytest.mark.parametrize("padding", [0, 7])
+def test_nv24_has_a_colour_for_every_pixel(padding):
+    height, width = 5, 7
+    rng = np.random.default_rng(0)
+    luma, u, v = (rng.integers(low, high, (height, width)) for low, high in ((60, 200), (90, 160), (90, 160)))
+    planes = np.full((3 * height, width + padding), 255, np.uint8)
+    planes[:height, :width] = luma
+    colour = planes[height:].reshape(height, -1)
+    colour[:, 0 : 2 * width : 2], colour[:, 1 : 2 * width : 2] = u, v
+    msg = message(planes, "nv24", width=width, height=height)
+    grey = 1.164 * (luma - 16.0)
+    expected = [grey + 2.018 * (u - 128), grey - 0.813 * (v - 128) - 0.391 * (u - 128), grey + 1.596 * (v - 128)]
+    np.testing.assert_allclose(image_to_bgr(msg), np.dstack(expected).clip(0, 255), atol=1)
 
 
 @pytest.mark.parametrize("padding", [0, 5])
@@ -234,6 +253,71 @@ def test_compressed_images(extension, tolerance):
 @pytest.mark.parametrize("image", [np.full((8, 8), 70, np.uint8), np.full((8, 8), 70 * 256 + 9, np.uint16)])
 def test_a_compressed_grey_image_becomes_three_channels_of_eight_bits(image):
     np.testing.assert_array_equal(compressed_to_bgr(compressed(encoded(".png", image), "png")), solid(8, 8, (70,) * 3))
+
+
+GREY = np.linspace(0, 255, 64).reshape(8, 8).round().astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda grey, stretch: image_to_bgr(message(grey, "mono16", width=8), stretch),
+        lambda grey, stretch: image_to_bgr(message(grey.astype(">u2"), "16UC1", width=8, big_endian=True), stretch),
+        lambda grey, stretch: image_to_bgr(message(grey, "mono16", width=8, padding=6), stretch),
+        lambda grey, stretch: image_to_bgr(message(np.dstack([grey] * 3), "rgb16", width=8), stretch),
+        lambda grey, stretch: compressed_to_bgr(compressed(encoded(".png", grey), "mono16; png compressed "), stretch),
+        lambda grey, stretch: compressed_to_bgr(compressed(encoded(".tiff", grey), "16UC1; tiff compressed "), stretch),
+    ],
+    ids=["mono16", "16UC1", "padded", "rgb16", "png", "tiff"],
+)
+@pytest.mark.parametrize("stretch", [None, IntensityStretch(), IntensityStretch((7000, 8020))])
+def test_sixteen_bits_of_a_narrow_range_are_stretched(make, stretch):
+    image = make(4 * GREY + 7000, stretch)
+    assert image.shape == (8, 8, 3) and image.dtype == np.uint8
+    assert np.ptp(image) > 200 and (np.diff(image[..., 0].ravel().astype(int)) >= 0).all()
+
+
+def test_a_narrow_bayer_image_of_sixteen_bits_keeps_its_colours_apart():
+    stored = (bayer("grbg").astype(np.uint16) * 4 + 7000).astype("<u2")
+    blue, green, red = image_to_bgr(message(stored, "bayer_grbg16", width=8))[4, 4].astype(int)
+    assert red - green > 60 and green - blue > 20
+
+
+RGB = np.ascontiguousarray(solid(32, 48)[..., ::-1])
+
+
+@pytest.mark.parametrize(
+    "image_format, extension, stored",
+    [
+        ("jpeg", ".jpg", solid(32, 48)),
+        ("png", ".png", solid(32, 48)),
+        ("jpg; rgb", ".jpg", solid(32, 48)),
+        ("", ".jpg", solid(32, 48)),
+        ("bgr8; jpeg compressed bgr8", ".jpg", solid(32, 48)),
+        ("rgb8; jpeg compressed bgr8", ".jpg", solid(32, 48)),
+        ("rgb8;jpeg compressed bgr8", ".jpg", solid(32, 48)),
+        ("rgb8; jpeg compressed rgb8", ".jpg", RGB),
+        ("bgr8; jpeg compressed rgb8", ".jpg", RGB),
+        ("RGB8; JPEG compressed RGB8", ".jpg", RGB),
+        ("rgb8; jpeg compressed ", ".jpg", RGB),
+        ("rgb8; png compressed bgr8", ".png", solid(32, 48)),
+        ("rgb16; png compressed bgr16", ".png", solid(32, 48).astype(np.uint16) * 257),
+        ("rgba8; png compressed bgra8", ".png", np.dstack([solid(32, 48), RGB[..., 0]])),
+        ("rgb8; tiff compressed ", ".tiff", RGB),
+        ("rgb8; tiff compressed", ".tiff", RGB),
+        ("rgb16; tiff compressed ", ".tiff", RGB.astype(np.uint16) * 257),
+        ("rgba8; tiff compressed ", ".tiff", np.dstack([RGB, RGB[..., 0]])),
+        ("bgr8; tiff compressed ", ".tiff", solid(32, 48)),
+        ("bgra8; tiff compressed ", ".tiff", np.dstack([solid(32, 48), RGB[..., 0]])),
+        ("yuv422; jpeg compressed bgr8", ".jpg", solid(32, 48)),
+        ("bayer_rggb8; jpeg compressed bgr8", ".jpg", solid(32, 48)),
+        ("bayer_rggb8; png compressed ", ".png", bayer("rggb", 32, 48)),
+        ("bayer_gbrg16; tiff compressed ", ".tiff", bayer("gbrg", 32, 48).astype(np.uint16) * 256),
+    ],
+)
+def test_the_format_says_in_which_order_colours_were_compressed(image_format, extension, stored):
+    image = compressed_to_bgr(compressed(encoded(extension, stored), image_format))
+    np.testing.assert_allclose(image.astype(int), solid(32, 48).astype(int), atol=3)
 
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

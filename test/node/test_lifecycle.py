@@ -70,6 +70,8 @@ def test_the_whole_life_by_a_manager(graph):
     assert not response.success
     assert "the node is unconfigured, expected active; run `ros2 lifecycle set /tracker configure`" in response.message
     assert operator.reset().success
+    response = operator.enable(False)
+    assert not response.success and "the node is unconfigured, expected inactive or active; run" in response.message
 
     assert operator.change_state("configure") and operator.state() == "inactive"
     assert len(trackers) == 1 and trackers[0].seen > 0, "configuring must load the model and warm it up"
@@ -95,6 +97,9 @@ def test_the_whole_life_by_a_manager(graph):
     assert status.state == TrackerStatus.IDLE and len(trackers) == 2, "cleanup must drop target and tracker"
 
     assert operator.change_state("shutdown") and operator.state() == "finalized"
+    for response, expected in ((operator.init(CENTER), "active"), (operator.enable(True), "inactive or active")):
+        advice = "a finalized node cannot be activated again, start a new one"
+        assert (response.success, response.message) == (False, f"the node is finalized, expected {expected}; {advice}")
 
 
 WAY_TO = {"unconfigured": [], "inactive": [1], "active": [1, 3], "finalized": [5]}

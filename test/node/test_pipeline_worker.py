@@ -34,7 +34,7 @@ def frame(number):
 
 @pytest.fixture
 def worker():
-    worker = PipelineWorker(ThreadNotes, max_frames=2, max_bytes=1000)
+    worker = PipelineWorker(ThreadNotes, max_seconds=60, max_bytes=20)
     yield worker
     worker.close()
 
@@ -69,7 +69,7 @@ def test_another_thread_cannot_reach_the_pipeline(worker):
 def test_a_pipeline_that_cannot_be_made_ends_the_thread():
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
-        PipelineWorker(lambda frames: 1 / 0, max_frames=2, max_bytes=1000)
+        PipelineWorker(lambda frames: 1 / 0, max_seconds=60, max_bytes=20)
     assert threading.active_count() == before
 
 
@@ -79,8 +79,9 @@ def test_frames_are_kept_for_a_late_init_until_they_are_forgotten(worker):
     worker.submit(gate.wait, 10)
     for number in range(3):
         worker.offer(frame(number))
-    assert [kept.stamp[0] for kept in frames.kept_frames()] == [1, 2]
+    assert [kept.msg.header.stamp.sec for kept in frames.kept_frames()] == [1, 2]
     assert frames.waiting_frame() is frames.kept_frames()[-1]
+    assert worker.extent()[1] == 20
     gate.set()
     worker.forget_frames()
     assert frames.kept_frames() == [] and frames.waiting_frame() is None

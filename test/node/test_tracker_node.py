@@ -1,6 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import math
+import threading
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from node_doubles import SIDE, SquareTracker, TurnedSquareTracker, scene
 from rclpy.qos import qos_profile_sensor_data
 from ros_testing import (
+    DEADLINE,
     FRAME_ID,
     Operator,
     graph_fixture,  # noqa: F401
@@ -147,31 +149,23 @@ def test_a_box_over_the_edge_is_not_clipped(operator):
     assert detection.bbox.size_x == 20 and left < 0
 
 
-NAN, INF = math.nan, math.inf
+NAN = math.nan
 
 
 @pytest.mark.parametrize(
     "request_fields, words",
     [
-        (dict(center=(NAN, 60.0)), "not finite"),
-        (dict(center=(80.0, INF)), "not finite"),
-        (dict(center=CENTER, size=(20.0, NAN)), "not finite"),
-        (dict(center=CENTER, size=(-20.0, 20.0)), "-20 x 20 pixels, expected at least 1 x 1"),
-        (dict(center=CENTER, size=(20.0, 0.0)), "20 x 0 pixels, expected at least 1 x 1"),
+        (dict(center=(NAN, 60.0)), "bbox.center.position.x is nan, expected a finite number"),
+        (dict(center=CENTER, size=(20.0, 5e-324)), "bbox.size_y is 4.94066e-324"),
+        (dict(center=CENTER, theta=5e-324), "bbox.center.theta is 4.94066e-324"),
         (dict(center=CENTER, size=(0.5, 0.5)), "expected at least 1 x 1"),
         (dict(center=(300.0, 60.0)), "outside the 160 x 120 image"),
-        (dict(center=(-80.0, -60.0)), "outside the 160 x 120 image"),
-        (dict(center=CENTER, theta=0.1), "theta is 0.1 rad, expected 0"),
-        (dict(center=CENTER, theta=NAN), "theta is nan rad, expected 0"),
-        (
-            dict(center=CENTER, normalized=True),
-            "(80, 60, 20, 20) with normalized set, expected values in 0..1",
-        ),
-        (dict(center=(0.5, 0.5), size=(0.1, -0.1), normalized=True), "with normalized set"),
-        (dict(center=(0.5, NAN), size=(0.1, 0.1), normalized=True), "with normalized set"),
-        (dict(center=(0.5, 0.5), size=(0.001, 0.1), normalized=True), "expected at least 1 x 1"),
+        (dict(center=(0.5, 0.5), size=(0.1, 0.1)), "looks like fractions of the image"),
+        (dict(center=(0.0, 0.0)), "was not filled in"),
+        (dict(center=CENTER, size=(161.0, 20.0)), "larger than the 160 x 120 image"),
         (dict(center=CENTER, frame_id="other_camera"), f"'other_camera', expected '{FRAME_ID}'"),
         (dict(center=CENTER, stamp=Time(sec=77, nanosec=5)), "stamp 77.000000005 is kept"),
+        (dict(center=CENTER, stamp=Time(sec=1, nanosec=10**9)), "nanosec is 1000000000, expected below"),
     ],
 )
 def test_a_bad_init_is_refused_and_the_target_held_is_kept(operator, request_fields, words):
@@ -210,16 +204,81 @@ def test_init_on_an_earlier_stamp_catches_up_through_the_frames_since(setup, ope
     assert len(operator.received("detections")) == before + 1, "catching up must publish nothing"
 
 
+def test_init_takes_the_nearest_image_and_says_so(operator):
+    stamps = [operator.frame(scene((30 + 10 * i, 60)))[0].header.stamp for i in range(3)]
+    rounded = Time(sec=stamps[1].sec, nanosec=stamps[1].nanosec + 300)
+    response = operator.init((40.0, 60.0), stamp=rounded)
+    assert response.success and response.stamp == stamps[1]
+    shown = f"{stamps[1].sec}.{stamps[1].nanosec:09d}"
+    assert response.message == f"target 'target_1' is held, from the image nearest to the stamp, that of {shown}"
+    assert operator.init((40.0, 60.0), stamp=stamps[1]).message == "target 'target_2' is held"
+
+
+def test_init_waits_for_the_image_that_is_about_to_come(setup, operator, monkeypatch):
+    monkeypatch.setattr("siam_tracker_ros.node.pipeline._NEXT_FRAME_S", DEADLINE)
+    for _ in range(3):
+        operator.frame(scene((30, 60)))
+    waiting, wait_for_next = threading.Event(), setup.node._worker.wait_for_next
+    monkeypatch.setattr(setup.node._worker, "wait_for_next", lambda *a: waiting.set() or wait_for_next(*a))
+    header = operator.header()
+    response = operator.call_async_init((90.0, 60.0), stamp=header.stamp)
+    assert waiting.wait(DEADLINE) and not response.done()
+    operator.send(msg=fill_image(Image(), scene((90, 60)), "bgr8", header))
+    operator.wait(response.done, "the response")
+    assert response.result().success and response.result().stamp == header.stamp
+    _, (detection,) = operator.frame(scene((94, 60)))
+    assert center_of(detection) == (94, 60)
+
+
+def test_init_on_an_image_that_does_not_come_is_refused_after_the_wait(setup, operator, monkeypatch):
+    monkeypatch.setattr("siam_tracker_ros.node.pipeline._NEXT_FRAME_S", 0.0)
+    follow(operator)
+    response = operator.init(CENTER, stamp=operator.header().stamp)
+    assert not response.success and "is kept, the nearest is 0.988 s away" in response.message
+    _, (detection,) = operator.frame(scene((90, 60)))
+    assert (detection.id, center_of(detection)) == ("target_1", (90, 60))
+
+
 def test_an_unknown_stamp_is_refused_with_the_range_that_is_kept(graph):
-    setup = Setup(graph, frame_buffer=3)
+    setup = Setup(graph, frame_buffer_mb=1)
     operator = setup.operator
     operator.wait_for_camera_link()
-    stamps = [operator.frame(scene(CENTER))[0].header.stamp for _ in range(5)]
-    response = operator.init(CENTER, stamp=stamps[1])
+    image_bgr = scene(CENTER, (400, 250))  # 0.3 MB
+    stamps = [operator.frame(image_bgr)[0].header.stamp for _ in range(5)]
+    response = operator.init(CENTER, stamp=stamps[0])
     assert not response.success
     first, last = (f"{s.sec}.{s.nanosec:09d}" for s in (stamps[2], stamps[4]))
-    assert f"3 images from {first} to {last}" in response.message and "frame_buffer" in response.message
+    assert f"3 images from {first} to {last}" in response.message
+    assert "raise frame_buffer_s and frame_buffer_mb" in response.message
     assert operator.init(CENTER, stamp=stamps[2]).success
+    input_values = values(operator.diagnosis("input", lambda status: values(status)["init_memory_mb"] == "0.9"))
+    kept = setup.node._worker.kept_frames()
+    assert input_values["init_reach_s"] == f"{kept[-1].received - kept[0].received:.3f}"
+
+
+def test_images_are_kept_for_the_seconds_asked_for(graph):
+    setup = Setup(graph, frame_buffer_s=0.0)
+    operator = setup.operator
+    operator.wait_for_camera_link()
+    stamps = [operator.frame(scene(CENTER))[0].header.stamp for _ in range(2)]
+    assert "the 1 images" in operator.init(CENTER, stamp=stamps[0]).message
+    assert operator.init(CENTER, stamp=stamps[1]).success
+    operator.diagnosis("input", lambda status: values(status)["init_reach_s"] == "0.000")
+
+
+def test_time_that_jumps_back_is_said_once_and_the_target_is_kept(operator):
+    follow(operator)
+
+    def frame_at(sec, x):
+        msg = fill_image(Image(), scene((x, 60)), "bgr8", Header(stamp=Time(sec=sec), frame_id=FRAME_ID))
+        return operator.frame(msg=msg)
+
+    for sec in (100, 101, 50, 51, 10):
+        status, (detection,) = frame_at(sec, 80 + sec % 10)
+        assert detection.id == "target_1" and center_of(detection) == (80 + sec % 10, 60)
+    (warning,) = operator.logged("jump back")
+    assert "by 51 s, from 101.000000000 to 50.000000000" in warning and "the target is kept" in warning
+    assert operator.init((80.0, 60.0), stamp=Time(sec=51)).success, "stamps of before the jump are still known"
 
 
 def test_init_twice_equals_a_fresh_init(graph):
@@ -413,6 +472,49 @@ def test_compressed_images_are_followed_and_a_corrupt_one_is_reported(compressed
     assert detection.id == "target_1"
 
 
+def thermal(center, shift=0):
+    """A scene as a camera of 14 bits sees it, which uses 510 of its intensities."""
+    return (scene(center)[..., 1].astype(np.uint16) * 2 + 7000 + shift).astype("<u2")
+
+
+def mono16(operator, pixels, frame_id=FRAME_ID):
+    msg = Image(header=operator.header(frame_id), height=120, width=160, encoding="mono16", step=320)
+    msg.data.frombytes(pixels.tobytes())
+    return msg
+
+
+def shown_range(operator):
+    """Low and high end of the intensity range on /diagnostics."""
+    status = operator.diagnosis("input", lambda status: ".." in values(status)["intensity_range"])
+    return [int(part) for part in values(status)["intensity_range"].split("..")]
+
+
+def test_a_narrow_range_of_sixteen_bits_is_followed(operator):
+    operator.frame(msg=mono16(operator, thermal(CENTER)))
+    assert operator.init(CENTER).success
+    for x in range(80, 100, 5):
+        status, (detection,) = operator.frame(msg=mono16(operator, thermal((x, 60))))
+        assert status.state == TrackerStatus.TRACKING
+        np.testing.assert_allclose(center_of(detection), (x, 60), atol=1)
+    low, high = shown_range(operator)
+    assert 6900 < low < 7300 and 7400 < high < 7700
+
+
+def test_the_intensity_range_can_be_fixed_while_the_node_runs(operator):
+    operator.frame(msg=mono16(operator, thermal(CENTER)))
+    assert operator.set_parameters(intensity_range="6990,7520").successful
+    operator.frame(msg=mono16(operator, thermal(CENTER)))
+    operator.wait(lambda: shown_range(operator) == [6990, 7520], "the fixed range")
+    assert "9000 to 8000" in operator.set_parameters(intensity_range="9000,8000").reason
+
+
+def test_another_camera_has_a_range_of_its_own(operator):
+    for _ in range(3):
+        operator.frame(msg=mono16(operator, thermal(CENTER)))
+    operator.frame(msg=mono16(operator, thermal(CENTER, shift=20000), frame_id="other"))
+    operator.wait(lambda: shown_range(operator)[0] > 26000, "the range of the other camera")
+
+
 def debug_image(operator):
     """A frame of a target that is followed, and the debug image of it."""
     operator.listen("debug", Image, "tracker/debug_image")
@@ -524,7 +626,7 @@ def box_of(detection):
 def test_rotated_boxes_are_published_when_asked_for_and_where_there_are_any(turned):
     operator = turned.operator
     follow(operator)
-    upright, rotated = (80, 60, SIDE, SIDE, 0), (80, 60, *turned.tracker.TURNED_WH, turned.tracker.THETA)
+    upright, rotated = (80, 60, SIDE, SIDE, 0), (80, 60, *turned.tracker.TURNED_WH, -turned.tracker.THETA)
     for rotated_box, has_polygon, expected in (
         (False, True, upright),
         (True, True, rotated),
@@ -570,13 +672,13 @@ def test_a_camera_of_best_effort_is_heard_by_default(graph):
 
 @pytest.mark.parametrize("camera_first", [False, True])
 def test_incompatible_qos_is_said_once_with_the_fix(graph, camera_first):
-    operator = Setup(graph, autostart=not camera_first).operator  # asks for reliable images
+    fix = "qos_overrides./image.subscription.reliability"
+    operator = Setup(graph, autostart=not camera_first, **{fix: "reliable"}).operator
     if not camera_first:
         operator.wait_for_camera_link()
     cameras = [operator.create_publisher(Image, "image", qos_profile_sensor_data)]
     if camera_first:
         assert operator.change_state("configure") and operator.change_state("activate")
-    fix = "qos_overrides./image.subscription.reliability"
     operator.wait(lambda: operator.logged(fix), "the warning")
     cameras.append(operator.create_publisher(Image, "image", qos_profile_sensor_data))
     operator.wait_for_camera_link()

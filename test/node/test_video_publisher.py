@@ -8,6 +8,8 @@ import time
 import cv2
 import numpy as np
 import pytest
+from damaged_videos import MotionJpeg
+from rcl_interfaces.msg import Log
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -139,6 +141,25 @@ def test_scene_is_published_pixel_by_pixel(graph, listener):
         np.testing.assert_array_equal(image_to_bgr(msg), frame.image_bgr)
 
 
+def test_a_damaged_frame_is_skipped_and_logged(graph, listener, tmp_path):
+    images, logs = hear(listener, Image, "image"), hear(listener, Log, "/rosout", KEPT)
+    source = MotionJpeg(tmp_path / "clip.avi", [0, 60, 120, 180]).damage([2])
+    node = graph.add(publisher(graph, source=source, rate=100, wait_for_subscribers=1))
+    wait(lambda: node.finished and len(images) == 3)
+    assert numbers(image_to_bgr(msg) for msg in images) == [0, 2, 6] and node.failure is None
+    wait(lambda: [log for log in logs if "3 frames could be decoded, 1 could not and were skipped: 2" in log.msg])
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_video_that_is_cut_off_is_published_to_the_cut(graph, listener, tmp_path, loop):
+    images = hear(listener, Image, "image")
+    source = MotionJpeg(tmp_path / "clip.avi", [0, 60, 120, 180, 240]).cut(3)
+    node = graph.add(publisher(graph, source=source, rate=100, loop=loop, frames=8 * loop, wait_for_subscribers=1))
+    wait(lambda: node.finished and len(images) == (8 if loop else 3))
+    assert numbers(image_to_bgr(msg) for msg in images) == ([0, 2, 4] * 3)[: len(images)]
+    assert "clip.avi was not read to its end, expected 5 frames" in str(node.failure)
+
+
 def test_nothing_is_published_before_the_subscribers_are_there(graph, listener, folder):
     images = hear(listener, Image, "image")
     headers = hear(listener, Header, "video_publisher/header", KEPT)
@@ -155,6 +176,7 @@ def test_nothing_is_published_before_the_subscribers_are_there(graph, listener, 
     [
         ({"source": "/no/such/file.mp4"}, InvalidInputError, "/no/such/file.mp4 does not exist"),
         ({"source": "/"}, InvalidInputError, "has no image in it"),
+        ({"source": "/", "intensity_range": "9000"}, InvalidSettingError, "'9000', expected auto"),
         ({"rate": -1.0}, InvalidSettingError, "rate is -1.0"),
         ({"rate": float("nan")}, InvalidSettingError, "rate is nan"),
         ({"rate": "fast"}, InvalidSettingError, "rate is 'fast'"),
@@ -182,8 +204,13 @@ def programs(tmp_path_factory):
 
     whole, broken = (write_images(tmp_path_factory.mktemp(name)) for name in ("whole", "broken"))
     (broken / "3.png").write_text("not an image")
+    cut = MotionJpeg(tmp_path_factory.mktemp("cut") / "clip.avi", [90] * 5).cut(3)
     endless = command(loop="true", width=64, height=48)
-    commands = {"whole": command(source=whole, rate=50), "broken": command(source=broken, rate=50)}
+    commands = {
+        "whole": command(source=whole, rate=50),
+        "broken": command(source=broken, rate=50),
+        "cut": command(source=cut),
+    }
     with started_together({signal.SIGINT: endless, signal.SIGTERM: endless, **commands}) as programs:
         yield programs
 
@@ -206,7 +233,14 @@ def test_ends_by_itself_after_the_last_frame(programs):
 def test_broken_image_in_the_middle_is_one_sentence(programs):
     said, _ = programs["broken"].communicate(timeout=DEADLINE)
     assert programs["broken"].returncode == 1
-    assert "3.png cannot be read as an image" in said and "Traceback" not in said
+    assert "3.png cannot be decoded" in said and "Traceback" not in said
+
+
+def test_a_video_that_is_cut_off_is_one_sentence_and_status_2(programs):
+    said, _ = programs["cut"].communicate(timeout=DEADLINE)
+    assert programs["cut"].returncode == 2
+    assert "published 3 frames" in said and "Traceback" not in said
+    assert "video_publisher: " in said and "was not read to its end, expected 5 frames" in said
 
 
 def test_bad_source_is_one_sentence_and_status_2(capfd, monkeypatch):

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from siam_tracker_ros.node.frame_buffer import Frame, FrameBuffer, catch_up_frames
+from siam_tracker_ros.node.frame_buffer import Frame
 from siam_tracker_ros.node.worker import Worker
 
 
-def frame(number=0, size=10):
+def frame(number=0):
     stamp = SimpleNamespace(sec=number, nanosec=0)
-    return Frame(SimpleNamespace(data=bytes(size), header=SimpleNamespace(stamp=stamp)))
+    return Frame(SimpleNamespace(data=bytes(10), header=SimpleNamespace(stamp=stamp)))
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def processed():
 
 @pytest.fixture
 def worker(processed):
-    worker = Worker(lambda frame, skipped: processed.put((frame.stamp[0], skipped, threading.get_ident())))
+    worker = Worker(lambda frame, skipped: processed.put((frame.msg.header.stamp.sec, skipped, threading.get_ident())))
     yield worker
     worker.close()
 
@@ -39,7 +39,7 @@ def test_only_the_newest_frame_is_processed_and_the_others_are_counted(worker, p
     worker.submit(gate.wait, 10)
     for number in range(4):
         worker.offer(frame(number))
-    assert worker.waiting_frame().stamp == (3, 0)
+    assert worker.waiting_frame().msg.header.stamp.sec == 3
     gate.set()
     assert processed.get(timeout=10)[:2] == (3, 3)
     worker.offer(frame(4))
@@ -92,47 +92,3 @@ def test_close_finishes_the_job_that_runs_and_refuses_the_others(processed):
     with pytest.raises(RuntimeError, match="closed"):
         worker.submit(lambda: 5).result(0)
     worker.close()
-
-
-@pytest.mark.parametrize(
-    "max_frames, max_bytes, sizes, kept",
-    [
-        (3, 1000, [], []),
-        (3, 1000, [10] * 5, [2, 3, 4]),
-        (9, 30, [10] * 5, [2, 3, 4]),
-        (9, 29, [10] * 5, [3, 4]),
-        (9, 5, [10] * 5, [4]),
-        (1, 1000, [10] * 5, [4]),
-        (0, 1000, [10] * 2, [1]),
-        (9, 30, [10, 10, 30], [2]),
-        (9, 30, [31, 0, 0], [1, 2]),
-    ],
-)
-def test_the_buffer_is_bounded_and_keeps_the_newest(max_frames, max_bytes, sizes, kept):
-    buffer = FrameBuffer(max_frames, max_bytes)
-    for number, size in enumerate(sizes):
-        buffer.append(frame(number, size))
-    assert [f.stamp[0] for f in buffer.snapshot()] == kept
-    buffer.clear()
-    assert buffer.snapshot() == []
-    buffer.append(frame(7, max_bytes))
-    assert [f.stamp[0] for f in buffer.snapshot()] == [7]
-
-
-@pytest.mark.parametrize(
-    "frames, seconds_per_frame, chosen",
-    [
-        (1, 0.001, [1]),
-        (1, 9.0, [1]),
-        (8, 0.0, [1, 2, 3, 4, 5, 6, 7, 8]),
-        (8, 0.05, [1, 2, 3, 4, 5, 6, 7, 8]),
-        (8, 0.1, [2, 4, 6, 8]),
-        (8, 0.2, [4, 8]),
-        (8, 0.3, [8]),
-        (8, 9.0, [8]),
-        (7, 0.1, [2, 4, 7]),
-    ],
-)
-def test_frames_to_catch_up_are_even_and_end_at_the_last(frames, seconds_per_frame, chosen):
-    start, *later = [Frame(number, received=number / 10) for number in range(frames + 1)]
-    assert [frame.msg for frame in catch_up_frames(start, later, seconds_per_frame)] == chosen

@@ -8,6 +8,7 @@ import tarfile
 import cv2
 import numpy as np
 import pytest
+from damaged_videos import MotionJpeg
 
 from siam_tracker_ros.data import DatasetSettings, read_dataset
 from siam_tracker_ros.errors import InvalidInputError
@@ -247,9 +248,29 @@ def test_frames_are_thinned_out_and_shrunk(tmp_path):
     assert clip.frames[0].shape == (80, 120, 3)
 
 
-def test_start_boxes_are_read_by_line(tmp_path):
+def test_a_damaged_frame_is_passed_over_and_a_cut_video_is_used_to_the_cut(tmp_path):
+    video = MotionJpeg(tmp_path / "film.avi", [20 * number for number in range(12)])
+    settings = LabelSettings(rate=25 / 3)
+    clip = read_clip(video.damage([4]), settings)
+    assert [round(frame.mean(), -1) for frame in clip.frames] == [0, 60, 120, 180]
+    assert "11 frames could be decoded, 1 could not and were skipped: 4 " in clip.remarks[0]
+    clip = read_clip(video.cut(7), settings)
+    assert [round(frame.mean(), -1) for frame in clip.frames] == [0, 60, 120]
+    assert "7 frames could be decoded; its container states 12" in clip.remarks[0]
+
+
+def test_what_computers_leave_in_folders_is_no_clip(tmp_path):
+    write_clip(tmp_path / "a", draw_clip(frames=2)[0])
+    for name in ("._film.mp4", "b/._0001.png", "__MACOSX/a/._0001.png", ".Trash/c/0001.png", "d/.DS_Store"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    assert find_clips(tmp_path) == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_start_boxes_are_read_by_line(tmp_path, mark):
     path = tmp_path / "boxes.txt"
-    path.write_text("a, b.mp4,3,1,2,30,40\na, b.mp4,9,1,2,30,40.5\n")
+    path.write_bytes(mark + b"a, b.mp4,3,1,2,30,40\na, b.mp4,9,1,2,30,40.5\n")
     boxes = read_start_boxes(path)
     assert [(frame, box.tolist()) for frame, box in boxes["a, b.mp4"]] == [(3, [1, 2, 30, 40]), (9, [1, 2, 30, 40.5])]
 

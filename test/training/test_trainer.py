@@ -16,7 +16,7 @@ import torch
 from tiny_training import TinyNetwork, TinyTraining, tiny_settings
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.data.sequence_folder import load_sequences
+from siam_tracker_ros.data.labelled import read_videos
 from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError, TrainingError
 from siam_tracker_ros.evaluation.one_pass import run_one_pass
 from siam_tracker_ros.methods.lite.network import LiteNetwork
@@ -372,7 +372,7 @@ def test_validation_scores_what_the_tracker_does(tmp_path):
     settings = ValidationSettings(str(tmp_path / "sequences"), tracker={"hold_score": 0.0})
     score = Validation(settings, "lite")(network, torch.device("cpu"))
     tracker = create_tracker("lite", weights=before, device="cpu", hold_score=0.0)
-    runs = run_one_pass(tracker, load_sequences(tmp_path / "sequences"))
+    runs = run_one_pass(tracker, read_videos(tmp_path / "sequences").tracks)
     assert score == pytest.approx(np.mean([run.scores.mean_iou for run in runs]))
     assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
 

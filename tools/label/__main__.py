@@ -89,6 +89,8 @@ def _show(report: LabelReport) -> None:
     for reason, names in reasons.items():
         for name in names:
             print(f"left out, because it {reason}: {name}", file=sys.stderr)
+    for remark in report.remarks:
+        print(remark, file=sys.stderr)
     shards = ", ".join(str(path) for path in report.shards)
     print(f"{shards}: {report.tracks} tracks, {report.frames} frames from {report.clips} clips")
 

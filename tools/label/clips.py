@@ -3,15 +3,18 @@
 """Clips: how they are found, read, cut into scenes, and recognized when they show test sequences."""
 
 import collections
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
 
-from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.frames import IMAGE_SUFFIXES, open_frames
+from siam_tracker_ros.data.files import decode_text
+from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError
+from siam_tracker_ros.frames import FrameSource, open_frames
+from siam_tracker_ros.images import is_hidden, is_image_name
 from tools.label.settings import LabelSettings
 
 VIDEO_SUFFIXES = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
@@ -31,12 +34,14 @@ class Clip:
         first: number of the first one in the file.
         step: frames of the file from one to the next.
         scale: pixels of a frame over pixels of the file's frame, at most 1.
+        remarks: sentences about frames that are missing.
     """
 
     frames: list[np.ndarray]
     first: int
     step: int
     scale: float
+    remarks: tuple[str, ...] = ()
 
 
 def find_clips(folder: str | pathlib.Path) -> list[pathlib.Path]:
@@ -48,14 +53,18 @@ def find_clips(folder: str | pathlib.Path) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise InvalidInputError(f"{folder} is no folder, expected one with clips: videos, gifs or folders of images")
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in folder.rglob("*") if path.is_file() and not _is_hidden_below(path, folder)]
     clips = {path for path in files if path.suffix.lower() in VIDEO_SUFFIXES}
-    clips |= {path.parent for path in files if path.suffix.lower() in IMAGE_SUFFIXES}
+    clips |= {path.parent for path in files if is_image_name(path.name)}
     if not clips:
         raise InvalidInputError(
             f"no clips in {folder}, expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) or folders of images"
         )
     return sorted(clips)
+
+
+def _is_hidden_below(path: pathlib.Path, folder: pathlib.Path) -> bool:
+    return any(is_hidden(part) for part in path.relative_to(folder).parts)
 
 
 def read_clip(path: pathlib.Path, settings: LabelSettings, frame: int = 0) -> Clip:
@@ -69,8 +78,8 @@ def read_clip(path: pathlib.Path, settings: LabelSettings, frame: int = 0) -> Cl
     with open_frames(path) as source:
         step = max(1, round(source.fps / settings.rate))
         first = frame % step
-        for number, image in enumerate(source):
-            if number % step != first:
+        for index, image in enumerate(_read_ended(source)):
+            if (index + source.skipped) % step != first:
                 continue
             scale = min(1.0, settings.longest_side / max(image.shape[:2]))
             if scale < 1:
@@ -78,7 +87,13 @@ def read_clip(path: pathlib.Path, settings: LabelSettings, frame: int = 0) -> Cl
             found.append(image)
             if len(found) == settings.clip_frames:
                 break
-    return Clip(found, first, step, scale)
+        return Clip(found, first, step, scale, source.remarks)
+
+
+def _read_ended(source: FrameSource) -> Iterator[np.ndarray]:
+    """Yield the frames of a source; a video that is cut short ends there, which its remarks say."""
+    with contextlib.suppress(IncompleteVideoError):
+        yield from source
 
 
 def read_start_boxes(path: str | pathlib.Path) -> StartBoxes:
@@ -90,8 +105,9 @@ def read_start_boxes(path: str | pathlib.Path) -> StartBoxes:
     Raises:
         InvalidInputError: a line has another form; the message says which.
     """
+    lines = decode_text(pathlib.Path(path).read_bytes(), "surrogateescape").splitlines()
     found: dict[str, list[tuple[int, np.ndarray]]] = collections.defaultdict(list)
-    for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         clip, *numbers = line.rsplit(",", 5)
         try:
             frame, box = int(numbers[0]), np.array(numbers[1:], np.float64)

@@ -25,6 +25,7 @@ class LabelReport:
         clips, tracks, frames: how many were labelled and written.
         unreadable, held_out: the clips that were left out.
         not_reached: the listed targets whose frame lies after the last used frame, as "clip, frame N".
+        remarks: sentences about frames that are missing in clips that were labelled.
         shards: the files that were written.
     """
 
@@ -34,6 +35,7 @@ class LabelReport:
     unreadable: list[str] = dataclasses.field(default_factory=list)
     held_out: list[str] = dataclasses.field(default_factory=list)
     not_reached: list[str] = dataclasses.field(default_factory=list)
+    remarks: list[str] = dataclasses.field(default_factory=list)
     shards: list[pathlib.Path] = dataclasses.field(default_factory=list)
 
 
@@ -80,6 +82,7 @@ def label_folder(
                 report.held_out.append(name)
                 continue
             report.clips += 1
+            report.remarks += clip.remarks
             starts = None if listed is None else _starts(listed, clip, name, report)
             for number, track in enumerate(label_clip(clip.frames, teacher, settings, starts)):
                 shown = [(track.start + at, track.boxes_xywh[at]) for at in track.samples]

@@ -155,10 +155,14 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
 
         box = np.concatenate([center_xy + found[:2], size_wh + rate * (found[2:] - size_wh)])
         box = clip_to_frame(box, image_bgr)
-        box_xywh = cxcywh_to_xywh(box)
-        box_xywh[:2] = np.maximum(box_xywh[:2], 0)  # the corner alone, the size stays
-        result = TrackResult(box_xywh, best_score, peak_ratio=peak_ratio(score, row, column))
+        result = TrackResult(cxcywh_to_xywh(box), best_score, peak_ratio=peak_ratio(score, row, column))
         return dataclasses.replace(target, box_cxcywh=box), result
+
+
+def result_boxes(boxes_xywh: np.ndarray) -> np.ndarray:
+    """Return boxes (..., 4) as TracKit writes them into result files: the corner is moved into the frame, where it is
+    left of it or above it; the size stays."""
+    return np.concatenate([np.maximum(boxes_xywh[..., :2], 0), boxes_xywh[..., 2:]], axis=-1)
 
 
 class OceanTracker(AnchorFreeTracker[Template]):
@@ -247,6 +251,7 @@ METHODS = (
         checkpoint="TracKit's OceanV.pth or OceanNoOA.pth, or SOTS's Ocean.pth",
         published="https://github.com/researchmm/TracKit or https://github.com/JudasDie/SOTS",
         half_precision=False,
+        result_boxes=result_boxes,
         training="siam_tracker_ros.methods.ocean.training:TRAINING",
     ),
 )

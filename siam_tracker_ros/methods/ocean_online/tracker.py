@@ -21,7 +21,7 @@ from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, correlate
 from siam_tracker_ros.layers.sample_memory import SampleMemory
 from siam_tracker_ros.methods.ocean.network import Template
-from siam_tracker_ros.methods.ocean.tracker import PRESETS, OceanSettings, OceanTarget, OceanTracker
+from siam_tracker_ros.methods.ocean.tracker import PRESETS, OceanSettings, OceanTarget, OceanTracker, result_boxes
 from siam_tracker_ros.methods.ocean_online.network import (
     CLASSIFIER_CHANNELS,
     PATCH_CELLS,
@@ -242,6 +242,7 @@ METHODS = (
         checkpoint="TracKit's OceanV19on.pth",
         published="https://github.com/researchmm/TracKit",
         half_precision=False,  # the optimizer needs float32
+        result_boxes=result_boxes,
         training="siam_tracker_ros.methods.ocean_online.training:TRAINING",
     ),
 )

@@ -1,0 +1,251 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Report on an evaluation, of one tracker or several: figures for programs (JSON), plots (PNG) and a page (HTML)."""
+
+import base64
+import dataclasses
+import html
+import io
+import json
+import math
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from siam_tracker_ros.data.track import Track
+from siam_tracker_ros.drawing import draw_target
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.evaluation.metrics import (
+    PRECISION_THRESHOLDS,
+    SUCCESS_THRESHOLDS,
+    FrameScores,
+    Scores,
+    mean_scores,
+)
+from siam_tracker_ros.evaluation.one_pass import SequenceRun
+
+FIGURES = {"mean_iou": "mean IoU", "auc": "AUC", "precision20": "precision@20", "region": "J of masks"}
+COLORS_RGB = (  # of the trackers, in their order
+    (31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (227, 119, 194),
+    (127, 127, 127), (188, 189, 34), (23, 190, 207),
+)  # fmt: skip
+WHITE_BGR = (255, 255, 255)
+THUMBNAIL_WIDTH = 280  # pixels
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Results of trackers on the same sequences.
+
+    Attributes:
+        title: what was evaluated, for people.
+        tracks: the sequences.
+        runs: by name of the tracker, one run per track, in the same order.
+        attributes: for each track, the frames, bool (N,), in which each of its attributes holds, by name.
+    """
+
+    title: str
+    tracks: Sequence[Track]
+    runs: Mapping[str, Sequence[SequenceRun]]
+    attributes: Sequence[Mapping[str, np.ndarray]]
+
+    @property
+    def attribute_names(self) -> list[str]:
+        """Names of all attributes, sorted."""
+        return sorted({name for given in self.attributes for name in given})
+
+    def within(self, tracker: str, attribute: str) -> list[Scores]:
+        """Return a tracker's scores on the sequences that have an attribute, over the frames in which it holds."""
+        chosen = [
+            (run, given[attribute]) for run, given in zip(self.runs[tracker], self.attributes) if attribute in given
+        ]
+        scores = [run.frame_scores.within(frames).summary() for run, frames in chosen]
+        return [score for score in scores if score.frames]
+
+    def curve(self, tracker: str, curve: typing.Callable[[FrameScores], np.ndarray]) -> np.ndarray:
+        """Return the mean of a curve over the sequences of which a frame counts; NaN if there are none."""
+        curves = np.array([curve(run.frame_scores) for run in self.runs[tracker] if len(run.frame_scores.frames)])
+        return curves.mean(axis=0) if len(curves) else curve(FrameScores(*np.empty((3, 0))))
+
+
+def median_ms(runs: Iterable[SequenceRun]) -> float:
+    """Return the median time per frame of runs in milliseconds, NaN if none is known."""
+    times = np.concatenate([run.track_ms for run in runs] or [np.empty(0)])
+    return float(np.median(times)) if len(times) else math.nan
+
+
+def as_json(evaluation: Evaluation) -> dict[str, typing.Any]:
+    """Return all figures as what json.dumps takes; None stands for a figure that is not known."""
+    return {
+        "title": evaluation.title,
+        "thresholds": {"success_iou": SUCCESS_THRESHOLDS.tolist(), "precision_px": PRECISION_THRESHOLDS.tolist()},
+        "trackers": {name: _tracker_json(evaluation, name) for name in evaluation.runs},
+    }
+
+
+def write_report(folder: Path, evaluation: Evaluation) -> None:
+    """Write report.html, which needs no other file, report.json, success.png and precision.png; needs matplotlib."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = {
+        "success": _plot(evaluation, FrameScores.success, SUCCESS_THRESHOLDS, "IoU threshold", "auc"),
+        "precision": _plot(evaluation, FrameScores.precision, PRECISION_THRESHOLDS, "centre error (px)", "precision20"),
+    }
+    (folder / "report.json").write_text(json.dumps(as_json(evaluation), indent=1) + "\n")
+    for name, png in plots.items():
+        (folder / f"{name}.png").write_bytes(png)
+    (folder / "report.html").write_text(_page(evaluation, plots), encoding="utf-8")
+
+
+def _tracker_json(evaluation: Evaluation, tracker: str) -> dict[str, typing.Any]:
+    runs = evaluation.runs[tracker]
+    within = {name: evaluation.within(tracker, name) for name in evaluation.attribute_names}
+    return {
+        "mean": _scores_json(mean_scores(run.scores for run in runs)),
+        "ms_per_frame": _known(median_ms(runs)),
+        "success": [_known(value) for value in evaluation.curve(tracker, FrameScores.success)],
+        "precision": [_known(value) for value in evaluation.curve(tracker, FrameScores.precision)],
+        "attributes": {
+            name: {"sequences": len(scores), **_scores_json(mean_scores(scores))} for name, scores in within.items()
+        },
+        "sequences": {run.name: {**_scores_json(run.scores), "ms_per_frame": _known(median_ms([run]))} for run in runs},
+    }
+
+
+def _scores_json(scores: Scores) -> dict[str, float | None]:
+    return {name: _known(value) for name, value in dataclasses.asdict(scores).items()}
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _plot(
+    evaluation: Evaluation,
+    curve: typing.Callable[[FrameScores], np.ndarray],
+    thresholds: np.ndarray,
+    label: str,
+    figure_of_legend: str,
+) -> bytes:
+    """Return a plot of a curve of each tracker as PNG, the best tracker first in the legend."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    means = {name: mean_scores(run.scores for run in runs) for name, runs in evaluation.runs.items()}
+    figures = {name: getattr(scores, figure_of_legend) for name, scores in means.items()}
+    colors = dict(zip(evaluation.runs, _colors(len(evaluation.runs))))
+    for name in sorted(figures, key=lambda name: -np.nan_to_num(figures[name])):
+        color = tuple(channel / 255 for channel in colors[name])
+        axes.plot(thresholds, evaluation.curve(name, curve), color=color, label=f"{name} [{figures[name]:.3f}]")
+    axes.set(xlabel=label, ylabel="share of frames", xlim=(thresholds[0], thresholds[-1]), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(title=FIGURES[figure_of_legend], fontsize="small")
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    return content.getvalue()
+
+
+def _colors(count: int) -> list[tuple[int, int, int]]:
+    return [COLORS_RGB[i % len(COLORS_RGB)] for i in range(count)]
+
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: 1em 0 } td, th { padding: .25em .8em; text-align: right }
+th { border-bottom: 1px solid #888; font-weight: 600 } td:first-child, th:first-child { text-align: left }
+tr:nth-child(even) td { background: #f5f5f5 } .plots img { max-width: 48% }
+section.sequence { display: inline-block; width: 290px; margin: .5em .7em; vertical-align: top; font-size: 13px }
+section.sequence img, section.sequence svg { width: 280px; display: block } h3 { margin: .3em 0; font-size: 14px }
+i { display: inline-block; width: .9em; height: .9em; margin: 0 .3em 0 .8em }
+"""
+
+
+def _page(evaluation: Evaluation, plots: Mapping[str, bytes]) -> str:
+    colors = [f"rgb{color}" for color in _colors(len(evaluation.runs))]
+    legend = "".join(
+        f'<i style="background:{color}"></i>{html.escape(name)}' for name, color in zip(evaluation.runs, colors)
+    )
+    images = "".join(f'<img alt="{name} plot" src="{_data_url("png", png)}">' for name, png in plots.items())
+    sequences = "\n".join(_sequence_section(evaluation, i, colors) for i in range(len(evaluation.tracks)))
+    title = html.escape(evaluation.title)
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
+<h1>{title}</h1>
+{_overall_table(evaluation)}
+<p class="plots">{images}</p>
+{_attribute_table(evaluation)}
+<h2>Sequences</h2>
+<p>Each picture is the frame that the first tracker meets worst; the label is white. Below is the IoU over time.
+{legend}</p>
+{sequences}
+</body></html>
+"""
+
+
+def _overall_table(evaluation: Evaluation) -> str:
+    means = {name: mean_scores(run.scores for run in runs) for name, runs in evaluation.runs.items()}
+    rows = [[_number(getattr(scores, figure)) for figure in FIGURES] for scores in means.values()]
+    times = [f"{ms:.1f}" if ms == ms else "-" for ms in map(median_ms, evaluation.runs.values())]
+    rows = [[name, *row, ms] for name, row, ms in zip(means, rows, times)]
+    return _table(["tracker", *FIGURES.values(), "ms/frame"], rows)
+
+
+def _attribute_table(evaluation: Evaluation) -> str:
+    if not evaluation.attribute_names:
+        return ""
+    rows = []
+    for attribute in evaluation.attribute_names:
+        scores = [evaluation.within(tracker, attribute) for tracker in evaluation.runs]
+        rows.append([attribute, str(len(scores[0])), *(_number(mean_scores(found).auc) for found in scores)])
+    return "<h2>AUC by attribute</h2>" + _table(["attribute", "sequences", *evaluation.runs], rows)
+
+
+def _sequence_section(evaluation: Evaluation, i: int, colors: Sequence[str]) -> str:
+    track = evaluation.tracks[i]
+    runs = [runs[i] for runs in evaluation.runs.values()]
+    figures = ", ".join(_number(run.scores.mean_iou) for run in runs)
+    lines = "".join(_polyline(run, len(track), color) for run, color in zip(runs, colors))
+    chart = f'<svg viewBox="0 0 280 60"><rect width="280" height="60" fill="#f5f5f5"/>{lines}</svg>'
+    name = html.escape(track.name)
+    return f'<section class="sequence"><h3>{name}: mean IoU {figures}</h3>{_picture(track, runs)}{chart}</section>'
+
+
+def _polyline(run: SequenceRun, count: int, color: str) -> str:
+    x = run.frame_scores.frames * 280 / max(count - 1, 1)
+    points = " ".join(f"{x:.1f},{58 - 56 * iou:.1f}" for x, iou in zip(x, run.frame_scores.iou))
+    return f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.2"/>'
+
+
+def _picture(track: Track, runs: Sequence[SequenceRun]) -> str:
+    """Return the frame that the first run meets worst, with label and boxes; "" if it cannot be read."""
+    scores = runs[0].frame_scores
+    index = int(scores.frames[scores.iou.argmin()]) if len(scores.frames) else 0
+    try:
+        image_bgr = track.image_bgr(index)
+    except InvalidInputError:
+        return ""
+    scale = THUMBNAIL_WIDTH / image_bgr.shape[1]
+    height = max(1, round(image_bgr.shape[0] * scale))
+    image_bgr = cv2.resize(image_bgr, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
+    draw_target(image_bgr, track.boxes_xywh[index] * scale, color_bgr=WHITE_BGR)
+    for run, color_rgb in zip(runs, _colors(len(runs))):
+        draw_target(image_bgr, run.boxes_xywh[index] * scale, color_bgr=color_rgb[::-1])
+    jpeg = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    return f'<img alt="frame {index + 1}" title="frame {index + 1}" loading="lazy" src="{_data_url("jpeg", jpeg)}">'
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
+    return f"<table><tr>{head}</tr>\n{body}</table>"
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _data_url(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,150 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Folders of results: what a run left there, to go on from or to compare."""
+
+import itertools
+import json
+import shutil
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from siam_tracker_ros.data.label_maps import read_mask
+from siam_tracker_ros.data.problems import Problems
+from siam_tracker_ros.data.sequence_folder import read_results
+from siam_tracker_ros.data.track import MaskTrack, Track
+from siam_tracker_ros.drawing import write_png
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.evaluation.metrics import mask_iou
+from siam_tracker_ros.evaluation.one_pass import DECIMALS, SequenceRun, mask_folder, result_file
+
+DESCRIPTION = "run.json"  # of the run that the results are of
+
+Description = Mapping[str, typing.Any]
+
+
+def start_results(folder: Path, tracks: Sequence[Track], description: Description) -> None:
+    """Make a folder ready for the results of a new run: older results of the same sequences are removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for track in tracks:
+        result_file(folder, track.name).unlink(missing_ok=True)
+        shutil.rmtree(mask_folder(folder, track.name), ignore_errors=True)
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+
+
+def read_done(folder: Path, tracks: Sequence[Track], description: Description) -> list[SequenceRun]:
+    """Read the results that a run which was stopped left behind; [] if there are none.
+
+    Raises:
+        InvalidInputError: they are of another run, or do not fit the sequences.
+    """
+    tracks = [track for track in tracks if result_file(folder, track.name).is_file()]
+    if not tracks:
+        return []
+    path = folder / DESCRIPTION
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            f"{path} cannot be read ({error}), expected what the results in {folder} are of; leave --resume out to "
+            "replace them"
+        ) from error
+    if found != json.loads(json.dumps(description)):
+        raise InvalidInputError(
+            f"the results in {folder} are of {_show(found)}, expected {_show(description)} as in this run; "
+            "leave --resume out to replace them, or give another folder"
+        )
+    return [read_run(folder, track) for track in tracks]
+
+
+def read_all(folder: Path, tracks: Sequence[Track], problems: Problems) -> list[SequenceRun]:
+    """Read the results of all sequences in a folder; note what is missing or does not fit."""
+    runs = []
+    for track in tracks:
+        try:
+            runs.append(read_run(folder, track))
+        except InvalidInputError as error:
+            problems.add_error(error)
+    return runs
+
+
+def read_run(folder: Path, track: Track) -> SequenceRun:
+    """Read the result of one sequence.
+
+    Raises:
+        InvalidInputError: its file is missing or broken, or has another number of lines than there are frames.
+    """
+    path = result_file(folder, track.name)
+    boxes, confidences = read_results(path)
+    if len(boxes) != len(track):
+        raise InvalidInputError(
+            f"{path} has {len(boxes)} lines, expected {len(track)}, one per frame of {track.name}; "
+            "check that the results are of these sequences"
+        )
+    return SequenceRun(
+        name=track.name,
+        truth_xywh=track.boxes_xywh,
+        boxes_xywh=boxes.round(DECIMALS),
+        confidences=confidences,
+        track_ms=np.empty(0),
+        region=_read_region(mask_folder(folder, track.name), track),
+    )
+
+
+def write_label_maps(folder: Path, results_folder: Path, tracks: Sequence[Track], runs: Sequence[SequenceRun]) -> None:
+    """Write the masks in a folder of results as the evaluators of DAVIS and YouTube-VOS read them.
+
+    Each sequence has a folder, each of its frames a PNG file whose pixels are the numbers of the objects, 0 for none.
+    Where masks of two objects overlap, the one with the higher confidence counts.
+
+    Args:
+        folder: where to write.
+        results_folder: that `run_one_pass` wrote; it may lack masks.
+        tracks: the sequences that are done, one per object; those of one video in a row.
+        runs: their results.
+    """
+    for _, objects in itertools.groupby(zip(tracks, runs), key=lambda pair: pair[0].scene):
+        _write_video(folder, results_folder, list(objects))
+
+
+def _write_video(folder: Path, results_folder: Path, objects: Sequence[tuple[Track, SequenceRun]]) -> None:
+    frames: dict[str, list[tuple[float, int, np.ndarray]]] = {}  # by name: confidence, number and mask of each object
+    for track, run in objects:
+        for index in range(len(track)):
+            frame = track.label_name(index)
+            path = mask_folder(results_folder, track.name) / f"{frame}.png"
+            mask = track.mask(0) if index == 0 else read_mask(path) if path.is_file() else None
+            found = [] if mask is None else [(float(run.confidences[index]), _number(track), mask)]
+            frames.setdefault(frame, []).extend(found)
+    shapes = [mask.shape for found in frames.values() for *_, mask in found]
+    for frame, found in frames.items() if shapes else ():
+        labels = np.zeros(shapes[0], np.uint8)
+        for _, number, mask in sorted(found, key=lambda claim: claim[0]):
+            labels[mask > 0] = number
+        write_png(folder / _video_name(objects[0][0]) / f"{frame}.png", labels)
+
+
+def _number(track: Track) -> int:
+    """Return the number of a target among the objects of its video."""
+    return track.label or 1 if isinstance(track, MaskTrack) else 1
+
+
+def _video_name(track: Track) -> str:
+    return track.files.folder.name if isinstance(track, MaskTrack) else track.name
+
+
+def _read_region(folder: Path, track: Track) -> float:
+    """Return the mean intersection over union of the masks that were written, NaN if there are none."""
+    regions = []
+    for index in range(1, len(track)) if folder.is_dir() else ():
+        path = folder / f"{track.label_name(index)}.png"
+        truth = track.mask(index) if path.is_file() else None
+        if truth is not None:
+            regions.append(mask_iou(truth > 0, read_mask(path) > 0))
+    return float(np.mean(regions)) if regions else np.nan
+
+
+def _show(description: Description) -> str:
+    return ", ".join(f"{name} {value}" for name, value in description.items() if value not in (None, {}))

@@ -1,0 +1,217 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Image files: which files of a folder are frames, in which order, and decoding them.
+
+Every reader lists and decodes images here, so that all of them accept and refuse the same files.
+"""
+
+import re
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.intensity import IntensityStretch
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xda", b"\xd9"
+_JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed 0xFF nor a restart inside of a scan
+_DECIMAL_END = re.compile(r"(.*[0-9])\.([0-9]+)")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is no part of the data by its name, such as .DS_Store, or ._0001.jpg of a Mac's copy."""
+    return name.startswith(".")
+
+
+def list_images(folder: str | Path) -> list[Path]:
+    """Return the images of a folder in the order of the frames: files with a name in IMAGE_SUFFIXES, not hidden.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    return in_frame_order(path for path in Path(folder).iterdir() if is_image_name(path.name) and path.is_file())
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file is an image by its name."""
+    return not is_hidden(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def in_frame_order(paths: Iterable[Path]) -> list[Path]:
+    """Sort files by their names: numbers in them by value, as `natural_key` does.
+
+    If the names end in decimal numbers, as str() writes seconds, these are compared as such: 12.05, 12.4, 12.5.
+    """
+    paths = list(paths)
+    ends = [end for end in (_DECIMAL_END.fullmatch(path.stem) for path in paths) if end]
+    return sorted(paths, key=_decimal_key if _are_fractions([(end[1], end[2]) for end in ends]) else natural_key)
+
+
+def natural_key(path: Path) -> tuple[list[int | str], str]:
+    """Sort key that compares the digits in a file's name as numbers: frame9 before frame10."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
+
+
+def _decimal_key(path: Path) -> tuple[list[int | str], str]:
+    """Sort key that compares decimal numbers: of digits behind a point, the first counts most."""
+    parts = re.split(r"([0-9]+)(?:\.([0-9]+))?", path.stem)
+    return [int(part) if i % 3 == 1 else part or "" for i, part in enumerate(parts)], path.name
+
+
+def _are_fractions(numbers: list[tuple[str, str]]) -> bool:
+    """Whether digits behind a point are fractions, of which 5 is more than 25. Else they count, as nanoseconds do.
+
+    Counts have no zeros in front, or are of one width, in which both orders are the same. Fractions have no zeros at
+    their end, as str() writes them; of several counts, some have, or they rise in equal steps. Nanoseconds have nine
+    digits.
+
+    Args:
+        numbers: what stands in front of the last point in each name, and the digits behind it.
+    """
+    widths = {len(digits) for _, digits in numbers}
+    if len(widths) < 2:
+        return False
+    long = [digits for _, digits in numbers if len(digits) > 1]
+    if any(digits.startswith("0") for digits in long):
+        return True
+    return max(widths) != 9 and not any(digits.endswith("0") for digits in long) and not _rise_in_equal_steps(numbers)
+
+
+def _rise_in_equal_steps(numbers: list[tuple[str, str]]) -> bool:
+    """Whether the digits behind equal fronts are whole numbers in equal steps, such as 1.5, 1.9, 1.13."""
+    behind: dict[str, list[int]] = {}
+    for front, digits in numbers:
+        behind.setdefault(front, []).append(int(digits))
+    series = [sorted(values) for values in behind.values() if len(values) > 2]
+    return bool(series) and all(len(set(np.diff(values))) == 1 for values in series)
+
+
+def read_image_bgr(
+    path: str | Path, size_wh: tuple[int, int] | None = None, stretch: IntensityStretch | None = None
+) -> np.ndarray:
+    """Read one image file as uint8 (H, W, 3) BGR: grey becomes three equal channels, alpha is dropped.
+
+    Args:
+        path: of the file.
+        size_wh: width and height that the labels of the image state. None: they state none, and an orientation tag
+            turns the image, as viewers do. Otherwise it is turned only if its sides are exchanged without it.
+        stretch: of the stream that the image belongs to. None: of this image alone.
+
+    Raises:
+        InvalidInputError: the file is missing, damaged or cut short.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:  # a buffer takes a copy more
+            content = file.read()
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be read ({error}), expected an image; unpack it again") from error
+    if size_wh is None:
+        return decode_bgr(content, path, stretch=stretch)
+    image_bgr = decode_bgr(content, path, turn=False, stretch=stretch)
+    if _size_wh(image_bgr) != size_wh and _size_wh(image_bgr) == size_wh[::-1]:
+        return decode_bgr(content, path, stretch=stretch)
+    return image_bgr
+
+
+def read_labelled_bgr(path: str | Path, size_wh: tuple[int, int]) -> np.ndarray:
+    """Read one image file as `read_image_bgr` does, in the size that its labels state.
+
+    Raises:
+        InvalidInputError: the file is missing, damaged or cut short, or has another size.
+    """
+    image_bgr = read_image_bgr(path, size_wh)
+    if _size_wh(image_bgr) != size_wh:
+        raise InvalidInputError(
+            "{} has {} x {} pixels, expected {} x {} as its labels state; unpack both again".format(
+                path, *_size_wh(image_bgr), *size_wh
+            )
+        )
+    return image_bgr
+
+
+def decode_bgr(
+    content: typing.Any, source: object, turn: bool = True, stretch: IntensityStretch | None = None
+) -> np.ndarray:
+    """Decode an image to uint8 (H, W, 3) BGR.
+
+    Args:
+        content: bytes, or another buffer of bytes.
+        source: what the message of an error names.
+        turn: turn it by its orientation tag. OpenCV turns a TIFF in any case.
+        stretch: of the stream that a 16-bit image belongs to. None: of this image alone.
+
+    Raises:
+        InvalidInputError: it is damaged or cut short.
+    """
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    image = decode_image(content, source, flags if turn else flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image.dtype == np.uint16:
+        return (IntensityStretch() if stretch is None else stretch).to_uint8(image)
+    if image.dtype != np.uint8:
+        raise InvalidInputError(f"{source} has pixels of {image.dtype}, expected 8 or 16 bits; convert it")
+    return image
+
+
+def decode_image(content: typing.Any, source: object, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
+    """Decode an image with cv2's IMREAD flags.
+
+    A JPEG that is cut short is refused: OpenCV may fill its lower part with grey.
+
+    Args:
+        content: bytes, or another buffer of bytes.
+        source: what the message of an error names.
+        flags: cv2's IMREAD flags.
+
+    Raises:
+        InvalidInputError: it is damaged or cut short.
+    """
+    data = np.frombuffer(content, np.uint8)
+    cut = _is_cut_jpeg(data)
+    image = None if cut else _try_to_decode(data, flags)
+    if image is not None:
+        return image
+    as_it_is = None if cut else _try_to_decode(data, cv2.IMREAD_UNCHANGED)
+    if as_it_is is not None:
+        raise InvalidInputError(
+            f"{source} cannot be decoded: its pixels are {as_it_is.dtype}, expected grey or colour of 8 or 16 bits; "
+            "convert it"
+        )
+    reason = ": it is a JPEG without its end" if cut else ""
+    raise InvalidInputError(
+        f"{source} cannot be decoded{reason}, expected a complete image; copy, unpack or send it again"
+    )
+
+
+def _try_to_decode(data: np.ndarray, flags: int) -> np.ndarray | None:
+    if not data.size:
+        return None
+    try:
+        return cv2.imdecode(data, flags)
+    except cv2.error:  # raised instead of None for some sizes and depths
+        return None
+
+
+def _is_cut_jpeg(data: np.ndarray) -> bool:
+    """Whether data begins as a JPEG and the end of its picture is missing."""
+    start, end = data[:2].tobytes(), data[-2:].tobytes()
+    if start != _JPEG_START or end == b"\xff" + _JPEG_END:
+        return False
+    content, place = data.tobytes(), 2
+    scanned = False
+    while (marker := _JPEG_MARKER.search(content, place)) is not None:
+        if marker[1] == _JPEG_END and scanned:
+            return False
+        scanned = scanned or marker[1] == _JPEG_SCAN
+        # A segment states its length, so that a preview inside of it is passed over.
+        place = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+    return scanned
+
+
+def _size_wh(image: np.ndarray) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]

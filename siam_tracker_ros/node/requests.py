@@ -1,0 +1,118 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The values that clients send, in services and as parameters, checked field by field at the door."""
+
+import math
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.geometry import cxcywh_to_xywh, normalized_to_pixels
+from siam_tracker_ros.node.messages import NANOSECONDS
+from siam_tracker_ros.srv import InitTracker
+
+
+def number_fault(name: str, value: Any) -> str:
+    """Return why a float cannot be what its client meant, "" where it can; values of other types can.
+
+    ROS 2's messages in Python take any object for a float64 field and send eight bytes of it. They arrive as a number
+    below the smallest normal one: 5e-324 for the integer 1, about 5e-315 for a numpy.float32; some as NaN.
+
+    Args:
+        name: name of the field or parameter, the beginning of the message.
+        value: what has arrived.
+    """
+    if not isinstance(value, float) or value == 0 or sys.float_info.min <= abs(value) < math.inf:
+        return ""
+    return (
+        f"{name} is {value:g}, expected a finite number that is 0 or of normal size; in Python write float(...) around "
+        "the value, because an int or a numpy.float32 in this field is sent as another number"
+    )
+
+
+def box_from_request(request: InitTracker.Request, size_wh: tuple[int, int]) -> np.ndarray:
+    """Return the box of an InitTracker request as box_xywh in pixels of its image, float64 (4,).
+
+    Args:
+        request: checked by `check_numbers`; the box is in pixels, or in fractions of the image's sides where
+            `normalized` is set.
+        size_wh: width and height of the image in pixels.
+
+    Raises:
+        InvalidInputError: the box is rotated, in fractions where it should be in pixels or the other way round, without
+            its centre, under one pixel wide or high, larger than the image, or outside of it.
+    """
+    bbox = request.bbox
+    if bbox.center.theta != 0:
+        raise InvalidInputError(
+            f"bbox.center.theta is {bbox.center.theta:g} rad, expected 0; give the upright box around the target"
+        )
+    box_cxcywh = np.array([bbox.center.position.x, bbox.center.position.y, bbox.size_x, bbox.size_y])
+    shown = "bbox with centre ({:g}, {:g}) and size {:g} x {:g}".format(*box_cxcywh)
+    if not box_cxcywh[:2].any():
+        raise InvalidInputError(
+            f"{shown} has the centre of a bbox that was not filled in, expected the middle of the target; "
+            "set bbox.center.position.x and y"
+        )
+    if request.normalized:
+        if not ((box_cxcywh >= 0) & (box_cxcywh <= 1)).all():
+            raise InvalidInputError(
+                f"{shown} has normalized set, expected values in 0..1; divide by the image's width and height, or "
+                "leave normalized unset for pixels"
+            )
+        box_cxcywh = normalized_to_pixels(box_cxcywh, size_wh)
+    elif (np.abs(box_cxcywh) <= 1).all() and (box_cxcywh[2:] > 0).all():
+        raise InvalidInputError(
+            f"{shown} looks like fractions of the image, expected pixels as normalized is not set; set normalized to "
+            "true (in Python True itself, because 1 and numpy.bool_ are sent as false), or multiply by the image's "
+            "width and height"
+        )
+    _check_place(box_cxcywh, size_wh)
+    return cxcywh_to_xywh(box_cxcywh)
+
+
+def check_numbers(msg: Any) -> None:
+    """Check every number in a message and in the messages in it.
+
+    Raises:
+        InvalidInputError: a float is not finite or subnormal, or the nanoseconds of a stamp make a second or more.
+    """
+    for name, value in _leaves(msg):
+        if fault := number_fault(name, value):
+            raise InvalidInputError(fault)
+        if name.endswith("stamp.nanosec") and value >= NANOSECONDS:
+            raise InvalidInputError(f"{name} is {value}, expected below {NANOSECONDS}; put whole seconds into sec")
+
+
+def _leaves(msg: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted name and the value of each plain field of a message."""
+    for name in msg.get_fields_and_field_types():
+        value = getattr(msg, name)
+        if hasattr(value, "get_fields_and_field_types"):
+            yield from _leaves(value, f"{place}{name}.")
+        else:
+            yield place + name, value
+
+
+def _check_place(box_cxcywh: np.ndarray, size_wh: tuple[int, int]) -> None:
+    """Check that a tracker can start on a box in pixels, in the words of a bbox: centre and size."""
+    x, y, box_width, box_height = box_cxcywh
+    width, height = size_wh
+    shown = f"bbox with centre ({x:g}, {y:g}) and size {box_width:g} x {box_height:g} pixels"
+    if box_width < 1 or box_height < 1:
+        raise InvalidInputError(
+            f"{shown} is too small, expected at least 1 x 1; set bbox.size_x and size_y to the whole width and height"
+        )
+    if box_width > width or box_height > height:
+        raise InvalidInputError(
+            f"{shown} is larger than the {width} x {height} image, expected at most its sides; check that the box was "
+            "drawn in this image, and cut off what lies outside"
+        )
+    if not (abs(x - width / 2) < (width + box_width) / 2 and abs(y - height / 2) < (height + box_height) / 2):
+        raise InvalidInputError(
+            f"{shown} lies outside the {width} x {height} image, expected an overlap; check that the box was drawn in "
+            "this image, and that bbox.center is its middle, not a corner"
+        )

@@ -1,0 +1,37 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import numpy as np
+import pytest
+from std_msgs.msg import Header
+
+from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.core.session import Observation
+from siam_tracker_ros.geometry import corners_to_cxcywh, cxcywh_to_xywh
+from siam_tracker_ros.node.messages import make_detection
+
+
+def observation(corners):
+    box_xywh = cxcywh_to_xywh(corners_to_cxcywh(corners))
+    return Observation(TargetState.TRACKING, box_xywh, confidence=0.5, polygon=np.array(corners, dtype=np.float64))
+
+
+def diamond(rise):
+    """A bar of 80 x 20 about (100, 100) whose right end is `rise` pixels higher on the screen than its middle."""
+    along = np.array([math.sqrt(40**2 - rise**2), -rise])  # y points down
+    across = np.array([-along[1], along[0]]) / 4
+    return [100 - along - across, 100 + along - across, 100 + along + across, 100 - along + across]
+
+
+@pytest.mark.parametrize("rise", [0.0, 10.0, -10.0, 28.0, -28.0])
+def test_theta_is_counter_clockwise_on_the_screen_as_vision_msgs_defines_it(rise):
+    bbox = make_detection(Header(), observation(diamond(rise)), "id", "class", rotated=True).bbox
+    assert bbox.center.theta == pytest.approx(math.asin(rise / 40))
+    assert (bbox.size_x, bbox.size_y) == pytest.approx((80, 20))
+    assert (bbox.center.position.x, bbox.center.position.y) == pytest.approx((100, 100))
+
+
+def test_an_upright_box_has_no_theta():
+    bbox = make_detection(Header(), observation(diamond(10)), "id", "class").bbox
+    assert bbox.center.theta == 0 and bbox.size_y > 20
