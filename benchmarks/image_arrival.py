@@ -118,7 +118,7 @@ def main():
     if arguments.camera:
         play_camera(*arguments.camera, arguments.images, arguments.rate)
         return
-    own = {name: value for name, value in os.environ.items() if name != profile_variable()}
+    own = {name: value for name, value in os.environ.items() if not name.endswith("_DEFAULT_PROFILES_FILE")}
     large = own | {profile_variable(): str(IMAGES_PROFILE)}
     options = ["--images", str(arguments.images), "--rate", str(arguments.rate)]
     tracker = subprocess.Popen([sys.executable, "-c", NODE, "--ros-args", *PARAMETERS], env=own)

@@ -65,16 +65,22 @@ class DemoTarget(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
+    interrupted: list[bool] = []
     for number in (signal.SIGINT, signal.SIGTERM):  # rclpy ends the spin; no exception may strike in between
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: interrupted.append(True))
     try:
         init_ros(args)
-        rclpy.spin(DemoTarget())
+        node = DemoTarget()
+        if not interrupted:
+            rclpy.spin(node)
     except ExternalShutdownException:
         pass
     except InvalidSettingError as error:
         print(f"demo_target: {error}", file=sys.stderr)
         return 1
+    except Exception:
+        if rclpy.ok():
+            raise  # else something that the shutdown cut off, which is no fault
     finally:
         rclpy.try_shutdown()
     return 0
