@@ -185,10 +185,12 @@ def identify(weights: State, what: str) -> tuple[Method, ...]:
     Raises:
         WeightsError: several parts of the weights look like the network of one method.
     """
-    networks = [method.network_class for method in list_models()]
-    likeness = [network.likeness(network.own_state(weights, what)) for network in networks]
-    best = max(likeness)
-    return tuple(method for method, own in zip(list_models(), likeness) if own == best >= MIN_LIKENESS)
+    classes = {method.network_class for method in list_models()}
+    likeness = {network: network.likeness(network.translate_state_dict(weights)) for network in classes}
+    if max(likeness.values()) < MIN_LIKENESS:  # the network may be a part of what was saved
+        likeness = {network: network.likeness(network.own_state(weights, what)) for network in classes}
+    best = max(likeness.values())
+    return tuple(method for method in list_models() if likeness[method.network_class] == best >= MIN_LIKENESS)
 
 
 def _find_preset(method: Method, name: str | None) -> Mapping[str, typing.Any]:

@@ -94,4 +94,8 @@ def test_each_model_is_known_by_its_weights(info):
     with torch.device("meta"):
         state = info.network_class.for_state({}).state_dict()
     assert info in identify(state, "it")
-    assert identify({f"{name}.other": value for name, value in state.items()}, "it") == ()
+
+
+def test_names_of_no_model_are_known_as_none():
+    state = {f"{name}.other": value for name, value in LiteNetwork().state_dict().items()}
+    assert identify(state, "it") == ()
