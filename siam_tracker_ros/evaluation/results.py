@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from siam_tracker_ros.data.box_files import read_results
 from siam_tracker_ros.data.label_maps import read_mask
 from siam_tracker_ros.data.problems import Problems
-from siam_tracker_ros.data.sequence_folder import read_results
 from siam_tracker_ros.data.track import MaskTrack, Track
 from siam_tracker_ros.drawing import write_png
 from siam_tracker_ros.errors import InvalidInputError

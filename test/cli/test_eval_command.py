@@ -11,7 +11,7 @@ from cli_testing import BoxThatStays, run
 from drawn_datasets import box_of, labels, write_davis
 
 from siam_tracker_ros.core import registry
-from siam_tracker_ros.data.sequence_folder import read_results
+from siam_tracker_ros.data.box_files import read_results
 
 
 @pytest.fixture
