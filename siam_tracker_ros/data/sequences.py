@@ -20,12 +20,13 @@ from siam_tracker_ros.data.otb import list_images
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.images import find
 
 
 def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
     """Read all sequences of a folder; see `formats.Reader`."""
     tracks: list[Track] = []
-    for place in sorted(path.parent for path in folder.glob("*/groundtruth.txt")):
+    for place in sorted(path.parent for path in find(folder, "*/groundtruth.txt")):
         kind = kind_of(place)
         if kind == "sequences":
             tracks += read_sequence(place, name, problems)

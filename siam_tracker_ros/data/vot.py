@@ -23,7 +23,7 @@ from siam_tracker_ros.data.otb import list_images
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.images import is_hidden, natural_key, read_image_bgr
+from siam_tracker_ros.images import find, natural_key, read_image_bgr
 
 LIST = "list.txt"
 _EXPECTED = "a rectangle, a polygon or a mask per line"
@@ -53,7 +53,7 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
     if (folder / LIST).is_file():
         places = [folder / sequence for sequence in read_names(folder / LIST, problems)]
     else:
-        places = sorted({path.parent for path in folder.glob("*/groundtruth*.txt")}, key=natural_key)
+        places = sorted({path.parent for path in find(folder, "*/groundtruth*.txt")}, key=natural_key)
     return [track for place in places for track in read_sequence(place, name, problems)]
 
 
@@ -86,17 +86,15 @@ def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems
     images = track.files.folder
     place = images if _label_files(images) else images.parent
     attributes = {}
-    for path in sorted([*place.glob("*.tag"), *place.glob("*.label")]):
-        if is_hidden(path.name):
-            continue
-        lines = decode_text(path.read_bytes()).splitlines()  # an empty file: in no frame
+    for path in sorted([*find(place, "*.tag"), *find(place, "*.label")]):
+        lines = decode_text(path.read_bytes(), "replace").splitlines()  # an empty file: in no frame
         marked = {number for number, line in enumerate(lines) if line.strip() == "1"}
         attributes[path.stem.replace("_", " ")] = np.isin(track.numbers, list(marked))
     return attributes
 
 
 def _label_files(place: pathlib.Path) -> list[pathlib.Path]:
-    several = sorted(place.glob("groundtruth_*.txt"), key=natural_key)
+    several = sorted(find(place, "groundtruth_*.txt"), key=natural_key)
     single = place / "groundtruth.txt"
     return several or [single] * single.is_file()
 
@@ -104,7 +102,7 @@ def _label_files(place: pathlib.Path) -> list[pathlib.Path]:
 def _image_folder(place: pathlib.Path) -> pathlib.Path:
     """Return the folder of the frames: that of the first channel that the file `sequence` names, or the usual one."""
     described = place / "sequence"
-    lines = decode_text(described.read_bytes()).splitlines() if described.is_file() else []
+    lines = decode_text(described.read_bytes(), "surrogateescape").splitlines() if described.is_file() else []
     channels = [line.partition("=")[2].strip() for line in lines if line.startswith("channels.")]
     if channels:
         pattern = pathlib.PurePosixPath(channels[0].replace("\\", "/"))
@@ -141,7 +139,9 @@ def _box_xywh(line: str) -> np.ndarray:
             return np.full(4, np.nan)
         left, top, width, height = cv2.boundingRect(inside)
         return np.array([x + left, y + top, width, height], np.float64)
-    values = np.array(line.replace("\t", ",").split(","), np.float64)
+    values = np.array(line.replace(",", " ").split(), np.float64)
+    if not len(values):
+        raise ValueError("the line is empty")
     if len(values) < 4 or np.isnan(values).any():
         return np.full(4, np.nan)
     if len(values) == 4:
@@ -152,7 +152,7 @@ def _box_xywh(line: str) -> np.ndarray:
 
 def _decode(line: str) -> tuple[int, int, np.ndarray]:
     """Return left, top and the pixels, uint8 (H, W) of 0 and 1, of a mask; raises ValueError if it is none."""
-    x, y, width, height, *runs = (int(field) for field in line[1:].split(","))
+    x, y, width, height, *runs = (int(field) for field in line[1:].replace(",", " ").split())
     pixels = np.repeat(np.arange(len(runs), dtype=np.uint8) % 2, runs)[: width * height]
     pixels = np.pad(pixels, (0, width * height - len(pixels)))  # zeros at the end may be left out
     return x, y, pixels.reshape(height, width)

@@ -4,6 +4,7 @@
 
 import dataclasses
 import json
+import shutil
 import pickle
 import struct
 import tarfile
@@ -258,7 +259,6 @@ def test_boxes_by_other_conventions(convert, box, expected):
     np.testing.assert_array_equal(convert(np.array(box, float)), expected)
 
 
-# Damage, by format: what is done to the data set, and what the report names.
 STRAYS = {".DS_Store": b"x", "Thumbs.db": b"x", "desktop.ini": b"[.ShellClassInfo]"}
 APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(26)
 
@@ -268,6 +268,11 @@ def test_what_computers_leave_in_folders_is_passed_over(kind, tmp_path):
     expected = read_dataset(settings(kind, WRITERS[kind](tmp_path / "clean")))
     root = WRITERS[kind](tmp_path / "set")
     for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        for path in list(folder.iterdir()):  # as editors and desktops keep copies
+            copy = shutil.copytree if path.is_dir() else shutil.copyfile
+            copy(path, folder / f".{path.name}")
+            if path.is_file():
+                write(folder / ".ipynb_checkpoints" / f"{path.stem}-checkpoint{path.suffix}", path.read_bytes())
         doubles = {f"._{path.name}": APPLE_DOUBLE for path in folder.iterdir()}
         for name, content in (STRAYS | doubles).items():
             write(folder / name, content)
@@ -359,6 +364,7 @@ def cut(parts, share=0.5):
 
 
 GOT = "train/GOT-10k_Train_000001"
+# By format: what is done to the data set, and what the report names.
 DAMAGE = [
     ("got10k", remove(GOT, "00000003.jpg"), [f"{GOT}: lacks 1 labelled file", "00000003.jpg"]),
     ("got10k", remove(GOT, "*.jpg"), [f"{GOT}: lacks 4 labelled files", "00000003.jpg, ..."]),
@@ -406,6 +412,7 @@ DAMAGE = [
     ("davis", remove("Annotations/480p/bear/*.png"), ["Annotations/480p/bear: is empty"]),
     ("davis", cut("Annotations/480p/bear/00000.png"), ["bear/00000.png cannot be read"]),
     ("davis", remove("ImageSets/*/train.txt"), ["2017/train.txt: is missing"]),
+    ("davis", replace("ImageSets/2017/train.txt", "bear\nbear/a.jpg x\n"), ["train.txt: has the line 'bear/a.jpg x'"]),
     ("otb", remove("Car/img/0003.jpg"), ["groundtruth_rect.txt: has 4 boxes for 3 images"]),
     ("otb", remove("Car/img/*"), ["Car/img: holds no image"]),
     ("otb", replace("Car/groundtruth_rect.txt", "\n"), ["groundtruth_rect.txt: is empty"]),

@@ -180,6 +180,8 @@ def test_attributes_are_those_in_the_folder(tmp_path, kind, expected):
         write(root / "train" / "GOT-10k_Train_000001" / "meta_info.ini", info)
     if kind == "otb":
         write(root / "Car" / "attrs.txt", "IV, OCC\n")
+    if kind == "vot":
+        write(root / "car" / "camera_motion.tag", b"0\n1\n1\n0\n\xe9\n")
     problems = Problems()
     attributes = read_videos(root).read_attributes(problems)
     problems.raise_any()
@@ -192,6 +194,8 @@ def test_attributes_are_those_in_the_folder(tmp_path, kind, expected):
         ("3,4,20,10", (3, 4, 20, 10)),
         ("3.5,4,20,10.25", (3.5, 4, 20, 10.25)),
         ("3\t4\t20\t10", (3, 4, 20, 10)),
+        ("3 4 20 10", (3, 4, 20, 10)),
+        ("3,4,20,10,", (3, 4, 20, 10)),
         ("5,0,10,5,5,10,0,5", (0, 0, 10, 10)),
         ("5,0,10,5,0,5", (0, 0, 10, 5)),
         ("m3,4,3,2,1,1,1,3", (3, 4, 3, 2)),
@@ -218,10 +222,10 @@ def test_regions_of_vot(tmp_path, line, expected):
         assert track.mask(1)[y : y + h, x : x + w].sum() == track.mask(1).sum()
 
 
-@pytest.mark.parametrize("line", ["m3,4,3", "m3,4,3,2,a", "1,2,3,4,5", "a,b,c,d"])
+@pytest.mark.parametrize("line", ["m3,4,3", "m3,4,3,2,a", "1,2,3,4,5", "a,b,c,d", ""])
 def test_lines_that_are_no_region_are_named(tmp_path, line):
     root = WRITERS["vot"](tmp_path)
-    write(root / "old" / "groundtruth.txt", f"2,2,8,8\n{line}\n")
+    write(root / "old" / "groundtruth.txt", f"2,2,8,8\n{line}\n3,3,8,8\n")
     with pytest.raises(DatasetError, match=r"old/groundtruth.txt: line 2 is"):
         read_videos(root)
 
