@@ -4,8 +4,8 @@
 
 import dataclasses
 import json
-import shutil
 import pickle
+import shutil
 import struct
 import tarfile
 
