@@ -96,7 +96,7 @@ def write_report(folder: Path, evaluation: Evaluation) -> None:
     (folder / "report.json").write_text(json.dumps(as_json(evaluation), indent=1) + "\n")
     for name, png in plots.items():
         (folder / f"{name}.png").write_bytes(png)
-    (folder / "report.html").write_text(_page(evaluation, plots), encoding="utf-8")
+    (folder / "report.html").write_text(_printable(_page(evaluation, plots)), encoding="utf-8")
 
 
 def _tracker_json(evaluation: Evaluation, tracker: str) -> dict[str, typing.Any]:
@@ -139,7 +139,9 @@ def _plot(
     colors = dict(zip(evaluation.runs, _colors(len(evaluation.runs))))
     for name in sorted(figures, key=lambda name: -np.nan_to_num(figures[name])):
         color = tuple(channel / 255 for channel in colors[name])
-        axes.plot(thresholds, evaluation.curve(name, curve), color=color, label=f"{name} [{figures[name]:.3f}]")
+        shown = _printable(name).replace("$", r"\$")  # which would begin a formula
+        # A label that begins with "_", as a name may, would be left out.
+        axes.plot(thresholds, evaluation.curve(name, curve), color=color, label=f"{_number(figures[name])} {shown}")
     axes.set(xlabel=label, ylabel="share of frames", xlim=(thresholds[0], thresholds[-1]), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(title=FIGURES[figure_of_legend], fontsize="small")
@@ -241,6 +243,11 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f"<table><tr>{head}</tr>\n{body}</table>"
+
+
+def _printable(text: str) -> str:
+    """Replace the parts of names of files that are not UTF-8."""
+    return text.encode(errors="replace").decode()
 
 
 def _number(value: float) -> str:
