@@ -70,17 +70,20 @@ def run(args: argparse.Namespace) -> None:
     from siam_tracker_ros.data.labelled import read_videos
     from siam_tracker_ros.data.problems import Problems
     from siam_tracker_ros.evaluation.check import check_tracks
-    from siam_tracker_ros.extras import require
+    from siam_tracker_ros.outputs import make_empty_folder, make_folder
 
     _check_options(args)
-    if args.report is not None:
-        require("--report", "matplotlib", extra="bench")
     problems = Problems()
     videos = read_videos(args.sequences, args.split, problems)
     attributes = videos.read_attributes(problems)
     if args.compare is None:
         check_tracks(videos.tracks, problems)
     problems.raise_any()
+    for folder in (args.results, args.report):
+        if folder is not None:
+            make_folder(folder)
+    if args.masks is not None:
+        make_empty_folder(args.masks)
     if args.compare is None:
         _run_model(args, videos, attributes)
     else:
@@ -88,13 +91,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_options(args: argparse.Namespace) -> None:
+    from siam_tracker_ros.extras import require
+
+    if args.report is not None:
+        require("--report", "matplotlib", extra="bench")
     if args.resume and args.results is None:
         raise InvalidSettingError("--resume goes on from results, but no --results DIR is given; name their folder")
     if args.masks is not None:
         if args.results is None:
             raise InvalidSettingError("--masks are made of those in --results DIR, which is not given; add it")
-        if args.masks.exists():
-            raise InvalidInputError(f"{args.masks} exists already, expected a new folder for masks; give another name")
         check_masks(args.model)
     if args.compare is not None and args.results is not None:
         raise InvalidSettingError("--compare runs no model, so there are no --results to write; leave one of them out")
@@ -110,10 +115,9 @@ def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict
     """Run the model over the sequences; what is done is shown however the run ends."""
     from siam_tracker_ros.core.registry import find_model
     from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass
-    from siam_tracker_ros.evaluation.results import read_done, start_results, write_label_maps
+    from siam_tracker_ros.evaluation.results import describe_run, read_done, start_results, write_label_maps
 
-    options = {"weights": args.weights and str(args.weights), "preset": args.preset, "settings": dict(args.settings)}
-    description = {"model": args.model, **options}
+    description = describe_run(args.model, args.weights, args.preset, dict(args.settings), args.intensity_range)
     done = {run.name: run for run in (read_done(args.results, videos.tracks, description) if args.resume else ())}
     remaining = [track for track in videos.tracks if track.name not in done]
     tracker = make_tracker(args)
