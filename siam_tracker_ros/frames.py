@@ -24,6 +24,7 @@ _GREY_16 = int.from_bytes(b"Y1\0\x10", "little")  # FFmpeg's tag of gray16le
 _CAMERA_GREY_16 = int.from_bytes(b"Y16 ", "little")  # V4L2's
 _TRIES = 100  # failed reads in a row that are taken for damaged frames, where the number of frames is not stated
 _MAX_TRIES = 10_000
+_PTS = getattr(cv2, "CAP_PROP_PTS", -1)  # an older OpenCV does not know it, and gives 0
 _SHOWN = 10  # skipped frames that a remark names
 VIDEO_CODECS = {".avi": "MJPG", ".mov": "mp4v", ".mp4": "mp4v"}
 
@@ -214,8 +215,9 @@ class _VideoFile(FrameSource):
                 self.remarks = (f"{self.path}: {self._count()}",)
             self._number += failures + 1
             if self.fps:
-                position_s = _stated(self._capture, cv2.CAP_PROP_POS_MSEC) / 1000
-                self._end_s = (position_s or (self._number - 1) / self.fps) + 1 / self.fps
+                since_first_s = _stated(self._capture, cv2.CAP_PROP_POS_MSEC) / 1000
+                since_zero_s = _stated(self._capture, _PTS) / self.fps  # as the length in Matroska counts
+                self._end_s = (max(since_first_s, since_zero_s) or (self._number - 1) / self.fps) + 1 / self.fps
             return frame
         return None
 
