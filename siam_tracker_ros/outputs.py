@@ -121,9 +121,9 @@ def write_atomic(path: Path, content: bytes | memoryview) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    except OSError:
+    except OSError as error:
         partial.unlink(missing_ok=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # which a full disk does not name
     os.replace(partial, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

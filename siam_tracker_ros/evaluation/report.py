@@ -26,6 +26,7 @@ from siam_tracker_ros.evaluation.metrics import (
     mean_scores,
 )
 from siam_tracker_ros.evaluation.one_pass import SequenceRun
+from siam_tracker_ros.outputs import write_atomic
 
 FIGURES = {"mean_iou": "mean IoU", "auc": "AUC", "precision20": "precision@20", "region": "J of masks"}
 COLORS_RGB = (  # of the trackers, in their order
@@ -87,16 +88,20 @@ def as_json(evaluation: Evaluation) -> dict[str, typing.Any]:
 
 
 def write_report(folder: Path, evaluation: Evaluation) -> None:
-    """Write report.html, which needs no other file, report.json, success.png and precision.png; needs matplotlib."""
+    """Write report.html, which needs no other file, report.json, success.png and precision.png; needs matplotlib.
+
+    Raises:
+        OSError: they cannot be written, as on a full disk.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     plots = {
         "success": _plot(evaluation, FrameScores.success, SUCCESS_THRESHOLDS, "IoU threshold", "auc"),
         "precision": _plot(evaluation, FrameScores.precision, PRECISION_THRESHOLDS, "centre error (px)", "precision20"),
     }
-    (folder / "report.json").write_text(json.dumps(as_json(evaluation), indent=1) + "\n")
+    write_atomic(folder / "report.json", json.dumps(as_json(evaluation), indent=1).encode() + b"\n")
     for name, png in plots.items():
-        (folder / f"{name}.png").write_bytes(png)
-    (folder / "report.html").write_text(_printable(_page(evaluation, plots)), encoding="utf-8")
+        write_atomic(folder / f"{name}.png", png)
+    write_atomic(folder / "report.html", _page(evaluation, plots).encode(errors="replace"))
 
 
 def _tracker_json(evaluation: Evaluation, tracker: str) -> dict[str, typing.Any]:
@@ -139,7 +144,7 @@ def _plot(
     colors = dict(zip(evaluation.runs, _colors(len(evaluation.runs))))
     for name in sorted(figures, key=lambda name: -np.nan_to_num(figures[name])):
         color = tuple(channel / 255 for channel in colors[name])
-        shown = _printable(name).replace("$", r"\$")  # which would begin a formula
+        shown = name.encode(errors="replace").decode().replace("$", r"\$")  # which would begin a formula
         # A label that begins with "_", as a name may, would be left out.
         axes.plot(thresholds, evaluation.curve(name, curve), color=color, label=f"{_number(figures[name])} {shown}")
     axes.set(xlabel=label, ylabel="share of frames", xlim=(thresholds[0], thresholds[-1]), ylim=(0, 1))
@@ -243,11 +248,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f"<table><tr>{head}</tr>\n{body}</table>"
-
-
-def _printable(text: str) -> str:
-    """Replace the parts of names of files that are not UTF-8."""
-    return text.encode(errors="replace").decode()
 
 
 def _number(value: float) -> str:

@@ -20,6 +20,7 @@ from siam_tracker_ros.drawing import write_png
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import mask_iou
 from siam_tracker_ros.evaluation.one_pass import DECIMALS, SequenceRun, mask_folder, result_file
+from siam_tracker_ros.outputs import write_atomic
 
 DESCRIPTION = "run.json"  # of the run that the results are of
 
@@ -51,7 +52,7 @@ def start_results(folder: Path, tracks: Sequence[Track], description: Descriptio
     for track in tracks:
         result_file(folder, track.name).unlink(missing_ok=True)
         shutil.rmtree(mask_folder(folder, track.name), ignore_errors=True)
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+    write_atomic(folder / DESCRIPTION, json.dumps(description, indent=1).encode() + b"\n")
 
 
 def read_done(folder: Path, tracks: Sequence[Track], description: Description) -> list[SequenceRun]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cli_testing import BoxThatStays, run
 from drawn_datasets import box_of, labels, write_davis
+from full_disk import no_file_above
 
 from siam_tracker_ros.core import registry
 from siam_tracker_ros.data.box_files import read_results
@@ -313,6 +314,17 @@ def test_a_report_takes_any_names(compared, sequences, tmp_path, monkeypatch):
     ]
     page = (tmp_path / "report" / "report.html").read_text("utf-8")
     assert "$a_{b$" in page and page.count("&lt;i&gt;&amp;&quot;") == 5 and '<i>&"' not in page and "caf?: mean" in page
+
+
+def test_a_report_that_the_disk_has_no_room_for_leaves_the_older_one(compared, sequences, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    report = tmp_path / "report"
+    assert run("eval", sequences, "--compare", *compared, "--report", report) == 0
+    older = {path.name: path.read_bytes() for path in report.iterdir()}
+    with no_file_above(100):
+        assert run("eval", sequences, "--compare", compared[0], "--report", report) == 2
+    assert f"{report}/report.json: File too large" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in report.iterdir()} == older
 
 
 def test_attributes_are_scored_over_their_frames(created, tmp_path, capsys):
