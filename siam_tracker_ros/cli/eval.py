@@ -16,7 +16,6 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 
 if typing.TYPE_CHECKING:
     from siam_tracker_ros.data.labelled import Videos
-    from siam_tracker_ros.evaluation.metrics import Scores
     from siam_tracker_ros.evaluation.one_pass import SequenceRun
     from siam_tracker_ros.evaluation.report import Evaluation
 
@@ -187,32 +186,22 @@ def _show(
 
 def _tables(evaluation: "Evaluation") -> list[str]:
     """Return a table of a tracker's sequences, or one of trackers and one of their sequences; and one of attributes."""
-    from siam_tracker_ros.evaluation.metrics import mean_scores
-    from siam_tracker_ros.evaluation.report import FIGURES, median_ms
+    from siam_tracker_ros.evaluation.report import (
+        FIGURE_COLUMNS,
+        attribute_table,
+        figure_row,
+        format_figure,
+        overall_table,
+    )
 
     runs = evaluation.runs
-    header = ["frames", *FIGURES.values(), "ms/frame"]
-    means = {name: _row(name, mean_scores(run.scores for run in own), median_ms(own)) for name, own in runs.items()}
     if len(runs) == 1:
-        ((name, own),) = runs.items()
-        rows = [_row(run.name, run.scores, median_ms([run])) for run in own]
-        tables = [format_table(["sequence", *header], [*rows, ["mean of sequences", *means[name][1:]]])]
+        (own,) = runs.values()
+        rows = [*(figure_row(run.name, [run]) for run in own), figure_row("mean of sequences", own)]
+        tables = [format_table(["sequence", *FIGURE_COLUMNS], rows)]
     else:
-        rows = [[row[0].name, *(_number(run.scores.mean_iou) for run in row)] for row in zip(*runs.values())]
-        tables = [format_table(["tracker", *header], means.values()), "", format_table(["mean IoU", *runs], rows)]
+        rows = [[row[0].name, *(format_figure(run.scores.mean_iou) for run in row)] for row in zip(*runs.values())]
+        tables = [format_table(*overall_table(evaluation)), "", format_table(["mean IoU", *runs], rows)]
     if evaluation.attribute_names:
-        rows = []
-        for attribute in evaluation.attribute_names:
-            found = [evaluation.within(name, attribute) for name in runs]
-            rows.append([attribute, str(len(found[0])), *(_number(mean_scores(scores).auc) for scores in found)])
-        tables += ["", format_table(["AUC by attribute", "sequences", *runs], rows)]
+        tables += ["", format_table(*attribute_table(evaluation))]
     return tables
-
-
-def _row(name: str, scores: "Scores", ms: float) -> list[str]:
-    figures = (scores.mean_iou, scores.auc, scores.precision20, scores.region)
-    return [name, str(scores.frames), *map(_number, figures), "-" if np.isnan(ms) else f"{ms:.1f}"]
-
-
-def _number(figure: float) -> str:
-    return "-" if np.isnan(figure) else f"{figure:.3f}"
