@@ -10,8 +10,7 @@ import pathlib
 
 import numpy as np
 
-from siam_tracker_ros import images
-from siam_tracker_ros.data.files import ListedFiles, read_boxes, read_text
+from siam_tracker_ros.data.files import list_images, read_boxes, read_text
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.geometry import one_based_to_xywh
@@ -60,18 +59,6 @@ def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems
     path = track.files.folder.parent / "attrs.txt"
     text = read_text(path, problems, "attributes such as IV, OCC") if path.is_file() else None
     return {name: np.full(len(track), True) for name in (text or "").replace(",", " ").split()}
-
-
-def list_images(folder: pathlib.Path, problems: Problems) -> ListedFiles | None:
-    """Return the images of a folder in the order of the frames; None, and note a problem, if there are none."""
-    if not folder.is_dir():
-        problems.add_missing(folder, "one image per box")
-        return None
-    paths = images.list_images(folder)
-    if not paths:
-        problems.add(folder, "holds no image", "one image per box")
-        return None
-    return ListedFiles(folder, tuple(path.name for path in paths))
 
 
 def _first(name: str, images: int, boxes: int) -> int | None:

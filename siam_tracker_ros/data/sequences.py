@@ -14,9 +14,9 @@ import pathlib
 import numpy as np
 
 from siam_tracker_ros.data.box_files import read_boxes
+from siam_tracker_ros.data.files import list_images
 from siam_tracker_ros.data.kinds import kind_of
 from siam_tracker_ros.data.label_maps import LabelMaps
-from siam_tracker_ros.data.otb import list_images
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError

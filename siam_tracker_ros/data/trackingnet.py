@@ -10,8 +10,7 @@ import pathlib
 
 import numpy as np
 
-from siam_tracker_ros.data.files import NumberedFiles, read_boxes
-from siam_tracker_ros.data.otb import list_images
+from siam_tracker_ros.data.files import NumberedFiles, pad_first_box, read_boxes
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.images import find, natural_key
@@ -42,8 +41,7 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
             continue
         images_folder = place / "frames" / path.stem
         if place.name == "TEST" and len(boxes) == 1:
-            images = list_images(images_folder, problems)
-            boxes = np.pad(boxes, ((0, len(images.names) - 1 if images else 0), (0, 0)), constant_values=np.nan)
+            boxes = pad_first_box(boxes, images_folder, problems)
         numbers = np.arange(len(boxes))
         files = NumberedFiles(images_folder, "{}.jpg")
         tracks.append(FileTrack(name, f"{place.name}/{path.stem}", numbers, known_boxes(boxes), files))

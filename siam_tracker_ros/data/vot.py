@@ -18,8 +18,7 @@ import pathlib
 import cv2
 import numpy as np
 
-from siam_tracker_ros.data.files import Files, decode_text, read_names, read_text
-from siam_tracker_ros.data.otb import list_images
+from siam_tracker_ros.data.files import Files, decode_text, list_images, read_names, read_text
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
@@ -161,11 +160,10 @@ def _decode(line: str) -> tuple[int, int, np.ndarray]:
 def _draw_mask(line: str, size_wh: tuple[int, int]) -> np.ndarray:
     """Return a mask in its frame, uint8 (H, W) of 0 and 255."""
     x, y, inside = _decode(line)
-    mask = np.zeros(
-        (size_wh[1] + inside.shape[0], size_wh[0] + inside.shape[1]), np.uint8
-    )  # room for what reaches over
-    mask[y : y + inside.shape[0], x : x + inside.shape[1]] = inside * np.uint8(255)
-    return mask[: size_wh[1], : size_wh[0]]
+    mask = np.zeros(size_wh[::-1], np.uint8)
+    visible = inside[max(-y, 0) : max(size_wh[1] - y, 0), max(-x, 0) : max(size_wh[0] - x, 0)]
+    mask[max(y, 0) :, max(x, 0) :][: visible.shape[0], : visible.shape[1]] = visible * np.uint8(255)
+    return mask
 
 
 def _track(name: str, own: str, files: Files, boxes: np.ndarray, masks: np.ndarray) -> Track:

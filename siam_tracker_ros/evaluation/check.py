@@ -32,6 +32,8 @@ def check_tracks(tracks: Sequence[Track], problems: Problems) -> None:
 
 def _find_fault(track: Track) -> InvalidInputError | str | None:
     """Return what is wrong with the first frame of a track, or None."""
+    if track.unreadable:
+        return f"{track.name}: {track.unreadable} of its {len(track)} masks cannot be read; unpack them again"
     where = f"{track.name}, first frame ({track.path(0)})"
     try:
         if not track.present[0]:

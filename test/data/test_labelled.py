@@ -4,7 +4,20 @@
 
 import numpy as np
 import pytest
-from drawn_datasets import FRAMES, WRITERS, box_of, labels, lines, one_based, picture, write, write_lasot, write_otb
+from drawn_datasets import (
+    FRAMES,
+    HEIGHT,
+    WIDTH,
+    WRITERS,
+    box_of,
+    labels,
+    lines,
+    one_based,
+    picture,
+    write,
+    write_lasot,
+    write_otb,
+)
 
 from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.data import DatasetSettings, read_dataset
@@ -222,6 +235,16 @@ def test_regions_of_vot(tmp_path, line, expected):
         assert track.mask(1)[y : y + h, x : x + w].sum() == track.mask(1).sum()
 
 
+@pytest.mark.parametrize("x, y", [(0, 0), (-2, 3), (61, -1), (-3, -2), (70, 50), (3, 60), (-9, 0)])
+def test_a_mask_of_vot_is_cut_at_the_edges_of_its_frame(tmp_path, x, y):
+    root = WRITERS["vot"](tmp_path)
+    write(root / "old" / "groundtruth.txt", f"2,2,8,8\nm{x},{y},5,3,0,15\n3,3,8,8\n")
+    (track,) = read_videos(root / "old").tracks
+    expected = np.zeros((HEIGHT, WIDTH), np.uint8)
+    expected[max(y, 0) : max(y + 3, 0), max(x, 0) : max(x + 5, 0)] = 255
+    np.testing.assert_array_equal(track.mask(1), expected)
+
+
 @pytest.mark.parametrize("line", ["m3,4,3", "m3,4,3,2,a", "1,2,3,4,5", "a,b,c,d", ""])
 def test_lines_that_are_no_region_are_named(tmp_path, line):
     root = WRITERS["vot"](tmp_path)
@@ -297,6 +320,14 @@ def test_a_first_box_that_is_none_is_found_before_a_run(tmp_path, kind, line, wo
     path.write_text("\n".join([line, *path.read_text().splitlines()[1:]]))
     said = said_of(root, kind)
     assert words in said and "first frame" in said
+
+
+@pytest.mark.parametrize("kind, path", [("davis", "Annotations/480p/dog/00002.png"),
+                                        ("youtube_vos", "train/Annotations/abc/00010.png")])  # fmt: skip
+def test_a_later_mask_that_is_damaged_is_found_before_a_run(tmp_path, kind, path):
+    path = WRITERS[kind](tmp_path) / path
+    path.write_bytes(path.read_bytes()[:60])
+    assert "-1: 1 of its 4 masks cannot be read" in said_of(tmp_path, kind)
 
 
 def test_sequences_of_one_name_are_told_apart(tmp_path):
