@@ -459,6 +459,13 @@ def test_samples_of_shards_with_something_missing(tmp_path, change, named):
     assert named in said and "tracks-00.tar" in said
 
 
+def test_masks_of_0_and_1_in_shards_are_read_as_those_in_files(tmp_path):
+    mask = cv2.imencode(".png", labels(0, (1,)))[1].tobytes()
+    tracks = read_dataset(settings("shards", write_shards(tmp_path, lambda _, members: members.update(png=mask))))
+    for track in tracks:
+        np.testing.assert_array_equal(track.mask(0), labels(0, (255,)))
+
+
 def test_a_shard_that_was_cut_between_members_is_found(tmp_path):
     path = write_shards(tmp_path) / "tracks-00.tar"
     with tarfile.open(path) as shard:
