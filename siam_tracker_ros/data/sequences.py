@@ -56,6 +56,5 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
             images = f"{len(files.names)} images in img"
             problems.add(place, f"has {images} and {count} in {what}", "one per image", "add or remove what differs")
             return []
-    own = place.resolve().name
     label_maps = None if masks is None else LabelMaps(masks)
-    return [FileTrack(name, own, np.arange(len(boxes)), boxes, files, label_maps)]
+    return [FileTrack(name, place.name, np.arange(len(boxes)), boxes, files, label_maps)]

@@ -101,6 +101,19 @@ def test_a_part_of_a_data_set_is_recognised(tmp_path, kind, part, names):
     assert set(videos.formats) == {kind}
 
 
+@pytest.mark.parametrize("kind, place", [("otb", "Car"), ("vot", "old"), ("lasot", "cat/cat-1"), ("sequences", "car"),
+                                         ("got10k", "train/GOT-10k_Train_000001")])  # fmt: skip
+def test_a_sequence_has_the_name_of_its_folder_wherever_one_stands(tmp_path, monkeypatch, kind, place):
+    place = WRITERS[kind](tmp_path) / place
+    for folder in (place, place / "below"):
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        (track,) = read_videos("." if folder == place else "..").tracks
+        assert track.name == place.name
+    (tmp_path / "link").symlink_to(place)
+    assert read_videos(tmp_path / "link").tracks[0].name == "link"
+
+
 @pytest.mark.parametrize("above", ["UAV123", "data/UAV123"])
 def test_a_data_set_further_down_is_pointed_at(tmp_path, above):
     WRITERS["uav123"](tmp_path / above)
