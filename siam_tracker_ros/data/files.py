@@ -169,11 +169,12 @@ def read_flags(path: pathlib.Path, count: int, problems: Problems) -> np.ndarray
     if text is None:
         return None
     try:
-        flags = np.array(text.replace(",", " ").split()).astype(np.float64).astype(np.int64)
+        values = np.array(text.replace(",", " ").split()).astype(np.float64)
     except ValueError as error:
         problems.add(path, f"cannot be read ({error})", expected)
         return None
+    flags = values[values % 1 == 0].astype(np.int64)  # neither fractions nor NaN
     if len(flags) != count:
-        problems.add(path, f"has {len(flags)} numbers", expected)
+        problems.add(path, f"has {len(flags)} whole numbers", expected)
         return None
     return flags

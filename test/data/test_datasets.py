@@ -377,7 +377,8 @@ DAMAGE = [
     ("got10k", replace(f"{GOT}/groundtruth.txt", "1,2,3,4\n\n1,2,3,4\n"), ["groundtruth.txt: line 2 is ''"]),
     ("got10k", replace(f"{GOT}/groundtruth.txt", "a,b,c,d\n"), ["groundtruth.txt: line 1 is 'a,b,c,d'"]),
     ("got10k", replace(f"{GOT}/groundtruth.txt", b"\xff\xfe\x00"), ["groundtruth.txt: cannot be read"]),
-    ("got10k", replace(f"{GOT}/absence.label", "0\n0\n0\n"), ["absence.label: has 3 numbers, expected 4"]),
+    ("got10k", replace(f"{GOT}/absence.label", "0\n0\n0\n"), ["absence.label: has 3 whole numbers, expected 4"]),
+    ("got10k", replace(f"{GOT}/cover.label", "8\n8\nnan\n0.5\n"), ["cover.label: has 2 whole numbers, expected 4"]),
     ("got10k", remove(GOT, "cover.label"), ["cover.label: is missing"]),
     ("got10k", cut("train/*/*.jpg"), [f"{GOT}/00000001.jpg cannot be decoded", "8 unusable frames of 8"]),
     (
@@ -386,7 +387,7 @@ DAMAGE = [
         ["lies outside, expected one that fits its 5 x 5 pixels"],
     ),
     ("lasot", remove("cat/cat-1/out_of_view.txt"), ["cat-1/out_of_view.txt: is missing"]),
-    ("lasot", replace("cat/cat-1/full_occlusion.txt", "0,1"), ["full_occlusion.txt: has 2 numbers, expected 4"]),
+    ("lasot", replace("cat/cat-1/full_occlusion.txt", "0,1"), ["full_occlusion.txt: has 2 whole numbers, expected 4"]),
     ("lasot", replace("training_set.txt", "dog-1\ndog-2\n"), ["1 problem", "dog: is missing"]),
     ("lasot", remove("cat/cat-1/img/*2.jpg"), ["cat-1/img: lacks 1 labelled file"]),
     ("trackingnet", remove("TRAIN_0/anno/abc_0.txt"), ["TRAIN_0/anno: holds no boxes"]),
