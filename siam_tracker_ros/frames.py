@@ -283,20 +283,25 @@ class _Camera(FrameSource):
 
 
 def _open_capture(path: Path) -> cv2.VideoCapture:
-    _check_name(path)
-    capture = cv2.VideoCapture(str(path))
+    capture = cv2.VideoCapture(_opencv_name(path))
     _keep_16_bits(capture)
     return capture
 
 
-def _check_name(path: Path) -> None:
-    """Raise InvalidInputError for a name that OpenCV cannot open: it may even end the program."""
+def _opencv_name(path: Path) -> str:
+    """Return the name by which OpenCV opens a video.
+
+    Raises:
+        InvalidInputError: it is not UTF-8, which may even end the program.
+    """
+    name = str(path.absolute())  # FFmpeg takes "12:30:00.mp4" alone for an address
     try:
-        str(path).encode()
+        name.encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
-            f"{ascii(str(path))} is not UTF-8, expected a name that is, as OpenCV needs it for a video; rename it"
+            f"{ascii(name)} is not UTF-8, expected a name that is, as OpenCV needs it for a video; rename it"
         ) from None
+    return name
 
 
 def _keep_16_bits(capture: cv2.VideoCapture) -> None:
@@ -354,7 +359,7 @@ class VideoSink:
 
     def __init__(self, path: str | Path, fps: float) -> None:
         self.path, fps = Path(path), float(fps)
-        _check_name(self.path)
+        _opencv_name(self.path.resolve())  # to which it is written; refused here if it cannot be
         if self.path.suffix.lower() not in VIDEO_CODECS:
             raise InvalidInputError(
                 f"{self.path} does not name a video file, expected a name that ends in {', '.join(VIDEO_CODECS)}"
@@ -434,11 +439,11 @@ class VideoSink:
 
     def _writer_at(self, size_wh: tuple[int, int], fps: float) -> cv2.VideoWriter:
         codec = VIDEO_CODECS[self.path.suffix.lower()]
-        return cv2.VideoWriter(str(self._pending.partial), cv2.VideoWriter.fourcc(*codec), fps, size_wh)
+        return cv2.VideoWriter(_opencv_name(self._pending.partial), cv2.VideoWriter.fourcc(*codec), fps, size_wh)
 
     def _readable_frames(self) -> int:
         """Return how many frames the file states. The writer reports no error: a file cut short states none."""
-        capture = cv2.VideoCapture(str(self._pending.partial))
+        capture = cv2.VideoCapture(_opencv_name(self._pending.partial))
         stated = int(_stated(capture, cv2.CAP_PROP_FRAME_COUNT))
         capture.release()
         return stated
