@@ -27,7 +27,7 @@ from vision_msgs.msg import Detection2D
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.session import TargetSession
-from siam_tracker_ros.data.sequence_folder import load_sequences
+from siam_tracker_ros.data.labelled import TrackFrames, read_videos
 from siam_tracker_ros.frames import open_frames
 from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.intensity import FULL_RANGE
@@ -112,7 +112,7 @@ def main():
     parser.add_argument("sequences", type=Path, metavar="SEQUENCES_DIR")
     parser.add_argument("--frames", type=int, default=60, help="frames of each sequence")
     options = parser.parse_args()
-    sequences, tracker, found = load_sequences(options.sequences), create_tracker("lite", device="cpu"), {}
+    tracks, tracker, found = read_videos(options.sequences).tracks, create_tracker("lite", device="cpu"), {}
     rclpy.init()
     operator = Operator()
     reliable = Parameter("qos_overrides./image.subscription.reliability", value="reliable")
@@ -121,9 +121,9 @@ def main():
         executor = SingleThreadedExecutor()
         executor.add_node(own)
         threading.Thread(target=executor.spin, daemon=True).start()
-    for sequence in sequences:
-        truth = sequence.truth_xywh[: options.frames]
-        with sequence.open() as frames:
+    for track in tracks:
+        truth = track.boxes_xywh[: options.frames]
+        with TrackFrames(track) as frames:
             greys = [cv2.cvtColor(next(frames), cv2.COLOR_BGR2GRAY) for _ in truth]
         for kind, (factor, offset) in KINDS.items():
             images = [grey.astype(np.uint16) * factor + offset for grey in greys]
@@ -133,11 +133,11 @@ def main():
                 for name, fixed in RANGES.items():
                     text = "auto" if fixed is None else "{},{}".format(*fixed)
                     node.set_parameters([Parameter("intensity_range", value=text)])
-                    by_node = operator.follow(f"{sequence.name} {kind}", images, truth[0])
+                    by_node = operator.follow(f"{track.name} {kind}", images, truth[0])
                     by_track = follow_files(tracker, folder, fixed, truth[0])
                     for way, boxes in (("node", by_node), ("track", by_track)):
                         found.setdefault((kind, way, name), []).append(overlap(truth[1:], np.array(boxes)))
-                        print(sequence.name, kind, way, name, f"{found[kind, way, name][-1]:.3f}", flush=True)
+                        print(track.name, kind, way, name, f"{found[kind, way, name][-1]:.3f}", flush=True)
     print("\n| images | node, high byte | node, stretched | `track`, high byte | `track`, stretched |")
     print("|---|---|---|---|---|")
     for kind in KINDS:

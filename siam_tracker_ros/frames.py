@@ -24,6 +24,7 @@ _GREY_16 = int.from_bytes(b"Y1\0\x10", "little")  # FFmpeg's tag of gray16le
 _CAMERA_GREY_16 = int.from_bytes(b"Y16 ", "little")  # V4L2's
 _TRIES = 100  # failed reads in a row that are taken for damaged frames, where the number of frames is not stated
 _MAX_TRIES = 10_000
+_PTS = getattr(cv2, "CAP_PROP_PTS", -1)  # an older OpenCV does not know it, and gives 0
 _SHOWN = 10  # skipped frames that a remark names
 VIDEO_CODECS = {".avi": "MJPG", ".mov": "mp4v", ".mp4": "mp4v"}
 
@@ -214,8 +215,9 @@ class _VideoFile(FrameSource):
                 self.remarks = (f"{self.path}: {self._count()}",)
             self._number += failures + 1
             if self.fps:
-                position_s = _stated(self._capture, cv2.CAP_PROP_POS_MSEC) / 1000
-                self._end_s = (position_s or (self._number - 1) / self.fps) + 1 / self.fps
+                since_first_s = _stated(self._capture, cv2.CAP_PROP_POS_MSEC) / 1000
+                since_zero_s = _stated(self._capture, _PTS) / self.fps  # as the length in Matroska counts
+                self._end_s = (max(since_first_s, since_zero_s) or (self._number - 1) / self.fps) + 1 / self.fps
             return frame
         return None
 
@@ -281,20 +283,25 @@ class _Camera(FrameSource):
 
 
 def _open_capture(path: Path) -> cv2.VideoCapture:
-    _check_name(path)
-    capture = cv2.VideoCapture(str(path))
+    capture = cv2.VideoCapture(_opencv_name(path))
     _keep_16_bits(capture)
     return capture
 
 
-def _check_name(path: Path) -> None:
-    """Raise InvalidInputError for a name that OpenCV cannot open: it may even end the program."""
+def _opencv_name(path: Path) -> str:
+    """Return the name by which OpenCV opens a video.
+
+    Raises:
+        InvalidInputError: it is not UTF-8, which may even end the program.
+    """
+    name = str(path.absolute())  # FFmpeg takes "12:30:00.mp4" alone for an address
     try:
-        str(path).encode()
+        name.encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
-            f"{ascii(str(path))} is not UTF-8, expected a name that is, as OpenCV needs it for a video; rename it"
+            f"{ascii(name)} is not UTF-8, expected a name that is, as OpenCV needs it for a video; rename it"
         ) from None
+    return name
 
 
 def _keep_16_bits(capture: cv2.VideoCapture) -> None:
@@ -352,7 +359,7 @@ class VideoSink:
 
     def __init__(self, path: str | Path, fps: float) -> None:
         self.path, fps = Path(path), float(fps)
-        _check_name(self.path)
+        _opencv_name(self.path.resolve())  # to which it is written; refused here if it cannot be
         if self.path.suffix.lower() not in VIDEO_CODECS:
             raise InvalidInputError(
                 f"{self.path} does not name a video file, expected a name that ends in {', '.join(VIDEO_CODECS)}"
@@ -432,11 +439,11 @@ class VideoSink:
 
     def _writer_at(self, size_wh: tuple[int, int], fps: float) -> cv2.VideoWriter:
         codec = VIDEO_CODECS[self.path.suffix.lower()]
-        return cv2.VideoWriter(str(self._pending.partial), cv2.VideoWriter.fourcc(*codec), fps, size_wh)
+        return cv2.VideoWriter(_opencv_name(self._pending.partial), cv2.VideoWriter.fourcc(*codec), fps, size_wh)
 
     def _readable_frames(self) -> int:
         """Return how many frames the file states. The writer reports no error: a file cut short states none."""
-        capture = cv2.VideoCapture(str(self._pending.partial))
+        capture = cv2.VideoCapture(_opencv_name(self._pending.partial))
         stated = int(_stated(capture, cv2.CAP_PROP_FRAME_COUNT))
         capture.release()
         return stated

@@ -8,7 +8,7 @@ Every reader lists and decodes images here, so that all of them accept and refus
 import re
 import struct
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -27,6 +27,16 @@ _DECIMAL_END = re.compile(r"(.*[0-9])\.([0-9]+)")
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is no part of the data by its name, such as .DS_Store, or ._0001.jpg of a Mac's copy."""
     return name.startswith(".")
+
+
+def is_hidden_below(path: Path, folder: Path) -> bool:
+    """Whether a path in a folder is hidden, or lies in a hidden folder there."""
+    return any(map(is_hidden, path.relative_to(folder).parts))
+
+
+def find(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield what matches a pattern of Path.glob in a folder and is not hidden there."""
+    return (path for path in folder.glob(pattern) if not is_hidden_below(path, folder))
 
 
 def list_images(folder: str | Path) -> list[Path]:

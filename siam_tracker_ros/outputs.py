@@ -13,6 +13,9 @@ from siam_tracker_ros.errors import InvalidInputError
 
 logger = logging.getLogger(__name__)
 
+_PARTIAL = ".partial"
+_LONGEST = 255 - len(_PARTIAL)  # bytes of a name to which the mark can be added
+
 
 class PendingFile:
     """A file that is written under another name beside its own: a context manager, which an error leaves incomplete.
@@ -80,22 +83,30 @@ def pending_lines(path: str | Path) -> Iterator[typing.TextIO]:
             raise
 
 
+def make_folder(path: str | Path) -> None:
+    """Make a folder for results, unless it is there.
+
+    Raises:
+        InvalidInputError: it cannot be made or written to.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInputError(f"folder {path} cannot be made: {error.strerror}; give another name") from error
+    if not os.access(path, os.W_OK):
+        raise InvalidInputError(f"folder {path} cannot be written to; check its rights, or give another folder")
+
+
 def make_empty_folder(path: str | Path) -> None:
     """Make a folder for results, unless it is there and empty.
 
     Raises:
-        InvalidInputError: something is in it, which would be mixed with the new results, or it cannot be made.
+        InvalidInputError: something is in it, which would be mixed with the new results; or as in `make_folder`.
     """
-    path = Path(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        found = next(path.iterdir(), None)
-    except OSError as error:
-        raise InvalidInputError(f"folder {path} cannot be made: {error.strerror}; give another name") from error
+    make_folder(path)
+    found = next(Path(path).iterdir(), None)
     if found is not None:
         raise InvalidInputError(f"folder {path} has {found.name} in it already; give a new folder, or empty it first")
-    if not os.access(path, os.W_OK):
-        raise InvalidInputError(f"folder {path} cannot be written to; check its rights, or give another folder")
 
 
 def write_atomic(path: Path, content: bytes | memoryview) -> None:
@@ -104,15 +115,15 @@ def write_atomic(path: Path, content: bytes | memoryview) -> None:
     Raises:
         OSError: it cannot be written, as on a full disk; the old file is unchanged.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(os.fsdecode(os.fsencode(path.name)[:_LONGEST]) + _PARTIAL)
     try:
         with open(partial, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    except OSError:
+    except OSError as error:
         partial.unlink(missing_ok=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # which a full disk does not name
     os.replace(partial, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

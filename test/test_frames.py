@@ -1,5 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
 import struct
 
 import cv2
@@ -279,6 +280,26 @@ def test_a_video_whose_name_is_not_utf_8_is_refused_by_name(video):
         open_frames(path)
     with pytest.raises(InvalidInputError, match=r"caf\\udce9.mp4' is not UTF-8.*rename"):
         VideoSink(path, 25)
+
+
+def test_a_video_in_a_folder_that_is_not_utf_8_is_refused_as_well(video, monkeypatch):
+    folder = video.parent / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    video.rename("clip.mp4")
+    with pytest.raises(InvalidInputError, match="is not UTF-8"):
+        open_frames("clip.mp4")
+    with pytest.raises(InvalidInputError, match="is not UTF-8"):
+        VideoSink("new.mp4", 25)
+    assert [path.name for path in folder.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("name", ["12:30:05.mp4", "file:clip.mp4", "clip%03d.mp4", "-i.mp4", "a b#c?.mp4"])
+def test_a_video_is_found_by_its_name_and_never_taken_for_an_address(name, video, monkeypatch):
+    monkeypatch.chdir(video.parent)
+    video.rename(name)
+    with open_frames(name) as frames:
+        assert len(list(frames)) == 5
 
 
 def test_a_source_can_be_closed_twice(video, tmp_path):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.outputs import PendingFile, make_empty_folder
+from siam_tracker_ros.outputs import PendingFile, make_empty_folder, write_atomic
 
 
 def write(path, text, error=None):
@@ -73,3 +73,9 @@ def test_results_are_not_mixed_with_what_is_in_a_folder(tmp_path):
         make_empty_folder(tmp_path / "new" / "folder")
     with pytest.raises(InvalidInputError, match="cannot be made: Not a directory"):
         make_empty_folder(tmp_path / "new" / "folder" / "00001.png" / "below")
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 251 + ".txt", "é" * 127])
+def test_every_name_of_a_file_can_be_written_at_once(name, tmp_path):
+    write_atomic(tmp_path / name, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == [name]

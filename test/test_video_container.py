@@ -85,6 +85,22 @@ def test_a_cut_is_noticed_however_short_the_video_is(name, share, tmp_path):
         list(frames)
 
 
+@pytest.mark.skipif(not hasattr(cv2, "CAP_PROP_PTS"), reason="this OpenCV does not tell when a video begins")
+def test_a_whole_video_whose_stamps_begin_late_is_read_to_its_end(tmp_path):
+    """Matroska states when the last frame ends, counted from 0."""
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "late.mkv"), "w") as file:
+        stream = file.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(10):
+            frame = av.VideoFrame(64, 48, "yuvj420p")
+            frame.pts = 250 + number
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    with open_frames(tmp_path / "late.mkv") as frames:
+        assert len(list(frames)) == 10
+
+
 def test_a_whole_file_is_not_cut_off(tmp_path):
     for name in ("clip.avi", "clip.mov", "clip.mp4"):
         with VideoSink(tmp_path / name, 10) as sink:

@@ -16,7 +16,6 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 
 if typing.TYPE_CHECKING:
     from siam_tracker_ros.data.labelled import Videos
-    from siam_tracker_ros.evaluation.metrics import Scores
     from siam_tracker_ros.evaluation.one_pass import SequenceRun
     from siam_tracker_ros.evaluation.report import Evaluation
 
@@ -70,17 +69,20 @@ def run(args: argparse.Namespace) -> None:
     from siam_tracker_ros.data.labelled import read_videos
     from siam_tracker_ros.data.problems import Problems
     from siam_tracker_ros.evaluation.check import check_tracks
-    from siam_tracker_ros.extras import require
+    from siam_tracker_ros.outputs import make_empty_folder, make_folder
 
     _check_options(args)
-    if args.report is not None:
-        require("--report", "matplotlib", extra="bench")
     problems = Problems()
     videos = read_videos(args.sequences, args.split, problems)
     attributes = videos.read_attributes(problems)
     if args.compare is None:
         check_tracks(videos.tracks, problems)
     problems.raise_any()
+    for folder in (args.results, args.report):
+        if folder is not None:
+            make_folder(folder)
+    if args.masks is not None:
+        make_empty_folder(args.masks)
     if args.compare is None:
         _run_model(args, videos, attributes)
     else:
@@ -88,13 +90,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_options(args: argparse.Namespace) -> None:
+    from siam_tracker_ros.extras import require
+
+    if args.report is not None:
+        require("--report", "matplotlib", extra="bench")
     if args.resume and args.results is None:
         raise InvalidSettingError("--resume goes on from results, but no --results DIR is given; name their folder")
     if args.masks is not None:
         if args.results is None:
             raise InvalidSettingError("--masks are made of those in --results DIR, which is not given; add it")
-        if args.masks.exists():
-            raise InvalidInputError(f"{args.masks} exists already, expected a new folder for masks; give another name")
         check_masks(args.model)
     if args.compare is not None and args.results is not None:
         raise InvalidSettingError("--compare runs no model, so there are no --results to write; leave one of them out")
@@ -110,10 +114,9 @@ def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict
     """Run the model over the sequences; what is done is shown however the run ends."""
     from siam_tracker_ros.core.registry import find_model
     from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass
-    from siam_tracker_ros.evaluation.results import read_done, start_results, write_label_maps
+    from siam_tracker_ros.evaluation.results import describe_run, read_done, start_results, write_label_maps
 
-    options = {"weights": args.weights and str(args.weights), "preset": args.preset, "settings": dict(args.settings)}
-    description = {"model": args.model, **options}
+    description = describe_run(args.model, args.weights, args.preset, dict(args.settings), args.intensity_range)
     done = {run.name: run for run in (read_done(args.results, videos.tracks, description) if args.resume else ())}
     remaining = [track for track in videos.tracks if track.name not in done]
     tracker = make_tracker(args)
@@ -183,32 +186,22 @@ def _show(
 
 def _tables(evaluation: "Evaluation") -> list[str]:
     """Return a table of a tracker's sequences, or one of trackers and one of their sequences; and one of attributes."""
-    from siam_tracker_ros.evaluation.metrics import mean_scores
-    from siam_tracker_ros.evaluation.report import FIGURES, median_ms
+    from siam_tracker_ros.evaluation.report import (
+        FIGURE_COLUMNS,
+        attribute_table,
+        figure_row,
+        format_figure,
+        overall_table,
+    )
 
     runs = evaluation.runs
-    header = ["frames", *FIGURES.values(), "ms/frame"]
-    means = {name: _row(name, mean_scores(run.scores for run in own), median_ms(own)) for name, own in runs.items()}
     if len(runs) == 1:
-        ((name, own),) = runs.items()
-        rows = [_row(run.name, run.scores, median_ms([run])) for run in own]
-        tables = [format_table(["sequence", *header], [*rows, ["mean of sequences", *means[name][1:]]])]
+        (own,) = runs.values()
+        rows = [*(figure_row(run.name, [run]) for run in own), figure_row("mean of sequences", own)]
+        tables = [format_table(["sequence", *FIGURE_COLUMNS], rows)]
     else:
-        rows = [[row[0].name, *(_number(run.scores.mean_iou) for run in row)] for row in zip(*runs.values())]
-        tables = [format_table(["tracker", *header], means.values()), "", format_table(["mean IoU", *runs], rows)]
+        rows = [[row[0].name, *(format_figure(run.scores.mean_iou) for run in row)] for row in zip(*runs.values())]
+        tables = [format_table(*overall_table(evaluation)), "", format_table(["mean IoU", *runs], rows)]
     if evaluation.attribute_names:
-        rows = []
-        for attribute in evaluation.attribute_names:
-            found = [evaluation.within(name, attribute) for name in runs]
-            rows.append([attribute, str(len(found[0])), *(_number(mean_scores(scores).auc) for scores in found)])
-        tables += ["", format_table(["AUC by attribute", "sequences", *runs], rows)]
+        tables += ["", format_table(*attribute_table(evaluation))]
     return tables
-
-
-def _row(name: str, scores: "Scores", ms: float) -> list[str]:
-    figures = (scores.mean_iou, scores.auc, scores.precision20, scores.region)
-    return [name, str(scores.frames), *map(_number, figures), "-" if np.isnan(ms) else f"{ms:.1f}"]
-
-
-def _number(figure: float) -> str:
-    return "-" if np.isnan(figure) else f"{figure:.3f}"

@@ -138,7 +138,7 @@ def _mask_writer(folder: Path, value: int) -> "Output":
 
 
 def _result_writer(file: typing.TextIO) -> "Output":
-    from siam_tracker_ros.data.sequence_folder import result_line
+    from siam_tracker_ros.data.box_files import result_line
 
     def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
         file.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))

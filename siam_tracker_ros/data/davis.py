@@ -36,7 +36,7 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
     """Read a split; see `formats.Reader`."""
     lists = [folder / "ImageSets" / year / f"{split}.txt" for year in YEARS]
     path = next((path for path in lists if path.exists()), lists[0])
-    listed = _by_sequence(read_names(path, problems))
+    listed = _read_list(path, problems)
     forbidden = sorted(VALIDATION.intersection(listed)) if split == "train" else ()
     if forbidden:
         shown = ", ".join(forbidden[:3]) + ", ..." * (len(forbidden) > 3)
@@ -60,12 +60,16 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
     return tracks
 
 
-def _by_sequence(lines: list[str]) -> dict[str, set[int]]:
+def _read_list(path: pathlib.Path, problems: Problems) -> dict[str, set[int]]:
     """Return the listed frames by sequence: 2016 lists frames with their masks, 2017 only sequences."""
     listed: dict[str, set[int]] = {}
-    for line in lines:
-        *_, sequence, frame = ["", line, ""] if "/" not in line else line.split()[0].split("/")
-        listed.setdefault(sequence, set()).update({int(frame.partition(".")[0])} if frame else ())
+    for line in read_names(path, problems):
+        sequence, _, frame = line.split()[0].rpartition("/") if "/" in line else (line, "", "")
+        number = pathlib.PurePath(frame).stem
+        if frame and not number.isdecimal():
+            problems.add(path, f"has the line {line!r}", "names of sequences, or of frames such as /bear/00000.jpg")
+            return {}
+        listed.setdefault(pathlib.PurePath(sequence).name, set()).update({int(number)} if frame else ())
     return listed
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files of data sets: file names by frame number, and text files of boxes and flags."""
+"""Files of data sets: file names by frame number, folders of images, and text files of boxes and flags."""
 
 import abc
 import contextlib
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from siam_tracker_ros import images
 from siam_tracker_ros.data.problems import Problems
 
 
@@ -133,6 +134,30 @@ def _is_box(line: str) -> bool:
         return False
 
 
+def list_images(folder: pathlib.Path, problems: Problems) -> ListedFiles | None:
+    """Return the images of a folder in the order of the frames; None, and note a problem, if there are none."""
+    if not folder.is_dir():
+        problems.add_missing(folder, "one image per box")
+        return None
+    paths = images.list_images(folder)
+    if not paths:
+        problems.add(folder, "holds no image", "one image per box")
+        return None
+    return ListedFiles(folder, tuple(path.name for path in paths))
+
+
+def pad_first_box(boxes: np.ndarray, folder: pathlib.Path, problems: Problems) -> np.ndarray:
+    """Return the box of the first frame and NaN for the others, float64 (N, 4), where only the first is published.
+
+    Args:
+        boxes: float64 (1, 4).
+        folder: of the N images.
+        problems: as for `list_images`.
+    """
+    files = list_images(folder, problems)
+    return np.pad(boxes, ((0, len(files.names) - 1 if files else 0), (0, 0)), constant_values=np.nan)
+
+
 def read_flags(path: pathlib.Path, count: int, problems: Problems) -> np.ndarray | None:
     """Read one whole number per frame, separated by commas or white space.
 
@@ -144,11 +169,12 @@ def read_flags(path: pathlib.Path, count: int, problems: Problems) -> np.ndarray
     if text is None:
         return None
     try:
-        flags = np.array(text.replace(",", " ").split()).astype(np.float64).astype(np.int64)
+        values = np.array(text.replace(",", " ").split()).astype(np.float64)
     except ValueError as error:
         problems.add(path, f"cannot be read ({error})", expected)
         return None
+    flags = values[values % 1 == 0].astype(np.int64)  # neither fractions nor NaN
     if len(flags) != count:
-        problems.add(path, f"has {len(flags)} numbers", expected)
+        problems.add(path, f"has {len(flags)} whole numbers", expected)
         return None
     return flags

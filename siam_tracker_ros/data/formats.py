@@ -28,6 +28,7 @@ from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.settings import DatasetSettings
 from siam_tracker_ros.data.track import FileTrack, Track
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.images import find
 
 
 class Reader(typing.Protocol):
@@ -215,10 +216,10 @@ def _check_level(folder: pathlib.Path, pattern: str, kind: str, problems: Proble
 
 
 def holds(folder: pathlib.Path, pattern: str) -> bool:
-    """Whether something in a folder matches a pattern of Path.glob."""
-    return next(folder.glob(pattern), None) is not None
+    """Whether something in a folder that is not hidden matches a pattern of Path.glob."""
+    return next(find(folder, pattern), None) is not None
 
 
 def subfolders(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-    """Return the folders that match a pattern of Path.glob, sorted."""
-    return sorted(place for place in folder.glob(pattern) if place.is_dir())
+    """Return the folders that match a pattern of Path.glob and are not hidden, sorted."""
+    return sorted(place for place in find(folder, pattern) if place.is_dir())

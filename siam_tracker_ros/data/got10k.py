@@ -11,8 +11,7 @@ import pathlib
 
 import numpy as np
 
-from siam_tracker_ros.data.files import NumberedFiles, read_boxes, read_flags, read_names, read_text
-from siam_tracker_ros.data.otb import list_images
+from siam_tracker_ros.data.files import NumberedFiles, pad_first_box, read_boxes, read_flags, read_names, read_text
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.geometry import one_based_to_xywh
@@ -38,8 +37,7 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
     if boxes is None:
         return []
     if place.name.startswith("GOT-10k_Test_") and len(boxes) == 1:
-        images = list_images(place, problems)
-        boxes = np.pad(boxes, ((0, len(images.names) - 1 if images else 0), (0, 0)), constant_values=np.nan)
+        boxes = pad_first_box(boxes, place, problems)
         hidden = np.zeros(len(boxes), bool)
     else:
         absence = read_flags(place / "absence.label", len(boxes), problems)

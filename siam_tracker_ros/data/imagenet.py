@@ -20,7 +20,7 @@ from siam_tracker_ros.data.files import ListedFiles, NumberedFiles
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.geometry import pixels_to_xywh
-from siam_tracker_ros.images import is_hidden
+from siam_tracker_ros.images import is_hidden, is_hidden_below
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _STILL = np.zeros(1, np.int64)  # frame numbers of a track of one image
@@ -69,7 +69,7 @@ def _walk(
     """
     top = folder / "Annotations" / part
     walked = ((pathlib.Path(place), sorted(filter(_is_label, names))) for place, _, names in os.walk(top))
-    found = sorted((place, names) for place, names in walked if names)
+    found = sorted((place, names) for place, names in walked if names and not is_hidden_below(place, top))
     if not found:
         problems.add(top, "holds no labels", "folders with XML files")
     for place, names in tqdm(found, desc=f"{name}: labels", unit="folder", leave=False, disable=None):

@@ -9,6 +9,7 @@ indices of a palette, 16 bits, or colours.
 import dataclasses
 import functools
 import pathlib
+import typing
 
 import cv2
 import numpy as np
@@ -40,7 +41,7 @@ class LabelMaps:
             InvalidInputError: they cannot be read, or have other colours.
         """
         path = self.files.path(number)
-        pixels = _read_pixels(path)
+        pixels = _read_pixels(path, path)
         return pixels if pixels.ndim == 2 else _colours_to_labels(pixels, path)
 
     def size_wh(self, number: int) -> tuple[int, int] | None:
@@ -87,9 +88,17 @@ class LabelMaps:
         return self._known[number]
 
 
-def read_mask(path: pathlib.Path) -> np.ndarray:
-    """Return the mask of one target in a file, uint8 (H, W) of 0 and 255; raises InvalidInputError if it has none."""
-    return target_pixels(_read_pixels(path)) * np.uint8(255)
+def read_mask(file: pathlib.Path | typing.BinaryIO, source: object = None) -> np.ndarray:
+    """Return the mask of one target in a file, uint8 (H, W) of 0 and 255.
+
+    Args:
+        file: path, or an open file.
+        source: what the message of an error names; None for the path.
+
+    Raises:
+        InvalidInputError: it is no mask.
+    """
+    return target_pixels(_read_pixels(file, file if source is None else source)) * np.uint8(255)
 
 
 def target_pixels(pixels: np.ndarray) -> np.ndarray:
@@ -106,21 +115,21 @@ def target_pixels(pixels: np.ndarray) -> np.ndarray:
     return pixels > half if pixels.max(initial=0) > half else pixels != 0
 
 
-def _read_pixels(path: pathlib.Path) -> np.ndarray:
+def _read_pixels(file: pathlib.Path | typing.BinaryIO, source: object) -> np.ndarray:
     """Return the pixels of a mask: uint8 or uint16 (H, W), or RGB, uint8 (H, W, 3), black where transparent."""
     from PIL import Image  # OpenCV returns the colours of a palette, not its indices
 
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             mode = image.mode
             pixels = np.asarray(image.convert("RGBA") if mode in _COLOURS else image)
     except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidInputError(f"{path} cannot be read ({error}), expected a mask; unpack it again") from error
+        raise InvalidInputError(f"{source} cannot be read ({error}), expected a mask; unpack it again") from error
     if mode in _COLOURS:
         return np.where(pixels[..., 3:] > 0, pixels[..., :3], np.uint8(0))
     if mode not in _NUMBERS or pixels.min(initial=0) < 0 or pixels.max(initial=0) > np.iinfo(np.uint16).max:
         raise InvalidInputError(
-            f"{path} is an image in mode {mode}, expected up to 16 bits, or colours; check that path leads to masks"
+            f"{source} is an image in mode {mode}, expected up to 16 bits, or colours; check that path leads to masks"
         )
     return pixels.astype(np.uint16 if mode.startswith("I") else np.uint8)
 

@@ -68,6 +68,8 @@ def read_videos(folder: str | pathlib.Path, split: str | None = None, problems: 
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise InvalidInputError(f"{folder} is not a folder, expected a folder of sequences")
+    if folder.name in ("", ".."):
+        folder = folder.resolve()  # a sequence has the name of its folder
     found = Problems() if problems is None else problems
     videos = _read_dataset(folder, split, found)
     if videos is None and split is None:

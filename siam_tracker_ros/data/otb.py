@@ -10,12 +10,11 @@ import pathlib
 
 import numpy as np
 
-from siam_tracker_ros import images
-from siam_tracker_ros.data.files import ListedFiles, read_boxes, read_text
+from siam_tracker_ros.data.files import list_images, read_boxes, read_text
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.geometry import one_based_to_xywh
-from siam_tracker_ros.images import natural_key
+from siam_tracker_ros.images import find, natural_key
 
 # First labelled frame, counted from 0, of the sequences with fewer boxes than frames.
 LABELLED_FROM = {"david": 299, "diving": 0, "football1": 0, "freeman3": 0, "freeman4": 0}
@@ -23,13 +22,13 @@ LABELLED_FROM = {"david": 299, "diving": 0, "football1": 0, "freeman3": 0, "free
 
 def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
     """Read all sequences of a folder; see `formats.Reader`."""
-    places = sorted({path.parent for path in folder.glob("*/groundtruth_rect*.txt")}, key=natural_key)
+    places = sorted({path.parent for path in find(folder, "*/groundtruth_rect*.txt")}, key=natural_key)
     return [track for place in places for track in read_sequence(place, name, problems)]
 
 
 def is_sequence(place: pathlib.Path) -> bool:
     """Whether a folder is a sequence of OTB."""
-    return not (place / "groundtruth.txt").exists() and next(place.glob("groundtruth_rect*.txt"), None) is not None
+    return not (place / "groundtruth.txt").exists() and next(find(place, "groundtruth_rect*.txt"), None) is not None
 
 
 def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Track]:
@@ -37,7 +36,7 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
     files = list_images(place / "img", problems)
     if files is None:
         return []
-    labels = sorted(place.glob("groundtruth_rect*.txt"), key=natural_key)
+    labels = sorted(find(place, "groundtruth_rect*.txt"), key=natural_key)
     # One sequence of OTB has an empty file beside the file with the boxes.
     labels = [path for path in labels if path.read_bytes().strip()] or labels
     tracks: list[Track] = []
@@ -60,18 +59,6 @@ def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems
     path = track.files.folder.parent / "attrs.txt"
     text = read_text(path, problems, "attributes such as IV, OCC") if path.is_file() else None
     return {name: np.full(len(track), True) for name in (text or "").replace(",", " ").split()}
-
-
-def list_images(folder: pathlib.Path, problems: Problems) -> ListedFiles | None:
-    """Return the images of a folder in the order of the frames; None, and note a problem, if there are none."""
-    if not folder.is_dir():
-        problems.add_missing(folder, "one image per box")
-        return None
-    paths = images.list_images(folder)
-    if not paths:
-        problems.add(folder, "holds no image", "one image per box")
-        return None
-    return ListedFiles(folder, tuple(path.name for path in paths))
 
 
 def _first(name: str, images: int, boxes: int) -> int | None:

@@ -13,19 +13,20 @@ import pathlib
 
 import numpy as np
 
+from siam_tracker_ros.data.box_files import read_boxes
+from siam_tracker_ros.data.files import list_images
 from siam_tracker_ros.data.kinds import kind_of
 from siam_tracker_ros.data.label_maps import LabelMaps
-from siam_tracker_ros.data.otb import list_images
 from siam_tracker_ros.data.problems import Problems
-from siam_tracker_ros.data.sequence_folder import read_boxes
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.images import find
 
 
 def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
     """Read all sequences of a folder; see `formats.Reader`."""
     tracks: list[Track] = []
-    for place in sorted(path.parent for path in folder.glob("*/groundtruth.txt")):
+    for place in sorted(path.parent for path in find(folder, "*/groundtruth.txt")):
         kind = kind_of(place)
         if kind == "sequences":
             tracks += read_sequence(place, name, problems)
@@ -55,6 +56,5 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
             images = f"{len(files.names)} images in img"
             problems.add(place, f"has {images} and {count} in {what}", "one per image", "add or remove what differs")
             return []
-    own = place.resolve().name
     label_maps = None if masks is None else LabelMaps(masks)
-    return [FileTrack(name, own, np.arange(len(boxes)), boxes, files, label_maps)]
+    return [FileTrack(name, place.name, np.arange(len(boxes)), boxes, files, label_maps)]

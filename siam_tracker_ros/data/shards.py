@@ -8,15 +8,16 @@ reads it on demand. An optional `index.json` lists the shards and their sizes.
 """
 
 import dataclasses
+import io
 import json
 import pathlib
 import tarfile
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 
-import cv2
 import numpy as np
 
+from siam_tracker_ros.data.label_maps import read_mask
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
@@ -57,13 +58,9 @@ class Member:
         except OSError as error:
             raise InvalidInputError(f"{self} cannot be read: {error}; {_AGAIN}") from error
 
-    def decode(self, flags: int) -> np.ndarray:
-        """Decode it as an image with one of cv2's IMREAD flags."""
-        return decode_image(self.read(), self, flags)
-
     def image_bgr(self) -> np.ndarray:
         """Decode it as an image, uint8 (H, W, 3)."""
-        return self.decode(cv2.IMREAD_COLOR)
+        return decode_image(self.read(), self)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,7 +90,7 @@ class ShardTrack(Track):
         return self.masks[i] is not None
 
     def mask(self, i: int) -> np.ndarray | None:
-        return self.masks[i].decode(cv2.IMREAD_GRAYSCALE) if self.has_mask(i) else None
+        return read_mask(io.BytesIO(self.masks[i].read()), self.masks[i]) if self.has_mask(i) else None
 
     def valid_xywh(self, i: int) -> np.ndarray:
         return self.valid[i]

@@ -10,29 +10,28 @@ import pathlib
 
 import numpy as np
 
-from siam_tracker_ros.data.files import NumberedFiles, read_boxes
-from siam_tracker_ros.data.otb import list_images
+from siam_tracker_ros.data.files import NumberedFiles, pad_first_box, read_boxes
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
-from siam_tracker_ros.images import is_hidden, natural_key
+from siam_tracker_ros.images import find, natural_key
 
 PARTS = {"train": "TRAIN_*", "test": "TEST"}
 
 
 def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> list[Track]:
     """Read the parts of a split; see `formats.Reader`."""
-    parts = sorted(folder.glob(PARTS[split]), key=natural_key)
+    parts = sorted(find(folder, PARTS[split]), key=natural_key)
     return [track for part in parts for track in read_sequence(part, name, problems)]
 
 
 def is_sequence(place: pathlib.Path) -> bool:
     """Whether a folder is a part of TrackingNet, which its reader takes whole."""
-    return (place / "frames").is_dir() and next(place.glob("anno/*.txt"), None) is not None
+    return (place / "frames").is_dir() and next(find(place, "anno/*.txt"), None) is not None
 
 
 def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Track]:
     """Read all sequences of a part; see `formats.Format`."""
-    labels = sorted(path for path in (place / "anno").glob("*.txt") if not is_hidden(path.name))
+    labels = sorted(find(place, "anno/*.txt"))
     if not labels:
         problems.add(place / "anno", "holds no boxes", "a NAME.txt per sequence")
     tracks: list[Track] = []
@@ -42,8 +41,7 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
             continue
         images_folder = place / "frames" / path.stem
         if place.name == "TEST" and len(boxes) == 1:
-            images = list_images(images_folder, problems)
-            boxes = np.pad(boxes, ((0, len(images.names) - 1 if images else 0), (0, 0)), constant_values=np.nan)
+            boxes = pad_first_box(boxes, images_folder, problems)
         numbers = np.arange(len(boxes))
         files = NumberedFiles(images_folder, "{}.jpg")
         tracks.append(FileTrack(name, f"{place.name}/{path.stem}", numbers, known_boxes(boxes), files))

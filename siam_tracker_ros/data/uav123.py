@@ -15,7 +15,7 @@ from siam_tracker_ros.data.files import NumberedFiles, read_boxes, read_flags
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.geometry import one_based_to_xywh
-from siam_tracker_ros.images import is_hidden, natural_key
+from siam_tracker_ros.images import find, natural_key
 
 # First frames of the parts of a video at 30 frames per second: of car6_1, car6_2, ...
 PARTS = {
@@ -63,9 +63,7 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
     part = _part(folder, split)
     images = folder / "data_seq" / ("UAV123" if part == "UAV20L" else part)
     tracks: list[Track] = []
-    for path in sorted((folder / "anno" / part).glob("*.txt"), key=natural_key):
-        if is_hidden(path.name):
-            continue
+    for path in sorted(find(folder / "anno" / part, "*.txt"), key=natural_key):
         boxes = read_boxes(path, problems)
         if boxes is None:
             continue

@@ -18,12 +18,11 @@ import pathlib
 import cv2
 import numpy as np
 
-from siam_tracker_ros.data.files import Files, decode_text, read_names, read_text
-from siam_tracker_ros.data.otb import list_images
+from siam_tracker_ros.data.files import Files, decode_text, list_images, read_names, read_text
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import FileTrack, Track, known_boxes
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.images import is_hidden, natural_key, read_image_bgr
+from siam_tracker_ros.images import find, natural_key, read_image_bgr
 
 LIST = "list.txt"
 _EXPECTED = "a rectangle, a polygon or a mask per line"
@@ -53,7 +52,7 @@ def read(folder: pathlib.Path, split: str, name: str, problems: Problems) -> lis
     if (folder / LIST).is_file():
         places = [folder / sequence for sequence in read_names(folder / LIST, problems)]
     else:
-        places = sorted({path.parent for path in folder.glob("*/groundtruth*.txt")}, key=natural_key)
+        places = sorted({path.parent for path in find(folder, "*/groundtruth*.txt")}, key=natural_key)
     return [track for place in places for track in read_sequence(place, name, problems)]
 
 
@@ -86,17 +85,15 @@ def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems
     images = track.files.folder
     place = images if _label_files(images) else images.parent
     attributes = {}
-    for path in sorted([*place.glob("*.tag"), *place.glob("*.label")]):
-        if is_hidden(path.name):
-            continue
-        lines = decode_text(path.read_bytes()).splitlines()  # an empty file: in no frame
+    for path in sorted([*find(place, "*.tag"), *find(place, "*.label")]):
+        lines = decode_text(path.read_bytes(), "replace").splitlines()  # an empty file: in no frame
         marked = {number for number, line in enumerate(lines) if line.strip() == "1"}
         attributes[path.stem.replace("_", " ")] = np.isin(track.numbers, list(marked))
     return attributes
 
 
 def _label_files(place: pathlib.Path) -> list[pathlib.Path]:
-    several = sorted(place.glob("groundtruth_*.txt"), key=natural_key)
+    several = sorted(find(place, "groundtruth_*.txt"), key=natural_key)
     single = place / "groundtruth.txt"
     return several or [single] * single.is_file()
 
@@ -104,7 +101,7 @@ def _label_files(place: pathlib.Path) -> list[pathlib.Path]:
 def _image_folder(place: pathlib.Path) -> pathlib.Path:
     """Return the folder of the frames: that of the first channel that the file `sequence` names, or the usual one."""
     described = place / "sequence"
-    lines = decode_text(described.read_bytes()).splitlines() if described.is_file() else []
+    lines = decode_text(described.read_bytes(), "surrogateescape").splitlines() if described.is_file() else []
     channels = [line.partition("=")[2].strip() for line in lines if line.startswith("channels.")]
     if channels:
         pattern = pathlib.PurePosixPath(channels[0].replace("\\", "/"))
@@ -141,7 +138,9 @@ def _box_xywh(line: str) -> np.ndarray:
             return np.full(4, np.nan)
         left, top, width, height = cv2.boundingRect(inside)
         return np.array([x + left, y + top, width, height], np.float64)
-    values = np.array(line.replace("\t", ",").split(","), np.float64)
+    values = np.array(line.replace(",", " ").split(), np.float64)
+    if not len(values):
+        raise ValueError("the line is empty")
     if len(values) < 4 or np.isnan(values).any():
         return np.full(4, np.nan)
     if len(values) == 4:
@@ -152,7 +151,7 @@ def _box_xywh(line: str) -> np.ndarray:
 
 def _decode(line: str) -> tuple[int, int, np.ndarray]:
     """Return left, top and the pixels, uint8 (H, W) of 0 and 1, of a mask; raises ValueError if it is none."""
-    x, y, width, height, *runs = (int(field) for field in line[1:].split(","))
+    x, y, width, height, *runs = (int(field) for field in line[1:].replace(",", " ").split())
     pixels = np.repeat(np.arange(len(runs), dtype=np.uint8) % 2, runs)[: width * height]
     pixels = np.pad(pixels, (0, width * height - len(pixels)))  # zeros at the end may be left out
     return x, y, pixels.reshape(height, width)
@@ -161,11 +160,10 @@ def _decode(line: str) -> tuple[int, int, np.ndarray]:
 def _draw_mask(line: str, size_wh: tuple[int, int]) -> np.ndarray:
     """Return a mask in its frame, uint8 (H, W) of 0 and 255."""
     x, y, inside = _decode(line)
-    mask = np.zeros(
-        (size_wh[1] + inside.shape[0], size_wh[0] + inside.shape[1]), np.uint8
-    )  # room for what reaches over
-    mask[y : y + inside.shape[0], x : x + inside.shape[1]] = inside * np.uint8(255)
-    return mask[: size_wh[1], : size_wh[0]]
+    mask = np.zeros(size_wh[::-1], np.uint8)
+    visible = inside[max(-y, 0) : max(size_wh[1] - y, 0), max(-x, 0) : max(size_wh[0] - x, 0)]
+    mask[max(y, 0) :, max(x, 0) :][: visible.shape[0], : visible.shape[1]] = visible * np.uint8(255)
+    return mask
 
 
 def _track(name: str, own: str, files: Files, boxes: np.ndarray, masks: np.ndarray) -> Track:

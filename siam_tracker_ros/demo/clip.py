@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from siam_tracker_ros.data.sequence_folder import read_boxes
+from siam_tracker_ros.data.box_files import read_boxes
 from siam_tracker_ros.demo.report import Truth
 from siam_tracker_ros.demo.scene import FPS as SCENE_FPS
 from siam_tracker_ros.demo.scene import Scene

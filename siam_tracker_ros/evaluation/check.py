@@ -16,9 +16,9 @@ from siam_tracker_ros.geometry import check_box_xywh
 
 
 def check_tracks(tracks: Sequence[Track], problems: Problems) -> None:
-    """Note what keeps sequences from being tracked: files that are missing, and first frames, boxes and masks.
+    """Note what keeps sequences from being tracked and scored: files that are missing, first frames, boxes and masks.
 
-    Frames after the first are not decoded.
+    Images after the first are not decoded, and later masks only where boxes are taken from them.
     """
     check_files(tracks, problems)
     for name, count in collections.Counter(track.name for track in tracks).items():
@@ -31,7 +31,9 @@ def check_tracks(tracks: Sequence[Track], problems: Problems) -> None:
 
 
 def _find_fault(track: Track) -> InvalidInputError | str | None:
-    """Return what is wrong with the first frame of a track, or None."""
+    """Return what is wrong with the masks or the first frame of a track, or None."""
+    if track.unreadable:
+        return f"{track.name}: {track.unreadable} of its {len(track)} masks cannot be read; unpack them again"
     where = f"{track.name}, first frame ({track.path(0)})"
     try:
         if not track.present[0]:

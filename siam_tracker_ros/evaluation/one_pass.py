@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from siam_tracker_ros.core.session import check_same_size
-from siam_tracker_ros.data.sequence_folder import write_results
+from siam_tracker_ros.data.box_files import write_results
 from siam_tracker_ros.data.track import Track
 from siam_tracker_ros.drawing import write_mask
 from siam_tracker_ros.errors import InvalidInputError

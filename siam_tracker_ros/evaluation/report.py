@@ -26,8 +26,10 @@ from siam_tracker_ros.evaluation.metrics import (
     mean_scores,
 )
 from siam_tracker_ros.evaluation.one_pass import SequenceRun
+from siam_tracker_ros.outputs import write_atomic
 
 FIGURES = {"mean_iou": "mean IoU", "auc": "AUC", "precision20": "precision@20", "region": "J of masks"}
+FIGURE_COLUMNS = ("frames", *FIGURES.values(), "ms/frame")
 COLORS_RGB = (  # of the trackers, in their order
     (31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (227, 119, 194),
     (127, 127, 127), (188, 189, 34), (23, 190, 207),
@@ -77,6 +79,32 @@ def median_ms(runs: Iterable[SequenceRun]) -> float:
     return float(np.median(times)) if len(times) else math.nan
 
 
+def overall_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Return the header and a row for each tracker of its figures over all sequences, as text."""
+    return ["tracker", *FIGURE_COLUMNS], [figure_row(name, runs) for name, runs in evaluation.runs.items()]
+
+
+def attribute_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Return the header and, for each attribute, a row of the AUC of each tracker, as text."""
+    rows = []
+    for attribute in evaluation.attribute_names:
+        found = [evaluation.within(tracker, attribute) for tracker in evaluation.runs]
+        rows.append([attribute, str(len(found[0])), *(format_figure(mean_scores(scores).auc) for scores in found)])
+    return ["AUC by attribute", "sequences", *evaluation.runs], rows
+
+
+def figure_row(name: str, runs: Sequence[SequenceRun]) -> list[str]:
+    """Return a name and the figures of runs under FIGURE_COLUMNS, as text."""
+    scores, ms = mean_scores(run.scores for run in runs), median_ms(runs)
+    figures = [format_figure(getattr(scores, figure)) for figure in FIGURES]
+    return [name, str(scores.frames), *figures, "-" if math.isnan(ms) else f"{ms:.1f}"]
+
+
+def format_figure(value: float) -> str:
+    """Return a figure as text, "-" for NaN."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
 def as_json(evaluation: Evaluation) -> dict[str, typing.Any]:
     """Return all figures as what json.dumps takes; None stands for a figure that is not known."""
     return {
@@ -87,16 +115,20 @@ def as_json(evaluation: Evaluation) -> dict[str, typing.Any]:
 
 
 def write_report(folder: Path, evaluation: Evaluation) -> None:
-    """Write report.html, which needs no other file, report.json, success.png and precision.png; needs matplotlib."""
+    """Write report.html, which needs no other file, report.json, success.png and precision.png; needs matplotlib.
+
+    Raises:
+        OSError: they cannot be written, as on a full disk.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     plots = {
         "success": _plot(evaluation, FrameScores.success, SUCCESS_THRESHOLDS, "IoU threshold", "auc"),
         "precision": _plot(evaluation, FrameScores.precision, PRECISION_THRESHOLDS, "centre error (px)", "precision20"),
     }
-    (folder / "report.json").write_text(json.dumps(as_json(evaluation), indent=1) + "\n")
+    write_atomic(folder / "report.json", json.dumps(as_json(evaluation), indent=1).encode() + b"\n")
     for name, png in plots.items():
-        (folder / f"{name}.png").write_bytes(png)
-    (folder / "report.html").write_text(_page(evaluation, plots), encoding="utf-8")
+        write_atomic(folder / f"{name}.png", png)
+    write_atomic(folder / "report.html", _page(evaluation, plots).encode(errors="replace"))
 
 
 def _tracker_json(evaluation: Evaluation, tracker: str) -> dict[str, typing.Any]:
@@ -139,7 +171,11 @@ def _plot(
     colors = dict(zip(evaluation.runs, _colors(len(evaluation.runs))))
     for name in sorted(figures, key=lambda name: -np.nan_to_num(figures[name])):
         color = tuple(channel / 255 for channel in colors[name])
-        axes.plot(thresholds, evaluation.curve(name, curve), color=color, label=f"{name} [{figures[name]:.3f}]")
+        shown = name.encode(errors="replace").decode().replace("$", r"\$")  # which would begin a formula
+        # A label that begins with "_", as a name may, would be left out.
+        axes.plot(
+            thresholds, evaluation.curve(name, curve), color=color, label=f"{format_figure(figures[name])} {shown}"
+        )
     axes.set(xlabel=label, ylabel="share of frames", xlim=(thresholds[0], thresholds[-1]), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(title=FIGURES[figure_of_legend], fontsize="small")
@@ -174,9 +210,9 @@ def _page(evaluation: Evaluation, plots: Mapping[str, bytes]) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
 <h1>{title}</h1>
-{_overall_table(evaluation)}
+{_table(*overall_table(evaluation))}
 <p class="plots">{images}</p>
-{_attribute_table(evaluation)}
+{_table(*attribute_table(evaluation)) if evaluation.attribute_names else ""}
 <h2>Sequences</h2>
 <p>Each picture is the frame that the first tracker meets worst; the label is white. Below is the IoU over time.
 {legend}</p>
@@ -185,28 +221,10 @@ def _page(evaluation: Evaluation, plots: Mapping[str, bytes]) -> str:
 """
 
 
-def _overall_table(evaluation: Evaluation) -> str:
-    means = {name: mean_scores(run.scores for run in runs) for name, runs in evaluation.runs.items()}
-    rows = [[_number(getattr(scores, figure)) for figure in FIGURES] for scores in means.values()]
-    times = [f"{ms:.1f}" if ms == ms else "-" for ms in map(median_ms, evaluation.runs.values())]
-    rows = [[name, *row, ms] for name, row, ms in zip(means, rows, times)]
-    return _table(["tracker", *FIGURES.values(), "ms/frame"], rows)
-
-
-def _attribute_table(evaluation: Evaluation) -> str:
-    if not evaluation.attribute_names:
-        return ""
-    rows = []
-    for attribute in evaluation.attribute_names:
-        scores = [evaluation.within(tracker, attribute) for tracker in evaluation.runs]
-        rows.append([attribute, str(len(scores[0])), *(_number(mean_scores(found).auc) for found in scores)])
-    return "<h2>AUC by attribute</h2>" + _table(["attribute", "sequences", *evaluation.runs], rows)
-
-
 def _sequence_section(evaluation: Evaluation, i: int, colors: Sequence[str]) -> str:
     track = evaluation.tracks[i]
     runs = [runs[i] for runs in evaluation.runs.values()]
-    figures = ", ".join(_number(run.scores.mean_iou) for run in runs)
+    figures = ", ".join(format_figure(run.scores.mean_iou) for run in runs)
     lines = "".join(_polyline(run, len(track), color) for run, color in zip(runs, colors))
     chart = f'<svg viewBox="0 0 280 60"><rect width="280" height="60" fill="#f5f5f5"/>{lines}</svg>'
     name = html.escape(track.name)
@@ -241,10 +259,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f"<table><tr>{head}</tr>\n{body}</table>"
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def _data_url(kind: str, content: bytes) -> str:

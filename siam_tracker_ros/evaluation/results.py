@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders of results: what a run left there, to go on from or to compare."""
 
+import hashlib
 import itertools
 import json
 import shutil
@@ -11,27 +12,47 @@ from pathlib import Path
 
 import numpy as np
 
+from siam_tracker_ros.data.box_files import read_results
 from siam_tracker_ros.data.label_maps import read_mask
 from siam_tracker_ros.data.problems import Problems
-from siam_tracker_ros.data.sequence_folder import read_results
 from siam_tracker_ros.data.track import MaskTrack, Track
 from siam_tracker_ros.drawing import write_png
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import mask_iou
 from siam_tracker_ros.evaluation.one_pass import DECIMALS, SequenceRun, mask_folder, result_file
+from siam_tracker_ros.outputs import write_atomic
 
 DESCRIPTION = "run.json"  # of the run that the results are of
 
 Description = Mapping[str, typing.Any]
 
 
+def describe_run(
+    model: str,
+    weights: str | None,
+    preset: str | None,
+    settings: Mapping[str, typing.Any],
+    intensity_range: tuple[int, int] | None,
+) -> Description:
+    """Return what two runs must have in common for one to go on from the results of the other."""
+    path = Path(weights) if weights else None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else None
+    return {
+        "model": model,
+        "weights": weights,
+        "weights_sha256": digest,
+        "preset": preset,
+        "settings": settings,
+        "intensity_range": intensity_range,
+    }
+
+
 def start_results(folder: Path, tracks: Sequence[Track], description: Description) -> None:
-    """Make a folder ready for the results of a new run: older results of the same sequences are removed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Remove older results of the sequences of a new run from its folder, and describe the run there."""
     for track in tracks:
         result_file(folder, track.name).unlink(missing_ok=True)
         shutil.rmtree(mask_folder(folder, track.name), ignore_errors=True)
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+    write_atomic(folder / DESCRIPTION, json.dumps(description, indent=1).encode() + b"\n")
 
 
 def read_done(folder: Path, tracks: Sequence[Track], description: Description) -> list[SequenceRun]:
@@ -56,7 +77,23 @@ def read_done(folder: Path, tracks: Sequence[Track], description: Description) -
             f"the results in {folder} are of {_show(found)}, expected {_show(description)} as in this run; "
             "leave --resume out to replace them, or give another folder"
         )
-    return [read_run(folder, track) for track in tracks]
+    return [_read_own_run(folder, track) for track in tracks]
+
+
+def _read_own_run(folder: Path, track: Track) -> SequenceRun:
+    """Read the result of one sequence as `run_one_pass` writes it: its first box is the one that was given."""
+    run = read_run(folder, track)
+    given, labelled = run.boxes_xywh[0], track.boxes_xywh[0]
+    if not np.allclose(given, labelled, rtol=0, atol=2 * 10**-DECIMALS):
+        raise InvalidInputError(
+            "{} begins with the box ({}), expected ({}) as the labels of {} have it now; leave --resume out to replace "
+            "the results, or remove that file".format(
+                result_file(folder, track.name),
+                *(", ".join(f"{v:g}" for v in box) for box in (given, labelled)),
+                track.name,
+            )
+        )
+    return run
 
 
 def read_all(folder: Path, tracks: Sequence[Track], problems: Problems) -> list[SequenceRun]:

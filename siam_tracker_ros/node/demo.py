@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from siam_tracker_ros.data.sequence_folder import write_results
+from siam_tracker_ros.data.box_files import write_results
 from siam_tracker_ros.demo.arguments import parse_arguments
 from siam_tracker_ros.demo.clip import Clip, camera_clip, rendered_clip, video_clip
 from siam_tracker_ros.demo.processes import DemoError

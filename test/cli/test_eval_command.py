@@ -1,6 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import re
 import shutil
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from cli_testing import BoxThatStays, run
 from drawn_datasets import box_of, labels, write_davis
+from full_disk import no_file_above
 
 from siam_tracker_ros.core import registry
-from siam_tracker_ros.data.sequence_folder import read_results
+from siam_tracker_ros.data.box_files import read_results
 
 
 @pytest.fixture
@@ -175,6 +177,24 @@ def test_a_result_of_other_frames_is_refused(stopped, sequences, capsys):
     assert "bike.txt has 1 lines, expected 4" in capsys.readouterr().err
 
 
+def test_a_result_of_other_labels_is_refused(stopped, sequences, capsys):
+    shift_first_box(sequences / "bike", "11,8,20,16")
+    assert run("eval", sequences, "--results", stopped, "--set", "lr=0.5", "--resume") == 2
+    assert "bike.txt begins with the box (10, 8, 20, 16), expected (11, 8, 20, 16)" in capsys.readouterr().err
+
+
+def test_a_run_with_other_weights_or_another_range_does_not_go_on(tracker, sequences, tmp_path, capsys):
+    weights = tmp_path / "own.pth"
+    weights.write_bytes(b"first")
+    command = "eval", sequences, "--results", tmp_path / "results", "--weights", weights
+    assert run(*command) == 0 and run(*command, "--resume") == 0
+    assert run(*command, "--resume", "--intensity-range", "0,4095") == 2
+    weights.write_bytes(b"trained further")
+    assert run(*command, "--resume") == 2
+    said = capsys.readouterr().err
+    assert "intensity_range (0, 4095)" in said and said.count("weights_sha256 ") == 4
+
+
 def test_a_new_run_leaves_nothing_of_an_older_one(tracker, sequences, tmp_path):
     label_masks(sequences)
     results = tmp_path / "results"
@@ -193,12 +213,16 @@ def test_a_new_run_leaves_nothing_of_an_older_one(tracker, sequences, tmp_path):
         (["--compare", ".", "./"], "twice"),
         (["--split", "val"], "has no splits"),
         (["--masks", "new"], "which is not given"),
+        (["--results", __file__], "cannot be made: File exists"),
+        (["--report", __file__], "cannot be made: File exists"),
+        (["--report", f"{__file__}/below"], "cannot be made: Not a directory"),
         (["--masks", "new", "--results", "new", "--model", "ocean"], "model ocean has no masks to write"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(created, sequences, capsys, options, words):
     assert run("eval", sequences, *options) == 2
     assert words in capsys.readouterr().err
+    assert not created
 
 
 def test_result_files_follow_the_rule_of_the_authors_and_are_what_is_scored(sequences, tmp_path, monkeypatch, capsys):
@@ -266,6 +290,41 @@ def test_a_report_has_figures_plots_and_a_page(compared, sequences, tmp_path):
         assert part in page
     assert page.count("data:image/png;base64,") == 2 and page.count("data:image/jpeg;base64,") == 2
     assert not re.search(r'(src|href)="(?!data:)', page)  # it needs no other file
+
+
+def test_a_report_takes_any_names(compared, sequences, tmp_path, monkeypatch):
+    """Formulas, what matplotlib leaves out of legends, HTML, bytes that are not UTF-8."""
+    axes = pytest.importorskip("matplotlib.axes").Axes
+    legends, legend = [], axes.legend
+    monkeypatch.setattr(
+        axes,
+        "legend",
+        lambda own, **options: legends.append(own.get_legend_handles_labels()[1]) or legend(own, **options),
+    )
+    odd = ["$a_{b$", "_today", '<i>&"', os.fsdecode(b"caf\xe9")]
+    for name in odd[1:]:
+        shutil.copytree(sequences / "bike", sequences / name)
+        shutil.copy(compared[0] / "bike.txt", compared[0] / f"{name}.txt")
+    for name in odd:
+        shutil.copytree(compared[0], tmp_path / name)
+    folders = [tmp_path / name for name in odd]
+    assert run("eval", sequences, "--compare", *folders, "--report", tmp_path / "report") == 0
+    assert legends == [
+        [f"{auc} {name}" for name in (r"\$a_{b\$", "_today", '<i>&"', "caf?")] for auc in ("0.952", "1.000")
+    ]
+    page = (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert "$a_{b$" in page and page.count("&lt;i&gt;&amp;&quot;") == 5 and '<i>&"' not in page and "caf?: mean" in page
+
+
+def test_a_report_that_the_disk_has_no_room_for_leaves_the_older_one(compared, sequences, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    report = tmp_path / "report"
+    assert run("eval", sequences, "--compare", *compared, "--report", report) == 0
+    older = {path.name: path.read_bytes() for path in report.iterdir()}
+    with no_file_above(100):
+        assert run("eval", sequences, "--compare", compared[0], "--report", report) == 2
+    assert f"{report}/report.json: File too large" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in report.iterdir()} == older
 
 
 def test_attributes_are_scored_over_their_frames(created, tmp_path, capsys):

@@ -13,7 +13,7 @@ from rosbags.highlevel import AnyReader
 
 from siam_tracker_ros import frames as frames_module
 from siam_tracker_ros.core import registry
-from siam_tracker_ros.data.sequence_folder import read_results
+from siam_tracker_ros.data.box_files import read_results
 from siam_tracker_ros.frames import open_frames
 
 

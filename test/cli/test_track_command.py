@@ -12,7 +12,7 @@ from full_disk import no_file_above
 
 from siam_tracker_ros import frames as frames_module
 from siam_tracker_ros.core import registry
-from siam_tracker_ros.data.sequence_folder import read_results
+from siam_tracker_ros.data.box_files import read_results
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.frames import VideoSink, open_frames
 from siam_tracker_ros.geometry import cxcywht_to_corners

@@ -5,6 +5,7 @@
 import dataclasses
 import json
 import pickle
+import shutil
 import struct
 import tarfile
 
@@ -258,7 +259,6 @@ def test_boxes_by_other_conventions(convert, box, expected):
     np.testing.assert_array_equal(convert(np.array(box, float)), expected)
 
 
-# Damage, by format: what is done to the data set, and what the report names.
 STRAYS = {".DS_Store": b"x", "Thumbs.db": b"x", "desktop.ini": b"[.ShellClassInfo]"}
 APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(26)
 
@@ -268,6 +268,11 @@ def test_what_computers_leave_in_folders_is_passed_over(kind, tmp_path):
     expected = read_dataset(settings(kind, WRITERS[kind](tmp_path / "clean")))
     root = WRITERS[kind](tmp_path / "set")
     for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        for path in list(folder.iterdir()):  # as editors and desktops keep copies
+            copy = shutil.copytree if path.is_dir() else shutil.copyfile
+            copy(path, folder / f".{path.name}")
+            if path.is_file():
+                write(folder / ".ipynb_checkpoints" / f"{path.stem}-checkpoint{path.suffix}", path.read_bytes())
         doubles = {f"._{path.name}": APPLE_DOUBLE for path in folder.iterdir()}
         for name, content in (STRAYS | doubles).items():
             write(folder / name, content)
@@ -359,6 +364,7 @@ def cut(parts, share=0.5):
 
 
 GOT = "train/GOT-10k_Train_000001"
+# By format: what is done to the data set, and what the report names.
 DAMAGE = [
     ("got10k", remove(GOT, "00000003.jpg"), [f"{GOT}: lacks 1 labelled file", "00000003.jpg"]),
     ("got10k", remove(GOT, "*.jpg"), [f"{GOT}: lacks 4 labelled files", "00000003.jpg, ..."]),
@@ -371,7 +377,8 @@ DAMAGE = [
     ("got10k", replace(f"{GOT}/groundtruth.txt", "1,2,3,4\n\n1,2,3,4\n"), ["groundtruth.txt: line 2 is ''"]),
     ("got10k", replace(f"{GOT}/groundtruth.txt", "a,b,c,d\n"), ["groundtruth.txt: line 1 is 'a,b,c,d'"]),
     ("got10k", replace(f"{GOT}/groundtruth.txt", b"\xff\xfe\x00"), ["groundtruth.txt: cannot be read"]),
-    ("got10k", replace(f"{GOT}/absence.label", "0\n0\n0\n"), ["absence.label: has 3 numbers, expected 4"]),
+    ("got10k", replace(f"{GOT}/absence.label", "0\n0\n0\n"), ["absence.label: has 3 whole numbers, expected 4"]),
+    ("got10k", replace(f"{GOT}/cover.label", "8\n8\nnan\n0.5\n"), ["cover.label: has 2 whole numbers, expected 4"]),
     ("got10k", remove(GOT, "cover.label"), ["cover.label: is missing"]),
     ("got10k", cut("train/*/*.jpg"), [f"{GOT}/00000001.jpg cannot be decoded", "8 unusable frames of 8"]),
     (
@@ -380,7 +387,7 @@ DAMAGE = [
         ["lies outside, expected one that fits its 5 x 5 pixels"],
     ),
     ("lasot", remove("cat/cat-1/out_of_view.txt"), ["cat-1/out_of_view.txt: is missing"]),
-    ("lasot", replace("cat/cat-1/full_occlusion.txt", "0,1"), ["full_occlusion.txt: has 2 numbers, expected 4"]),
+    ("lasot", replace("cat/cat-1/full_occlusion.txt", "0,1"), ["full_occlusion.txt: has 2 whole numbers, expected 4"]),
     ("lasot", replace("training_set.txt", "dog-1\ndog-2\n"), ["1 problem", "dog: is missing"]),
     ("lasot", remove("cat/cat-1/img/*2.jpg"), ["cat-1/img: lacks 1 labelled file"]),
     ("trackingnet", remove("TRAIN_0/anno/abc_0.txt"), ["TRAIN_0/anno: holds no boxes"]),
@@ -406,6 +413,7 @@ DAMAGE = [
     ("davis", remove("Annotations/480p/bear/*.png"), ["Annotations/480p/bear: is empty"]),
     ("davis", cut("Annotations/480p/bear/00000.png"), ["bear/00000.png cannot be read"]),
     ("davis", remove("ImageSets/*/train.txt"), ["2017/train.txt: is missing"]),
+    ("davis", replace("ImageSets/2017/train.txt", "bear\nbear/a.jpg x\n"), ["train.txt: has the line 'bear/a.jpg x'"]),
     ("otb", remove("Car/img/0003.jpg"), ["groundtruth_rect.txt: has 4 boxes for 3 images"]),
     ("otb", remove("Car/img/*"), ["Car/img: holds no image"]),
     ("otb", replace("Car/groundtruth_rect.txt", "\n"), ["groundtruth_rect.txt: is empty"]),
@@ -450,6 +458,13 @@ def forget(name):
 def test_samples_of_shards_with_something_missing(tmp_path, change, named):
     said = report(settings("shards", write_shards(tmp_path, change)))
     assert named in said and "tracks-00.tar" in said
+
+
+def test_masks_of_0_and_1_in_shards_are_read_as_those_in_files(tmp_path):
+    mask = cv2.imencode(".png", labels(0, (1,)))[1].tobytes()
+    tracks = read_dataset(settings("shards", write_shards(tmp_path, lambda _, members: members.update(png=mask))))
+    for track in tracks:
+        np.testing.assert_array_equal(track.mask(0), labels(0, (255,)))
 
 
 def test_a_shard_that_was_cut_between_members_is_found(tmp_path):

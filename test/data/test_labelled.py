@@ -4,7 +4,20 @@
 
 import numpy as np
 import pytest
-from drawn_datasets import FRAMES, WRITERS, box_of, labels, lines, one_based, picture, write, write_lasot, write_otb
+from drawn_datasets import (
+    FRAMES,
+    HEIGHT,
+    WIDTH,
+    WRITERS,
+    box_of,
+    labels,
+    lines,
+    one_based,
+    picture,
+    write,
+    write_lasot,
+    write_otb,
+)
 
 from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.data import DatasetSettings, read_dataset
@@ -86,6 +99,19 @@ def test_a_part_of_a_data_set_is_recognised(tmp_path, kind, part, names):
     videos = read_videos(WRITERS[kind](tmp_path) / part)
     assert [track.name for track in videos.tracks] == names
     assert set(videos.formats) == {kind}
+
+
+@pytest.mark.parametrize("kind, place", [("otb", "Car"), ("vot", "old"), ("lasot", "cat/cat-1"), ("sequences", "car"),
+                                         ("got10k", "train/GOT-10k_Train_000001")])  # fmt: skip
+def test_a_sequence_has_the_name_of_its_folder_wherever_one_stands(tmp_path, monkeypatch, kind, place):
+    place = WRITERS[kind](tmp_path) / place
+    for folder in (place, place / "below"):
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        (track,) = read_videos("." if folder == place else "..").tracks
+        assert track.name == place.name
+    (tmp_path / "link").symlink_to(place)
+    assert read_videos(tmp_path / "link").tracks[0].name == "link"
 
 
 @pytest.mark.parametrize("above", ["UAV123", "data/UAV123"])
@@ -180,6 +206,8 @@ def test_attributes_are_those_in_the_folder(tmp_path, kind, expected):
         write(root / "train" / "GOT-10k_Train_000001" / "meta_info.ini", info)
     if kind == "otb":
         write(root / "Car" / "attrs.txt", "IV, OCC\n")
+    if kind == "vot":
+        write(root / "car" / "camera_motion.tag", b"0\n1\n1\n0\n\xe9\n")
     problems = Problems()
     attributes = read_videos(root).read_attributes(problems)
     problems.raise_any()
@@ -192,6 +220,8 @@ def test_attributes_are_those_in_the_folder(tmp_path, kind, expected):
         ("3,4,20,10", (3, 4, 20, 10)),
         ("3.5,4,20,10.25", (3.5, 4, 20, 10.25)),
         ("3\t4\t20\t10", (3, 4, 20, 10)),
+        ("3 4 20 10", (3, 4, 20, 10)),
+        ("3,4,20,10,", (3, 4, 20, 10)),
         ("5,0,10,5,5,10,0,5", (0, 0, 10, 10)),
         ("5,0,10,5,0,5", (0, 0, 10, 5)),
         ("m3,4,3,2,1,1,1,3", (3, 4, 3, 2)),
@@ -218,10 +248,20 @@ def test_regions_of_vot(tmp_path, line, expected):
         assert track.mask(1)[y : y + h, x : x + w].sum() == track.mask(1).sum()
 
 
-@pytest.mark.parametrize("line", ["m3,4,3", "m3,4,3,2,a", "1,2,3,4,5", "a,b,c,d"])
+@pytest.mark.parametrize("x, y", [(0, 0), (-2, 3), (61, -1), (-3, -2), (70, 50), (3, 60), (-9, 0)])
+def test_a_mask_of_vot_is_cut_at_the_edges_of_its_frame(tmp_path, x, y):
+    root = WRITERS["vot"](tmp_path)
+    write(root / "old" / "groundtruth.txt", f"2,2,8,8\nm{x},{y},5,3,0,15\n3,3,8,8\n")
+    (track,) = read_videos(root / "old").tracks
+    expected = np.zeros((HEIGHT, WIDTH), np.uint8)
+    expected[max(y, 0) : max(y + 3, 0), max(x, 0) : max(x + 5, 0)] = 255
+    np.testing.assert_array_equal(track.mask(1), expected)
+
+
+@pytest.mark.parametrize("line", ["m3,4,3", "m3,4,3,2,a", "1,2,3,4,5", "a,b,c,d", ""])
 def test_lines_that_are_no_region_are_named(tmp_path, line):
     root = WRITERS["vot"](tmp_path)
-    write(root / "old" / "groundtruth.txt", f"2,2,8,8\n{line}\n")
+    write(root / "old" / "groundtruth.txt", f"2,2,8,8\n{line}\n3,3,8,8\n")
     with pytest.raises(DatasetError, match=r"old/groundtruth.txt: line 2 is"):
         read_videos(root)
 
@@ -293,6 +333,14 @@ def test_a_first_box_that_is_none_is_found_before_a_run(tmp_path, kind, line, wo
     path.write_text("\n".join([line, *path.read_text().splitlines()[1:]]))
     said = said_of(root, kind)
     assert words in said and "first frame" in said
+
+
+@pytest.mark.parametrize("kind, path", [("davis", "Annotations/480p/dog/00002.png"),
+                                        ("youtube_vos", "train/Annotations/abc/00010.png")])  # fmt: skip
+def test_a_later_mask_that_is_damaged_is_found_before_a_run(tmp_path, kind, path):
+    path = WRITERS[kind](tmp_path) / path
+    path.write_bytes(path.read_bytes()[:60])
+    assert "-1: 1 of its 4 masks cannot be read" in said_of(tmp_path, kind)
 
 
 def test_sequences_of_one_name_are_told_apart(tmp_path):

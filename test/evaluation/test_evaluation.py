@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.core.tracker import TrackResult
+from siam_tracker_ros.data.box_files import read_boxes, read_results, write_results
 from siam_tracker_ros.data.labelled import read_videos
-from siam_tracker_ros.data.sequence_folder import read_boxes, read_results, write_results
 from siam_tracker_ros.errors import DatasetError, InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, mean_scores, score_boxes
 from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass

@@ -14,7 +14,7 @@ import numpy as np
 from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError
 from siam_tracker_ros.frames import FrameSource, open_frames
-from siam_tracker_ros.images import is_hidden, is_image_name
+from siam_tracker_ros.images import find, is_image_name
 from tools.label.settings import LabelSettings
 
 VIDEO_SUFFIXES = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
@@ -53,7 +53,7 @@ def find_clips(folder: str | pathlib.Path) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise InvalidInputError(f"{folder} is no folder, expected one with clips: videos, gifs or folders of images")
-    files = [path for path in folder.rglob("*") if path.is_file() and not _is_hidden_below(path, folder)]
+    files = [path for path in find(folder, "**/*") if path.is_file()]
     clips = {path for path in files if path.suffix.lower() in VIDEO_SUFFIXES}
     clips |= {path.parent for path in files if is_image_name(path.name)}
     if not clips:
@@ -61,10 +61,6 @@ def find_clips(folder: str | pathlib.Path) -> list[pathlib.Path]:
             f"no clips in {folder}, expected videos ({', '.join(sorted(VIDEO_SUFFIXES))}) or folders of images"
         )
     return sorted(clips)
-
-
-def _is_hidden_below(path: pathlib.Path, folder: pathlib.Path) -> bool:
-    return any(is_hidden(part) for part in path.relative_to(folder).parts)
 
 
 def read_clip(path: pathlib.Path, settings: LabelSettings, frame: int = 0) -> Clip:
