@@ -71,6 +71,7 @@ def test_results_of_a_camera_are_stamped_with_the_time_of_day(created, video, tm
         (["bag"], "several image topics; choose one as the topic: /a (sensor_msgs/msg/Image), /b"),
         (["bag", "--topic", "/c"], "no messages on topic 'c'; its image topics: /a"),
         (["bag", "--topic", "/a", "--output", "bag"], "bag is both read and written"),
+        (["bag", "--topic", "/a", "--output", "bag/bag.mcap"], "bag/bag.mcap is in bag already, which is read"),
         (["bag", "--topic", "/a", "--output", "older"], "older exists already; give another name for the bag"),
         (["bag", "--topic", "/a", "--output", "out.bag"], "does not name a video file"),
         (["clip.avi", "--topic", "/a"], "topic is '/a', but clip.avi is not a bag"),
@@ -83,6 +84,11 @@ def test_track_refuses_a_bag_that_it_cannot_use(arguments, words, created, video
     assert run("track", *arguments, "--box", "10,8,20,16") == 2
     assert words in capsys.readouterr().err
     assert created == []
+
+
+def test_a_bag_without_a_box_is_told_of_it(created, bag, capsys):
+    assert run("track", bag) == 2
+    assert f"{bag} is no labelled sequence, expected --box" in capsys.readouterr().err
 
 
 def test_what_is_missing_in_a_bag_is_said_behind_the_last_frame(created, tmp_path, capsys):
