@@ -26,11 +26,24 @@ Description = Mapping[str, typing.Any]
 
 
 def start_results(folder: Path, tracks: Sequence[Track], description: Description) -> None:
-    """Make a folder ready for the results of a new run: older results of the same sequences are removed."""
+    """Make a folder ready for the results of a new run: older results of the same sequences are removed.
+
+    Raises:
+        InvalidInputError: there are files of these names which are no run's, such as the labels of the sequences.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for track in tracks:
-        result_file(folder, track.name).unlink(missing_ok=True)
-        shutil.rmtree(mask_folder(folder, track.name), ignore_errors=True)
+    files = [result_file(folder, track.name) for track in tracks]
+    masks = [mask_folder(folder, track.name) for track in tracks]
+    found = next((path for path in (*files, *masks) if path.exists()), None)
+    if found is not None and not (folder / DESCRIPTION).is_file():
+        raise InvalidInputError(
+            f"{found} is there, but no {DESCRIPTION} of a run that wrote it; give another folder for the results, or "
+            "remove it"
+        )
+    for path in files:
+        path.unlink(missing_ok=True)
+    for path in masks:
+        shutil.rmtree(path, ignore_errors=True)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
 
 
