@@ -214,12 +214,14 @@ def _check_files(path: Path) -> None:
 
 
 def _choose_topic(path: Path, connections: "Sequence[Connection]", topic: str) -> "tuple[str, list[Connection]]":
-    """Return the name of the image topic and its connections, more than one where its publishers differ.
+    """Return the name of the image topic and its connections with images, several where its publishers differ.
 
     Raises:
         InvalidInputError: there is no such topic, it has no messages or no images, or the choice is not clear.
     """
-    types = {connection.topic: connection.msgtype for connection in connections if connection.msgcount}
+    used = [connection for connection in connections if connection.msgcount]
+    with_images = [connection for connection in used if connection.msgtype in IMAGE_TYPES]
+    types = {connection.topic: connection.msgtype for connection in (*used, *with_images)}
     image_topics = [name for name, type_name in types.items() if type_name in IMAGE_TYPES]
     listed = ", ".join(f"{name} ({types[name]})" for name in sorted(image_topics)) or "none"
     if not topic:
@@ -240,4 +242,4 @@ def _choose_topic(path: Path, connections: "Sequence[Connection]", topic: str) -
             f"topic {topic} of {path} has messages of {types[topic]}, expected {', '.join(IMAGE_TYPES)}; "
             f"its image topics: {listed}"
         )
-    return topic, [connection for connection in connections if connection.topic == topic and connection.msgcount]
+    return topic, [connection for connection in with_images if connection.topic == topic]

@@ -181,9 +181,10 @@ def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, .
 
     path = Path(args.source)
     wants_label = args.target is not None or args.box is None
-    if path.is_dir() and not is_bag(path):
-        labelled, has_images = kind_of(path) is not None, bool(list_images(path))
-        if (labelled or not has_images) if wants_label else (labelled and not has_images):
+    if path.is_dir():
+        labelled = args.target is not None or kind_of(path) is not None
+        has_frames = bool(list_images(path)) or (is_bag(path) and not labelled)
+        if (labelled or not has_frames) if wants_label else (labelled and not has_frames):
             track = read_target(path, args.target)
             return TrackFrames(track, args.intensity_range), args.box or tuple(track.boxes_xywh[0].tolist())
     if wants_label:

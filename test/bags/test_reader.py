@@ -150,6 +150,11 @@ def test_a_video_begins_with_the_first_key_frame_that_was_recorded(tmp_path):
         assert "messages without an image, skipped: 2; the last one: " in frames.remarks[0]
 
 
+def test_other_messages_on_the_topic_are_passed_over(tmp_path):
+    pictures = [compressed(number, GREYS[number]) if number % 2 else images()[number] for number in range(4)]
+    assert read(write_bag(tmp_path / "bag", {"/image": [*pictures, imu(4)]}))[0] == list(LEVELS[:4])
+
+
 def test_packets_that_give_no_image_are_counted_whatever_the_decoder_says_of_them(tmp_path):
     single = [data for _, data in encode_video(GREYS, **LIVE)]
     pairs = [first + second for first, second in zip(single[::2], single[1::2])]

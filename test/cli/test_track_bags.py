@@ -1,6 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import itertools
+import shutil
 import time
 
 import pytest
@@ -89,6 +90,13 @@ def test_track_refuses_a_bag_that_it_cannot_use(arguments, words, created, video
 def test_a_bag_without_a_box_is_told_of_it(created, bag, capsys):
     assert run("track", bag) == 2
     assert f"{bag} is no labelled sequence, expected --box" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--box", "10,8,20,16"], ["--target", "bike"]])
+def test_a_recording_beside_the_images_of_a_sequence_is_not_the_source(created, bag, sequences, capsys, options):
+    shutil.copy(bag / "bag.mcap", sequences / "bike")
+    assert run("track", sequences / "bike", *options) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_what_is_missing_in_a_bag_is_said_behind_the_last_frame(created, tmp_path, capsys):
