@@ -62,6 +62,12 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, typing.Any]:
 
 
 def _read_file(path: pathlib.Path) -> typing.Any:
+    if (path / ".metadata").is_file() or path.suffix == ".distcp":
+        folder = path if path.is_dir() else path.parent
+        raise WeightsError(
+            f"weights {path} is a distributed checkpoint, expected {FORMATS}; convert it: "
+            f"python3 -m torch.distributed.checkpoint.format_utils dcp_to_torch {folder} weights.pth"
+        )
     if path.is_dir():
         raise WeightsError(f"weights {path} is a folder, expected a file; give the path of a {FORMATS} in it")
     if not path.is_file():

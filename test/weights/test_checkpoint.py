@@ -271,6 +271,14 @@ def test_a_folder_is_refused(tmp_path):
         read_weights(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["", "__0_0.distcp"])
+def test_a_distributed_checkpoint_is_refused_with_what_converts_it(tmp_path, name):
+    for part in (".metadata", "__0_0.distcp"):
+        (tmp_path / part).write_bytes(b"PK")
+    with pytest.raises(WeightsError, match=f"format_utils dcp_to_torch {tmp_path} weights.pth"):
+        read_weights(tmp_path / name)
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(WeightsError, match="no weights file nowhere.pth"):
         read_weights("nowhere.pth")
