@@ -135,7 +135,7 @@ class BagFrames(FrameSource):
                 self.skipped += 1
                 self._reason = str(error)
                 if failures == _TRIES:
-                    raise InvalidInputError(
+                    raise IncompleteVideoError(
                         f"{self._name} gives no image {failures} times in a row: {error}"
                     ) from error
         if given + self.skipped < self.frame_count:

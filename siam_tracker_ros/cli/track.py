@@ -184,6 +184,7 @@ def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, .
     if path.is_dir():
         labelled = args.target is not None or kind_of(path) is not None
         has_frames = bool(list_images(path)) or (is_bag(path) and not labelled)
+        # Without --box the label is needed; with it, a labelled sequence only says where its images are.
         if (labelled or not has_frames) if wants_label else (labelled and not has_frames):
             track = read_target(path, args.target)
             return TrackFrames(track, args.intensity_range), args.box or tuple(track.boxes_xywh[0].tolist())

@@ -337,6 +337,18 @@ def test_a_bag_that_is_damaged_in_its_middle_gives_what_is_before(compression, w
             list(frames)
 
 
+def test_a_topic_that_gives_no_more_images_is_given_up(tmp_path):
+    damaged = [compressed_as(2, "jpeg", b"no jpeg")] * 300
+    with open_frames(
+        write_bag(tmp_path / "bag", {"/image": [*(compressed(n, GREYS[n]) for n in (0, 1)), *damaged]})
+    ) as frames:
+        assert levels([next(frames), next(frames)]) == list(LEVELS[:2])
+        with pytest.raises(
+            IncompleteVideoError, match="gives no image 300 times in a row: compressed image of 7 bytes"
+        ):
+            next(frames)
+
+
 @pytest.mark.parametrize("module, extra", [("rosbags", "bags"), ("av", "bags-video")])
 def test_what_is_not_installed_is_named_with_its_extra(module, extra, tmp_path, monkeypatch):
     path = write_bag(tmp_path / "bag", {"/image": packets(compressed_video, **LIVE)})
