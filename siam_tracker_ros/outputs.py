@@ -5,8 +5,7 @@
 import contextlib
 import logging
 import os
-import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from siam_tracker_ros.errors import InvalidInputError
@@ -71,16 +70,29 @@ class PendingFile:
 
 
 @contextlib.contextmanager
-def pending_lines(path: str | Path) -> Iterator[typing.TextIO]:
-    """Open a pending text file for whole lines: each is in the file at once, and none is cut on a full disk."""
-    with PendingFile(path) as pending:
-        try:
-            with pending.partial.open("w", buffering=1) as file:
-                yield file
-        except OSError:
-            if pending.partial.is_file():
-                os.truncate(pending.partial, pending.partial.read_bytes().rfind(b"\n") + 1)
-            raise
+def pending_lines(path: str | Path) -> Iterator[Callable[[str], object]]:
+    """Open a pending text file and give the function that writes a line, which is in the file at once.
+
+    Raises:
+        InvalidInputError: as for PendingFile; from the function, the disk is full, and no line is cut.
+    """
+    with PendingFile(path) as pending, pending.partial.open("wb", buffering=0) as file:
+
+        def write(line: str) -> None:
+            end = os.fstat(file.fileno()).st_size
+            left = line.encode()
+            try:
+                while left:  # a disk that fills takes a part, then says why it takes no more
+                    left = left[file.write(left) :]
+            except OSError as error:
+                if not pending.partial.is_file():  # a pipe whose reader is gone
+                    raise
+                file.truncate(end)
+                raise InvalidInputError(
+                    f"{path} cannot be written: {error.strerror}; check the space on the disk"
+                ) from error
+
+        yield write
 
 
 def make_folder(path: str | Path) -> None:

@@ -108,9 +108,12 @@ def write_bag(path, topics, storage="mcap", compression="none", reliability="REL
     store = known_types()
     with writer:
         for topic, messages in topics.items():
-            type_name = messages[0].__msgtype__
-            connection = writer.add_connection(topic, type_name, typestore=store, offered_qos_profiles=[profile])
+            types = dict.fromkeys(msg.__msgtype__ for msg in messages)
+            connections = {
+                name: writer.add_connection(topic, name, typestore=store, offered_qos_profiles=[profile])
+                for name in types
+            }
             for number, msg in enumerate(messages):
-                data = store.serialize_cdr(msg, type_name)
-                writer.write(connection, stamp_ns(number) + LOGGED_LATE_NS, data)
+                data = store.serialize_cdr(msg, msg.__msgtype__)
+                writer.write(connections[msg.__msgtype__], stamp_ns(number) + LOGGED_LATE_NS, data)
     return path

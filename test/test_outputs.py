@@ -3,9 +3,10 @@
 import os
 
 import pytest
+from full_disk import no_file_above
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.outputs import PendingFile, make_empty_folder, write_atomic
+from siam_tracker_ros.outputs import PendingFile, make_empty_folder, pending_lines, write_atomic
 
 
 def write(path, text, error=None):
@@ -49,6 +50,21 @@ def test_a_pipe_is_written_to_as_it_is(tmp_path):
     with PendingFile(tmp_path / "pipe.txt") as pending:
         assert pending.partial == tmp_path / "pipe.txt"
     assert [path.name for path in tmp_path.iterdir()] == ["pipe.txt"]
+
+
+def test_no_line_is_cut_where_the_disk_is_full(tmp_path):
+    refused = pytest.raises(InvalidInputError, match="lines.txt cannot be written: File too large; .*space on the disk")
+    with no_file_above(10), refused, pending_lines(tmp_path / "lines.txt") as write_line:
+        for line in ("one\n", "two\n", "three\n"):
+            write_line(line)
+    assert (tmp_path / "lines.txt").read_text() == "one\ntwo\n"
+
+
+def test_an_error_of_something_else_is_left_as_it_is(tmp_path):
+    with pytest.raises(PermissionError, match="camera"), pending_lines(tmp_path / "lines.txt") as write_line:
+        write_line("one\n")
+        raise PermissionError("camera")
+    assert (tmp_path / "lines.txt").read_text() == "one\n"
 
 
 @pytest.mark.parametrize(

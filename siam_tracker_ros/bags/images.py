@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from siam_tracker_ros.bags.video import VideoDecoder, find_decoder
+from siam_tracker_ros.bags.video import VideoDecoder, find_codec
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import FrameHeader
 from siam_tracker_ros.image_conversion import compressed_to_bgr, image_to_bgr
@@ -64,7 +64,7 @@ class MessageDecoder:
             yield header, image_to_bgr(msg, self._stretch)
             return
         stated_format = msg.encoding if type_name == FFMPEG_PACKET else msg.format
-        if type_name == COMPRESSED_IMAGE and find_decoder(stated_format) in (None, "mjpeg"):
+        if type_name == COMPRESSED_IMAGE and find_codec(stated_format) in (None, "mjpeg"):
             yield header, compressed_to_bgr(msg, self._stretch)
             return
         if self._video is None:

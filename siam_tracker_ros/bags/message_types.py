@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 from rosbags.interfaces import MessageDefinitionFormat, Nodetype
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
+
+from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -94,11 +96,20 @@ def known_types() -> "Typestore":
 
 
 def types_of(connection: "Connection") -> "Typestore":
-    """Return the types that a topic's messages consist of: those in the bag, or the known ones where it has none."""
+    """Return the types that a topic's messages consist of: those in the bag, or the known ones where it has none.
+
+    Raises:
+        InvalidInputError: those in the bag cannot be read.
+    """
     if connection.msgdef.format != MessageDefinitionFormat.MSG:
         return known_types()
     store = get_typestore(Stores.EMPTY)
-    store.register(get_types_from_msg(connection.msgdef.data, connection.msgtype))
+    try:
+        store.register(get_types_from_msg(connection.msgdef.data, connection.msgtype))
+    except TypesysError as error:
+        raise InvalidInputError(
+            f"the definition of {connection.msgtype} in the bag is damaged, expected the text of its .msg file"
+        ) from error
     return store
 
 

@@ -21,14 +21,17 @@ if typing.TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
 _SUFFIXES = (".mcap", ".db3")
+_METADATA, _METADATA_KEY = "metadata.yaml", b"rosbag2_bagfile_information"
 _RATE_MESSAGES = 9  # the first ones, whose stamps give the rate
 _TRIES = 300  # messages in a row without an image, after which the rest is given up
 
 
 def is_bag(path: Path) -> bool:
-    """Return whether a path is meant as a bag: a file of a bag, or a folder with one or with metadata.yaml in it."""
+    """Return whether a path is meant as a bag: a file of a bag, or a folder with one or with a bag's metadata.yaml."""
     if path.is_dir():
-        return (path / "metadata.yaml").is_file() or any(map(_is_storage, path.iterdir()))
+        metadata = path / _METADATA  # other programs, too, write files of this name
+        has_metadata = metadata.is_file() and _METADATA_KEY in metadata.read_bytes()
+        return has_metadata or any(map(_is_storage, path.iterdir()))
     return _is_storage(path) or path.suffix == ".bag"
 
 
@@ -120,20 +123,24 @@ class BagFrames(FrameSource):
         """Yield header and image_bgr of every frame; the image may be drawn on."""
         decoder = MessageDecoder(self._connections, self._intensity_range)
         decoded = (decoder.decode(used.msgtype, logged_ns, data) for used, logged_ns, data in self._messages())
-        failures = 0
+        failures = given = 0
         for images in itertools.chain(decoded, [decoder.flush()]):
             try:
                 for header, image_bgr in images:
                     failures = 0
+                    given += 1
                     yield header, image_bgr if image_bgr.flags.writeable else image_bgr.copy()
             except InvalidInputError as error:
                 failures += 1
                 self.skipped += 1
                 self._reason = str(error)
                 if failures == _TRIES:
-                    raise InvalidInputError(
+                    raise IncompleteVideoError(
                         f"{self._name} gives no image {failures} times in a row: {error}"
                     ) from error
+        if given + self.skipped < self.frame_count:
+            self.skipped = self.frame_count - given
+            self._reason = "a packet of the video completed no image"
 
     def _messages(self) -> "Iterator[tuple[Connection, int, bytes]]":
         """Yield topic, time of recording in nanoseconds and data of every message on the topic."""
@@ -161,6 +168,7 @@ class BagFrames(FrameSource):
             for connection, logged_ns, data in itertools.islice(self._messages(), _RATE_MESSAGES):
                 headers.append(decoder.header(connection.msgtype, logged_ns, data))
         for times_ns in ([header.stamp_ns for header in headers], [header.logged_ns for header in headers]):
+            times_ns = sorted(times_ns)  # B-frames are recorded after images that they come before
             steps_ns = [after - before for before, after in itertools.pairwise(times_ns) if after > before]
             if steps_ns:
                 return NANOSECONDS / statistics.median(steps_ns)
@@ -186,7 +194,7 @@ def _check_files(path: Path) -> None:
     files = [path]
     if path.is_dir():
         files = sorted(filter(_is_storage, path.iterdir()))
-        if not (path / "metadata.yaml").is_file():
+        if not (path / _METADATA).is_file():
             names = ", ".join(file.name for file in files)
             raise InvalidInputError(
                 f"{path} has no metadata.yaml: it was not recorded to its end; run `ros2 bag reindex {path}`, or give "
@@ -206,12 +214,14 @@ def _check_files(path: Path) -> None:
 
 
 def _choose_topic(path: Path, connections: "Sequence[Connection]", topic: str) -> "tuple[str, list[Connection]]":
-    """Return the name of the image topic and its connections, more than one where its publishers differ.
+    """Return the name of the image topic and its connections with images, several where its publishers differ.
 
     Raises:
         InvalidInputError: there is no such topic, it has no messages or no images, or the choice is not clear.
     """
-    types = {connection.topic: connection.msgtype for connection in connections if connection.msgcount}
+    used = [connection for connection in connections if connection.msgcount]
+    with_images = [connection for connection in used if connection.msgtype in IMAGE_TYPES]
+    types = {connection.topic: connection.msgtype for connection in (*used, *with_images)}
     image_topics = [name for name, type_name in types.items() if type_name in IMAGE_TYPES]
     listed = ", ".join(f"{name} ({types[name]})" for name in sorted(image_topics)) or "none"
     if not topic:
@@ -219,7 +229,7 @@ def _choose_topic(path: Path, connections: "Sequence[Connection]", topic: str) -
         if not image_topics:
             others = ", ".join(f"{name} ({types[name]})" for name in sorted(types)) or "none"
             raise InvalidInputError(
-                f"{path} has no images in it, expected {', '.join(IMAGE_TYPES)}; its topics: {others}"
+                f"{path} has no images in it, expected {', '.join(IMAGE_TYPES)}; its topics with messages: {others}"
             )
         if len(colour_topics) != 1:
             raise InvalidInputError(f"{path} has several image topics; choose one as the topic: {listed}")
@@ -232,4 +242,4 @@ def _choose_topic(path: Path, connections: "Sequence[Connection]", topic: str) -
             f"topic {topic} of {path} has messages of {types[topic]}, expected {', '.join(IMAGE_TYPES)}; "
             f"its image topics: {listed}"
         )
-    return topic, [connection for connection in connections if connection.topic == topic and connection.msgcount]
+    return topic, [connection for connection in with_images if connection.topic == topic]

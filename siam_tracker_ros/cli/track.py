@@ -118,7 +118,7 @@ def _open_outputs(args: argparse.Namespace, frames: "FrameSource", stack: contex
     if args.results is not None:
         outputs.append(_result_writer(stack.enter_context(pending_lines(args.results))))
     elif _prints_results(args):
-        outputs.append(_result_writer(sys.stdout))
+        outputs.append(_result_writer(sys.stdout.write))
     if args.output is not None and names_bag(args.output):
         outputs.append(_bag_writer(stack.enter_context(BagSink(args.output)), frames, fps))
     elif args.output is not None:
@@ -137,11 +137,11 @@ def _mask_writer(folder: Path, value: int) -> "Output":
     return write
 
 
-def _result_writer(file: typing.TextIO) -> "Output":
+def _result_writer(write_line: Callable[[str], object]) -> "Output":
     from siam_tracker_ros.data.box_files import result_line
 
     def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
-        file.write(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
+        write_line(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
 
     return write
 
@@ -173,6 +173,7 @@ def _prints_results(args: argparse.Namespace) -> bool:
 
 def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, ...]]":
     """Return the frames, and the target's box in the first one: that of `--box`, or the label of a sequence."""
+    from siam_tracker_ros.bags.reader import is_bag
     from siam_tracker_ros.data.kinds import kind_of
     from siam_tracker_ros.data.labelled import TrackFrames, read_target
     from siam_tracker_ros.frames import open_frames
@@ -180,9 +181,13 @@ def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, .
 
     path = Path(args.source)
     wants_label = args.target is not None or args.box is None
-    if path.is_dir() and (wants_label or (kind_of(path) and not list_images(path))):
-        track = read_target(path, args.target)
-        return TrackFrames(track, args.intensity_range), args.box or tuple(track.boxes_xywh[0].tolist())
+    if path.is_dir():
+        labelled = args.target is not None or kind_of(path) is not None
+        has_frames = bool(list_images(path)) or (is_bag(path) and not labelled)
+        # Without --box the label is needed; with it, a labelled sequence only says where its images are.
+        if (labelled or not has_frames) if wants_label else (labelled and not has_frames):
+            track = read_target(path, args.target)
+            return TrackFrames(track, args.intensity_range), args.box or tuple(track.boxes_xywh[0].tolist())
     if wants_label:
         raise InvalidInputError(
             f"{args.source} is no labelled sequence, expected --box x,y,w,h with the target in the first frame, and "
@@ -230,9 +235,16 @@ def _check_outputs(args: argparse.Namespace) -> None:
     """Refuse, before the source is opened, outputs that would destroy the input or that the model does not have."""
     from siam_tracker_ros.outputs import make_empty_folder
 
+    source = Path(args.source)
     for path in (args.output, args.results, args.masks):
-        if path is not None and path.exists() and Path(args.source).exists() and path.samefile(args.source):
+        if path is None or not path.exists() or not source.exists():
+            continue
+        if path.samefile(source):
             raise InvalidInputError(f"{path} is both read and written; give the output another name")
+        if path.is_file() and source.resolve() in path.resolve().parents:
+            raise InvalidInputError(
+                f"{path} is in {source} already, which is read; give the output another name, or remove it first"
+            )
     if args.output is not None and args.results is not None and args.output.resolve() == args.results.resolve():
         raise InvalidInputError(f"{args.output} is named for the video and for the results; give one another name")
     if args.masks is not None:

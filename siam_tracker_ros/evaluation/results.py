@@ -48,10 +48,23 @@ def describe_run(
 
 
 def start_results(folder: Path, tracks: Sequence[Track], description: Description) -> None:
-    """Remove older results of the sequences of a new run from its folder, and describe the run there."""
-    for track in tracks:
-        result_file(folder, track.name).unlink(missing_ok=True)
-        shutil.rmtree(mask_folder(folder, track.name), ignore_errors=True)
+    """Remove older results of the sequences of a new run from its folder, and describe the run there.
+
+    Raises:
+        InvalidInputError: there are files of these names which are no run's, such as the labels of the sequences.
+    """
+    files = [result_file(folder, track.name) for track in tracks]
+    masks = [mask_folder(folder, track.name) for track in tracks]
+    found = next((path for path in (*files, *masks) if path.exists()), None)
+    if found is not None and not (folder / DESCRIPTION).is_file():
+        raise InvalidInputError(
+            f"{found} is there, but no {DESCRIPTION} of a run that wrote it; give another folder for the results, or "
+            "remove it"
+        )
+    for path in files:
+        path.unlink(missing_ok=True)
+    for path in masks:
+        shutil.rmtree(path, ignore_errors=True)
     write_atomic(folder / DESCRIPTION, json.dumps(description, indent=1).encode() + b"\n")
 
 

@@ -54,7 +54,7 @@ def serve(tracker: Tracker, name: str) -> None:
     except trax.TraxException as error:
         raise InvalidInputError(
             f"the TraX client is gone, or standard input has no such client ({error}); vot-toolkit starts this command "
-            "as it stands in trackers.ini"
+            "as it stands in trackers.ini, in a workspace whose path has ASCII letters alone"
         ) from error
     finally:
         server.quit(reason)

@@ -62,6 +62,12 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, typing.Any]:
 
 
 def _read_file(path: pathlib.Path) -> typing.Any:
+    if (path / ".metadata").is_file() or path.suffix == ".distcp":
+        folder = path if path.is_dir() else path.parent
+        raise WeightsError(
+            f"weights {path} is a distributed checkpoint, expected {FORMATS}; convert it: "
+            f"python3 -m torch.distributed.checkpoint.format_utils dcp_to_torch {folder} weights.pth"
+        )
     if path.is_dir():
         raise WeightsError(f"weights {path} is a folder, expected a file; give the path of a {FORMATS} in it")
     if not path.is_file():
@@ -252,7 +258,7 @@ def load_weights(network: torch.nn.Module, state: Mapping[str, torch.Tensor | np
 
     Args:
         network: to load into.
-        state: mapping of key to tensor or array of any float type; batch counters may be missing.
+        state: mapping of key to tensor or array of any type, layout and byte order; batch counters may be missing.
         what: name of the source, for the message.
 
     Raises:
@@ -277,16 +283,20 @@ def load_weights(network: torch.nn.Module, state: Mapping[str, torch.Tensor | np
             problems.append(f"{len(names)} {word} of {len(expected)} (first: {', '.join(sorted(names)[:3])})")
     if problems:
         raise WeightsError(f"{what} does not fit this network: keys {'; '.join(problems)}")
-    tensors = {
-        name: torch.as_tensor(np.array(value) if not isinstance(value, torch.Tensor) else value)
-        for name, value in given.items()
-    }
-    bad = sorted(name for name, value in tensors.items() if not torch.isfinite(value).all())
+    tensors = {name: _as_tensor(value, expected[name].dtype) for name, value in given.items()}
+    bad = sorted(name for name, value in tensors.items() if value.is_meta or not torch.isfinite(value).all())
     if bad:
         raise WeightsError(
-            f"{what} holds values that are not finite in {len(bad)} tensors (first: {bad[0]}); the file is damaged"
+            f"{what} holds no values or some that are not finite in {len(bad)} tensors (first: {bad[0]}); the file is "
+            "damaged, or was saved before the weights were there"
         )
     network.load_state_dict({**network.state_dict(), **tensors})
+
+
+def _as_tensor(value: torch.Tensor | np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    if not isinstance(value, torch.Tensor):
+        value = torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("=")))
+    return (value.to_dense() if value.layout != torch.strided else value).to(dtype)
 
 
 def load_backbone_onnx(backbone: torch.nn.Module, path: str | os.PathLike[str]) -> None:

@@ -1,13 +1,17 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
+import types
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("rosbags", reason="bags need rosbags")
 
-from siam_tracker_ros.bags.message_types import DEFINITIONS, known_types, make_message
+from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
+
+from siam_tracker_ros.bags.message_types import DEFINITIONS, known_types, make_message, types_of
+from siam_tracker_ros.errors import InvalidInputError
 
 ROOT = Path(__file__).resolve().parents[2]
 HASHES = json.loads((ROOT / "test/golden/vision_msgs_hashes.json").read_text())
@@ -40,3 +44,11 @@ def test_a_message_has_the_default_values_of_ros():
     assert msg.hypothesis.class_id == ""
     with pytest.raises(TypeError, match="has no field confidense"):
         make_message("vision_msgs/msg/ObjectHypothesis", confidense=1.0)
+
+
+def test_a_damaged_definition_is_named():
+    connection = types.SimpleNamespace(
+        msgtype="sensor_msgs/msg/Image", msgdef=MessageDefinition(MessageDefinitionFormat.MSG, "%%%")
+    )
+    with pytest.raises(InvalidInputError, match="definition of sensor_msgs/msg/Image in the bag is damaged"):
+        types_of(connection)

@@ -119,6 +119,7 @@ LIVE = {"tune": "zerolatency", "preset": "ultrafast"}
         packets(lambda number, data: compressed_as(number, "h264", data), **LIVE),
         packets(ffmpeg_packet, b_frames=2, key_frame_every=12, preset="medium"),
         packets(lambda number, data: compressed_video(number, data, "vp9"), name="libvpx-vp9", deadline="realtime"),
+        packets(lambda number, data: compressed_video(number, data, "av1"), name="libsvtav1", preset="12"),
         [ffmpeg_packet(n, cv2.imencode(".jpg", image_bgr)[1], "mjpeg") for n, image_bgr in enumerate(GREYS)],
     ],
     ids=[
@@ -130,6 +131,7 @@ LIVE = {"tune": "zerolatency", "preset": "ultrafast"}
         "h264 as CompressedImage",
         "B-frames",
         "vp9",
+        "av1",
         "mjpeg",
     ],
 )
@@ -146,6 +148,36 @@ def test_a_video_begins_with_the_first_key_frame_that_was_recorded(tmp_path):
         assert levels(frames) == pytest.approx(LEVELS[3:], abs=4)
         assert frames.skipped == 2
         assert "messages without an image, skipped: 2; the last one: " in frames.remarks[0]
+
+
+def test_other_messages_on_the_topic_are_passed_over(tmp_path):
+    pictures = [compressed(number, GREYS[number]) if number % 2 else images()[number] for number in range(4)]
+    assert read(write_bag(tmp_path / "bag", {"/image": [*pictures, imu(4)]}))[0] == list(LEVELS[:4])
+
+
+def test_packets_that_give_no_image_are_counted_whatever_the_decoder_says_of_them(tmp_path):
+    single = [data for _, data in encode_video(GREYS, **LIVE)]
+    pairs = [first + second for first, second in zip(single[::2], single[1::2])]
+    messages = [compressed_video(number, data) for number, data in enumerate((*single[:2], b"", *pairs))]
+    with open_frames(write_bag(tmp_path / "bag", {"/video": messages})) as frames:
+        seen = levels(frames)
+        assert seen[:2] == pytest.approx(LEVELS[:2], abs=4)
+        assert frames.skipped == len(messages) - len(seen) == 2
+        assert frames.remarks[0].endswith("skipped: 2; the last one: a packet of the video completed no image")
+
+
+def test_the_rate_is_that_of_the_images_where_b_frames_come_out_of_order(tmp_path):
+    images_bgr = [grey(level) for level in LEVELS * 2]
+    messages = packets(ffmpeg_packet, images_bgr, b_frames=3, key_frame_every=12, preset="medium")
+    with open_frames(write_bag(tmp_path / "bag", {"/video": messages})) as frames:
+        assert frames.fps == pytest.approx(25)
+
+
+def test_a_folder_of_images_with_another_metadata_file_is_no_bag(tmp_path):
+    cv2.imwrite(str(tmp_path / "0.png"), GREYS[2])
+    (tmp_path / "metadata.yaml").write_text("camera: front\n")
+    with open_frames(tmp_path) as frames:
+        assert levels(frames) == [LEVELS[2]]
 
 
 def test_the_frames_of_a_bag_can_be_drawn_on(tmp_path):
@@ -173,7 +205,11 @@ def test_damaged_messages_are_skipped_and_counted(tmp_path):
             "/imu",
             "/imu .* has messages of sensor_msgs/msg/Imu, expected .*/a ",
         ),
-        ({"/imu": [imu(0)]}, "", r"no images in it, expected .*; its topics: /imu \(sensor_msgs/msg/Imu\)"),
+        (
+            {"/imu": [imu(0)]},
+            "",
+            r"no images in it, expected .*; its topics with messages: /imu \(sensor_msgs/msg/Imu\)",
+        ),
         (
             {"/a": [image(0, grey(1), "32FC1")]},
             "",
@@ -299,6 +335,18 @@ def test_a_bag_that_is_damaged_in_its_middle_gives_what_is_before(compression, w
         np.testing.assert_array_equal([next(frames), next(frames)], noise[:2])
         with pytest.raises(IncompleteVideoError, match=words):
             list(frames)
+
+
+def test_a_topic_that_gives_no_more_images_is_given_up(tmp_path):
+    damaged = [compressed_as(2, "jpeg", b"no jpeg")] * 300
+    with open_frames(
+        write_bag(tmp_path / "bag", {"/image": [*(compressed(n, GREYS[n]) for n in (0, 1)), *damaged]})
+    ) as frames:
+        assert levels([next(frames), next(frames)]) == list(LEVELS[:2])
+        with pytest.raises(
+            IncompleteVideoError, match="gives no image 300 times in a row: compressed image of 7 bytes"
+        ):
+            next(frames)
 
 
 @pytest.mark.parametrize("module, extra", [("rosbags", "bags"), ("av", "bags-video")])

@@ -204,6 +204,20 @@ def test_a_new_run_leaves_nothing_of_an_older_one(tracker, sequences, tmp_path):
     assert not list(results.glob("*/mask/*.png")) and len(list(results.glob("*.txt"))) == 2
 
 
+@pytest.mark.parametrize("place", ["mask", "labels"])
+def test_no_label_is_taken_for_an_older_result(tracker, sequences, tmp_path, capsys, place):
+    label_masks(sequences)
+    results = sequences
+    if place == "labels":
+        results = tmp_path / "anno"
+        results.mkdir()
+        (results / "bike.txt").write_text("1,2,3,4\n")
+    before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    assert run("eval", sequences, "--results", results) == 2
+    assert "is there, but no run.json of a run that wrote it" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize(
     "options, words",
     [

@@ -1,6 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import itertools
+import shutil
 import time
 
 import pytest
@@ -71,6 +72,7 @@ def test_results_of_a_camera_are_stamped_with_the_time_of_day(created, video, tm
         (["bag"], "several image topics; choose one as the topic: /a (sensor_msgs/msg/Image), /b"),
         (["bag", "--topic", "/c"], "no messages on topic 'c'; its image topics: /a"),
         (["bag", "--topic", "/a", "--output", "bag"], "bag is both read and written"),
+        (["bag", "--topic", "/a", "--output", "bag/bag.mcap"], "bag/bag.mcap is in bag already, which is read"),
         (["bag", "--topic", "/a", "--output", "older"], "older exists already; give another name for the bag"),
         (["bag", "--topic", "/a", "--output", "out.bag"], "does not name a video file"),
         (["clip.avi", "--topic", "/a"], "topic is '/a', but clip.avi is not a bag"),
@@ -83,6 +85,18 @@ def test_track_refuses_a_bag_that_it_cannot_use(arguments, words, created, video
     assert run("track", *arguments, "--box", "10,8,20,16") == 2
     assert words in capsys.readouterr().err
     assert created == []
+
+
+def test_a_bag_without_a_box_is_told_of_it(created, bag, capsys):
+    assert run("track", bag) == 2
+    assert f"{bag} is no labelled sequence, expected --box" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--box", "10,8,20,16"], ["--target", "bike"]])
+def test_a_recording_beside_the_images_of_a_sequence_is_not_the_source(created, bag, sequences, capsys, options):
+    shutil.copy(bag / "bag.mcap", sequences / "bike")
+    assert run("track", sequences / "bike", *options) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_what_is_missing_in_a_bag_is_said_behind_the_last_frame(created, tmp_path, capsys):

@@ -178,6 +178,18 @@ def test_track_does_not_write_masks_over_the_images(masked, sequences, capsys):
     assert "both read and written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--results", "--output"])
+def test_nothing_that_is_in_the_source_is_replaced(created, sequences, capsys, option):
+    labels, tracked = sequences / "bike" / "groundtruth.txt", sequences / "bike" / "tracked.mp4"
+    tracked.write_bytes(b"older")
+    output = labels if option == "--results" else tracked
+    before = output.read_bytes()
+    assert run("track", sequences / "bike", option, output) == 2
+    assert f"{output} is in {sequences / 'bike'} already, which is read" in capsys.readouterr().err
+    assert output.read_bytes() == before and created == []
+    assert run("track", sequences / "bike", "--box", "10,8,20,16", option, sequences / "bike" / "new.mp4") == 0
+
+
 def test_a_mask_that_cannot_be_written_is_said(masked, video, tmp_path, capsys):
     with no_file_above(10):
         assert run("track", video, "--box", "10,8,20,16", "--masks", tmp_path / "masks") == 2
@@ -270,7 +282,8 @@ def test_a_sequence_of_a_data_set_is_tracked_from_its_first_label(created, tmp_p
     [
         ("uav123", "", [], "has 3 targets, expected the name of one: bike1, car6_1, car6_2; got None"),
         ("uav123", "", ["--target", "car7"], "expected the name of one: bike1, car6_1, car6_2; got car7"),
-        ("otb", "Car/img", [], "has no sequence in it"),
+        ("otb", "", ["--target", "none"], "expected the name of one"),
+        ("otb", "Car/img", [], "Car/img is no labelled sequence, expected --box"),
         ("otb", "Car/img/0001.jpg", [], "0001.jpg is no labelled sequence, expected --box"),
     ],
 )
@@ -284,7 +297,7 @@ def test_a_full_disk_leaves_older_results_as_they_are(created, video, tmp_path, 
     results.write_text("older\n")
     with no_file_above(200):
         assert run("track", video, "--box", "10,8,20,16", "--results", results) == 2
-    assert "File too large" in capsys.readouterr().err
+    assert "out.txt cannot be written: File too large" in capsys.readouterr().err
     assert results.read_text() == "older\n"
     assert len(read_results(tmp_path / "out.partial.txt")[0]) == 6, "whole lines alone"
 

@@ -161,6 +161,7 @@ def test_a_client_that_is_gone_or_is_none_is_named():
     done = subprocess.run(shlex.split(COMMAND), stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 2
     assert "the TraX client is gone, or standard input has no such client" in done.stderr
+    assert "a workspace whose path has ASCII letters alone" in done.stderr
 
 
 def test_a_terminal_is_told_where_the_command_belongs(monkeypatch, capsys):

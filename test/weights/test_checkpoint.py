@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import pickle
+import sys
 import warnings
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from siam_tracker_ros import WeightsError, create_tracker
 from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.methods.lite.network import LiteNetwork
-from siam_tracker_ros.weights.checkpoint import load_backbone_onnx, read_weights, unwrap
+from siam_tracker_ros.weights.checkpoint import load_backbone_onnx, load_weights, read_weights, unwrap
 
 STATE = {"head.weight": torch.arange(6.0).reshape(2, 3), "head.bias": torch.tensor([0.5, -1.0])}
 
@@ -157,6 +158,35 @@ def test_mappings_are_unwrapped_as_files_are(lite_state, wrapping):
     assert all(torch.equal(made[name], expected[name]) for name in expected)
 
 
+KINDS = {
+    "bfloat16": lambda value: value.bfloat16(),
+    "float64": lambda value: value.double(),
+    "float8": lambda value: value.to(torch.float8_e4m3fn),
+    "sparse": lambda value: value.to_sparse(),
+    "array of the other byte order": lambda value: value.numpy().astype(">f4" if sys.byteorder == "little" else "<f4"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_any_kind_are_loaded(kind):
+    network, value = torch.nn.Linear(2, 2, bias=False), torch.tensor([[0.5, 0.0], [1.0, -2.0]])
+    load_weights(network, {"weight": KINDS[kind](value)}, "it")
+    assert torch.equal(network.weight, value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.tensor([[1.0, torch.nan]]),
+        torch.tensor([[1e300, 1]], dtype=torch.float64),
+        torch.empty(1, 2, device="meta"),
+    ],
+)
+def test_weights_without_usable_values_are_refused(value):
+    with pytest.raises(WeightsError, match=r"no values or some that are not finite in 1 tensors \(first: weight\)"):
+        load_weights(torch.nn.Linear(2, 1, bias=False), {"weight": value}, "it")
+
+
 def test_two_networks_in_one_module_leave_a_choice(lite_state):
     both = {**behind("student.", lite_state), **behind("teacher.", lite_state)}
     with pytest.raises(WeightsError, match=r"2 networks \(student, teacher\).*network.state_dict\(\) of student"):
@@ -239,6 +269,14 @@ def test_a_program_is_refused_with_what_to_save(tmp_path):
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(WeightsError, match="is a folder, expected a file"):
         read_weights(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "__0_0.distcp"])
+def test_a_distributed_checkpoint_is_refused_with_what_converts_it(tmp_path, name):
+    for part in (".metadata", "__0_0.distcp"):
+        (tmp_path / part).write_bytes(b"PK")
+    with pytest.raises(WeightsError, match=f"format_utils dcp_to_torch {tmp_path} weights.pth"):
+        read_weights(tmp_path / name)
 
 
 def test_a_missing_file_is_named():
