@@ -84,7 +84,7 @@ class Frames(typing.Protocol):
         """Return the frames kept for a late init, oldest first."""
 
     def wait_for_next(self, frame: Frame, timeout_s: float) -> None:
-        """Wait until a newer frame than this one is kept, or the time is over."""
+        """Wait until a newer frame than this one is kept, all are forgotten, or the time is over."""
 
     def waiting_frame(self) -> Frame | None:
         """Return the frame that is processed next, or None; it is one of those kept."""

@@ -66,14 +66,15 @@ def test_seconds_are_those_of_arrival_whatever_the_stamps():
     assert milliseconds(buffer.snapshot()) == [0, 90_000, 10]
 
 
-def test_a_newer_frame_ends_the_wait():
+@pytest.mark.parametrize("end", [lambda buffer: buffer.append(frame(2)), FrameBuffer.clear])
+def test_a_newer_frame_or_the_end_of_all_ends_the_wait(end):
     buffer = FrameBuffer(9, 1000)
     first = frame(1)
     buffer.append(first)
     buffer.wait_for_next(first, timeout_s=0)  # no frame comes
     thread = threading.Thread(target=buffer.wait_for_next, args=(first, 30))
     thread.start()
-    buffer.append(frame(2))
+    end(buffer)
     thread.join(10)
     assert not thread.is_alive()
     buffer.wait_for_next(first, timeout_s=30)  # is over at once
