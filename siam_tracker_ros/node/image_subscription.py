@@ -227,8 +227,8 @@ class QosOverrides:
 
     def closest(self, mistyped: str) -> str:
         """Return the name closest to one that does not exist, of the same topic where that exists."""
-        topic = mistyped.split(".")[1]
-        same = [name for name in self.names if name.split(".")[1] == topic]
+        parts = mistyped.split(".")
+        same = [name for name in self.names if name.split(".")[1] in parts]
         return difflib.get_close_matches(mistyped, same or self.names, n=1, cutoff=0)[0]
 
 

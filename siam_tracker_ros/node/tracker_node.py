@@ -151,16 +151,20 @@ class TrackerNode(LifecycleNode):
         outputs = [self.resolve_topic_name(f"~/{field.name}") for field in dataclasses.fields(Outputs)]
         qos_overrides = QosOverrides([image, f"{image}/compressed"], outputs)
         for name in override_names(self):
-            if "." in name and name not in qos_overrides.names:
-                self.get_logger().warning(
-                    f"parameter '{name}' is ignored, expected the full name of a topic of this node and one of its "
-                    f"policies; the closest that exists is '{qos_overrides.closest(name)}'"
+            if self.has_parameter(name) or name in qos_overrides.names:
+                continue
+            if "qos_overrides" in name or "/" in name:
+                expected = (
+                    "the full name of a topic of this node and one of its policies; the closest that exists is "
+                    f"'{qos_overrides.closest(name)}'"
                 )
-            elif not self.has_parameter(name) and "." not in name:
-                self.get_logger().warning(
-                    f"parameter '{name}' is ignored, expected one of {', '.join(parameter_names())}; "
-                    f'a setting of the model is given as settings:=["{name}=VALUE"]'
+            else:
+                setting = name.rpartition(".")[2]
+                expected = (
+                    f"one of {', '.join(parameter_names())}; a setting of the model is given as "
+                    f'settings:=["{setting}=VALUE"]'
                 )
+            self.get_logger().warning(f"parameter '{name}' is ignored, expected {expected}")
 
     def _autostart(self) -> None:
         self._autostart_timer.cancel()

@@ -323,6 +323,8 @@ def test_trackers_in_two_namespaces_are_told_apart_in_diagnostics(graph):
         ("qos_overrides./camera.subscription.reliabilty", "qos_overrides./camera.subscription.reliability"),
         ("qos_overrides./camera/compresed.subscription.depth", "qos_overrides./camera/compressed.subscription.depth"),
         ("qos_overrides./tracker/mask.subscription.depth", "qos_overrides./tracker/mask.publisher.depth"),
+        ("/camera.subscription.depth", "qos_overrides./camera.subscription.depth"),
+        ("qos_overrides/tracker/mask/depth", "qos_overrides./tracker/mask.publisher.depth"),
     ],
 )
 def test_the_override_closest_to_a_mistyped_one(mistyped, closest):

@@ -718,6 +718,10 @@ def test_the_latency_is_counted_in_simulated_time(graph):
     assert (status.latency.sec, status.latency.nanosec) == (2, 500_000_000)
 
 
-def test_a_parameter_that_does_not_exist_is_said(graph):
-    operator = Setup(graph, lost_scor=0.2).operator
-    operator.wait(lambda: operator.logged("parameter 'lost_scor' is ignored, expected one of"), "the warning")
+@pytest.mark.parametrize("name, setting", [("lost_scor", "lost_scor"), ("settings.lr", "lr"), (".", "")])
+def test_a_parameter_that_does_not_exist_is_said(graph, name, setting):
+    operator = Setup(graph, **{name: 0.2}).operator
+    operator.wait(lambda: operator.logged("is ignored"), "the warning")
+    (warning,) = operator.logged("is ignored")
+    assert warning.startswith(f"parameter '{name}' is ignored, expected one of model, ")
+    assert f'settings:=["{setting}=VALUE"]' in warning
