@@ -147,9 +147,9 @@ class TrackerNode(LifecycleNode):
         super().destroy_node()
 
     def _warn_of_unknown_parameters(self) -> None:
-        image = self.resolve_topic_name("image")
+        images = [self._image_topic(transport) for transport in ("raw", "compressed")]
         outputs = [self.resolve_topic_name(f"~/{field.name}") for field in dataclasses.fields(Outputs)]
-        qos_overrides = QosOverrides([image, f"{image}/compressed"], outputs)
+        qos_overrides = QosOverrides(images, outputs)
         for name in override_names(self):
             if self.has_parameter(name) or name in qos_overrides.names:
                 continue
@@ -316,10 +316,12 @@ class TrackerNode(LifecycleNode):
         failure = f" ({self._failure})" if self._failure else ""
         return f"the node is {state}, expected {expected}; {advice}{failure}"
 
-    def _image_topic(self) -> str:
-        # The base name is resolved first, so that a remapping of `image` moves both transports.
-        suffix = "/compressed" if self._settings.image_transport == "compressed" else ""
-        return self.resolve_topic_name("image") + suffix
+    def _image_topic(self, transport: str = "") -> str:
+        """Return the resolved name of the topic of a transport, by default of the one in use."""
+        suffix = "/compressed" if (transport or self._settings.image_transport) == "compressed" else ""
+        # The base name is resolved first, so that a remapping of `image` moves both transports; the whole name is
+        # resolved as well, as create_subscription does, since it may be remapped too.
+        return self.resolve_topic_name(self.resolve_topic_name("image") + suffix)
 
     def _create_outputs(self) -> Outputs:
         return Outputs(

@@ -55,7 +55,7 @@ def others(graph):
     rclpy.shutdown(context=context)
 
 
-def start(graph, image="camera", namespace="", **parameters):
+def start(graph, image="camera", namespace="", remapped="image", **parameters):
     parameters = {"diagnostics_period": 0.1} | parameters
     return graph.add(
         TrackerNode(
@@ -63,7 +63,7 @@ def start(graph, image="camera", namespace="", **parameters):
             context=graph.context,
             namespace=namespace,
             parameter_overrides=parameter_overrides(**parameters),
-            cli_args=["--ros-args", "-r", f"image:={image}"],
+            cli_args=["--ros-args", "-r", f"{remapped}:={image}"],
             use_global_arguments=False,
         )
     )
@@ -301,6 +301,13 @@ def test_an_image_that_cannot_be_used_is_not_the_last_word_on_a_camera_that_stop
     operator.diagnosis(
         "input", lambda status: status.message == "no image on /camera; its publisher /operator sends none"
     )
+
+
+def test_the_topic_of_a_transport_can_be_remapped_by_itself(graph, operator):
+    override = "qos_overrides./camera/jpeg.subscription.reliability"
+    start(graph, "camera/jpeg", remapped="image/compressed", **COMPRESSED, **{override: "best_effort"})
+    operator.diagnosis("input", lambda status: status.message.startswith("no image on /camera/jpeg; nobody"))
+    assert subscribed(operator, "/camera/jpeg") == ["best_effort"] and not operator.logged("is ignored")
 
 
 def test_trackers_in_two_namespaces_are_told_apart_in_diagnostics(graph):
