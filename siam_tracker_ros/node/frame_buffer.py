@@ -114,7 +114,8 @@ def find_frame(frames: Sequence[Frame], header: Header, topic: str) -> Frame:
     frame = frames[-1] if wanted_ns == 0 else min(reversed(frames), key=lambda other: abs(other.stamp_ns - wanted_ns))
     distance_ns = abs(frame.stamp_ns - wanted_ns)
     if wanted_ns and distance_ns > _frame_period_ns(frames) / 2:
-        first, last = (format_stamp(frames[i].msg.header.stamp) for i in (0, -1))
+        stamps = sorted((frame.msg.header.stamp for frame in frames), key=stamp_to_ns)  # a loop may have mixed them
+        first, last = format_stamp(stamps[0]), format_stamp(stamps[-1])
         raise InvalidInputError(
             f"no image of stamp {format_stamp(header.stamp)} is kept, the nearest is {distance_ns / NANOSECONDS:.3g} s "
             f"away; expected the stamp of one of the {len(frames)} images from {first} to {last}, or one within half a "

@@ -121,9 +121,10 @@ def test_a_stamp_finds_its_image_or_the_nearest_within_half_a_frame_period(stamp
         find_frame(frames, header, "/image")
 
 
-def test_the_refusal_of_a_stamp_says_how_far_off_it_is():
+@pytest.mark.parametrize("stamps", [STEADY, LOOPED])
+def test_the_refusal_of_a_stamp_says_how_far_off_it_is(stamps):
     with pytest.raises(InvalidInputError) as error:
-        find_frame([frame(ms) for ms in STEADY], Header(stamp=stamp(1750)), "/image")
+        find_frame([frame(ms) for ms in stamps], Header(stamp=stamp(1750)), "/image")
     assert "no image of stamp 1.750000000 is kept, the nearest is 1.25 s away" in str(error.value)
     assert "the 6 images from 0.000000000 to 0.500000000" in str(error.value)
 
