@@ -84,8 +84,7 @@ class DetectorStarter(Node):
     def _on_response(self, future: Future) -> None:
         response = future.result()
         if response.success:
-            stamp = response.stamp
-            self.get_logger().info(f"{response.message}, from the image of {stamp.sec}.{stamp.nanosec:09d}")
+            self.get_logger().info(response.message)
         else:
             self.get_logger().warning(f"the tracker refused: {response.message}")
 

@@ -61,9 +61,9 @@ class FrameBuffer:
             return list(self._frames)
 
     def wait_for_next(self, frame: Frame, timeout_s: float) -> None:
-        """Wait until a newer frame than this one is there, or the time is over."""
+        """Wait until a newer frame than this one is there, all frames are dropped, or the time is over."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._frames) and self._frames[-1] is not frame, timeout_s)
+            self._changed.wait_for(lambda: not self._frames or self._frames[-1] is not frame, timeout_s)
 
     def extent(self) -> tuple[float, int]:
         """Return the seconds from the oldest frame to the newest, and the bytes of all."""
@@ -75,6 +75,7 @@ class FrameBuffer:
         with self._changed:
             self._frames.clear()
             self._bytes = 0
+            self._changed.notify_all()
 
     def _seconds(self) -> float:
         return self._frames[-1].received - self._frames[0].received if self._frames else 0.0
@@ -106,13 +107,15 @@ def find_frame(frames: Sequence[Frame], header: Header, topic: str) -> Frame:
     """
     if not frames:
         raise InvalidInputError(
-            f"no image has come in on {topic} yet, expected at least one; check the topic with `ros2 topic hz {topic}`"
+            f"no image on {topic} is kept, expected at least one since the node was activated; check the topic with "
+            f"`ros2 topic hz {topic}`"
         )
     wanted_ns = stamp_to_ns(header.stamp)
     frame = frames[-1] if wanted_ns == 0 else min(reversed(frames), key=lambda other: abs(other.stamp_ns - wanted_ns))
     distance_ns = abs(frame.stamp_ns - wanted_ns)
     if wanted_ns and distance_ns > _frame_period_ns(frames) / 2:
-        first, last = (format_stamp(frames[i].msg.header.stamp) for i in (0, -1))
+        stamps = sorted((frame.msg.header.stamp for frame in frames), key=stamp_to_ns)  # a loop may have mixed them
+        first, last = format_stamp(stamps[0]), format_stamp(stamps[-1])
         raise InvalidInputError(
             f"no image of stamp {format_stamp(header.stamp)} is kept, the nearest is {distance_ns / NANOSECONDS:.3g} s "
             f"away; expected the stamp of one of the {len(frames)} images from {first} to {last}, or one within half a "

@@ -9,7 +9,6 @@ asks once, when the subscription is made.
 """
 
 import difflib
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -38,6 +37,7 @@ _DEPTH = 2  # the newest image counts; one more, for a moment in which the execu
 _COMPRESSED = "/compressed"
 _TYPES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 _SHOWN = 5  # topics in a sentence
+_UNKNOWN = "_UNKNOWN_"  # in a node's name and namespace: not discovered yet, or a program that uses DDS without ROS
 
 
 class ImageSubscription:
@@ -77,7 +77,8 @@ class ImageSubscription:
         self._on_image, self._on_lost, self._on_incompatible_qos = on_image, on_lost, on_incompatible_qos
         self._override = f"qos_overrides.{topic}.subscription.reliability"
         self._is_overridden = self._override in override_names(node)
-        self._heard = time.monotonic()
+        self._quiet_s = 0.0  # since the last image, counted in looks: an executor that is held up hears nothing
+        self._known: set[tuple[int, ...]] = set()  # identifiers of the publishers at the last look
         self._lost = 0  # images since the last one that was heard
         self._said: set[str] = set()
         self._subscription = self._subscribe(self._offered_reliability())
@@ -118,14 +119,14 @@ class ImageSubscription:
             self._receive,
             QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_DEPTH, reliability=reliability),
             event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._on_incompatible_qos if self._is_overridden else lambda _: self._look(),
+                incompatible_qos=self._on_incompatible_qos if self._is_overridden else lambda _: self._adapt(),
                 message_lost=self._note_loss,
             ),
             qos_overriding_options=QoSOverridingOptions(policies),
         )
 
     def _receive(self, msg: Image | CompressedImage) -> None:
-        self._heard = time.monotonic()
+        self._quiet_s = 0.0
         self._lost = 0
         self.silence = ""
         self._on_image(msg)
@@ -140,16 +141,22 @@ class ImageSubscription:
 
     def _look(self) -> None:
         """Take over the reliability of the publishers; after a while without images find out why."""
+        self._adapt()
+        before, self._known = self._known, {tuple(publisher.endpoint_gid) for publisher in self._publishers()}
+        self._quiet_s = self._quiet_s + _LOOK_PERIOD if self._known == before else 0.0  # a new one may need a moment
+        if self._quiet_s > SILENCE_S:
+            self.silence = self._explain_silence()
+            if self.silence not in self._said:
+                self._said.add(self.silence)
+                self._node.get_logger().warning(f"no image on {self.topic}; {self.silence}")
+
+    def _adapt(self) -> None:
+        """Take over the reliability of the publishers."""
         reliability = self._offered_reliability()
         if not self._is_overridden and reliability != self._subscription.qos_profile.reliability:
             self._node.destroy_subscription(self._subscription)
             self._subscription = self._subscribe(reliability)
             self._node.get_logger().info(f"the subscription to {self.topic} is now {self.reliability}")
-        if time.monotonic() - self._heard > SILENCE_S:
-            self.silence = self._explain_silence()
-            if self.silence not in self._said:
-                self._said.add(self.silence)
-                self._node.get_logger().warning(f"no image on {self.topic}; {self.silence}")
 
     def _offered_reliability(self) -> ReliabilityPolicy:
         """Return the reliability with which all publishers are heard; without any, what loses no image of one."""
@@ -171,7 +178,7 @@ class ImageSubscription:
                 return f"the parameter {self._override} excludes its publisher; remove the parameter"
             if self._lost:
                 return f"all images are lost on their way; {self.loss_remedy()}"
-            return f"its publisher {_node_names(publishers)} sends none"
+            return f"it is published by {_node_names(publishers)}, but none is sent"
         types = {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(self.topic)}
         return self._explain_type(", ".join(sorted(types))) if types else self._explain_absence()
 
@@ -227,11 +234,11 @@ class QosOverrides:
 
     def closest(self, mistyped: str) -> str:
         """Return the name closest to one that does not exist, of the same topic where that exists."""
-        topic = mistyped.split(".")[1]
-        same = [name for name in self.names if name.split(".")[1] == topic]
+        parts = mistyped.split(".")
+        same = [name for name in self.names if name.split(".")[1] in parts]
         return difflib.get_close_matches(mistyped, same or self.names, n=1, cutoff=0)[0]
 
 
 def _node_names(publishers: Iterable[TopicEndpointInfo]) -> str:
     names = {f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}" for publisher in publishers}
-    return ", ".join(sorted(names))
+    return ", ".join(sorted("a node of unknown name" if _UNKNOWN in name else name for name in names))

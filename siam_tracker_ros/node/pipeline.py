@@ -25,12 +25,7 @@ from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, ima
 from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
 from siam_tracker_ros.node.diagnostics import Diagnostics
 from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame, is_next_frame
-from siam_tracker_ros.node.messages import (
-    RESULTS,
-    age_ns,
-    format_confidence,
-    format_error,
-)
+from siam_tracker_ros.node.messages import RESULTS, age_ns, format_confidence, format_error
 from siam_tracker_ros.node.parameters import NodeParameters
 from siam_tracker_ros.node.requests import box_from_request, check_numbers
 from siam_tracker_ros.result_messages import make_detection, make_detections, make_status
@@ -84,7 +79,7 @@ class Frames(typing.Protocol):
         """Return the frames kept for a late init, oldest first."""
 
     def wait_for_next(self, frame: Frame, timeout_s: float) -> None:
-        """Wait until a newer frame than this one is kept, or the time is over."""
+        """Wait until a newer frame than this one is kept, all are forgotten, or the time is over."""
 
     def waiting_frame(self) -> Frame | None:
         """Return the frame that is processed next, or None; it is one of those kept."""

@@ -65,7 +65,7 @@ class PipelineWorker(Worker):
         return self._kept.snapshot()
 
     def wait_for_next(self, frame: Frame, timeout_s: float) -> None:
-        """Wait until a newer frame than this one is kept, or the time is over."""
+        """Wait until a newer frame than this one is kept, all are forgotten, or the time is over."""
         self._kept.wait_for_next(frame, timeout_s)
 
     def extent(self) -> tuple[float, int]:
@@ -73,9 +73,10 @@ class PipelineWorker(Worker):
         return self._kept.extent()
 
     def forget_frames(self) -> None:
-        """Wait until the current job or frame is done, and drop all frames."""
+        """Drop all frames, and wait until the current job or frame is done; a job that waits for a frame ends."""
         self.drop_frame()
-        self.submit(self._kept.clear).result()
+        self._kept.clear()
+        self.submit(lambda: None).result()
 
     def _make(self, make_pipeline: Callable[[Frames], Pipeline]) -> None:
         self._own.pipeline = make_pipeline(self)

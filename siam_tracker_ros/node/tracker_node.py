@@ -7,18 +7,14 @@ Images are tracked in by a Pipeline in a thread of its own. Everything in this f
 
 import dataclasses
 import functools
-import signal
 import time
 from typing import Any
 
-import rclpy
-import rclpy.exceptions
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
@@ -38,8 +34,8 @@ from siam_tracker_ros.node.messages import age_ns, format_error, format_stamp, s
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
-from siam_tracker_ros.node.program import init_ros
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
+from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
 
@@ -147,20 +143,24 @@ class TrackerNode(LifecycleNode):
         super().destroy_node()
 
     def _warn_of_unknown_parameters(self) -> None:
-        image = self.resolve_topic_name("image")
+        images = [self._image_topic(transport) for transport in ("raw", "compressed")]
         outputs = [self.resolve_topic_name(f"~/{field.name}") for field in dataclasses.fields(Outputs)]
-        qos_overrides = QosOverrides([image, f"{image}/compressed"], outputs)
+        qos_overrides = QosOverrides(images, outputs)
         for name in override_names(self):
-            if "." in name and name not in qos_overrides.names:
-                self.get_logger().warning(
-                    f"parameter '{name}' is ignored, expected the full name of a topic of this node and one of its "
-                    f"policies; the closest that exists is '{qos_overrides.closest(name)}'"
+            if self.has_parameter(name) or name in qos_overrides.names:
+                continue
+            if "qos_overrides" in name or "/" in name:
+                expected = (
+                    "the full name of a topic of this node and one of its policies; the closest that exists is "
+                    f"'{qos_overrides.closest(name)}'"
                 )
-            elif not self.has_parameter(name) and "." not in name:
-                self.get_logger().warning(
-                    f"parameter '{name}' is ignored, expected one of {', '.join(parameter_names())}; "
-                    f'a setting of the model is given as settings:=["{name}=VALUE"]'
+            else:
+                setting = name.rpartition(".")[2]
+                expected = (
+                    f"one of {', '.join(parameter_names())}; a setting of the model is given as "
+                    f'settings:=["{setting}=VALUE"]'
                 )
+            self.get_logger().warning(f"parameter '{name}' is ignored, expected {expected}")
 
     def _autostart(self) -> None:
         self._autostart_timer.cancel()
@@ -312,10 +312,12 @@ class TrackerNode(LifecycleNode):
         failure = f" ({self._failure})" if self._failure else ""
         return f"the node is {state}, expected {expected}; {advice}{failure}"
 
-    def _image_topic(self) -> str:
-        # The base name is resolved first, so that a remapping of `image` moves both transports.
-        suffix = "/compressed" if self._settings.image_transport == "compressed" else ""
-        return self.resolve_topic_name("image") + suffix
+    def _image_topic(self, transport: str = "") -> str:
+        """Return the resolved name of the topic of a transport, by default of the one in use."""
+        suffix = "/compressed" if (transport or self._settings.image_transport) == "compressed" else ""
+        # The base name is resolved first, so that a remapping of `image` moves both transports; the whole name is
+        # resolved as well, as create_subscription does, since it may be remapped too.
+        return self.resolve_topic_name(self.resolve_topic_name("image") + suffix)
 
     def _create_outputs(self) -> Outputs:
         return Outputs(
@@ -361,29 +363,4 @@ class TrackerNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
-    interrupted: list[bool] = []
-    for number in (signal.SIGINT, signal.SIGTERM):  # rclpy ends the spin; no exception may strike in between
-        signal.signal(number, lambda *_: interrupted.append(True))
-    node = None
-    try:
-        init_ros(args)
-        node = TrackerNode()
-        if not interrupted:
-            rclpy.spin(node)
-    except ExternalShutdownException:
-        pass
-    except (
-        rclpy.exceptions.InvalidParameterTypeException,
-        rclpy.exceptions.InvalidParameterValueException,
-        InvalidSettingError,
-    ) as error:
-        rclpy.logging.get_logger("tracker").fatal(f"{error}; check the parameter file or the command line")
-        return 1
-    except Exception:
-        if rclpy.ok():
-            raise  # else something that the shutdown cut off, which is no fault
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return spin("tracker", TrackerNode, args)

@@ -66,14 +66,15 @@ def test_seconds_are_those_of_arrival_whatever_the_stamps():
     assert milliseconds(buffer.snapshot()) == [0, 90_000, 10]
 
 
-def test_a_newer_frame_ends_the_wait():
+@pytest.mark.parametrize("end", [lambda buffer: buffer.append(frame(2)), FrameBuffer.clear])
+def test_a_newer_frame_or_the_end_of_all_ends_the_wait(end):
     buffer = FrameBuffer(9, 1000)
     first = frame(1)
     buffer.append(first)
     buffer.wait_for_next(first, timeout_s=0)  # no frame comes
     thread = threading.Thread(target=buffer.wait_for_next, args=(first, 30))
     thread.start()
-    buffer.append(frame(2))
+    end(buffer)
     thread.join(10)
     assert not thread.is_alive()
     buffer.wait_for_next(first, timeout_s=30)  # is over at once
@@ -120,9 +121,10 @@ def test_a_stamp_finds_its_image_or_the_nearest_within_half_a_frame_period(stamp
         find_frame(frames, header, "/image")
 
 
-def test_the_refusal_of_a_stamp_says_how_far_off_it_is():
+@pytest.mark.parametrize("stamps", [STEADY, LOOPED])
+def test_the_refusal_of_a_stamp_says_how_far_off_it_is(stamps):
     with pytest.raises(InvalidInputError) as error:
-        find_frame([frame(ms) for ms in STEADY], Header(stamp=stamp(1750)), "/image")
+        find_frame([frame(ms) for ms in stamps], Header(stamp=stamp(1750)), "/image")
     assert "no image of stamp 1.750000000 is kept, the nearest is 1.25 s away" in str(error.value)
     assert "the 6 images from 0.000000000 to 0.500000000" in str(error.value)
 

@@ -4,7 +4,9 @@ import functools
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import rclpy
@@ -22,7 +24,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.node import image_subscription
-from siam_tracker_ros.node.image_subscription import QosOverrides
+from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 pytestmark = pytest.mark.slow
@@ -55,7 +57,7 @@ def others(graph):
     rclpy.shutdown(context=context)
 
 
-def start(graph, image="camera", namespace="", **parameters):
+def start(graph, image="camera", namespace="", remapped="image", **parameters):
     parameters = {"diagnostics_period": 0.1} | parameters
     return graph.add(
         TrackerNode(
@@ -63,7 +65,7 @@ def start(graph, image="camera", namespace="", **parameters):
             context=graph.context,
             namespace=namespace,
             parameter_overrides=parameter_overrides(**parameters),
-            cli_args=["--ros-args", "-r", f"image:={image}"],
+            cli_args=["--ros-args", "-r", f"{remapped}:={image}"],
             use_global_arguments=False,
         )
     )
@@ -253,7 +255,7 @@ RAW, COMPRESSED = dict(image_transport="raw"), dict(image_transport="compressed"
             {"/camera": Image},
             "there is no topic of type sensor_msgs/msg/CompressedImage, check that the camera driver runs",
         ),
-        ("cam", RAW, {"/cam": Image}, "no image on /cam; its publisher /driver sends none"),
+        ("cam", RAW, {"/cam": Image}, "no image on /cam; it is published by /driver, but none is sent"),
     ],
 )
 def test_why_no_image_arrives_is_said(graph, operator, others, image, parameters, published, words):
@@ -262,6 +264,76 @@ def test_why_no_image_arrives_is_said(graph, operator, others, image, parameters
     status = operator.diagnosis("input", lambda status: words in status.message)
     assert status.level == DiagnosticStatus.WARN and len(publishers) == len(published)
     operator.wait(lambda: operator.logged(words), "the warning")
+
+
+class NodeDouble:
+    """What an ImageSubscription uses of a node; a test says who publishes, and looks when it likes to."""
+
+    _parameter_overrides = {}
+
+    def __init__(self):
+        self.publishers = []
+        self.look = None
+
+    def create_timer(self, period, callback, clock):
+        self.look = callback
+
+    def create_subscription(self, msg_type, topic, callback, qos, **options):
+        return SimpleNamespace(qos_profile=qos)
+
+    def get_publishers_info_by_topic(self, topic):
+        return self.publishers
+
+    def get_topic_names_and_types(self):
+        return []
+
+    def get_fully_qualified_name(self):
+        return "/tracker"
+
+    def get_logger(self):
+        return SimpleNamespace(warning=print, info=print)
+
+
+def endpoint(number, namespace="/", name="camera"):
+    qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+    topic_type = "sensor_msgs/msg/Image"
+    return SimpleNamespace(
+        endpoint_gid=[number], node_namespace=namespace, node_name=name, topic_type=topic_type, qos_profile=qos
+    )
+
+
+@pytest.fixture
+def looking(monkeypatch):
+    """A node, and the subscription that looks at its publishers; three looks without an image are silence."""
+    monkeypatch.setattr(image_subscription, "SILENCE_S", 2.5 * image_subscription._LOOK_PERIOD)
+    node = NodeDouble()
+    return node, ImageSubscription(node, "/camera", Image, *[lambda *_: None] * 3)
+
+
+def test_a_node_that_was_held_up_does_not_take_its_own_pause_for_silence(looking, monkeypatch):
+    node, subscription = looking
+    now = time.monotonic
+    node.publishers = [endpoint(1)]
+    node.look()
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 3600)
+    node.look()
+    assert subscription.silence == ""
+
+
+def test_a_camera_that_has_just_come_is_given_time(looking):
+    node, subscription = looking
+    for _ in range(3):
+        node.look()
+    assert subscription.silence.startswith("nobody publishes it")
+    for number, names in enumerate((["/", "camera"], ["_NODE_NAMESPACE_UNKNOWN_", "_NODE_NAME_UNKNOWN_"])):
+        before = subscription.silence
+        node.publishers = [endpoint(number, *names)]
+        for _ in range(3):
+            node.look()
+            assert subscription.silence == before
+        node.look()
+        shown = ("/camera", "a node of unknown name")[number]
+        assert subscription.silence == f"it is published by {shown}, but none is sent"
 
 
 def test_a_target_is_not_said_to_be_tracked_without_a_camera(graph, operator):
@@ -299,8 +371,15 @@ def test_an_image_that_cannot_be_used_is_not_the_last_word_on_a_camera_that_stop
     publisher.publish(Image(header=operator.header(), encoding="rubbish", width=4, height=4))
     operator.diagnosis("input", lambda status: "rubbish" in status.message)
     operator.diagnosis(
-        "input", lambda status: status.message == "no image on /camera; its publisher /operator sends none"
+        "input", lambda status: status.message == "no image on /camera; it is published by /operator, but none is sent"
     )
+
+
+def test_the_topic_of_a_transport_can_be_remapped_by_itself(graph, operator):
+    override = "qos_overrides./camera/jpeg.subscription.reliability"
+    start(graph, "camera/jpeg", remapped="image/compressed", **COMPRESSED, **{override: "best_effort"})
+    operator.diagnosis("input", lambda status: status.message.startswith("no image on /camera/jpeg; nobody"))
+    assert subscribed(operator, "/camera/jpeg") == ["best_effort"] and not operator.logged("is ignored")
 
 
 def test_trackers_in_two_namespaces_are_told_apart_in_diagnostics(graph):
@@ -323,6 +402,8 @@ def test_trackers_in_two_namespaces_are_told_apart_in_diagnostics(graph):
         ("qos_overrides./camera.subscription.reliabilty", "qos_overrides./camera.subscription.reliability"),
         ("qos_overrides./camera/compresed.subscription.depth", "qos_overrides./camera/compressed.subscription.depth"),
         ("qos_overrides./tracker/mask.subscription.depth", "qos_overrides./tracker/mask.publisher.depth"),
+        ("/camera.subscription.depth", "qos_overrides./camera.subscription.depth"),
+        ("qos_overrides/tracker/mask/depth", "qos_overrides./tracker/mask.publisher.depth"),
     ],
 )
 def test_the_override_closest_to_a_mistyped_one(mistyped, closest):

@@ -179,7 +179,7 @@ def test_a_bad_init_is_refused_and_the_target_held_is_kept(operator, request_fie
 
 def test_init_before_any_frame_is_refused_and_names_the_topic(operator):
     response = operator.init(CENTER)
-    assert not response.success and "no image has come in on /image yet" in response.message
+    assert not response.success and "no image on /image is kept" in response.message
     follow(operator)
 
 
@@ -214,20 +214,34 @@ def test_init_takes_the_nearest_image_and_says_so(operator):
     assert operator.init((40.0, 60.0), stamp=stamps[1]).message == "target 'target_2' is held"
 
 
-def test_init_waits_for_the_image_that_is_about_to_come(setup, operator, monkeypatch):
+@pytest.fixture
+def waiting(setup, operator, monkeypatch):
+    """An init that waits for the next image: the header of that image, and the future of the response."""
     monkeypatch.setattr("siam_tracker_ros.node.pipeline._NEXT_FRAME_S", DEADLINE)
     for _ in range(3):
         operator.frame(scene((30, 60)))
-    waiting, wait_for_next = threading.Event(), setup.node._worker.wait_for_next
-    monkeypatch.setattr(setup.node._worker, "wait_for_next", lambda *a: waiting.set() or wait_for_next(*a))
+    waits, wait_for_next = threading.Event(), setup.node._worker.wait_for_next
+    monkeypatch.setattr(setup.node._worker, "wait_for_next", lambda *a: waits.set() or wait_for_next(*a))
     header = operator.header()
     response = operator.call_async_init((90.0, 60.0), stamp=header.stamp)
-    assert waiting.wait(DEADLINE) and not response.done()
+    assert waits.wait(DEADLINE) and not response.done()
+    return header, response
+
+
+def test_init_waits_for_the_image_that_is_about_to_come(operator, waiting):
+    header, response = waiting
     operator.send(msg=fill_image(Image(), scene((90, 60)), "bgr8", header))
     operator.wait(response.done, "the response")
     assert response.result().success and response.result().stamp == header.stamp
     _, (detection,) = operator.frame(scene((94, 60)))
     assert center_of(detection) == (94, 60)
+
+
+def test_an_init_that_waits_for_an_image_does_not_hold_up_the_end(operator, waiting):
+    _, response = waiting
+    assert operator.change_state("deactivate")
+    operator.wait(response.done, "the response")
+    assert not response.result().success and "no image on /image is kept" in response.result().message
 
 
 def test_init_on_an_image_that_does_not_come_is_refused_after_the_wait(setup, operator, monkeypatch):
@@ -704,6 +718,10 @@ def test_the_latency_is_counted_in_simulated_time(graph):
     assert (status.latency.sec, status.latency.nanosec) == (2, 500_000_000)
 
 
-def test_a_parameter_that_does_not_exist_is_said(graph):
-    operator = Setup(graph, lost_scor=0.2).operator
-    operator.wait(lambda: operator.logged("parameter 'lost_scor' is ignored, expected one of"), "the warning")
+@pytest.mark.parametrize("name, setting", [("lost_scor", "lost_scor"), ("settings.lr", "lr"), (".", "")])
+def test_a_parameter_that_does_not_exist_is_said(graph, name, setting):
+    operator = Setup(graph, **{name: 0.2}).operator
+    operator.wait(lambda: operator.logged("is ignored"), "the warning")
+    (warning,) = operator.logged("is ignored")
+    assert warning.startswith(f"parameter '{name}' is ignored, expected one of model, ")
+    assert f'settings:=["{setting}=VALUE"]' in warning
