@@ -85,7 +85,7 @@ class DetectorStarter(Node):
         response = future.result()
         if response.success:
             stamp = response.stamp
-            self.get_logger().info(f"{response.message}, from the image of {stamp.sec}.{stamp.nanosec:09d}")
+            self.get_logger().info(f"{response.message}; it started in the image of {stamp.sec}.{stamp.nanosec:09d}")
         else:
             self.get_logger().warning(f"the tracker refused: {response.message}")
 
