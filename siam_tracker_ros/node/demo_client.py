@@ -133,9 +133,8 @@ class DemoClient(Node):
     def _on_image(self, msg: Image) -> None:
         if self.first_header is None:
             self.first_header = msg.header
-            if (
-                self._recorder is None and self._images is not None
-            ):  # the others are not used, and would cost the tracker time
+            # The later images are for a recorder alone, and would cost the tracker time.
+            if self._recorder is None and self._images is not None:
                 self.destroy_subscription(self._images)
         if self._recorder is not None and self._recorder.offer(msg):
             self._stamps_ns.append(stamp_to_ns(msg.header.stamp))

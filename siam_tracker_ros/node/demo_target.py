@@ -3,22 +3,17 @@
 """A node that names the rover of the rendered scene to the tracker, each time that the clip begins."""
 
 import functools
-import signal
-import sys
 from typing import Any
 
 import numpy as np
-import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.task import Future
 from std_msgs.msg import Header
 
 from siam_tracker_ros.demo.scene import Scene
-from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.demo_client import HEADERS_QOS, init_request
-from siam_tracker_ros.node.program import init_ros
+from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.srv import InitTracker
 
 
@@ -65,22 +60,4 @@ class DemoTarget(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
-    interrupted: list[bool] = []
-    for number in (signal.SIGINT, signal.SIGTERM):  # rclpy ends the spin; no exception may strike in between
-        signal.signal(number, lambda *_: interrupted.append(True))
-    try:
-        init_ros(args)
-        node = DemoTarget()
-        if not interrupted:
-            rclpy.spin(node)
-    except ExternalShutdownException:
-        pass
-    except InvalidSettingError as error:
-        print(f"demo_target: {error}", file=sys.stderr)
-        return 1
-    except Exception:
-        if rclpy.ok():
-            raise  # else something that the shutdown cut off, which is no fault
-    finally:
-        rclpy.try_shutdown()
-    return 0
+    return spin("demo_target", DemoTarget, args)

@@ -25,12 +25,7 @@ from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, ima
 from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
 from siam_tracker_ros.node.diagnostics import Diagnostics
 from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame, is_next_frame
-from siam_tracker_ros.node.messages import (
-    RESULTS,
-    age_ns,
-    format_confidence,
-    format_error,
-)
+from siam_tracker_ros.node.messages import RESULTS, age_ns, format_confidence, format_error
 from siam_tracker_ros.node.parameters import NodeParameters
 from siam_tracker_ros.node.requests import box_from_request, check_numbers
 from siam_tracker_ros.result_messages import make_detection, make_detections, make_status

@@ -8,10 +8,9 @@ import signal
 import sys
 import typing
 
-from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.extras import explain_missing
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(module: str) -> typing.NoReturn:
@@ -20,28 +19,13 @@ def run(module: str) -> typing.NoReturn:
     Args:
         module: full name of the module, whose `main` handles the signals while it runs.
     """
-    for number in _STOP_SIGNALS:  # nothing is there yet that would have to be put in order
+    for number in STOP_SIGNALS:  # nothing is there yet that would have to be put in order
         signal.signal(number, lambda *_: os._exit(0))
     try:
         main = importlib.import_module(module).main
     except ModuleNotFoundError as error:
         sys.exit(f"{module.rpartition('.')[2]}: {explain_missing(error)}")
     status = main()
-    for number in _STOP_SIGNALS:  # while Python ends, a second Ctrl-C would have its default effect: death
+    for number in STOP_SIGNALS:  # while Python ends, a second Ctrl-C would have its default effect: death
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
-
-
-def init_ros(args: list[str] | None, **options: typing.Any) -> None:
-    """Call rclpy.init with these arguments and options.
-
-    Raises:
-        InvalidSettingError: the arguments cannot be used, as with a parameter file that is missing or damaged.
-    """
-    import rclpy  # not at the head of the file: `run` also works where ROS is missing, and says so
-
-    try:
-        rclpy.init(args=args, **options)
-    except Exception as error:  # rclpy has no public name for what it raises here, and another one in each version
-        reason = str(error).partition(", at /")[0].rstrip()  # without the place in the C sources
-        raise InvalidSettingError(f"ROS cannot start with these arguments: {reason}") from error

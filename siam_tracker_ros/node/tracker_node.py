@@ -7,18 +7,14 @@ Images are tracked in by a Pipeline in a thread of its own. Everything in this f
 
 import dataclasses
 import functools
-import signal
 import time
 from typing import Any
 
-import rclpy
-import rclpy.exceptions
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
@@ -38,8 +34,8 @@ from siam_tracker_ros.node.messages import age_ns, format_error, format_stamp, s
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
-from siam_tracker_ros.node.program import init_ros
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
+from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
 
@@ -367,29 +363,4 @@ class TrackerNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
-    interrupted: list[bool] = []
-    for number in (signal.SIGINT, signal.SIGTERM):  # rclpy ends the spin; no exception may strike in between
-        signal.signal(number, lambda *_: interrupted.append(True))
-    node = None
-    try:
-        init_ros(args)
-        node = TrackerNode()
-        if not interrupted:
-            rclpy.spin(node)
-    except ExternalShutdownException:
-        pass
-    except (
-        rclpy.exceptions.InvalidParameterTypeException,
-        rclpy.exceptions.InvalidParameterValueException,
-        InvalidSettingError,
-    ) as error:
-        rclpy.logging.get_logger("tracker").fatal(f"{error}; check the parameter file or the command line")
-        return 1
-    except Exception:
-        if rclpy.ok():
-            raise  # else something that the shutdown cut off, which is no fault
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return spin("tracker", TrackerNode, args)

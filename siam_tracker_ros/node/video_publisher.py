@@ -9,7 +9,6 @@ last frame, with status 0, or 2 if the video was not read to its end.
 
 import dataclasses
 import math
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +17,6 @@ from typing import Any
 import cv2
 import numpy as np
 import rclpy
-import rclpy.exceptions
 from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
@@ -38,7 +36,7 @@ from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.node.fast_dds import make_room_for_images
 from siam_tracker_ros.node.messages import ns_to_stamp
-from siam_tracker_ros.node.program import init_ros
+from siam_tracker_ros.node.spinning import PARAMETER_ERRORS, init_ros, note_signals
 
 SCENE = "scene"
 
@@ -289,9 +287,7 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         The exit status: 2 for a bad setting, or a video that was not read to its end.
     """
-    interrupted: list[bool] = []
-    for number in (signal.SIGINT, signal.SIGTERM):  # no exception may be raised inside rclpy
-        signal.signal(number, lambda *_: interrupted.append(True))
+    signals = note_signals()
     make_room_for_images()
     cv2.setNumThreads(1)  # the cores are for the tracker
     node, executor, status = None, None, 2
@@ -302,7 +298,7 @@ def main(args: list[str] | None = None) -> int:
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         status = 1
-        while not (node.finished or interrupted):
+        while not (node.finished or signals):
             executor.spin_once(timeout_sec=0.2)
         if node.failure is not None:
             raise node.failure
@@ -310,11 +306,7 @@ def main(args: list[str] | None = None) -> int:
     except IncompleteVideoError as error:
         status = 2
         print(f"video_publisher: {error}", file=sys.stderr)
-    except (
-        SiamTrackerError,
-        rclpy.exceptions.InvalidParameterTypeException,
-        rclpy.exceptions.InvalidParameterValueException,
-    ) as error:
+    except (SiamTrackerError, *PARAMETER_ERRORS) as error:
         print(f"video_publisher: {error}", file=sys.stderr)
     finally:
         if executor is not None:
