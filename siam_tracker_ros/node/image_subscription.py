@@ -9,7 +9,6 @@ asks once, when the subscription is made.
 """
 
 import difflib
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -77,7 +76,7 @@ class ImageSubscription:
         self._on_image, self._on_lost, self._on_incompatible_qos = on_image, on_lost, on_incompatible_qos
         self._override = f"qos_overrides.{topic}.subscription.reliability"
         self._is_overridden = self._override in override_names(node)
-        self._heard = time.monotonic()
+        self._quiet_s = 0.0  # since the last image, counted in looks: an executor that is held up hears nothing
         self._lost = 0  # images since the last one that was heard
         self._said: set[str] = set()
         self._subscription = self._subscribe(self._offered_reliability())
@@ -118,14 +117,14 @@ class ImageSubscription:
             self._receive,
             QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_DEPTH, reliability=reliability),
             event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._on_incompatible_qos if self._is_overridden else lambda _: self._look(),
+                incompatible_qos=self._on_incompatible_qos if self._is_overridden else lambda _: self._adapt(),
                 message_lost=self._note_loss,
             ),
             qos_overriding_options=QoSOverridingOptions(policies),
         )
 
     def _receive(self, msg: Image | CompressedImage) -> None:
-        self._heard = time.monotonic()
+        self._quiet_s = 0.0
         self._lost = 0
         self.silence = ""
         self._on_image(msg)
@@ -140,16 +139,21 @@ class ImageSubscription:
 
     def _look(self) -> None:
         """Take over the reliability of the publishers; after a while without images find out why."""
+        self._adapt()
+        self._quiet_s += _LOOK_PERIOD
+        if self._quiet_s > SILENCE_S:
+            self.silence = self._explain_silence()
+            if self.silence not in self._said:
+                self._said.add(self.silence)
+                self._node.get_logger().warning(f"no image on {self.topic}; {self.silence}")
+
+    def _adapt(self) -> None:
+        """Take over the reliability of the publishers."""
         reliability = self._offered_reliability()
         if not self._is_overridden and reliability != self._subscription.qos_profile.reliability:
             self._node.destroy_subscription(self._subscription)
             self._subscription = self._subscribe(reliability)
             self._node.get_logger().info(f"the subscription to {self.topic} is now {self.reliability}")
-        if time.monotonic() - self._heard > SILENCE_S:
-            self.silence = self._explain_silence()
-            if self.silence not in self._said:
-                self._said.add(self.silence)
-                self._node.get_logger().warning(f"no image on {self.topic}; {self.silence}")
 
     def _offered_reliability(self) -> ReliabilityPolicy:
         """Return the reliability with which all publishers are heard; without any, what loses no image of one."""

@@ -4,6 +4,7 @@ import functools
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,21 @@ def test_why_no_image_arrives_is_said(graph, operator, others, image, parameters
     status = operator.diagnosis("input", lambda status: words in status.message)
     assert status.level == DiagnosticStatus.WARN and len(publishers) == len(published)
     operator.wait(lambda: operator.logged(words), "the warning")
+
+
+def test_a_node_that_was_held_up_does_not_take_its_own_pause_for_silence(graph, operator, monkeypatch):
+    monkeypatch.setattr(image_subscription, "SILENCE_S", 60.0)
+    cameras = Cameras(operator)
+    cameras.become(a="reliable")
+    start(graph)
+    (send,) = cameras.senders()
+    send()
+    operator.diagnosis("input", lambda status: ("received", "1") in [(v.key, v.value) for v in status.values])
+    now = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 3600)
+    reports = len(operator.received("diagnostics"))
+    operator.wait(lambda: len(operator.received("diagnostics")) > reports + 5, "two looks at the publishers")
+    assert not operator.logged("no image on")
 
 
 def test_a_target_is_not_said_to_be_tracked_without_a_camera(graph, operator):
