@@ -37,6 +37,7 @@ _DEPTH = 2  # the newest image counts; one more, for a moment in which the execu
 _COMPRESSED = "/compressed"
 _TYPES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 _SHOWN = 5  # topics in a sentence
+_UNKNOWN = "_UNKNOWN_"  # in a node's name and namespace: not discovered yet, or a program that uses DDS without ROS
 
 
 class ImageSubscription:
@@ -77,6 +78,7 @@ class ImageSubscription:
         self._override = f"qos_overrides.{topic}.subscription.reliability"
         self._is_overridden = self._override in override_names(node)
         self._quiet_s = 0.0  # since the last image, counted in looks: an executor that is held up hears nothing
+        self._known: set[tuple[int, ...]] = set()  # identifiers of the publishers at the last look
         self._lost = 0  # images since the last one that was heard
         self._said: set[str] = set()
         self._subscription = self._subscribe(self._offered_reliability())
@@ -140,7 +142,8 @@ class ImageSubscription:
     def _look(self) -> None:
         """Take over the reliability of the publishers; after a while without images find out why."""
         self._adapt()
-        self._quiet_s += _LOOK_PERIOD
+        before, self._known = self._known, {tuple(publisher.endpoint_gid) for publisher in self._publishers()}
+        self._quiet_s = self._quiet_s + _LOOK_PERIOD if self._known == before else 0.0  # a new one may need a moment
         if self._quiet_s > SILENCE_S:
             self.silence = self._explain_silence()
             if self.silence not in self._said:
@@ -175,7 +178,7 @@ class ImageSubscription:
                 return f"the parameter {self._override} excludes its publisher; remove the parameter"
             if self._lost:
                 return f"all images are lost on their way; {self.loss_remedy()}"
-            return f"its publisher {_node_names(publishers)} sends none"
+            return f"it is published by {_node_names(publishers)}, but none is sent"
         types = {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(self.topic)}
         return self._explain_type(", ".join(sorted(types))) if types else self._explain_absence()
 
@@ -238,4 +241,4 @@ class QosOverrides:
 
 def _node_names(publishers: Iterable[TopicEndpointInfo]) -> str:
     names = {f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}" for publisher in publishers}
-    return ", ".join(sorted(names))
+    return ", ".join(sorted("a node of unknown name" if _UNKNOWN in name else name for name in names))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import rclpy
@@ -23,7 +24,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.node import image_subscription
-from siam_tracker_ros.node.image_subscription import QosOverrides
+from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 pytestmark = pytest.mark.slow
@@ -254,7 +255,7 @@ RAW, COMPRESSED = dict(image_transport="raw"), dict(image_transport="compressed"
             {"/camera": Image},
             "there is no topic of type sensor_msgs/msg/CompressedImage, check that the camera driver runs",
         ),
-        ("cam", RAW, {"/cam": Image}, "no image on /cam; its publisher /driver sends none"),
+        ("cam", RAW, {"/cam": Image}, "no image on /cam; it is published by /driver, but none is sent"),
     ],
 )
 def test_why_no_image_arrives_is_said(graph, operator, others, image, parameters, published, words):
@@ -265,19 +266,74 @@ def test_why_no_image_arrives_is_said(graph, operator, others, image, parameters
     operator.wait(lambda: operator.logged(words), "the warning")
 
 
-def test_a_node_that_was_held_up_does_not_take_its_own_pause_for_silence(graph, operator, monkeypatch):
-    monkeypatch.setattr(image_subscription, "SILENCE_S", 60.0)
-    cameras = Cameras(operator)
-    cameras.become(a="reliable")
-    start(graph)
-    (send,) = cameras.senders()
-    send()
-    operator.diagnosis("input", lambda status: ("received", "1") in [(v.key, v.value) for v in status.values])
+class NodeDouble:
+    """What an ImageSubscription uses of a node; a test says who publishes, and looks when it likes to."""
+
+    _parameter_overrides = {}
+
+    def __init__(self):
+        self.publishers = []
+        self.look = None
+
+    def create_timer(self, period, callback, clock):
+        self.look = callback
+
+    def create_subscription(self, msg_type, topic, callback, qos, **options):
+        return SimpleNamespace(qos_profile=qos)
+
+    def get_publishers_info_by_topic(self, topic):
+        return self.publishers
+
+    def get_topic_names_and_types(self):
+        return []
+
+    def get_fully_qualified_name(self):
+        return "/tracker"
+
+    def get_logger(self):
+        return SimpleNamespace(warning=print, info=print)
+
+
+def endpoint(number, namespace="/", name="camera"):
+    qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+    topic_type = "sensor_msgs/msg/Image"
+    return SimpleNamespace(
+        endpoint_gid=[number], node_namespace=namespace, node_name=name, topic_type=topic_type, qos_profile=qos
+    )
+
+
+@pytest.fixture
+def looking(monkeypatch):
+    """A node, and the subscription that looks at its publishers; three looks without an image are silence."""
+    monkeypatch.setattr(image_subscription, "SILENCE_S", 2.5 * image_subscription._LOOK_PERIOD)
+    node = NodeDouble()
+    return node, ImageSubscription(node, "/camera", Image, *[lambda *_: None] * 3)
+
+
+def test_a_node_that_was_held_up_does_not_take_its_own_pause_for_silence(looking, monkeypatch):
+    node, subscription = looking
     now = time.monotonic
+    node.publishers = [endpoint(1)]
+    node.look()
     monkeypatch.setattr(time, "monotonic", lambda: now() + 3600)
-    reports = len(operator.received("diagnostics"))
-    operator.wait(lambda: len(operator.received("diagnostics")) > reports + 5, "two looks at the publishers")
-    assert not operator.logged("no image on")
+    node.look()
+    assert subscription.silence == ""
+
+
+def test_a_camera_that_has_just_come_is_given_time(looking):
+    node, subscription = looking
+    for _ in range(3):
+        node.look()
+    assert subscription.silence.startswith("nobody publishes it")
+    for number, names in enumerate((["/", "camera"], ["_NODE_NAMESPACE_UNKNOWN_", "_NODE_NAME_UNKNOWN_"])):
+        before = subscription.silence
+        node.publishers = [endpoint(number, *names)]
+        for _ in range(3):
+            node.look()
+            assert subscription.silence == before
+        node.look()
+        shown = ("/camera", "a node of unknown name")[number]
+        assert subscription.silence == f"it is published by {shown}, but none is sent"
 
 
 def test_a_target_is_not_said_to_be_tracked_without_a_camera(graph, operator):
@@ -315,7 +371,7 @@ def test_an_image_that_cannot_be_used_is_not_the_last_word_on_a_camera_that_stop
     publisher.publish(Image(header=operator.header(), encoding="rubbish", width=4, height=4))
     operator.diagnosis("input", lambda status: "rubbish" in status.message)
     operator.diagnosis(
-        "input", lambda status: status.message == "no image on /camera; its publisher /operator sends none"
+        "input", lambda status: status.message == "no image on /camera; it is published by /operator, but none is sent"
     )
 
 
