@@ -44,7 +44,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument(
-                "source", default_value="scene", description="Video, image folder, camera number, or scene."
+                "source", default_value="scene", description="Video, image folder, bag, camera number, or scene."
             ),
             DeclareLaunchArgument("rate", default_value="0.0", description="Frames per second; 0: its own."),
             DeclareLaunchArgument("loop", default_value="true", description="Start again after the end."),

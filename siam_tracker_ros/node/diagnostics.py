@@ -150,7 +150,9 @@ class Diagnostics:
             message = f"{refused} images not used, the last: {self._last_input_error}"
         elif abs(self._stamp_age) > _MAX_STAMP_AGE:
             level = DiagnosticStatus.WARN
-            message = f"images are {self._stamp_age:.3g} s old at arrival; check the clocks and use_sim_time"
+            place = "behind" if self._stamp_age > 0 else "ahead of"
+            distance = f"{abs(self._stamp_age):.3g} s {place} this node's clock"
+            message = f"the images' stamps are {distance} at arrival; check the clocks and use_sim_time"
         else:
             level, message = DiagnosticStatus.OK, "images arrive" if self._received else "waiting for the first image"
         return self._status(
