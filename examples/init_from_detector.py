@@ -84,7 +84,8 @@ class DetectorStarter(Node):
     def _on_response(self, future: Future) -> None:
         response = future.result()
         if response.success:
-            self.get_logger().info(response.message)
+            stamp = response.stamp
+            self.get_logger().info(f"{response.message}; it started in the image of {stamp.sec}.{stamp.nanosec:09d}")
         else:
             self.get_logger().warning(f"the tracker refused: {response.message}")
 
