@@ -35,13 +35,16 @@ def _find_fault(track: Track) -> InvalidInputError | str | None:
     if track.unreadable:
         return f"{track.name}: {track.unreadable} of its {len(track)} masks cannot be read; unpack them again"
     where = f"{track.name}, first frame ({track.path(0)})"
+    if not track.present[0]:
+        shown = ", ".join(f"{value:g}" for value in np.asarray(track.boxes_xywh[0]))
+        return f"{where}: its box is ({shown}), expected one with which tracking starts; label it, or take it out"
     try:
-        if not track.present[0]:
-            shown = ", ".join(f"{value:g}" for value in np.asarray(track.boxes_xywh[0]))
-            return f"{where}: its box is ({shown}), expected one with which tracking starts; label it, or take it out"
         height, width = track.image_bgr(0).shape[:2]
-        check_box_xywh(track.boxes_xywh[0], (width, height))
         mask = track.mask(0)
+    except InvalidInputError as error:  # which names the file
+        return error
+    try:
+        check_box_xywh(track.boxes_xywh[0], (width, height))
     except InvalidInputError as error:
         return f"{where}: {error}"
     if mask is not None and mask.shape != (height, width):

@@ -89,7 +89,7 @@ FAULTS = [
     (lambda folder: shift_first_box(folder, "0,0,0,0"), "walk/groundtruth.txt: line 1 is no box"),
     (lambda folder: shift_first_box(folder, "90,90,20,20"), "walk, first frame .* lies outside the 64 x 48 image"),
     (lambda folder: shift_first_box(folder, "1,1,0.5,9"), "walk, first frame .* expected at least 1 x 1"),
-    (lambda folder: (folder / "img" / "0.png").write_bytes(b""), r"walk, first frame .*0\.png"),
+    (lambda folder: (folder / "img" / "0.png").write_bytes(b""), r"\n  \S*walk/img/0\.png cannot be decoded"),
     (lambda folder: (folder / "img" / "3.png").unlink(), "walk: has 3 images in img and 4 in groundtruth.txt"),
     (spoil_first_mask, "walk, first frame .* its mask is 5 x 5 pixels, expected 64 x 48"),
 ]
