@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags for tests, written with rosbags from messages of every kind that a camera topic has."""
 
+import contextlib
 import fractions
+import os
 
 import cv2
 import numpy as np
@@ -65,6 +67,17 @@ def as_bytes(data):
     return np.frombuffer(bytes(data), np.uint8)
 
 
+@contextlib.contextmanager
+def usual_scheduling():
+    """Give this thread its scheduling back. SVT-AV1 makes that of root real-time, and other processes starve."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
+@usual_scheduling()
 def encode_video(images_bgr, name="libx264", key_frame_every=3, b_frames=0, **options):
     """Return (number of the image, packet) of every packet in the order of the decoder."""
     import av

@@ -1,5 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
 import shutil
 import sqlite3
 import sys
@@ -106,6 +107,12 @@ def packets(make, images_bgr=GREYS, **options):
 
 
 LIVE = {"tune": "zerolatency", "preset": "ultrafast"}
+
+
+def test_making_the_packets_of_these_tests_leaves_the_scheduling_as_it_was():
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    packets(lambda number, data: compressed_video(number, data, "av1"), name="libsvtav1", preset="12")
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.mark.parametrize(
