@@ -20,6 +20,7 @@ from siam_tracker_ros.weights.checkpoint import fitting_part
 FORMER_BACKBONE_NAMES = (r"^((?:online_|search_|template_)?)trunk\.", r"\1backbone.")
 
 MIN_LIKENESS = 0.5  # share of names and shapes in common, for weights to look like those of a network
+MIN_SIZE = 0.25  # share of the usual number of tensors, below which weights are not those of any variant of a network
 
 Array = torch.Tensor | np.ndarray
 State = Mapping[str, Array]  # weights by name
@@ -98,8 +99,21 @@ class Network(nn.Module):
         Raises:
             WeightsError: several parts of the checkpoint look like this network.
         """
-        part = fitting_part(weights, lambda part: cls.likeness(cls.translate_state_dict(part)) >= MIN_LIKENESS, what)
-        return cls.translate_state_dict(part)
+
+        def fits(part: Mapping[str, Value]) -> bool:  # its size first: a likeness needs a network to be made
+            return (
+                len(part) >= MIN_SIZE * cls._usual_size()
+                and cls.likeness(cls.translate_state_dict(part)) >= MIN_LIKENESS
+            )
+
+        return cls.translate_state_dict(fitting_part(weights, fits, what))
+
+    @classmethod
+    @functools.cache
+    def _usual_size(cls) -> int:
+        """Return the number of tensors of the usual variant of this network."""
+        with torch.device("meta"):
+            return len(cls.for_state({}).state_dict())
 
     @classmethod
     def likeness(cls, state: State) -> float:
