@@ -33,7 +33,7 @@ SILENCE_S = 2.0
 
 _LOOK_PERIOD = 0.2  # seconds between two looks at the publishers
 _LOSS_LOG_PERIOD = 60.0
-_DEPTH = 10  # parts that are sent again complete several images at once
+_DEPTH = 2  # the newest image counts; one more, for a moment in which the executor is busy
 _COMPRESSED = "/compressed"
 _TYPES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 _SHOWN = 5  # topics in a sentence
