@@ -67,9 +67,9 @@ def draw_target(
         _caption(image_bgr, text, anchor, color_bgr)
 
 
-def mask_image(mask: np.ndarray) -> np.ndarray:
-    """Return a mask, bool (H, W), as an image: uint8 (H, W), 255 on the target and 0 elsewhere."""
-    return mask.view(np.uint8) * np.uint8(255)
+def mask_image(mask: np.ndarray, value: int = 255) -> np.ndarray:
+    """Return a mask, bool (H, W), as an image: uint8 (H, W), `value` (1..255) on the target and 0 elsewhere."""
+    return mask.view(np.uint8) * np.uint8(value)
 
 
 def write_mask(path: Path, mask: np.ndarray, value: int = 255) -> None:
@@ -83,7 +83,7 @@ def write_mask(path: Path, mask: np.ndarray, value: int = 255) -> None:
     Raises:
         InvalidInputError: the file cannot be written.
     """
-    write_png(path, np.minimum(mask_image(mask), np.uint8(value)))
+    write_png(path, mask_image(mask, value))
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 from sensor_msgs.msg import Image
@@ -27,15 +26,8 @@ from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.image_conversion import image_to_bgr
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.messages import stamp_to_ns
+from siam_tracker_ros.node.video_publisher import HEADERS_QOS
 from siam_tracker_ros.srv import InitTracker
-
-# What `video_publisher` offers its headers with: a late subscriber gets all of them.
-HEADERS_QOS = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST,
-    depth=1000,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 
 
 def init_request(header: Header | None, box_xywh: npt.ArrayLike, target_id: str = "") -> InitTracker.Request:

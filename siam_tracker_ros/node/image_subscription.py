@@ -9,7 +9,7 @@ asks once, when the subscription is made.
 """
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
@@ -46,6 +46,7 @@ class ImageSubscription:
     Attributes:
         topic: resolved name of the topic.
         silence: why no image arrives; empty while images do.
+        loss_remedy: what to do against lost images; empty before the first loss.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class ImageSubscription:
             RuntimeError: an override of the QoS cannot be used.
         """
         self.topic = topic
-        self.silence = ""
+        self.silence = self.loss_remedy = ""
         self._node = node
         self._msg_type = msg_type
         self._on_image, self._on_lost, self._on_incompatible_qos = on_image, on_lost, on_incompatible_qos
@@ -81,7 +82,7 @@ class ImageSubscription:
         self._known: set[tuple[int, ...]] = set()  # identifiers of the publishers at the last look
         self._lost = 0  # images since the last one that was heard
         self._said: set[str] = set()
-        self._subscription = self._subscribe(self._offered_reliability())
+        self._subscription = self._subscribe(_common_reliability(self._publishers()))
         # Not the node's clock, which with use_sim_time stands still until a simulator runs.
         steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(_LOOK_PERIOD, self._look, clock=steady_clock)
@@ -96,18 +97,6 @@ class ImageSubscription:
         self._node.destroy_timer(self._timer)
         self._node.destroy_subscription(self._subscription)
 
-    def loss_remedy(self) -> str:
-        """Return what to do against lost images."""
-        if self.reliability != "best_effort":
-            return "publish smaller or compressed images, or fewer of them"
-        best_effort = [p for p in self._publishers() if p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT]
-        if not best_effort:
-            return f"remove the parameter {self._override}, as the publisher is reliable"
-        return (
-            f"publish with the reliability reliable in {_node_names(best_effort)}, or start it with the environment "
-            f"variable {profile_variable()}={IMAGES_PROFILE} (Fast DDS)"
-        )
-
     def _subscribe(self, reliability: ReliabilityPolicy) -> Subscription:
         # A parameter of the reliability, once declared, would hold for every later subscription too.
         policies = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
@@ -119,7 +108,7 @@ class ImageSubscription:
             self._receive,
             QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_DEPTH, reliability=reliability),
             event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._on_incompatible_qos if self._is_overridden else lambda _: self._adapt(),
+                incompatible_qos=self._on_incompatible_qos if self._is_overridden else self._adapt_at_once,
                 message_lost=self._note_loss,
             ),
             qos_overriding_options=QoSOverridingOptions(policies),
@@ -134,15 +123,17 @@ class ImageSubscription:
     def _note_loss(self, event: Any) -> None:
         self._lost += event.total_count_change
         self._on_lost(event.total_count_change)
+        self.loss_remedy = self._find_remedy()
         self._node.get_logger().warning(
-            f"images on {self.topic} are lost on their way; {self.loss_remedy()}",
+            f"images on {self.topic} are lost on their way; {self.loss_remedy}",
             throttle_duration_sec=_LOSS_LOG_PERIOD,
         )
 
     def _look(self) -> None:
         """Take over the reliability of the publishers; after a while without images find out why."""
-        self._adapt()
-        before, self._known = self._known, {tuple(publisher.endpoint_gid) for publisher in self._publishers()}
+        publishers = self._publishers()
+        self._adapt(publishers)
+        before, self._known = self._known, {tuple(publisher.endpoint_gid) for publisher in publishers}
         self._quiet_s = self._quiet_s + _LOOK_PERIOD if self._known == before else 0.0  # a new one may need a moment
         if self._quiet_s > SILENCE_S:
             self.silence = self._explain_silence()
@@ -150,19 +141,28 @@ class ImageSubscription:
                 self._said.add(self.silence)
                 self._node.get_logger().warning(f"no image on {self.topic}; {self.silence}")
 
-    def _adapt(self) -> None:
+    def _adapt_at_once(self, _: Any) -> None:
+        self._adapt(self._publishers())
+
+    def _adapt(self, publishers: Sequence[TopicEndpointInfo]) -> None:
         """Take over the reliability of the publishers."""
-        reliability = self._offered_reliability()
+        reliability = _common_reliability(publishers)
         if not self._is_overridden and reliability != self._subscription.qos_profile.reliability:
             self._node.destroy_subscription(self._subscription)
             self._subscription = self._subscribe(reliability)
             self._node.get_logger().info(f"the subscription to {self.topic} is now {self.reliability}")
 
-    def _offered_reliability(self) -> ReliabilityPolicy:
-        """Return the reliability with which all publishers are heard; without any, what loses no image of one."""
-        best_effort = ReliabilityPolicy.BEST_EFFORT
-        offered = {publisher.qos_profile.reliability for publisher in self._publishers()}
-        return best_effort if best_effort in offered else ReliabilityPolicy.RELIABLE
+    def _find_remedy(self) -> str:
+        """Return what to do against lost images."""
+        if self.reliability != "best_effort":
+            return "publish smaller or compressed images, or fewer of them"
+        best_effort = [p for p in self._publishers() if p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT]
+        if not best_effort:
+            return f"remove the parameter {self._override}, as the publisher is reliable"
+        return (
+            f"publish with the reliability reliable in {_node_names(best_effort)}, or start it with the environment "
+            f"variable {profile_variable()}={IMAGES_PROFILE} (Fast DDS)"
+        )
 
     def _publishers(self, topic: str = "", msg_type: type | None = None) -> list[TopicEndpointInfo]:
         """Return the publishers of a topic and type, by default the subscription's own."""
@@ -177,7 +177,7 @@ class ImageSubscription:
             if self.reliability == "reliable" and offered == {ReliabilityPolicy.BEST_EFFORT}:
                 return f"the parameter {self._override} excludes its publisher; remove the parameter"
             if self._lost:
-                return f"all images are lost on their way; {self.loss_remedy()}"
+                return f"all images are lost on their way; {self.loss_remedy}"
             return f"it is published by {_node_names(publishers)}, but none is sent"
         types = {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(self.topic)}
         return self._explain_type(", ".join(sorted(types))) if types else self._explain_absence()
@@ -237,6 +237,13 @@ class QosOverrides:
         parts = mistyped.split(".")
         same = [name for name in self.names if name.split(".")[1] in parts]
         return difflib.get_close_matches(mistyped, same or self.names, n=1, cutoff=0)[0]
+
+
+def _common_reliability(publishers: Iterable[TopicEndpointInfo]) -> ReliabilityPolicy:
+    """Return the reliability with which all publishers are heard; without any, what loses no image of one."""
+    best_effort = ReliabilityPolicy.BEST_EFFORT
+    offered = {publisher.qos_profile.reliability for publisher in publishers}
+    return best_effort if best_effort in offered else ReliabilityPolicy.RELIABLE
 
 
 def _node_names(publishers: Iterable[TopicEndpointInfo]) -> str:

@@ -288,7 +288,7 @@ class TrackerNode(LifecycleNode):
             topic=self._image_topic(),
             reliability=subscription.reliability if subscription else "",
             silence=subscription.silence if subscription else "",
-            loss_remedy=subscription.loss_remedy() if subscription else "",
+            loss_remedy=subscription.loss_remedy if subscription else "",
             model=self._settings.model,
             device=self._device,
             failure=self._failure,

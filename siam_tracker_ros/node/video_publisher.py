@@ -40,9 +40,16 @@ from siam_tracker_ros.node.spinning import PARAMETER_ERRORS, init_ros, note_sign
 
 SCENE = "scene"
 
+HEADERS_QOS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1000,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+"""Of the topic of headers, for both sides: a late subscriber gets all of them."""
+
 _DEFAULT_RATE = 30.0
 _SCENE_FRAMES = 300
-_HEADERS_KEPT = 1000
 _SETTLING_S = 0.5  # a subscriber that is matched here may not be ready on its side yet
 _GOODBYE_S = 0.5  # best-effort subscribers need it to fetch the last frame before this process ends
 
@@ -119,16 +126,7 @@ class VideoPublisher(Node):
             self._raw = self._create_image_publisher(Image, topic)
         if self._settings.transport != "raw":
             self._compressed = self._create_image_publisher(CompressedImage, f"{topic}/compressed")
-        self._headers = self.create_publisher(
-            Header,
-            "~/header",
-            QoSProfile(
-                history=HistoryPolicy.KEEP_LAST,
-                depth=_HEADERS_KEPT,
-                reliability=ReliabilityPolicy.RELIABLE,
-                durability=DurabilityPolicy.TRANSIENT_LOCAL,
-            ),
-        )
+        self._headers = self.create_publisher(Header, "~/header", HEADERS_QOS)
         period = 1 / (self._settings.rate or self._source.fps or _DEFAULT_RATE)
         # Not the node's clock, which with use_sim_time stands still until a simulator runs.
         self.create_timer(period, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
