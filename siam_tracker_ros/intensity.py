@@ -51,9 +51,10 @@ class IntensityStretch:
             self._follow(image)
         if self.range is None or self.range == FULL_RANGE:
             return (image >> 8).astype(np.uint8)
-        low, high = (np.uint16(round(value)) for value in self.range)
-        above = np.maximum(image, low) - low
-        return cv2.convertScaleAbs(above, alpha=255 / int(high - low)).reshape(image.shape)
+        low, high = (round(value) for value in self.range)
+        # at least 0, in each channel
+        above = cv2.subtract(image, (low,) * 4)  # type: ignore[call-overload]  # the stubs know no scalars
+        return cv2.convertScaleAbs(above, alpha=255 / (high - low)).reshape(image.shape)
 
     def __str__(self) -> str:
         """Describe the range for people; empty before the first 16-bit image."""
