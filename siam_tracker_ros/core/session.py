@@ -25,7 +25,9 @@ class Observation:
     Attributes:
         state: TargetState after this frame.
         box_xywh: float64 (4,) in pixels of the frame, or None if there is no box to act on.
-        confidence: raw score 0..1; 0 if the frame could not be searched, NaN without a target.
+        confidence: 0..1, the probability that the box is right; 0 if the frame could not be searched, NaN without a
+            target.
+        raw_score: 0..1, the tracker's own score of the box; as the confidence where there is none.
         peak_ratio: second response peak divided by the first, 0..1; NaN if there is none.
         age: frames since init.
         frames_lost: frames in a row in which the state was LOST.
@@ -33,11 +35,15 @@ class Observation:
         inference_ms: time inside the tracker; 0 if it did not run.
         mask: bool (H, W) or None.
         polygon: float64 (4, 2) or None.
+        candidates: number of places that might be the target's, while it is searched for; 0 while it is tracked.
+        search_progress: 0..1, share of the frame that the running search has covered; 0 while the target is tracked.
+        redetections: how often the target was lost and found again since init.
     """
 
     state: TargetState
     box_xywh: np.ndarray | None = None
     confidence: float = math.nan
+    raw_score: float = math.nan
     peak_ratio: float = math.nan
     age: int = 0
     frames_lost: int = 0
@@ -45,6 +51,9 @@ class Observation:
     inference_ms: float = 0.0
     mask: np.ndarray | None = None
     polygon: np.ndarray | None = None
+    candidates: int = 0
+    search_progress: float = 0.0
+    redetections: int = 0
 
 
 class TargetSession:
