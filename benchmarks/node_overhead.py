@@ -30,7 +30,11 @@ from siam_tracker_ros.node.fast_dds import make_room_for_images
 BOX_SIDE = 80
 NODE = "import sys; from siam_tracker_ros.node.tracker_node import main; sys.exit(main())"
 # The picture stands for any: a frame that counts as lost has no detection to time.
-ALWAYS_HELD = ["-p", "lost_score:=0.0", "-p", "lost_drop:=0.0", "-p", "min_visible:=0.0"]
+ALWAYS_HELD = [
+    argument
+    for name in ("lost_confidence", "uncertain_confidence", "recover_confidence", "min_visible", "search_share")
+    for argument in ("-p", f"{name}:=0.0")
+]
 
 
 class Stopwatch(Node):

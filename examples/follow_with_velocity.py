@@ -4,14 +4,13 @@
 
 python3 examples/follow_with_velocity.py --ros-args -r cmd_vel:=/robot/cmd_vel -p image_width:=1280 -p image_height:=720
 
-The robot moves only while the target is seen. It stops when
+The robot moves only while the tracker is sure of the target. It stops when
 
-- the state is IDLE or LOST;
+- the state is UNCERTAIN, LOST or IDLE. Boxes that are published while it is UNCERTAIN are tentative: the tracker may be
+  looking at something else. So a box counts only if the status of its own image says TRACKING;
 - the newest image that the tracker answered for, or the one that the newest box is of, is older than `stale_s`: the
   camera, the network link or the tracker failed, or tracking is paused;
 - the target was LOST for `lost_s`. It then stays stopped, even if the target comes back, until a new target is named.
-
-While the state is UNCERTAIN, the robot turns but does not approach.
 
 It never drives backwards. `max_turn` and `max_speed` bound every command. Nothing here avoids obstacles.
 """
@@ -51,7 +50,8 @@ class Follower(Node):
             )
         }
         self._parameter = parameter
-        self._detection: Detection2D | None = None
+        self._detection: Detection2D | None = None  # the newest
+        self._box: Detection2D | None = None  # the newest that the tracker is sure of
         self._status: TrackerStatus | None = None
         self._status_time = 0.0  # when the newest status arrived, monotonic seconds
         self._lost_since: float | None = None
@@ -67,6 +67,7 @@ class Follower(Node):
 
     def _on_detection(self, msg: Detection2D) -> None:
         self._detection = msg
+        self._match()
 
     def _on_status(self, msg: TrackerStatus) -> None:
         now = time.monotonic()
@@ -78,6 +79,15 @@ class Follower(Node):
             self._lost_since = None
         elif self._lost_since is None:
             self._lost_since = now
+        self._match()
+
+    def _match(self) -> None:
+        """Take over the newest box if the status of its image, which arrives before or after it, says TRACKING."""
+        detection, status = self._detection, self._status
+        if detection is None or status is None or status.state != TrackerStatus.TRACKING:
+            return
+        if detection.header.stamp == status.header.stamp and detection.id == status.target_id:
+            self._box = detection
 
     def _on_timer(self) -> None:
         self._publisher.publish(self._command())
@@ -85,18 +95,16 @@ class Follower(Node):
     def _command(self) -> Twist:
         """Return the Twist for this moment; a Twist of zeros stops the robot."""
         twist = Twist()
-        detection, status = self._detection, self._status
-        # The two topics arrive in any order: a box of the target before must not be followed.
-        if status is None or detection is None or detection.id != status.target_id:
+        box, status = self._box, self._status
+        if status is None or box is None or box.id != status.target_id:  # a box of the target before
             return twist
-        if not self._may_move(status, box_age=_seconds(status.header.stamp) - _seconds(detection.header.stamp)):
+        if not self._may_move(status, box_age=_seconds(status.header.stamp) - _seconds(box.header.stamp)):
             return twist
-        parameter, bbox = self._parameter, detection.bbox
+        parameter, bbox = self._parameter, box.bbox
         right = bbox.center.position.x / parameter["image_width"] * 2 - 1  # -1 at the left edge, 1 at the right one
         twist.angular.z = _bounded(-parameter["turn_gain"] * right, parameter["max_turn"])  # positive turns left
-        if status.state == TrackerStatus.TRACKING:
-            missing = parameter["wanted_height"] - bbox.size_y / parameter["image_height"]
-            twist.linear.x = max(0.0, _bounded(parameter["approach_gain"] * missing, parameter["max_speed"]))
+        missing = parameter["wanted_height"] - bbox.size_y / parameter["image_height"]
+        twist.linear.x = max(0.0, _bounded(parameter["approach_gain"] * missing, parameter["max_speed"]))
         return twist
 
     def _may_move(self, status: TrackerStatus, box_age: float) -> bool:
@@ -105,7 +113,7 @@ class Follower(Node):
         if self._lost_since is not None and now - self._lost_since > self._parameter["lost_s"] and not self._given_up:
             self._given_up = True
             self.get_logger().warning("target lost for too long; waiting for a new target")
-        if self._given_up or status.state in (TrackerStatus.IDLE, TrackerStatus.LOST):
+        if self._given_up or status.state != TrackerStatus.TRACKING:
             return False
         image_age = now - self._status_time + _seconds(status.latency)
         if image_age + max(0.0, box_age) > self._parameter["stale_s"]:

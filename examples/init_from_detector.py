@@ -4,6 +4,9 @@
 
 python3 examples/init_from_detector.py --ros-args -r detections:=/detector/detections -p class_id:=person
 
+Without a program like this one, the tracker takes detections on its topic `~/init_detections`; see docs/ros.md. Write
+one to decide yourself when a target is asked for, and which detection it is.
+
 A detector needs a while for an image, and the target moves meanwhile. Its box is right only in the image that it was
 computed on. So the request carries the header of that image. The tracker has kept the images of the last
 seconds (its parameter `frame_buffer_s`): it starts on the one with this stamp and catches up to now.

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Track one target and print its state and box per frame.")
     parser.add_argument("source", help="video file, folder of images, or camera number")
     parser.add_argument("box", help="the target in the first frame: x,y,w,h in pixels")
-    parser.add_argument("--model", default="lite", help="name of the model (default: lite)")
+    parser.add_argument("--model", default="lite_online", help="name of the model (default: lite_online)")
     options = parser.parse_args(argv)
     box_xywh = [float(value) for value in options.box.split(",")]
     tracker = create_tracker(options.model)

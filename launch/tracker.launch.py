@@ -28,8 +28,13 @@ PARAMETERS = {
     "preset": (str, "Named set of published settings."),
     "runtime": (str, "auto, torch or onnx."),
     "device": (str, "auto, cpu, cuda or cuda:N."),
+    "detection_init": (str, "When a detection starts the target: never, when_lost or always."),
+    "detection_class": (str, "Class of these detections."),
     "autostart": (bool, "true, or false to wait for a lifecycle manager."),
 }
+
+
+_OWN_DETECTIONS = "~/init_detections"
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -38,6 +43,11 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("image_topic", default_value="image", description="Topic of the images."),
+            DeclareLaunchArgument(
+                "detections_topic",
+                default_value=_OWN_DETECTIONS,
+                description="Topic of detections that start the target.",
+            ),
             *(
                 DeclareLaunchArgument(name, default_value="", description=description)
                 for name, (_, description) in PARAMETERS.items()
@@ -74,7 +84,10 @@ def make_node(context: LaunchContext) -> list[LifecycleNode]:
             name=LaunchConfiguration("name"),
             namespace=LaunchConfiguration("namespace"),
             parameters=[params_file, given],
-            remappings=[("image", LaunchConfiguration("image_topic"))],
+            remappings=[
+                ("image", LaunchConfiguration("image_topic")),
+                (_OWN_DETECTIONS, LaunchConfiguration("detections_topic")),
+            ],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
             output="screen",
         )

@@ -4,7 +4,7 @@
 
 from siam_tracker_ros import create_tracker
 
-tracker = create_tracker("lite")
+tracker = create_tracker()
 tracker.init(image_bgr, box_xywh)
 result = tracker.track(next_image_bgr)
 """

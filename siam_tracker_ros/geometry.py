@@ -152,15 +152,28 @@ def cxcywht_to_corners(box_cxcywht: ArrayLike) -> NDArray[np.float64]:
     return np.array([x, y]) + np.array([-along - down, along - down, along + down, down - along])
 
 
+def intersection_xywh(first_xywh: ArrayLike, second_xywh: ArrayLike) -> NDArray[np.float64]:
+    """Common part of boxes (..., 4) with boxes (..., 4), broadcast; NumPy. It has a side of 0 where there is none."""
+    a, b = (xywh_to_xyxy(np.asarray(boxes, dtype=np.float64)) for boxes in (first_xywh, second_xywh))
+    start = np.maximum(a[..., :2], b[..., :2])
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - start
+    return np.concatenate([start, np.clip(sides, 0, None)], axis=-1)
+
+
+def cxcywht_to_cxcywh(box_cxcywht: ArrayLike) -> NDArray[np.float64]:
+    """Return the upright box (4,) that holds one rotated box (5,)."""
+    x, y, w, h, theta = np.asarray(box_cxcywht, dtype=np.float64)
+    along, across = abs(np.cos(theta)), abs(np.sin(theta))
+    return np.array([x, y, w * along + h * across, w * across + h * along])
+
+
 def iou_xywh(first_xywh: ArrayLike, second_xywh: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union of boxes (..., 4) with boxes (..., 4), broadcast; NumPy, 0..1.
 
     A box without area, or with a NaN, gives 0.
     """
     first, second = np.asarray(first_xywh, dtype=np.float64), np.asarray(second_xywh, dtype=np.float64)
-    a, b = xywh_to_xyxy(first), xywh_to_xyxy(second)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    intersection = np.clip(sides, 0, None).prod(axis=-1)
+    intersection = intersection_xywh(first, second)[..., 2:].prod(axis=-1)
     areas = np.clip(first[..., 2:], 0, None).prod(axis=-1) + np.clip(second[..., 2:], 0, None).prod(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         iou = intersection / (areas - intersection)

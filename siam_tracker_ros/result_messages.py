@@ -60,6 +60,10 @@ def make_status(
         updated=bool(observation.updated),
         latency=make_duration(types, latency_ns),
         inference_ms=observation.inference_ms,
+        raw_score=float(observation.raw_score),
+        candidates=observation.candidates,
+        search_progress=float(observation.search_progress),
+        redetections=observation.redetections,
     )
 
 

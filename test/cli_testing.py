@@ -5,6 +5,7 @@
 import numpy as np
 
 from siam_tracker_ros import cli
+from siam_tracker_ros.core.confidence import Calibration
 from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.geometry import check_box_xywh, cxcywht_to_corners
 
@@ -12,12 +13,23 @@ from siam_tracker_ros.geometry import check_box_xywh, cxcywht_to_corners
 class BoxThatStays:
     """A test double: the target never moves, and from frame `lost_from` on its score is 0.
 
-    With `masked`, its left half is its mask, and a rotated box is around it.
+    With `masked`, its left half is its mask, and a rotated box is around it. It holds its target itself and has no
+    features, so that nothing is searched for.
     """
+
+    tile_side = 0
+    calibration = Calibration()
 
     def __init__(self, lost_from=1000, masked=False):
         self.lost_from = lost_from
         self.masked = masked
+
+    def start(self, image_bgr, box_xywh):
+        self.init(image_bgr, box_xywh)
+        return self
+
+    def step(self, image_bgr, target, learn=True):
+        return target, self.track(image_bgr)
 
     def init(self, image_bgr, box_xywh):
         self.box, self.frame = check_box_xywh(box_xywh, image_bgr.shape[1::-1]), 0

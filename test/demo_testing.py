@@ -12,7 +12,8 @@ from siam_tracker_ros.demo.scene import Scene
 SUMMARY = re.compile(
     r"demo summary: mean_iou=(?P<mean_iou>nan|\d\.\d{3}) frames=(?P<frames>\d+) dropped=(?P<dropped>\d+) "
     r"latency_p50_ms=(?P<p50>nan|\d+\.\d) latency_p95_ms=(?P<p95>nan|\d+\.\d) "
-    r"inference_ms=(?P<inference>nan|\d+\.\d) fps=(?P<fps>nan|\d+\.\d)"
+    r"inference_ms=(?P<inference>nan|\d+\.\d) fps=(?P<fps>nan|\d+\.\d) "
+    r"lost_after=(?P<lost_after>nan|inf|\d+) found_after=(?P<found_after>nan|inf|\d+) mistaken=(?P<mistaken>nan|\d+)"
 )
 
 

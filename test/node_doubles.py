@@ -7,8 +7,8 @@ import threading
 
 import numpy as np
 
+from siam_tracker_ros.core.confidence import Calibration
 from siam_tracker_ros.core.tracker import TrackResult
-from siam_tracker_ros.errors import NotInitializedError
 from siam_tracker_ros.geometry import check_box_xywh, check_image_bgr, cxcywht_to_corners
 
 SIDE = 20  # of the bright square, in pixels
@@ -26,15 +26,19 @@ def scene(center, size_wh=(160, 120)):
 class SquareTracker:
     """Finds the bright square: score 0.9 on it, 0 without it; so a box tells which image it came from.
 
+    Its target is the last box. It has no features, so that nothing is searched for.
+
     Attributes:
         seen: number of images tracked in.
-        gate: cleared, `track` waits for it; how a test makes the network slow without a clock.
-        entered: set whenever `track` is called.
-        failure: raised by the next `track` when set.
+        gate: cleared, `step` waits for it; how a test makes the network slow without a clock.
+        entered: set whenever `step` is called.
+        failure: raised by the next `step` when set.
         runtime: what would execute its network.
     """
 
     runtime = "torch"
+    tile_side = 0
+    calibration = Calibration()
 
     def __init__(self, *_, **arguments):
         self.arguments = arguments
@@ -44,30 +48,26 @@ class SquareTracker:
         self.gate.set()
         self.entered = threading.Event()
         self.failure = None
-        self._box_xywh = None
 
-    def init(self, image_bgr, box_xywh):
+    def start(self, image_bgr, box_xywh):
         self.threads.add(threading.get_ident())
         check_image_bgr(image_bgr)
-        self._box_xywh = check_box_xywh(box_xywh, (image_bgr.shape[1], image_bgr.shape[0]))
+        return check_box_xywh(box_xywh, (image_bgr.shape[1], image_bgr.shape[0]))
 
-    def track(self, image_bgr):
+    def step(self, image_bgr, target, learn=True):
         self.threads.add(threading.get_ident())
         self.entered.set()
         assert self.gate.wait(30)
-        if self._box_xywh is None:
-            raise NotInitializedError("track before init")
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
         self.seen += 1
         rows, columns = np.nonzero(check_image_bgr(image_bgr)[..., 1] > 200)
         if rows.size == 0:
-            return TrackResult(self._box_xywh, 0.0)
+            return target, TrackResult(target, 0.0)
         center = np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / 2
-        size_wh = self._box_xywh[2:]
-        self._box_xywh = np.concatenate([center - size_wh / 2, size_wh])
-        return TrackResult(self._box_xywh, 0.9, peak_ratio=0.1)
+        box_xywh = np.concatenate([center - target[2:] / 2, target[2:]])
+        return box_xywh, TrackResult(box_xywh, 0.9, peak_ratio=0.1)
 
 
 class TurnedSquareTracker(SquareTracker):
@@ -84,10 +84,10 @@ class TurnedSquareTracker(SquareTracker):
         super().__init__(*arguments, **options)
         self.has_mask = self.has_polygon = True
 
-    def track(self, image_bgr):
-        result = super().track(image_bgr)
+    def step(self, image_bgr, target, learn=True):
+        target, result = super().step(image_bgr, target, learn)
         center = result.box_xywh[:2] + result.box_xywh[2:] / 2
-        return dataclasses.replace(
+        return target, dataclasses.replace(
             result,
             mask=image_bgr[..., 1] > 200 if self.has_mask else None,
             polygon=cxcywht_to_corners([*center, *self.TURNED_WH, self.THETA]) if self.has_polygon else None,

@@ -30,7 +30,7 @@ from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.srv import InitTracker
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
-from vision_msgs.msg import Detection2D, Detection2DArray
+from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from siam_tracker_ros.image_conversion import fill_image
 
@@ -92,6 +92,9 @@ class Graph:
             assert not thread.is_alive(), "a node's executor hangs"
         for node, _, _ in self._spinning:
             node.destroy_node()
+            # It keeps the DDS participant, and lies in a cycle that is not collected once a PipelineWorker has frozen
+            # it. A process with some 30 participants does not find those of its other contexts any more.
+            vars(node).pop("_state_machine", None)
         rclpy.shutdown(context=self.context)
         if self._failures:
             raise self._failures[0]
@@ -270,6 +273,19 @@ def init_request(center, size, theta=0.0, stamp=None, frame_id="", **fields):
     request.bbox.size_x, request.bbox.size_y = size
     request.bbox.center.theta = theta
     return request
+
+
+def make_detection(center, *hypotheses, size=(20.0, 20.0), theta=0.0, **fields):
+    """Return a Detection2D with a box, and a result for each hypothesis (class, score)."""
+    detection = Detection2D(**fields)
+    detection.bbox.center.position.x, detection.bbox.center.position.y = center
+    detection.bbox.size_x, detection.bbox.size_y = size
+    detection.bbox.center.theta = theta
+    for class_id, score in hypotheses:
+        result = ObjectHypothesisWithPose()
+        result.hypothesis.class_id, result.hypothesis.score = class_id, score
+        detection.results = [*detection.results, result]
+    return detection
 
 
 def parameter_overrides(**values):

@@ -27,6 +27,10 @@ STATUS_FIELDS = {
     "updated": "boolean",
     "latency": "builtin_interfaces/Duration",
     "inference_ms": "float",
+    "raw_score": "float",
+    "candidates": "uint16",
+    "search_progress": "float",
+    "redetections": "uint32",
 }
 INIT_REQUEST_FIELDS = {
     "header": "std_msgs/Header",

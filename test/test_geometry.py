@@ -81,6 +81,14 @@ def test_known_rotated_boxes(corners, expected):
     np.testing.assert_allclose(geometry.corners_to_cxcywht(corners), expected, atol=1e-12)
 
 
+@given(box=BOXES_XYWH, theta=ANGLE)
+def test_the_upright_box_of_a_rotated_one_touches_its_corners(box, theta):
+    corners = geometry.cxcywht_to_corners([*box, theta])
+    np.testing.assert_allclose(
+        geometry.cxcywht_to_cxcywh([*box, theta]), geometry.corners_to_cxcywh(corners), atol=1e-8
+    )
+
+
 def test_theta_turns_clockwise_on_the_screen():
     top_left, top_right, *_ = geometry.cxcywht_to_corners([0, 0, 10, 4, 0.1])
     assert top_right[1] > top_left[1], "y points down"

@@ -50,6 +50,10 @@ DEFINITIONS = {
         bool updated
         builtin_interfaces/Duration latency
         float32 inference_ms
+        float32 raw_score
+        uint16 candidates
+        float32 search_progress
+        uint32 redetections
     """,
     "vision_msgs/msg/BoundingBox2D": """
         vision_msgs/Pose2D center

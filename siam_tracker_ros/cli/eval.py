@@ -36,10 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_intensity_range(parser)
     parser.add_argument(
+        "--session",
+        action="store_true",
+        help="follow each target as siam-tracker track does, without box while it is lost; say how losses are noticed",
+    )
+    parser.add_argument(
         "--results",
         type=Path,
         metavar="DIR",
-        help="folder to write NAME.txt to when a sequence is done, one x,y,w,h,score line a frame, and NAME/mask/",
+        help="folder to write NAME.txt to when a sequence is done, one x,y,w,h,score line a frame, and NAME/mask/; "
+        "with --session, nan,nan,nan,nan,confidence while the target is lost, and NAME/states.txt",
     )
     add_mask_value(parser)
     parser.add_argument(
@@ -102,6 +108,8 @@ def _check_options(args: argparse.Namespace) -> None:
         check_masks(args.model)
     if args.compare is not None and args.results is not None:
         raise InvalidSettingError("--compare runs no model, so there are no --results to write; leave one of them out")
+    if args.compare is not None and args.session:
+        raise InvalidSettingError("--compare runs no model, so there is nothing for --session; leave one of them out")
     folders = [folder.resolve() for folder in args.compare or ()]
     for folder in args.compare or ():
         if folders.count(folder.resolve()) > 1:
@@ -112,14 +120,19 @@ def _check_options(args: argparse.Namespace) -> None:
 
 def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict[str, np.ndarray]]) -> None:
     """Run the model over the sequences; what is done is shown however the run ends."""
-    from siam_tracker_ros.core.registry import find_model
+    from siam_tracker_ros.core.registry import find_calibration, find_model
     from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass
     from siam_tracker_ros.evaluation.results import describe_run, read_done, start_results, write_label_maps
+    from siam_tracker_ros.evaluation.tracker import SequenceTracker, SessionTracker
 
-    description = describe_run(args.model, args.weights, args.preset, dict(args.settings), args.intensity_range)
+    calibration = find_calibration(find_model(args.model), args.weights) if args.session else None
+    description = describe_run(
+        args.model, args.weights, args.preset, dict(args.settings), args.intensity_range, calibration
+    )
     done = {run.name: run for run in (read_done(args.results, videos.tracks, description) if args.resume else ())}
     remaining = [track for track in videos.tracks if track.name not in done]
-    tracker = make_tracker(args)
+    own = make_tracker(args)
+    tracker: SequenceTracker = SessionTracker(own) if args.session else own
     if args.results is not None:
         start_results(args.results, remaining, description)
     outputs = Outputs(args.results, args.mask_value, find_model(args.model).result_boxes)
@@ -192,6 +205,7 @@ def _tables(evaluation: "Evaluation") -> list[str]:
         figure_row,
         format_figure,
         overall_table,
+        session_table,
     )
 
     runs = evaluation.runs
@@ -202,6 +216,8 @@ def _tables(evaluation: "Evaluation") -> list[str]:
     else:
         rows = [[row[0].name, *(format_figure(run.scores.mean_iou) for run in row)] for row in zip(*runs.values())]
         tables = [format_table(*overall_table(evaluation)), "", format_table(["mean IoU", *runs], rows)]
+    if evaluation.sessions:
+        tables += ["", format_table(*session_table(evaluation))]
     if evaluation.attribute_names:
         tables += ["", format_table(*attribute_table(evaluation))]
     return tables

@@ -13,7 +13,7 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 if typing.TYPE_CHECKING:
     from siam_tracker_ros.core.tracker import Tracker
 
-DEFAULT_MODEL = "lite"
+DEFAULT_MODEL = "lite_online"
 
 
 def add_set(parser: argparse.ArgumentParser, dest: str, explanation: str) -> None:

@@ -6,12 +6,14 @@ import functools
 import importlib.metadata
 import logging
 import os
+import pathlib
 import re
 import typing
 from collections.abc import Mapping
 
 import torch
 
+from siam_tracker_ros.core.confidence import Calibration, calibration_path
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.network import MIN_LIKENESS, Network, State
 from siam_tracker_ros.core.tracker import Tracker
@@ -100,7 +102,7 @@ def find_trained(name: str | None) -> Method:
 
 @torch.inference_mode(False)  # GradNet takes gradients through its weights, which tensors of that mode forbid
 def create_tracker(
-    model: str = "lite",
+    model: str = "lite_online",
     weights: Weights = None,
     preset: str | None = None,
     device: str | torch.device = "auto",
@@ -132,7 +134,9 @@ def create_tracker(
     executor = select_executor(runtime, torch_device, method.preferred_runtimes)
     network = prepare_for_inference(_make_network(method, weights), torch_device, dtype)
     network.run_by(executor)
-    return method.tracker_class(network, tracker_settings)
+    tracker = method.tracker_class(network, tracker_settings)
+    tracker.calibration = find_calibration(method, weights)
+    return tracker
 
 
 def make_tracker_settings(method: Method, preset: str | None, settings: Mapping[str, typing.Any]) -> typing.Any:
@@ -191,6 +195,23 @@ def identify(weights: State, what: str) -> tuple[Method, ...]:
         likeness = {network: network.likeness(network.own_state(weights, what)) for network in classes}
     best = max(likeness.values())
     return tuple(method for method in list_models() if likeness[method.network_class] == best >= MIN_LIKENESS)
+
+
+def find_calibration(method: Method, weights: Weights) -> Calibration:
+    """Return the calibration beside a file of weights; else that of the shipped weights; else scores as they are.
+
+    Args:
+        method: whose tracker has the confidence.
+        weights: see `create_tracker`.
+
+    Raises:
+        WeightsError: the file is damaged.
+    """
+    shipped = method.shipped_weights
+    for file in (weights if isinstance(weights, (str, os.PathLike)) and weights != "random" else None, shipped):
+        if file is not None and (path := calibration_path(pathlib.Path(file), method.name)).is_file():
+            return Calibration.read(path)
+    return Calibration()
 
 
 def _find_preset(method: Method, name: str | None) -> Mapping[str, typing.Any]:

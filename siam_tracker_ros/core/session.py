@@ -10,7 +10,10 @@ import typing
 import numpy as np
 import numpy.typing as npt
 
+from siam_tracker_ros.core.confidence import Evidence
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetMonitor, TargetState
+from siam_tracker_ros.core.pursuit import Pursuit
+from siam_tracker_ros.core.search import SearchSettings
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import xywh_to_xyxy
 
@@ -38,6 +41,8 @@ class Observation:
         candidates: number of places that might be the target's, while it is searched for; 0 while it is tracked.
         search_progress: 0..1, share of the frame that the running search has covered; 0 while the target is tracked.
         redetections: how often the target was lost and found again since init.
+        evidence: what the confidence was made of, by name, see `core.confidence`; "found" is 1 where the box had to
+            prove itself as one that was found, else 0.
     """
 
     state: TargetState
@@ -54,25 +59,39 @@ class Observation:
     candidates: int = 0
     search_progress: float = 0.0
     redetections: int = 0
+    evidence: Evidence = dataclasses.field(default_factory=dict)
 
 
 class TargetSession:
     """One target at a time, followed by one tracker.
+
+    How a target is held in doubt, searched for and found again: `core/pursuit.py`, `core/search.py`. When it counts as
+    lost: `core/monitor.py`.
 
     Attributes:
         tracker: the tracker.
         target_id, class_id: names that the target was given at `init`; "" without a target.
     """
 
-    def __init__(self, tracker: "Tracker", monitor_settings: MonitorSettings = MonitorSettings()) -> None:
+    _target: typing.Any
+    _pursuit: Pursuit | None
+    _age: int
+    _frames_lost: int
+    _redetections: int
+    _was_lost: bool
+
+    def __init__(
+        self,
+        tracker: "Tracker",
+        monitor_settings: MonitorSettings = MonitorSettings(),
+        search_settings: SearchSettings = SearchSettings(),
+    ) -> None:
         self.tracker = tracker
         self.target_id = ""
         self.class_id = ""
         self._monitor = TargetMonitor(monitor_settings)
-        self._size_wh = (0, 0)  # of the image that the target was marked in
-        self._age = 0
-        self._frames_lost = 0
-        self._last = Observation(TargetState.IDLE)
+        self._search_settings = search_settings
+        self.reset()
 
     @property
     def state(self) -> TargetState:
@@ -83,13 +102,19 @@ class TargetSession:
         """Judge the next frames by other settings."""
         self._monitor.settings = settings
 
+    def set_search_settings(self, settings: SearchSettings) -> None:
+        """Search the next frames by other settings."""
+        self._search_settings = settings
+        if self._pursuit is not None and self._pursuit.search is not None:
+            self._pursuit.search.settings = settings
+
     def warm_up(self) -> None:
         """Run the tracker once on a made-up image, so that the first target does not wait for allocations."""
         image_bgr = np.full((480, 640, 3), 127, np.uint8)
         image_bgr[200:280, 280:360] = np.arange(80, dtype=np.uint8)[:, None]
-        self.tracker.init(image_bgr, (280, 200, 80, 80))
+        target = self.tracker.start(image_bgr, (280, 200, 80, 80))
         for _ in range(2):
-            self.tracker.track(image_bgr)
+            target, _ = self.tracker.step(image_bgr, target)
 
     def init(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike, target_id: str = "", class_id: str = "") -> None:
         """Start on a new target.
@@ -102,17 +127,18 @@ class TargetSession:
         Raises:
             InvalidInputError: the image or the box cannot be used; the old target is still held.
         """
-        self.tracker.init(image_bgr, box_xywh)
+        target = self.tracker.start(image_bgr, box_xywh)
+        box_xywh = np.array(box_xywh, dtype=np.float64)
+        pursuit = Pursuit(self.tracker, self._search_settings, image_bgr, target, box_xywh)
+        self._begin((image_bgr.shape[1], image_bgr.shape[0]), target, pursuit)
         self.target_id, self.class_id = target_id, class_id
-        self._size_wh = image_bgr.shape[1], image_bgr.shape[0]
-        self._age = self._frames_lost = 0
         self._monitor.start()
-        self._last = Observation(TargetState.TRACKING, confidence=1.0, peak_ratio=0.0)
+        self._last = Observation(TargetState.TRACKING, confidence=1.0, raw_score=1.0, peak_ratio=0.0)
 
     def reset(self) -> None:
         """Drop the target."""
         self.target_id = self.class_id = ""
-        self._age = self._frames_lost = 0
+        self._begin((0, 0), None, None)
         self._monitor.stop()
         self._last = Observation(TargetState.IDLE)
 
@@ -123,7 +149,8 @@ class TargetSession:
             InvalidInputError: the image has another size than the one that the target was marked in. A box means
                 nothing there, so the target is LOST; it is searched for again when the old size comes back.
         """
-        if self.state == TargetState.IDLE:
+        pursuit = self._pursuit
+        if pursuit is None:
             return self._last
         size_wh = image_bgr.shape[1], image_bgr.shape[0]
         try:
@@ -132,15 +159,21 @@ class TargetSession:
             self._monitor.lose()
             raise
         started = time.perf_counter()
-        result = self.tracker.track(image_bgr)
-        inference_ms = (time.perf_counter() - started) * 1e3
-        state = self._monitor.update(result.score, result.peak_ratio, _visible_fraction(result.box_xywh, size_wh))
+        settings = self._monitor.settings
+        target = pursuit.next_place(image_bgr, self._target, settings)
+        target, result = self.tracker.step(image_bgr, target, learn=self.state == TargetState.TRACKING)
+        verdict = pursuit.judge(image_bgr, target, result, self.state)
+        visible = _visible_fraction(result.box_xywh, size_wh)
+        state = self._monitor.update(verdict.confidence, visible, verdict.ambiguous, verdict.elsewhere)
+        self._target = pursuit.settle(image_bgr, target, result, verdict, state, settings)
         self._count(state)
+        inference_ms = (time.perf_counter() - started) * 1e3
         lost = state == TargetState.LOST
         self._last = Observation(
             state=state,
             box_xywh=None if lost else result.box_xywh,
-            confidence=result.score,
+            confidence=verdict.confidence,
+            raw_score=result.score,
             peak_ratio=result.peak_ratio,
             age=self._age,
             frames_lost=self._frames_lost,
@@ -148,6 +181,10 @@ class TargetSession:
             inference_ms=inference_ms,
             mask=None if lost else result.mask,
             polygon=None if lost else result.polygon,
+            candidates=0 if pursuit.search is None else len(pursuit.search.candidates),
+            search_progress=self._search_progress,
+            redetections=self._redetections,
+            evidence=verdict.evidence,
         )
         return self._last
 
@@ -156,20 +193,46 @@ class TargetSession:
         if self.state == TargetState.IDLE:
             return self._last
         self._count(self._monitor.update(math.nan))
-        self._last = Observation(self.state, confidence=0.0, age=self._age, frames_lost=self._frames_lost)
+        self._last = self._unseen(self.state)
         return self._last
 
     def hold(self) -> Observation:
         """Return the Observation of a frame that is skipped on purpose: no box, no confidence, at best UNCERTAIN."""
         if self.state == TargetState.IDLE:
             return self._last
+        return self._unseen(max(self.state, TargetState.UNCERTAIN))
+
+    def _unseen(self, state: TargetState) -> Observation:
+        """Return the Observation of a frame in which nothing was looked for; a search goes on with the next frame."""
         return Observation(
-            max(self.state, TargetState.UNCERTAIN), confidence=0.0, age=self._age, frames_lost=self._frames_lost
+            state,
+            confidence=0.0,
+            raw_score=0.0,
+            age=self._age,
+            frames_lost=self._frames_lost,
+            search_progress=self._search_progress,
+            redetections=self._redetections,
         )
+
+    @property
+    def _search_progress(self) -> float:
+        pursuit = self._pursuit
+        return 0.0 if pursuit is None or pursuit.search is None else pursuit.search.progress
+
+    def _begin(self, size_wh: tuple[int, int], target: typing.Any, pursuit: Pursuit | None) -> None:
+        self._size_wh = size_wh  # of the image that the target was marked in
+        self._target = target
+        self._pursuit = pursuit
+        self._age = self._frames_lost = self._redetections = 0
+        self._was_lost = False
 
     def _count(self, state: TargetState) -> None:
         self._age += 1
         self._frames_lost = self._frames_lost + 1 if state == TargetState.LOST else 0
+        if state == TargetState.LOST:
+            self._was_lost = True
+        elif state == TargetState.TRACKING and self._was_lost:
+            self._was_lost, self._redetections = False, self._redetections + 1
 
 
 def check_same_size(size_wh: tuple[int, int], marked_size_wh: tuple[int, int]) -> None:

@@ -5,10 +5,14 @@
 import abc
 import dataclasses
 import typing
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
+from siam_tracker_ros.core.appearance import Region
+from siam_tracker_ros.core.confidence import Calibration
+from siam_tracker_ros.core.crop import crop_context
 from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.errors import InvalidInputError, NotInitializedError
 from siam_tracker_ros.geometry import check_box_xywh, check_image_bgr
@@ -27,6 +31,7 @@ class TrackResult:
         polygon: float64 (4, 2), corners of a rotated box, or None.
         peak_ratio: 0..1, second response peak divided by the first; near 1, a distractor looks as good as the target.
         updated: whether an online model learned on this frame.
+        region: features of the search region, or None if they are not at hand.
     """
 
     box_xywh: np.ndarray
@@ -35,6 +40,7 @@ class TrackResult:
     polygon: np.ndarray | None = None
     peak_ratio: float = 0.0
     updated: bool = False
+    region: Region | None = None
 
 
 class Tracker(abc.ABC, typing.Generic[Target]):
@@ -44,8 +50,13 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     and `track` hold one target and follow it.
 
     A subclass names the class of its targets in its bases, `Tracker[XTarget]`, and annotates `network` and `settings`.
+    One whose targets learn overrides `_look`. One that can be moved and whose network has features to correlate sets
+    `tile_side` and overrides `move`, `_input_scale` and `_encode_tile`, so that a lost target can be searched for.
 
     Attributes:
+        tile_side: side in pixels of the network's input in which features of a part of a frame are computed; 0 if the
+            tracker has none.
+        tile_stride: pixels of that input per cell of the features.
         settings_class: class of the settings.
         target_class: class of the targets.
         network: ready for inference.
@@ -54,12 +65,15 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
     settings_class: typing.ClassVar[type]
     target_class: typing.ClassVar[type]
+    tile_side: typing.ClassVar[int] = 0
+    tile_stride: typing.ClassVar[int] = 8
     network: Network
     settings: typing.Any
 
     def __init__(self, network: Network, settings: typing.Any) -> None:
         self.network = network
         self.settings = settings
+        self.calibration = Calibration()
         self._target: Target | None = None
 
     @property
@@ -81,12 +95,13 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         box_xywh = check_box_xywh(box_xywh, (image_bgr.shape[1], image_bgr.shape[0]))
         return self.network.executor.call(self._start, image_bgr, box_xywh)
 
-    def step(self, image_bgr: np.ndarray, target: Target) -> tuple[Target, TrackResult]:
+    def step(self, image_bgr: np.ndarray, target: Target, learn: bool = True) -> tuple[Target, TrackResult]:
         """Find a target in the next frame; return the target after it, and the TrackResult.
 
         Args:
             image_bgr: uint8 (H, W, 3).
-            target: from `start` or `step` of a tracker of this class.
+            target: from `start`, `step` or `move` of a tracker of this class.
+            learn: whether the target may learn its appearance from this frame.
 
         Raises:
             InvalidInputError: the image cannot be used, or the target is of another tracker.
@@ -96,7 +111,29 @@ class Tracker(abc.ABC, typing.Generic[Target]):
                 f"target is {type(target).__name__}, expected {self.target_class.__name__}; give what start or step of "
                 f"{type(self).__name__} returned"
             )
-        return self.network.executor.call(self._step, check_image_bgr(image_bgr), target)
+        step = self._step if learn else self._look
+        return self.network.executor.call(step, check_image_bgr(image_bgr), target)
+
+    def move(self, target: Target, box_xywh: np.ndarray) -> Target:
+        """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
+        raise NotImplementedError(f"{type(self).__name__} cannot move a target; it sets no tile_side")
+
+    def region(
+        self, image_bgr: np.ndarray, target: Target, center_xy: npt.ArrayLike, target_scale: float = 1.0
+    ) -> Region:
+        """Compute the features of a part of a frame at the scale at which the network sees a target.
+
+        Args:
+            image_bgr: uint8 (H, W, 3), checked.
+            target: sets the scale by its size.
+            center_xy: middle of the part in pixels of the frame.
+            target_scale: size of the target looked for over its last size.
+        """
+        return self.network.executor.call(self._region, image_bgr, target, np.asarray(center_xy), target_scale)
+
+    def tile_extent(self, target: Target, target_scale: float = 1.0) -> int:
+        """Side in pixels of the frame of the part that `region` sees."""
+        return max(1, round(self.tile_side / self._input_scale(target) * target_scale))
 
     def init(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike) -> None:
         """Hold a new target, which `start` makes of the same arguments.
@@ -125,3 +162,24 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     @abc.abstractmethod
     def _step(self, image_bgr: np.ndarray, target: Target) -> tuple[Target, TrackResult]:
         """Return the target after this frame and the TrackResult."""
+
+    def _look(self, image_bgr: np.ndarray, target: Target) -> tuple[Target, TrackResult]:
+        """The same as `_step`, but the target learns nothing."""
+        return self._step(image_bgr, target)
+
+    def _region(self, image_bgr: np.ndarray, target: Target, center_xy: np.ndarray, target_scale: float) -> Region:
+        side = self.tile_extent(target, target_scale)
+        crop, origin_xy = crop_context(image_bgr, center_xy, side, self.tile_side, self._fill_bgr(target))
+        return Region(self._encode_tile(crop), origin_xy, side, self.tile_stride * side / self.tile_side)
+
+    def _input_scale(self, target: Target) -> float:
+        """Pixels of the network's input per pixel of the frame."""
+        raise NotImplementedError
+
+    def _fill_bgr(self, target: Target) -> Iterable[float]:
+        """Colour (3,) of what lies outside of the frame."""
+        return (0, 0, 0)
+
+    def _encode_tile(self, crop_bgr: np.ndarray) -> typing.Any:
+        """Features (1, C, S, S) of a crop, uint8 (tile_side, tile_side, 3)."""
+        raise NotImplementedError

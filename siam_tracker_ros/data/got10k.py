@@ -47,8 +47,8 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
         hidden = (absence != 0) | (cover == 0)
     boxes = known_boxes(one_based_to_xywh(boxes))
     boxes[hidden] = np.nan
-    numbers = np.arange(1, len(boxes) + 1)
-    return [FileTrack(name, place.name, numbers, boxes, NumberedFiles(place, "{:08d}.jpg"))]
+    numbers, files = np.arange(1, len(boxes) + 1), NumberedFiles(place, "{:08d}.jpg")
+    return [FileTrack(name, place.name, numbers, boxes, files, absent=hidden)]
 
 
 def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:

@@ -44,12 +44,14 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
         return []
     flags = [read_flags(place / file, len(boxes), problems) for file in FLAGS.values()]
     boxes = known_boxes(one_based_to_xywh(boxes))
+    absent = np.full(len(boxes), False)
     for hidden in flags:
         if hidden is None:
             return []
-        boxes[hidden != 0] = np.nan
-    numbers = np.arange(1, len(boxes) + 1)
-    return [FileTrack(name, place.name, numbers, boxes, NumberedFiles(place / "img", "{:08d}.jpg"))]
+        absent |= hidden != 0
+    boxes[absent] = np.nan
+    numbers, files = np.arange(1, len(boxes) + 1), NumberedFiles(place / "img", "{:08d}.jpg")
+    return [FileTrack(name, place.name, numbers, boxes, files, absent=absent)]
 
 
 def read_attributes(folder: pathlib.Path, split: str, track: FileTrack, problems: Problems) -> dict[str, np.ndarray]:

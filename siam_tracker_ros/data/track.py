@@ -29,12 +29,15 @@ class Track(abc.ABC):
         name: of the track, unique in its data set.
         numbers: int64 (N,), frame numbers in the source, rising, with gaps for missing frames.
         boxes_xywh: float64 (N, 4) in pixels of the frame; NaN if the target is absent or its label unreadable.
+        absent: bool (N,), frames in which the target cannot be seen, if that is labelled: any other frame without box
+            has no label. None if a frame without box says that the target is absent.
     """
 
     dataset: str
     name: str
     numbers: np.ndarray
     boxes_xywh: np.ndarray
+    absent: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -126,6 +129,7 @@ class FileTrack(Track):
         files: frames by number.
         masks: masks by the same numbers, or None.
         sizes_wh: int (N, 2), width and height of each frame as its labels state them, 0 where they do not; or None.
+        absent: see Track.
     """
 
     dataset: str
@@ -135,6 +139,7 @@ class FileTrack(Track):
     files: Files
     masks: LabelMaps | None = None
     sizes_wh: np.ndarray | None = None
+    absent: np.ndarray | None = None
 
     @property
     def sources(self) -> tuple[Files, ...]:

@@ -39,10 +39,11 @@ def read_sequence(place: pathlib.Path, name: str, problems: Problems) -> list[Tr
         boxes = read_boxes(path, problems)
         if boxes is None:
             continue
-        images_folder = place / "frames" / path.stem
+        images_folder, absent = place / "frames" / path.stem, None
         if place.name == "TEST" and len(boxes) == 1:
             boxes = pad_first_box(boxes, images_folder, problems)
+            absent = np.full(len(boxes), False)
         numbers = np.arange(len(boxes))
         files = NumberedFiles(images_folder, "{}.jpg")
-        tracks.append(FileTrack(name, f"{place.name}/{path.stem}", numbers, known_boxes(boxes), files))
+        tracks.append(FileTrack(name, f"{place.name}/{path.stem}", numbers, known_boxes(boxes), files, absent=absent))
     return tracks

@@ -21,12 +21,12 @@ def parse_arguments(args: Sequence[str] | None = None) -> argparse.Namespace:
     source.add_argument("--video", metavar="FILE_OR_DIR", help="a video file or a folder of images")
     source.add_argument("--camera", type=int, metavar="N", help="the number of a camera")
     parser.add_argument("--box", type=box_argument, metavar="X,Y,W,H", help="the target in the first frame in pixels")
-    parser.add_argument("--model", default="lite", help="name of the model (default: lite)")
+    parser.add_argument("--model", default="lite_online", help="name of the model (default: lite_online)")
     parser.add_argument("--weights", default="", metavar="FILE", help="default: the model's own")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--rate", type=_positive, metavar="HZ", help="frames per second; default: the source's")
     parser.add_argument(
-        "--duration", type=_positive, metavar="S", help="seconds; default: 10, all of a video, 20 of a camera"
+        "--duration", type=_positive, metavar="S", help="seconds; default: the whole clip, 20 of a camera"
     )
     parser.add_argument(
         "--output", type=Path, default=Path("demo_output"), metavar="DIR", help="folder for what it writes"

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from siam_tracker_ros.data.box_files import read_boxes
-from siam_tracker_ros.demo.report import Truth
+from siam_tracker_ros.demo.report import TrueFrame, Truth
 from siam_tracker_ros.demo.scene import FPS as SCENE_FPS
+from siam_tracker_ros.demo.scene import FRAMES as SCENE_FRAMES
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import open_frames
 from siam_tracker_ros.geometry import check_box_xywh
 
 _DEFAULT_RATE = 30.0
-_SCENE_S = 10.0
 _CAMERA_S = 20.0
 
 
@@ -45,8 +45,8 @@ class Clip:
     scene: Scene | None = None
     labels_xywh: np.ndarray | None = None
 
-    def read(self, count: int, recording: Path | None = None) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-        """Yield the first `count` frames again: image_bgr, the target's box_xywh (4,) and visibility, NaN if not known.
+    def read(self, count: int, recording: Path | None = None) -> Iterator[TrueFrame]:
+        """Yield the first `count` frames again, with what is known about them.
 
         Args:
             count: number of frames.
@@ -55,7 +55,7 @@ class Clip:
         if self.scene is not None:
             for index in range(count):
                 frame = self.scene[index]
-                yield frame.image_bgr, frame.box_xywh, frame.visibility
+                yield TrueFrame(frame.image_bgr, frame.box_xywh, frame.visibility, frame.distractors_xywh)
             return
         labels_xywh = np.full((count, 4), np.nan) if self.labels_xywh is None else self.labels_xywh[:count]
         truth = Truth.from_boxes(labels_xywh)
@@ -63,19 +63,19 @@ class Clip:
         if source is None:
             raise ValueError("the frames of a camera are read from their recording, expected its path")
         with open_frames(source) as frames:
-            for box_xywh, visibility in zip(truth.boxes_xywh, truth.visibility):
+            for known in zip(truth.boxes_xywh, truth.visibility, truth.distractors_xywh, strict=True):
                 image_bgr = next(frames, None)
                 if image_bgr is None:
                     return
-                yield image_bgr, box_xywh, visibility
+                yield TrueFrame(image_bgr, *known)
 
 
 def rendered_clip(rate: float | None = None, duration: float | None = None) -> Clip:
     """Return the Clip of the rendered scene; `rate` in frames per second, `duration` in seconds."""
     rate = rate or SCENE_FPS
-    frames = _count(duration or _SCENE_S, rate)
+    frames = _count(duration, rate) if duration else SCENE_FRAMES
     scene = Scene(frames=frames)
-    title = f"the rendered clip, {frames} frames at {rate:g} Hz: a red rover, others like it, and a bridge"
+    title = f"the rendered clip, {frames} frames at {rate:g} Hz: a red rover that goes under a bridge and out of view"
     return Clip("scene", title, rate, frames, tuple(scene[0].box_xywh), scene=scene)
 
 

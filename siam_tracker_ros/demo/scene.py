@@ -12,7 +12,7 @@ convention, in which whole numbers are the centres of pixels.
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -21,6 +21,8 @@ from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import FrameSource
 
 FPS = 30.0
+FRAMES = 360
+"""Length of the clip, unless another one is asked for."""
 
 Color = tuple[float, ...]  # BGR, 0..255
 
@@ -30,14 +32,29 @@ _TRACK_RADII = (370.0, 240.0)
 _LAP_S = 13.5
 _BRIDGE_AT_S = 5.0
 _BRIDGE_WH = (50, 440)  # world pixels along and across the track; the target is 66 long
+# How the camera looks away and back, once per lap. Each row: seconds since the lap's begin; weight of the place that
+# follows, 0..1; place of the target, right and down from the middle of the view, in halves of the view. The target
+# leaves over the upper edge, passes the upper right corner outside, and returns over the right edge.
+_LOOK_AWAY = np.array(
+    [
+        (7.0, 0, 0.0, -1.3),
+        (7.8, 1, 0.0, -1.3),
+        (8.3, 1, 1.3, -1.2),
+        (8.7, 1, 1.3, 0.1),
+        (9.6, 0, 1.3, 0.1),
+    ]
+)
+_LOOKED_AT = 8.2, (0.0, -0.45)  # when in the lap, and where in the view, the blue rover stands
 # BGR of the body, the panel and the stripes; the first is the target's.
 _ROVERS = (
     ((40, 70, 215), (120, 60, 30), (240, 240, 240)),
     ((45, 130, 215), (70, 70, 70), (40, 40, 40)),
     ((60, 50, 150), (60, 110, 60), (60, 50, 150)),
     ((150, 150, 160), (120, 60, 30), (40, 70, 215)),
+    ((200, 120, 45), (120, 60, 30), (240, 240, 240)),
 )
 _SPRITE_SCALE = 2  # sprite pixels per world pixel, so that a zoomed view stays sharp
+_SOLID = 128  # alpha from which on a pixel belongs to a sprite
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,15 +63,18 @@ class SceneFrame:
 
     Attributes:
         image_bgr: uint8 (H, W, 3).
-        box_xywh: float64 (4,), axis-aligned bounds in pixels of the whole target, its hidden part included.
-        visibility: fraction of the target's pixels that is not covered, 0..1.
+        box_xywh: float64 (4,), axis-aligned bounds in pixels of the whole target, what is covered or beyond the frame's
+            border included; NaN if it is outside the frame.
+        visibility: fraction of the target's pixels that is in the frame and not covered, 0..1.
         mask: bool (H, W), pixels of the target that are not covered.
+        distractors_xywh: float64 (4, 4), bounds of the four other rovers, as `box_xywh`.
     """
 
     image_bgr: np.ndarray
     box_xywh: np.ndarray
     visibility: float
     mask: np.ndarray
+    distractors_xywh: np.ndarray
 
     @property
     def visible(self) -> bool:
@@ -76,6 +96,21 @@ class _Pose:
         return _Pose(x, y, self.heading)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Where a sprite was drawn in an image.
+
+    Attributes:
+        mask: bool (H, W), its pixels in the image.
+        pixels: number of all its pixels, those beyond the image's border included; 0 if all of it is outside.
+        box_xywh: float64 (4,), bounds of all its pixels; NaN if all of it is outside.
+    """
+
+    mask: np.ndarray
+    pixels: int
+    box_xywh: np.ndarray
+
+
 class _Sprite:
     """A BGRA image `height` world pixels above the ground, and its shadow."""
 
@@ -88,8 +123,8 @@ class _Sprite:
         black = np.zeros_like(alpha)
         self._shadow_bgra = cv2.merge([black, black, black, alpha])
 
-    def paste(self, image_bgr: np.ndarray, pose: _Pose, world_to_image: np.ndarray) -> np.ndarray:
-        """Draw shadow and sprite over an image, in place; return the alpha of the sprite in it, uint8 (H, W)."""
+    def paste(self, image_bgr: np.ndarray, pose: _Pose, world_to_image: np.ndarray) -> "_Drawn":
+        """Draw shadow and sprite over an image, in place; return the place of the sprite."""
         shadow = dataclasses.replace(pose, x=pose.x + self._height, y=pose.y + self._height)
         _paste(image_bgr, self._shadow_bgra, _chain(world_to_image, _sprite_to_world(self._shadow_bgra, shadow)))
         return _paste(image_bgr, self._bgra, _chain(world_to_image, _sprite_to_world(self._bgra, pose)))
@@ -98,9 +133,10 @@ class _Sprite:
 class Scene:
     """A clip of a moving, turning, growing and shrinking target: a sequence of SceneFrame.
 
-    The target passes similar rovers and drives under a footbridge, which hides most of it for about ten frames: five
-    seconds after the start, and then once per lap of 13.5 seconds. Clips with the same seed and another length begin
-    with the same frames.
+    The target passes similar rovers and drives under a footbridge, which hides most of it for about ten frames. Then
+    the camera looks away, at a blue rover: the target leaves over the upper edge, is outside for about 40 frames, and
+    returns over the right edge. The bridge comes five seconds after the start and the look away at seven, and then once
+    per lap of 13.5 seconds. Clips with the same seed and another length begin with the same frames.
 
     Args:
         size_wh: width and height of the frames in pixels; the view is the same in every size.
@@ -113,7 +149,7 @@ class Scene:
 
     fps = FPS
 
-    def __init__(self, size_wh: tuple[int, int] = (640, 480), frames: int = 300, seed: int = 0) -> None:
+    def __init__(self, size_wh: tuple[int, int] = (640, 480), frames: int = FRAMES, seed: int = 0) -> None:
         width, height = (int(side) for side in size_wh)
         if width < 64 or height < 48:
             raise InvalidInputError(f"scene size is {width} x {height}, expected at least 64 x 48 pixels")
@@ -135,6 +171,7 @@ class Scene:
         self._distractors = tuple(_Sprite(_draw_rover(*colours), height=4) for colours in others)
         self._bridge = _Sprite(_draw_bridge(rng), height=14)
         self._bridge_pose = self._on_track(_BRIDGE_AT_S)
+        self._looked_at = self._seen_at(*_LOOKED_AT)
 
     def __len__(self) -> int:
         return self._frames
@@ -151,18 +188,20 @@ class Scene:
         world_to_image = self._camera(t, jitter=rng.normal(0, 0.4, 2))
 
         image = self._view_of_ground(world_to_image)
-        for sprite, pose in zip(self._distractors, self._distractor_poses(t)):
-            sprite.paste(image, pose, world_to_image)
-        target_alpha = self._target.paste(image, self._on_track(t), world_to_image)
-        bridge_alpha = self._bridge.paste(image, self._bridge_pose, world_to_image)
+        distractors_xywh = [
+            sprite.paste(image, pose, world_to_image).box_xywh
+            for sprite, pose in zip(self._distractors, self._distractor_poses(t), strict=True)
+        ]
+        target = self._target.paste(image, self._on_track(t), world_to_image)
+        bridge = self._bridge.paste(image, self._bridge_pose, world_to_image)
 
-        whole = target_alpha >= 128
-        mask = whole & (bridge_alpha < 128)
+        mask = target.mask & ~bridge.mask
         return SceneFrame(
             image_bgr=self._through_lens(image, t, rng),
-            box_xywh=np.array(cv2.boundingRect(whole.astype(np.uint8)), dtype=np.float64),
-            visibility=float(np.count_nonzero(mask) / np.count_nonzero(whole)),
+            box_xywh=target.box_xywh,
+            visibility=float(np.count_nonzero(mask) / max(target.pixels, 1)),
             mask=mask,
+            distractors_xywh=np.stack(distractors_xywh),
         )
 
     def _track_point(self, theta: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -185,7 +224,7 @@ class Scene:
         return _Pose(float(x), float(y), math.atan2(ahead_y - y, ahead_x - x))
 
     def _distractor_poses(self, t: float) -> tuple[_Pose, ...]:
-        """Return the poses of three rovers: one oncoming beside the track, one parked, one driving in circles."""
+        """Return the poses of the others: one oncoming beside the track, one parked, one in circles, one looked at."""
         oncoming = self._on_track(2.4 * _BRIDGE_AT_S - 0.8 * t).beside(-66)
         oncoming = dataclasses.replace(oncoming, heading=oncoming.heading + math.pi)
         parked = self._on_track(2.3).beside(85)
@@ -193,9 +232,27 @@ class Scene:
         middle = self._on_track(8.2).beside(110)
         x, y = middle.x + 34 * math.cos(around), middle.y + 34 * math.sin(around)
         circling = _Pose(x, y, around + math.pi / 2)
-        return oncoming, dataclasses.replace(parked, heading=parked.heading + 0.7), circling
+        return oncoming, dataclasses.replace(parked, heading=parked.heading + 0.7), circling, self._looked_at
 
     def _camera(self, t: float, jitter: np.ndarray) -> np.ndarray:
+        """Return the map from world to image, of a camera that follows the target and looks away once per lap."""
+        world_to_image = self._following_camera(t, jitter)
+        weight, *place = _glide(t % _LAP_S, _LOOK_AWAY)
+        target = self._on_track(t)
+        world_to_image[:, 2] += weight * (self._place_xy(place) - world_to_image @ [target.x, target.y, 1])
+        return world_to_image
+
+    def _seen_at(self, t: float, place: Sequence[float]) -> _Pose:
+        """Return the pose of something seen at t seconds; place: right and down from the middle, in half views."""
+        world_to_image = self._camera(t, jitter=np.zeros(2))
+        x, y = np.linalg.solve(world_to_image[:, :2], self._place_xy(place) - world_to_image[:, 2])
+        return _Pose(float(x), float(y), heading=0.6)
+
+    def _place_xy(self, place: Sequence[float]) -> np.ndarray:
+        """Return the pixel (2,) of a place: right and down from the middle of the view, in halves of the view."""
+        return (np.array(self.size_wh) * (1 + np.array(place)) - 1) / 2
+
+    def _following_camera(self, t: float, jitter: np.ndarray) -> np.ndarray:
         """Return the map from world to image: pan behind the target, zoom, roll and a slight shake."""
         p = self._phases
         followed = self._on_track(t - 0.35)
@@ -267,23 +324,37 @@ def _sprite_to_world(sprite: np.ndarray, pose: _Pose) -> np.ndarray:
     return np.column_stack([linear, np.array([pose.x, pose.y]) - linear @ middle])
 
 
-def _paste(image: np.ndarray, sprite: np.ndarray, sprite_to_image: np.ndarray) -> np.ndarray:
-    """Draw BGRA with premultiplied alpha over an image, in place; return the alpha in it, uint8 (H, W)."""
-    alpha = np.zeros(image.shape[:2], np.uint8)
+def _glide(t: float, rows: np.ndarray) -> np.ndarray:
+    """Return the values (N,) at t seconds between rows of seconds and values (R, 1 + N), at rest at each row."""
+    times, values = rows[:, 0], rows[:, 1:]
+    after = int(np.clip(np.searchsorted(times, t), 1, len(times) - 1))
+    progress = _smooth_step(np.float64(t), times[after - 1], times[after])
+    return values[after - 1] + progress * (values[after] - values[after - 1])
+
+
+def _paste(image: np.ndarray, sprite: np.ndarray, sprite_to_image: np.ndarray) -> _Drawn:
+    """Draw BGRA with premultiplied alpha over an image, in place."""
+    mask = np.zeros(image.shape[:2], bool)
     height, width = sprite.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
     x, y = (corners @ sprite_to_image[:, :2].T + sprite_to_image[:, 2]).T
-    left, top = max(math.floor(x.min()) - 1, 0), max(math.floor(y.min()) - 1, 0)
-    right, bottom = min(math.ceil(x.max()) + 2, image.shape[1]), min(math.ceil(y.max()) + 2, image.shape[0])
-    if right <= left or bottom <= top:
-        return alpha
-    to_patch = sprite_to_image - [[0, 0, left], [0, 0, top]]
-    patch = cv2.warpAffine(sprite, to_patch, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
-    alpha[top:bottom, left:right] = patch[..., 3]
-    behind = image[top:bottom, left:right]
-    through = cv2.merge([255 - patch[..., 3]] * 3)
-    behind[:] = cv2.add(cv2.multiply(behind, through, scale=1 / 255), patch[..., :3])
-    return alpha
+    left, right = math.floor(x.min()) - 1, math.ceil(x.max()) + 2
+    top, bottom = math.floor(y.min()) - 1, math.ceil(y.max()) + 2
+    columns = slice(max(left, 0), min(right, image.shape[1]))
+    rows = slice(max(top, 0), min(bottom, image.shape[0]))
+    if columns.stop > columns.start and rows.stop > rows.start:
+        to_patch = sprite_to_image - [[0, 0, left], [0, 0, top]]
+        patch = cv2.warpAffine(sprite, to_patch, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+        inside = patch[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        behind = image[rows, columns]
+        through = cv2.merge([255 - inside[..., 3]] * 3)
+        behind[:] = cv2.add(cv2.multiply(behind, through, scale=1 / 255), inside[..., :3])
+        mask[rows, columns] = inside[..., 3] >= _SOLID
+    if not mask.any():
+        return _Drawn(mask, 0, np.full(4, np.nan))
+    solid = patch[..., 3] >= _SOLID
+    bounds = np.array(cv2.boundingRect(solid.view(np.uint8)), dtype=np.float64)
+    return _Drawn(mask, int(np.count_nonzero(solid)), bounds + [left, top, 0, 0])
 
 
 def _fractal_noise(rng: np.random.Generator, size_wh: tuple[int, int], cell: float, octaves: int) -> np.ndarray:

@@ -15,14 +15,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.session import check_same_size
 from siam_tracker_ros.data.box_files import write_results
 from siam_tracker_ros.data.track import Track
 from siam_tracker_ros.drawing import write_mask
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import FrameScores, Scores, mask_iou, score_frames
-from siam_tracker_ros.evaluation.tracker import SequenceTracker
+from siam_tracker_ros.evaluation.tracker import SequenceTracker, SessionTracker
 from siam_tracker_ros.intensity import IntensityStretch
+from siam_tracker_ros.outputs import write_atomic
 
 DECIMALS = 3  # of the numbers in a result file
 
@@ -41,6 +43,7 @@ class SequenceRun:
         track_ms: float64 (N - 1,), time inside `track`, without reading the frame; (0,) if it is not known.
         region: see `Scores`.
         remarks: sentences about frames that could not be searched.
+        states: int64 (N,), values of TargetState, where the target was followed by a session; None elsewhere.
     """
 
     name: str
@@ -50,6 +53,7 @@ class SequenceRun:
     track_ms: np.ndarray
     region: float = np.nan
     remarks: tuple[str, ...] = ()
+    states: np.ndarray | None = None
 
     @functools.cached_property
     def frame_scores(self) -> FrameScores:
@@ -67,7 +71,8 @@ class Outputs:
     """What a run writes, and how.
 
     Attributes:
-        folder: gets NAME.txt when a sequence is done, and NAME/mask/ where there are masks; None writes nothing.
+        folder: gets NAME.txt when a sequence is done, NAME/mask/ where there are masks, and NAME/states.txt where there
+            are states; None writes nothing.
         mask_value: of the target's pixels in masks: 255, or 1 as other tools want it.
         box_rule: what becomes of boxes (N, 4) in result files; see `core.method.Method.result_boxes`.
     """
@@ -87,6 +92,11 @@ def mask_folder(folder: Path, name: str) -> Path:
     return folder / name / "mask"
 
 
+def state_file(folder: Path, name: str) -> Path:
+    """Return the path of a sequence's states in a folder of results: the name of a TargetState per line."""
+    return folder / name / "states.txt"
+
+
 def run_sequence(
     tracker: SequenceTracker,
     track: Track,
@@ -97,7 +107,7 @@ def run_sequence(
     """Track one sequence from its first box to its end.
 
     Args:
-        tracker: starts on the sequence's first box.
+        tracker: starts on the sequence's first box; the states of a SessionTracker are kept.
         track: the frames and labels.
         outputs: what to write.
         intensity_range: of 16-bit images, see `open_frames`.
@@ -117,6 +127,7 @@ def run_sequence(
     except InvalidInputError as error:
         raise InvalidInputError(f"{track.path(0)}: {error}") from error
     on_frame()
+    session, states = tracker if isinstance(tracker, SessionTracker) else None, [TargetState.TRACKING]
     for index in range(1, len(track)):
         image_bgr = track.image_bgr(index, stretch)
         on_frame()
@@ -126,12 +137,17 @@ def run_sequence(
             remarks.append(f"{track.name}, frame {index}: {error}")
             boxes.append(np.full(4, np.nan))
             confidences.append(0.0)
+            if session is not None:
+                session.skip(image_bgr)
+                states.append(session.state)
             continue
         start = time.perf_counter()
         result = tracker.track(image_bgr)
         track_ms.append(1e3 * (time.perf_counter() - start))
         boxes.append(result.box_xywh)
         confidences.append(result.score)
+        if session is not None:
+            states.append(session.state)
         truth = track.mask(index) if result.mask is not None else None
         if truth is not None and result.mask is not None:
             regions.append(mask_iou(truth > 0, result.mask))
@@ -148,6 +164,7 @@ def run_sequence(
         track_ms=np.array(track_ms),
         region=float(np.mean(regions)) if regions else np.nan,
         remarks=tuple(remarks),
+        states=None if session is None else np.array(states),
     )
 
 
@@ -178,6 +195,10 @@ def run_one_pass(
                 on_error(error)
                 continue
             if outputs.folder is not None:
+                if run.states is not None:
+                    names = [TargetState(state).name for state in run.states.tolist()]
+                    state_file(outputs.folder, run.name).parent.mkdir(parents=True, exist_ok=True)
+                    write_atomic(state_file(outputs.folder, run.name), "".join(f"{n}\n" for n in names).encode())
                 write_results(result_file(outputs.folder, run.name), run.boxes_xywh, run.confidences)
             yield run
 

@@ -4,6 +4,7 @@
 
 import base64
 import dataclasses
+import functools
 import html
 import io
 import json
@@ -25,7 +26,15 @@ from siam_tracker_ros.evaluation.metrics import (
     Scores,
     mean_scores,
 )
-from siam_tracker_ros.evaluation.one_pass import SequenceRun
+from siam_tracker_ros.evaluation.one_pass import DECIMALS, SequenceRun
+from siam_tracker_ros.evaluation.reliability import (
+    LONG_TERM_COLUMNS,
+    LongTerm,
+    Record,
+    Truth,
+    longterm_row,
+    summarize_longterm,
+)
 from siam_tracker_ros.outputs import write_atomic
 
 FIGURES = {"mean_iou": "mean IoU", "auc": "AUC", "precision20": "precision@20", "region": "J of masks"}
@@ -72,6 +81,28 @@ class Evaluation:
         curves = np.array([curve(run.frame_scores) for run in self.runs[tracker] if len(run.frame_scores.frames)])
         return curves.mean(axis=0) if len(curves) else curve(FrameScores(*np.empty((3, 0))))
 
+    @functools.cached_property
+    def truths(self) -> list[Truth]:
+        """Where the target of each track is, and where it is absent."""
+        sizes_wh = [track.image_bgr(0).shape[1::-1] for track in self.tracks]
+        return [Truth.of_labels(track.boxes_xywh, size, track.absent) for track, size in zip(self.tracks, sizes_wh)]
+
+    @property
+    def sessions(self) -> list[str]:
+        """Names of the trackers whose targets were followed by sessions, so that there are states."""
+        return [name for name, runs in self.runs.items() if runs and all(run.states is not None for run in runs)]
+
+    def session_figures(self, tracker: str, numbers: Sequence[int] | None = None) -> LongTerm:
+        """Return the figures of one of `sessions` over the tracks of some numbers, or over all."""
+        chosen = range(len(self.tracks)) if numbers is None else numbers
+        runs = [self.runs[tracker][i] for i in chosen]
+        records = [
+            Record(run.states, run.confidences.round(DECIMALS), run.boxes_xywh)
+            for run in runs
+            if run.states is not None
+        ]
+        return summarize_longterm(records, [self.truths[i] for i in chosen])
+
 
 def median_ms(runs: Iterable[SequenceRun]) -> float:
     """Return the median time per frame of runs in milliseconds, NaN if none is known."""
@@ -91,6 +122,20 @@ def attribute_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]
         found = [evaluation.within(tracker, attribute) for tracker in evaluation.runs]
         rows.append([attribute, str(len(found[0])), *(format_figure(mean_scores(scores).auc) for scores in found)])
     return ["AUC by attribute", "sequences", *evaluation.runs], rows
+
+
+def session_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Return the header and, for the sessions of one tracker, a row for each sequence, or else one for each tracker."""
+    names = evaluation.sessions
+    if len(evaluation.runs) > 1:
+        return ["session", *LONG_TERM_COLUMNS], [longterm_row(name, evaluation.session_figures(name)) for name in names]
+    rows = [
+        longterm_row(track.name, evaluation.session_figures(name, [i]))
+        for name in names
+        for i, track in enumerate(evaluation.tracks)
+    ]
+    overall = [longterm_row("all sequences", evaluation.session_figures(name)) for name in names]
+    return ["session", *LONG_TERM_COLUMNS], rows + overall
 
 
 def figure_row(name: str, runs: Sequence[SequenceRun]) -> list[str]:
@@ -142,8 +187,26 @@ def _tracker_json(evaluation: Evaluation, tracker: str) -> dict[str, typing.Any]
         "attributes": {
             name: {"sequences": len(scores), **_scores_json(mean_scores(scores))} for name, scores in within.items()
         },
-        "sequences": {run.name: {**_scores_json(run.scores), "ms_per_frame": _known(median_ms([run]))} for run in runs},
+        **_session_json(evaluation, tracker),
+        "sequences": {
+            run.name: {
+                **_scores_json(run.scores),
+                "ms_per_frame": _known(median_ms([run])),
+                **_session_json(evaluation, tracker, [i]),
+            }
+            for i, run in enumerate(runs)
+        },
     }
+
+
+def _session_json(
+    evaluation: Evaluation, tracker: str, numbers: Sequence[int] | None = None
+) -> dict[str, dict[str, float | None]]:
+    """Return the figures of a session, None for an endless delay; {} without one."""
+    if tracker not in evaluation.sessions:
+        return {}
+    figures = dataclasses.asdict(evaluation.session_figures(tracker, numbers))
+    return {"session": {name: value if math.isfinite(value) else None for name, value in figures.items()}}
 
 
 def _scores_json(scores: Scores) -> dict[str, float | None]:
@@ -212,6 +275,7 @@ def _page(evaluation: Evaluation, plots: Mapping[str, bytes]) -> str:
 <h1>{title}</h1>
 {_table(*overall_table(evaluation))}
 <p class="plots">{images}</p>
+{_table(*session_table(evaluation)) if evaluation.sessions else ""}
 {_table(*attribute_table(evaluation)) if evaluation.attribute_names else ""}
 <h2>Sequences</h2>
 <p>Each picture is the frame that the first tracker meets worst; the label is white. Below is the IoU over time.

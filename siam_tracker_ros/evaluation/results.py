@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders of results: what a run left there, to go on from or to compare."""
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -12,14 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
+from siam_tracker_ros.core.confidence import Calibration
+from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.data.box_files import read_results
+from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.data.label_maps import read_mask
 from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.track import MaskTrack, Track
 from siam_tracker_ros.drawing import write_png
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import mask_iou
-from siam_tracker_ros.evaluation.one_pass import DECIMALS, SequenceRun, mask_folder, result_file
+from siam_tracker_ros.evaluation.one_pass import DECIMALS, SequenceRun, mask_folder, result_file, state_file
 from siam_tracker_ros.outputs import write_atomic
 
 DESCRIPTION = "run.json"  # of the run that the results are of
@@ -33,11 +37,18 @@ def describe_run(
     preset: str | None,
     settings: Mapping[str, typing.Any],
     intensity_range: tuple[int, int] | None,
+    session: Calibration | None = None,
 ) -> Description:
-    """Return what two runs must have in common for one to go on from the results of the other."""
+    """Return what two runs must have in common for one to go on from the results of the other.
+
+    Args:
+        model, weights, preset, settings: arguments of `create_tracker`.
+        intensity_range: see `open_frames`.
+        session: calibration of the confidence of a run in which sessions follow the targets; None for another run.
+    """
     path = Path(weights) if weights else None
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else None
-    return {
+    description = {
         "model": model,
         "weights": weights,
         "weights_sha256": digest,
@@ -45,6 +56,7 @@ def describe_run(
         "settings": settings,
         "intensity_range": intensity_range,
     }
+    return description if session is None else description | {"session": dataclasses.asdict(session)}
 
 
 def start_results(folder: Path, tracks: Sequence[Track], description: Description) -> None:
@@ -54,6 +66,7 @@ def start_results(folder: Path, tracks: Sequence[Track], description: Descriptio
         InvalidInputError: there are files of these names which are no run's, such as the labels of the sequences.
     """
     files = [result_file(folder, track.name) for track in tracks]
+    files += [state_file(folder, track.name) for track in tracks]
     masks = [mask_folder(folder, track.name) for track in tracks]
     found = next((path for path in (*files, *masks) if path.exists()), None)
     if found is not None and not (folder / DESCRIPTION).is_file():
@@ -90,12 +103,17 @@ def read_done(folder: Path, tracks: Sequence[Track], description: Description) -
             f"the results in {folder} are of {_show(found)}, expected {_show(description)} as in this run; "
             "leave --resume out to replace them, or give another folder"
         )
-    return [_read_own_run(folder, track) for track in tracks]
+    return [_read_own_run(folder, track, "session" in description) for track in tracks]
 
 
-def _read_own_run(folder: Path, track: Track) -> SequenceRun:
+def _read_own_run(folder: Path, track: Track, has_states: bool) -> SequenceRun:
     """Read the result of one sequence as `run_one_pass` writes it: its first box is the one that was given."""
     run = read_run(folder, track)
+    if has_states and run.states is None:
+        raise InvalidInputError(
+            f"{state_file(folder, track.name)} is missing, expected the states of {track.name}; leave --resume out to "
+            "replace the results"
+        )
     given, labelled = run.boxes_xywh[0], track.boxes_xywh[0]
     if not np.allclose(given, labelled, rtol=0, atol=2 * 10**-DECIMALS):
         raise InvalidInputError(
@@ -140,6 +158,7 @@ def read_run(folder: Path, track: Track) -> SequenceRun:
         confidences=confidences,
         track_ms=np.empty(0),
         region=_read_region(mask_folder(folder, track.name), track),
+        states=_read_states(state_file(folder, track.name), len(track)),
     )
 
 
@@ -183,6 +202,19 @@ def _number(track: Track) -> int:
 
 def _video_name(track: Track) -> str:
     return track.files.folder.name if isinstance(track, MaskTrack) else track.name
+
+
+def _read_states(path: Path, count: int) -> np.ndarray | None:
+    """Return the states of a sequence's frames, int64 (count,); None if there is no file of them."""
+    if not path.is_file():
+        return None
+    names = decode_text(path.read_bytes(), "replace").split()
+    strange = [name for name in names if name not in TargetState.__members__]
+    if strange or len(names) != count:
+        fault = f"the state {strange[0]!r}" if strange else f"{len(names)} states"
+        known = ", ".join(TargetState.__members__)
+        raise InvalidInputError(f"{path} has {fault}, expected {count} of {known}, one per frame; remove it")
+    return np.array([TargetState[name] for name in names])
 
 
 def _read_region(folder: Path, track: Track) -> float:

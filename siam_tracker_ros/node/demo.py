@@ -61,7 +61,7 @@ def _run(options: Namespace) -> None:
 {result.table()}
 
 {folder / "demo.mp4"}     video; white: the truth, green, amber, red: tracking, uncertain, lost
-{folder / "demo.png"}     IoU and confidence over time
+{folder / "demo.png"}     IoU, confidence and state over time
 {folder / "results.txt"}  x,y,w,h,score of each frame
 """)
     print(result.summary(), flush=True)

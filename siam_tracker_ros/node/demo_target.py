@@ -21,7 +21,8 @@ from siam_tracker_ros.srv import InitTracker
 class DemoTarget(Node):
     """Listens to the headers of `video_publisher` and calls `tracker/init` with the rover's box in one of its frames.
 
-    A refused request is repeated with the next frame. The publisher's size, length and seed have to be its defaults.
+    A refused request is repeated with the next frame. Frames with the rover hidden or out of view are passed over. The
+    publisher's size, length and seed have to be its defaults.
     """
 
     def __init__(self, **node_arguments: Any) -> None:
@@ -41,10 +42,11 @@ class DemoTarget(Node):
         self._published += 1
         self._due = self._due or index == 0
         if self._due and self._answer is None and self._tracker_sees and self._init.service_is_ready():
-            box_xywh = self._scene[index].box_xywh
-            self._due = False
-            self._answer = self._init.call_async(init_request(header, box_xywh, "rover"))
-            self._answer.add_done_callback(functools.partial(self._on_answer, box_xywh))
+            frame = self._scene[index]
+            if frame.visible:
+                self._due = False
+                self._answer = self._init.call_async(init_request(header, frame.box_xywh, "rover"))
+                self._answer.add_done_callback(functools.partial(self._on_answer, frame.box_xywh))
 
     def _on_status(self, _: TrackerStatus) -> None:
         self._tracker_sees = True  # a request before the first image would be refused

@@ -65,7 +65,10 @@ class Diagnostics:
         self._skipped = 0
         self._image = self._intensity_range = ""
         self._stamp_age = 0.0
-        self._confidence = float("nan")
+        self._findings = _findings(Observation(TargetState.IDLE))
+        self._detections = self._detections_used = 0
+        self._detections_refused = self._detections_refused_before = 0
+        self._last_detection = self._last_detection_error = "none"
         self._input_error = self._tracker_error = ""
         self._last_input_error = "none"
         self._latency_ms: collections.deque[float] = collections.deque(maxlen=_WINDOW)
@@ -105,6 +108,23 @@ class Diagnostics:
         with self._lock:
             self._tracker_error = error
 
+    def detection_received(self, shown: str) -> None:
+        """Count a message of detections; `shown` says what it holds."""
+        with self._lock:
+            self._detections += 1
+            self._last_detection = shown or "none"
+
+    def detection_used(self) -> None:
+        """Count a detection that the target was started on."""
+        with self._lock:
+            self._detections_used += 1
+
+    def detection_refused(self, error: str) -> None:
+        """Count a detection that the target was to be started on and could not; `error` says why."""
+        with self._lock:
+            self._detections_refused += 1
+            self._last_detection_error = error
+
     def target_changed(self, state: TargetState, target_id: str) -> None:
         """Note the state and the name of the target, IDLE and "" without one."""
         with self._lock:
@@ -114,7 +134,7 @@ class Diagnostics:
         """Note the result of a frame: frames skipped before it, the Observation, the latency."""
         with self._lock:
             self._skipped += skipped
-            self._confidence = observation.confidence
+            self._findings = _findings(observation)
             self._latency_ms.append(latency_ms)
             if observation.inference_ms:
                 self._inference_ms.append(observation.inference_ms)
@@ -130,7 +150,12 @@ class Diagnostics:
             refused = self._refused - self._refused_before
             self._reported, self._received_before, self._lost_before = now, self._received, self._lost
             self._refused_before = self._refused
-            array.status = [self._input_status(health, period, received, lost, refused), self._tracker_status(health)]
+            detections_refused = self._detections_refused - self._detections_refused_before
+            self._detections_refused_before = self._detections_refused
+            array.status = [
+                self._input_status(health, period, received, lost, refused),
+                self._tracker_status(health, detections_refused),
+            ]
         return array
 
     def _input_status(self, health: Health, period: float, received: int, lost: int, refused: int) -> DiagnosticStatus:
@@ -175,7 +200,7 @@ class Diagnostics:
             last_error=self._last_input_error,
         )
 
-    def _tracker_status(self, health: Health) -> DiagnosticStatus:
+    def _tracker_status(self, health: Health, detections_refused: int) -> DiagnosticStatus:
         if health.failure or self._tracker_error:
             level, message = DiagnosticStatus.ERROR, health.failure or self._tracker_error
         elif self._state == TargetState.LOST:
@@ -187,6 +212,9 @@ class Diagnostics:
         elif health.silence and self._state != TargetState.IDLE:
             level = DiagnosticStatus.WARN
             message = f"no image arrives; in the last one the state was {self._state.name.lower()}"
+        elif detections_refused:
+            level = DiagnosticStatus.WARN
+            message = f"{detections_refused} detections refused, the last: {self._last_detection_error}"
         else:
             level, message = DiagnosticStatus.OK, self._state.name.lower()
         return self._status(
@@ -195,7 +223,12 @@ class Diagnostics:
             message,
             state=self._state.name,
             target_id=self._target_id,
-            confidence=f"{self._confidence:.3f}",
+            **self._findings,
+            detections=self._detections,
+            detections_used=self._detections_used,
+            detections_refused=self._detections_refused,
+            last_detection=self._last_detection,
+            last_detection_error=self._last_detection_error,
             lifecycle=health.lifecycle,
             enabled=health.enabled,
             model=health.model,
@@ -212,6 +245,17 @@ class Diagnostics:
             hardware_id=platform.node() or "unknown",
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )
+
+
+def _findings(observation: Observation) -> dict[str, str]:
+    """Return what an Observation says of the target besides where it is."""
+    return {
+        "confidence": f"{observation.confidence:.3f}",
+        "raw_score": f"{observation.raw_score:.3f}",
+        "candidates": str(observation.candidates),
+        "search_progress": f"{observation.search_progress:.2f}",
+        "redetections": str(observation.redetections),
+    }
 
 
 def _percentiles(name: str, values_ms: Sequence[float]) -> dict[str, str]:

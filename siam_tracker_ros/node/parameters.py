@@ -11,6 +11,7 @@ from rclpy.node import Node
 
 from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.core.registry import find_model, make_tracker_settings
+from siam_tracker_ros.core.search import SearchSettings
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.node.requests import number_fault
@@ -21,7 +22,7 @@ from siam_tracker_ros.settings import Setting, check_setting, parse_setting, set
 class _OwnParameters:
     """What the node has besides the numbers of its monitor. What makes the tracker is set while it is unconfigured."""
 
-    model: str = setting("lite", "Name of the model; `siam-tracker models` lists them.")
+    model: str = setting("lite_online", "Name of the model; `siam-tracker models` lists them.")
     weights: str = setting(
         "", "Path of a checkpoint, or random to try a model without one; empty: the weights shipped with the package."
     )
@@ -51,6 +52,14 @@ class _OwnParameters:
         60,
     )
     frame_buffer_mb: int = setting(1024, "Bound on the memory for these images in megabytes.", 1, 16384)
+    detection_init: typing.Literal["never", "when_lost", "always"] = setting(
+        "when_lost",
+        "When a detection on ~/init_detection or ~/init_detections starts the target: `never`, "
+        "`when_lost`, which is also while there is none, or `always`.",
+        change="any time",
+    )
+    detection_class: str = setting("", "Class of these detections; empty: any.", change="any time")
+    detection_min_score: float = setting(0.5, "Lowest score of these detections.", 0, 1, change="any time")
     rotated_box: bool = setting(
         False,
         "Publish the rotated box where the model has one, its turn in bbox.center.theta; false: upright boxes.",
@@ -65,18 +74,18 @@ class _OwnParameters:
 
 
 @dataclasses.dataclass(frozen=True)
-class NodeParameters(MonitorSettings, _OwnParameters):
+class NodeParameters(MonitorSettings, SearchSettings, _OwnParameters):
     """Values of all parameters."""
 
     def check(self) -> None:
         """Raise InvalidSettingError when a value, or the values together, cannot be used."""
         for name in parameter_names():
             check_setting(NodeParameters, name, getattr(self, name))
-        if not self.lost_score <= self.uncertain_score <= self.recover_score:
+        if not self.lost_confidence <= self.uncertain_confidence <= self.recover_confidence:
             raise InvalidSettingError(
-                f"lost_score {self.lost_score:g}, uncertain_score {self.uncertain_score:g}, recover_score "
-                f"{self.recover_score:g} are out of order, expected lost <= uncertain <= recover; "
-                "set them together"
+                f"lost_confidence {self.lost_confidence:g}, uncertain_confidence {self.uncertain_confidence:g}, "
+                f"recover_confidence {self.recover_confidence:g} are out of order, expected lost <= uncertain <= "
+                "recover; set them together"
             )
         parse_intensity_range(self.intensity_range)
         make_tracker_settings(find_model(self.model), None, self._model_settings())
@@ -95,6 +104,10 @@ class NodeParameters(MonitorSettings, _OwnParameters):
     def _model_settings(self) -> dict[str, typing.Any]:
         """Return the model's settings that are given, by name."""
         return dict(parse_setting(text) for text in self.settings if text)
+
+    def search_settings(self) -> SearchSettings:
+        """Return the SearchSettings."""
+        return SearchSettings(**{name: getattr(self, name) for name in settings_of(SearchSettings)})
 
     def monitor_settings(self) -> MonitorSettings:
         """Return the MonitorSettings."""

@@ -3,8 +3,11 @@
 """From an image message to the messages about the target: the work of the worker's thread."""
 
 import dataclasses
+import functools
+import math
 import time
 import typing
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,9 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+from vision_msgs.msg import Detection2D
 
+from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
@@ -25,9 +30,9 @@ from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, ima
 from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
 from siam_tracker_ros.node.diagnostics import Diagnostics
 from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame, is_next_frame
-from siam_tracker_ros.node.messages import RESULTS, age_ns, format_confidence, format_error
+from siam_tracker_ros.node.messages import RESULTS, age_ns, format_confidence, format_error, format_stamp
 from siam_tracker_ros.node.parameters import NodeParameters
-from siam_tracker_ros.node.requests import box_from_request, check_numbers
+from siam_tracker_ros.node.requests import box_from_detection, box_from_request, check_detection, check_numbers
 from siam_tracker_ros.result_messages import make_detection, make_detections, make_status
 from siam_tracker_ros.srv import InitTracker
 
@@ -42,9 +47,24 @@ class TrackerFactory(typing.Protocol):
         """Return a new tracker; `arguments` are those of create_tracker."""
 
 
+@dataclasses.dataclass
+class TargetNames:
+    """Names for targets that come without one: target_1, target_2 and so on.
+
+    Attributes:
+        used: number of names used.
+    """
+
+    used: int = 0
+
+    def next(self) -> str:
+        """Return the next name; it counts as used when `used` is raised."""
+        return f"target_{self.used + 1}"
+
+
 @dataclasses.dataclass(frozen=True)
 class NodeAccess:
-    """What the pipeline uses of its node; all of it can be used in any thread.
+    """What the pipeline uses of its node; all of it can be used in any thread, the names in one at a time.
 
     Attributes:
         logger: logger of the node.
@@ -52,6 +72,7 @@ class NodeAccess:
         context: its context, which a shutdown ends.
         diagnostics: figures for /diagnostics.
         image_topic: resolved name of the image topic.
+        names: names for targets; those of an earlier pipeline are not used again.
     """
 
     logger: RcutilsLogger
@@ -59,6 +80,7 @@ class NodeAccess:
     context: Context
     diagnostics: Diagnostics
     image_topic: str
+    names: TargetNames
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,12 +133,14 @@ class Pipeline:
         if parameters.threads:
             set_threads(parameters.threads)
         tracker = tracker_factory(parameters.model, **parameters.tracker_arguments())
-        self.session = TargetSession(tracker, parameters.monitor_settings())
+        self.session = TargetSession(tracker, parameters.monitor_settings(), parameters.search_settings())
         self.session.warm_up()
         self._parameters = parameters
         self._node = node
         self._frames = frames
         self._enabled = True
+        self._noted = (TargetState.IDLE, "")  # state and target, as they were logged
+        self._stamp = Time()  # of the newest image that was looked at
         self._stream: tuple[str, ...] = ()  # what the images have been so far
         self._stretch = IntensityStretch()  # of that stream
 
@@ -134,32 +158,55 @@ class Pipeline:
             self._stream = ()
         self._parameters = parameters
         self.session.set_monitor_settings(parameters.monitor_settings())
+        self.session.set_search_settings(parameters.search_settings())
 
     def set_enabled(self, enabled: bool) -> None:
         """Track in the frames to come, or only hold the target."""
         self._enabled = enabled
 
-    def start_target(self, request: InitTracker.Request, target_id: str) -> Time:
-        """Start on the target of a request and track it up to now; return the stamp of the request's frame.
+    def start_target(self, request: InitTracker.Request) -> tuple[Time, str]:
+        """Start on the target of a request and track it up to now.
+
+        Returns:
+            Stamp of the request's frame, and name of the target.
 
         Raises:
             InvalidInputError: the request, its frame or the image cannot be used; the target held before is kept.
         """
         check_numbers(request)
-        frame = self._find_frame(request.header)
-        image_bgr = self._to_bgr(frame.msg)
-        box_xywh = box_from_request(request, (image_bgr.shape[1], image_bgr.shape[0]))
-        started = time.monotonic()
-        self.session.init(image_bgr, box_xywh, target_id, request.class_id or "target")
-        self._note_target()
-        self._catch_up(frame, time.monotonic() - started)
-        return frame.msg.header.stamp
+        read_box = functools.partial(box_from_request, request)
+        stamp = self._start(request.header, read_box, request.target_id, request.class_id)
+        return stamp, self.session.target_id
+
+    def consider(self, detection: Detection2D) -> None:
+        """Start on the target of a detection, if one is wanted now; a refusal is logged and counted.
+
+        A target that was lost keeps its name if the detection has none.
+        """
+        if not self._wants_detection():
+            return
+        was_lost = self.session.state == TargetState.LOST
+        target_id = detection.id or (self.session.target_id if was_lost else "")
+        try:
+            check_detection(detection)
+            read_box = functools.partial(box_from_detection, detection)
+            hypothesis = detection.results[0].hypothesis
+            self._start(detection.header, read_box, target_id, hypothesis.class_id)
+            self._node.diagnostics.detection_used()
+            self._node.logger.info(
+                f"target '{self.session.target_id}' is held, from a detection of class '{hypothesis.class_id}' with "
+                f"score {hypothesis.score:.2f}",
+                throttle_duration_sec=_LOG_PERIOD,
+            )
+        except Exception as error:  # a fault of a model or driver too: the thread must live, and more detections come
+            self._node.diagnostics.detection_refused(format_error(error))
+            self._node.logger.warning(f"detection refused: {format_error(error)}", throttle_duration_sec=_LOG_PERIOD)
 
     def drop_target(self) -> str:
         """Drop the target; return its name, empty where there was none."""
         target_id = self.session.target_id
         self.session.reset()
-        self._note_target()
+        self._note_target(self._stamp)
         return target_id
 
     def process(self, frame: Frame, skipped: int) -> None:
@@ -171,6 +218,35 @@ class Pipeline:
                 self._node.logger.error(
                     f"could not publish a frame: {format_error(error)}", throttle_duration_sec=_LOG_PERIOD
                 )
+
+    def _wants_detection(self) -> bool:
+        mode = self._parameters.detection_init
+        has_target = self.session.state in (TargetState.TRACKING, TargetState.UNCERTAIN)
+        return self._enabled and (mode == "always" or (mode == "when_lost" and not has_target))
+
+    def _start(
+        self, header: Header, read_box: Callable[[tuple[int, int]], np.ndarray], target_id: str, class_id: str
+    ) -> Time:
+        """Start on a target and track it up to now; return the stamp of the frame that it started in.
+
+        Args:
+            header: names the frame.
+            read_box: returns box_xywh in pixels for the size_wh of the frame, or refuses.
+            target_id, class_id: names of the target; empty: those for a target without names.
+
+        Raises:
+            InvalidInputError: the box, the frame or the image cannot be used; the target held before is kept.
+        """
+        frame = self._find_frame(header)
+        image_bgr = self._to_bgr(frame.msg)
+        box_xywh = read_box((image_bgr.shape[1], image_bgr.shape[0]))
+        names = self._node.names
+        started = time.monotonic()
+        self.session.init(image_bgr, box_xywh, target_id or names.next(), class_id or "target")
+        names.used += not target_id
+        self._note_target(frame.msg.header.stamp, confidence=1.0)
+        self._catch_up(frame, time.monotonic() - started)
+        return frame.msg.header.stamp
 
     def _find_frame(self, header: Header) -> Frame:
         """Return the frame that a request names; where that is the next one to come, wait for it."""
@@ -218,7 +294,7 @@ class Pipeline:
             self._node.diagnostics.tracker_failed(fault)
             self._node.logger.error(fault, throttle_duration_sec=_LOG_PERIOD)
             observation = self.session.miss()
-        self._note_target()
+        self._note_target(msg.header.stamp, observation.confidence)
         return observation, image_bgr
 
     def _publish(self, header: Header, skipped: int, observation: Observation, image_bgr: np.ndarray | None) -> None:
@@ -236,8 +312,22 @@ class Pipeline:
             outputs.debug_image.publish(fill_image(Image(), _draw(image_bgr, observation), "bgr8", header))
         self._node.diagnostics.frame_published(skipped, observation, latency_ns / 1e6)
 
-    def _note_target(self) -> None:
-        self._node.diagnostics.target_changed(self.session.state, self.session.target_id)
+    def _note_target(self, stamp: Time, confidence: float = math.nan) -> None:
+        """Tell the diagnostics what the target is now, and log its state where that has changed."""
+        state, target_id = self.session.state, self.session.target_id
+        state_before, target_id_before = self._noted
+        self._noted, self._stamp = (state, target_id), stamp
+        self._node.diagnostics.target_changed(state, target_id)
+        if state == state_before:
+            return
+        change = (
+            f"{target_id or target_id_before}: {state_before.name} -> {state.name} (confidence "
+            f"{format_confidence(confidence)}, image of {format_stamp(stamp)})"
+        )
+        if state == TargetState.LOST:
+            self._node.logger.warning(change)
+        else:
+            self._node.logger.info(change)
 
     def _to_bgr(self, msg: Image | CompressedImage) -> np.ndarray:
         stream = _stream(msg)

@@ -11,6 +11,7 @@ from typing import Concatenate
 import rclpy.task
 import torch
 from rclpy.node import Node
+from vision_msgs.msg import Detection2D
 
 from siam_tracker_ros.node.frame_buffer import Frame, FrameBuffer
 from siam_tracker_ros.node.pipeline import Frames, Pipeline
@@ -39,7 +40,7 @@ class PipelineWorker(Worker):
         """
         self._own = threading.local()
         self._kept = FrameBuffer(max_seconds, max_bytes)
-        super().__init__(self._process)
+        super().__init__(self._process, self._consider)
         try:
             self.submit(self._make, make_pipeline).result()
         except BaseException:
@@ -73,8 +74,11 @@ class PipelineWorker(Worker):
         return self._kept.extent()
 
     def forget_frames(self) -> None:
-        """Drop all frames, and wait until the current job or frame is done; a job that waits for a frame ends."""
-        self.drop_frame()
+        """Drop all frames and the detection that waits, and wait until the current work is done.
+
+        Work that waits for a frame ends.
+        """
+        self.empty_slots()
         self._kept.clear()
         self.submit(lambda: None).result()
 
@@ -86,6 +90,9 @@ class PipelineWorker(Worker):
 
     def _process(self, frame: Frame, skipped: int) -> None:
         self._own.pipeline.process(frame, skipped)
+
+    def _consider(self, detection: Detection2D) -> None:
+        self._own.pipeline.consider(detection)
 
     def _run(self) -> None:
         super()._run()

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The values that clients send, in services and as parameters, checked field by field at the door."""
+"""The values that clients send, in services, detections and parameters, checked field by field at the door."""
 
 import math
 import sys
@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from vision_msgs.msg import BoundingBox2D, Detection2D
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.geometry import cxcywh_to_xywh, normalized_to_pixels
+from siam_tracker_ros.geometry import cxcywh_to_xywh, cxcywht_to_cxcywh, normalized_to_pixels
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
 
@@ -50,13 +51,8 @@ def box_from_request(request: InitTracker.Request, size_wh: tuple[int, int]) -> 
         raise InvalidInputError(
             f"bbox.center.theta is {bbox.center.theta:g} rad, expected 0; give the upright box around the target"
         )
-    box_cxcywh = np.array([bbox.center.position.x, bbox.center.position.y, bbox.size_x, bbox.size_y])
-    shown = "bbox with centre ({:g}, {:g}) and size {:g} x {:g}".format(*box_cxcywh)
-    if not box_cxcywh[:2].any():
-        raise InvalidInputError(
-            f"{shown} has the centre of a bbox that was not filled in, expected the middle of the target; "
-            "set bbox.center.position.x and y"
-        )
+    box_cxcywh = _read_bbox(bbox)
+    shown = _show(box_cxcywh)
     if request.normalized:
         if not ((box_cxcywh >= 0) & (box_cxcywh <= 1)).all():
             raise InvalidInputError(
@@ -64,12 +60,39 @@ def box_from_request(request: InitTracker.Request, size_wh: tuple[int, int]) -> 
                 "leave normalized unset for pixels"
             )
         box_cxcywh = normalized_to_pixels(box_cxcywh, size_wh)
-    elif (np.abs(box_cxcywh) <= 1).all() and (box_cxcywh[2:] > 0).all():
+    elif _looks_normalized(box_cxcywh):
         raise InvalidInputError(
             f"{shown} looks like fractions of the image, expected pixels as normalized is not set; set normalized to "
             "true (in Python True itself, because 1 and numpy.bool_ are sent as false), or multiply by the image's "
             "width and height"
         )
+    _check_sides(box_cxcywh)
+    _check_place(box_cxcywh, size_wh)
+    return cxcywh_to_xywh(box_cxcywh)
+
+
+def box_from_detection(detection: Detection2D, size_wh: tuple[int, int]) -> np.ndarray:
+    """Return the box of a Detection2D as box_xywh in pixels of its image, float64 (4,).
+
+    Of a rotated box it is the upright box that holds it.
+
+    Args:
+        detection: checked by `check_detection`.
+        size_wh: width and height of the image in pixels.
+
+    Raises:
+        InvalidInputError: the box is in fractions, without its centre, under one pixel wide or high, larger than the
+            image, or outside of it.
+    """
+    box_cxcywh = _read_bbox(detection.bbox)
+    if _looks_normalized(box_cxcywh):
+        raise InvalidInputError(
+            f"{_show(box_cxcywh)} looks like fractions of the image, expected pixels; multiply by the image's width "
+            "and height"
+        )
+    _check_sides(box_cxcywh)
+    clockwise = -detection.bbox.center.theta  # vision_msgs counts the other way
+    box_cxcywh = cxcywht_to_cxcywh([*box_cxcywh, clockwise])
     _check_place(box_cxcywh, size_wh)
     return cxcywh_to_xywh(box_cxcywh)
 
@@ -87,6 +110,18 @@ def check_numbers(msg: Any) -> None:
             raise InvalidInputError(f"{name} is {value}, expected below {NANOSECONDS}; put whole seconds into sec")
 
 
+def check_detection(detection: Detection2D) -> None:
+    """Check every number in a Detection2D that a target is started by; the poses are not used.
+
+    Raises:
+        InvalidInputError: see `check_numbers`.
+    """
+    check_numbers(detection)
+    for result in detection.results:
+        if fault := number_fault("hypothesis.score", result.hypothesis.score):
+            raise InvalidInputError(fault)
+
+
 def _leaves(msg: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted name and the value of each plain field of a message."""
     for name in msg.get_fields_and_field_types():
@@ -97,15 +132,39 @@ def _leaves(msg: Any, place: str = "") -> Iterator[tuple[str, Any]]:
             yield place + name, value
 
 
+def _read_bbox(bbox: BoundingBox2D) -> np.ndarray:
+    """Return centre and size of a bbox, float64 (4,), after a check that the centre was filled in."""
+    box_cxcywh = np.array([bbox.center.position.x, bbox.center.position.y, bbox.size_x, bbox.size_y])
+    if not box_cxcywh[:2].any():
+        raise InvalidInputError(
+            f"{_show(box_cxcywh)} has the centre of a bbox that was not filled in, expected the middle of the target; "
+            "set bbox.center.position.x and y"
+        )
+    return box_cxcywh
+
+
+def _show(box_cxcywh: np.ndarray) -> str:
+    return "bbox with centre ({:g}, {:g}) and size {:g} x {:g}".format(*box_cxcywh)
+
+
+def _looks_normalized(box_cxcywh: np.ndarray) -> bool:
+    return bool((np.abs(box_cxcywh) <= 1).all() and (box_cxcywh[2:] > 0).all())
+
+
+def _check_sides(box_cxcywh: np.ndarray) -> None:
+    """Check the smallest size of a box in pixels."""
+    if (box_cxcywh[2:] < 1).any():
+        raise InvalidInputError(
+            f"{_show(box_cxcywh)} pixels is too small, expected at least 1 x 1; set bbox.size_x and size_y to the "
+            "whole width and height"
+        )
+
+
 def _check_place(box_cxcywh: np.ndarray, size_wh: tuple[int, int]) -> None:
-    """Check that a tracker can start on a box in pixels, in the words of a bbox: centre and size."""
+    """Check that a tracker can start on an upright box in pixels, in the words of a bbox: centre and size."""
     x, y, box_width, box_height = box_cxcywh
     width, height = size_wh
-    shown = f"bbox with centre ({x:g}, {y:g}) and size {box_width:g} x {box_height:g} pixels"
-    if box_width < 1 or box_height < 1:
-        raise InvalidInputError(
-            f"{shown} is too small, expected at least 1 x 1; set bbox.size_x and size_y to the whole width and height"
-        )
+    shown = f"{_show(box_cxcywh)} pixels"
     if box_width > width or box_height > height:
         raise InvalidInputError(
             f"{shown} is larger than the {width} x {height} image, expected at most its sides; check that the box was "

@@ -19,6 +19,7 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, T
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2D, Detection2DArray
@@ -27,12 +28,13 @@ from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
+from siam_tracker_ros.node.detections import best_detection, describe_detections
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
 from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.messages import age_ns, format_error, format_stamp, stamp_to_ns
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
-from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TrackerFactory
+from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TargetNames, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
 from siam_tracker_ros.node.spinning import spin
@@ -43,6 +45,9 @@ try:
     from rclpy.event_handler import PublisherEventCallbacks
 except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import PublisherEventCallbacks
+
+
+_DETECTION_TOPICS = {"~/init_detection": Detection2D, "~/init_detections": Detection2DArray}
 
 
 class TrackerNode(LifecycleNode):
@@ -61,6 +66,7 @@ class TrackerNode(LifecycleNode):
         # set before anything that can raise: rclpy may call destroy_node then
         self._worker: PipelineWorker | None = None  # while configured
         self._subscription: ImageSubscription | None = None  # while active
+        self._detection_subscriptions: list[Subscription] = []  # while active
         self._lifecycle_publishers: list[LifecyclePublisher] = []
         super().__init__(node_name, **node_arguments)
         refuse_unfit_transitions(self)
@@ -72,7 +78,7 @@ class TrackerNode(LifecycleNode):
         self._enabled = True
         self._failure = ""
         self._device = ""
-        self._targets_named = 0
+        self._names = TargetNames()
         self._last_stamp = Time()
         self._jumped_back = False
         self._qos_mismatches: set[str] = set()
@@ -109,11 +115,16 @@ class TrackerNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the images."""
+        """Subscribe to the images and the detections."""
         try:
             self._subscription = self._subscribe()
         except Exception as error:  # such as an invalid QoS override
             return self._refuse(f"cannot subscribe to {self._image_topic()}: {format_error(error)}")
+        try:
+            self._subscribe_to_detections()
+        except Exception as error:
+            self._unsubscribe()
+            return self._refuse(f"cannot subscribe to ~/init_detection and ~/init_detections: {format_error(error)}")
         self.get_logger().info(f"waiting for images on {self._subscription.topic}")
         return super().on_activate(state)
 
@@ -144,8 +155,9 @@ class TrackerNode(LifecycleNode):
 
     def _warn_of_unknown_parameters(self) -> None:
         images = [self._image_topic(transport) for transport in ("raw", "compressed")]
+        detections = [self.resolve_topic_name(name) for name in _DETECTION_TOPICS]
         outputs = [self.resolve_topic_name(f"~/{field.name}") for field in dataclasses.fields(Outputs)]
-        qos_overrides = QosOverrides(images, outputs)
+        qos_overrides = QosOverrides(images + detections, outputs)
         for name in override_names(self):
             if self.has_parameter(name) or name in qos_overrides.names:
                 continue
@@ -170,7 +182,14 @@ class TrackerNode(LifecycleNode):
             self.trigger_activate()
 
     def _start_worker(self) -> PipelineWorker:
-        node = NodeAccess(self.get_logger(), self.get_clock(), self.context, self._diagnostics, self._image_topic())
+        node = NodeAccess(
+            logger=self.get_logger(),
+            clock=self.get_clock(),
+            context=self.context,
+            diagnostics=self._diagnostics,
+            image_topic=self._image_topic(),
+            names=self._names,
+        )
         return PipelineWorker(
             functools.partial(Pipeline, self._tracker_factory, self._settings, node),
             max_seconds=self._settings.frame_buffer_s,
@@ -208,11 +227,10 @@ class TrackerNode(LifecycleNode):
     async def _on_init(self, request: InitTracker.Request, response: InitTracker.Response) -> InitTracker.Response:
         try:
             worker = self._active_worker()
-            target_id = request.target_id or f"target_{self._targets_named + 1}"
-            response.stamp = await awaitable(worker.call(Pipeline.start_target, request, target_id), self)
-            self._targets_named += not request.target_id
-            response.success, response.target_id = True, target_id
-            response.message = f"target '{target_id}' is held"
+            started = await awaitable(worker.call(Pipeline.start_target, request), self)
+            response.stamp, response.target_id = started
+            response.success = True
+            response.message = f"target '{response.target_id}' is held"
             if request.header.stamp not in (Time(), response.stamp):
                 response.message += f", from the image nearest to the stamp, that of {format_stamp(response.stamp)}"
             if not self._enabled:
@@ -254,6 +272,18 @@ class TrackerNode(LifecycleNode):
             self._worker.offer(Frame(msg))
         self._note_stamp(msg.header.stamp)
         self._diagnostics.frame_received(age_ns(self.get_clock(), msg.header) / NANOSECONDS)
+
+    def _on_detection(self, msg: Detection2D) -> None:
+        self._on_detections(Detection2DArray(header=msg.header, detections=[msg]))
+
+    def _on_detections(self, msg: Detection2DArray) -> None:
+        self._diagnostics.detection_received(describe_detections(msg))
+        settings = self._settings
+        if settings.detection_init == "never" or self._worker is None:
+            return
+        detection = best_detection(msg, settings.detection_class, settings.detection_min_score)
+        if detection is not None:
+            self._worker.offer_detection(detection)
 
     def _note_stamp(self, stamp: Time) -> None:
         """Say so, once, when the stamps of the images jump back."""
@@ -353,7 +383,22 @@ class TrackerNode(LifecycleNode):
             on_incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "subscription"),
         )
 
+    def _subscribe_to_detections(self) -> None:
+        callbacks = {Detection2D: self._on_detection, Detection2DArray: self._on_detections}
+        # Best effort hears every publisher, and the messages are small.
+        qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+        qos_overrides = QoSOverridingOptions.with_default_policies()
+        for topic, msg_type in _DETECTION_TOPICS.items():
+            self._detection_subscriptions.append(
+                self.create_subscription(
+                    msg_type, topic, callbacks[msg_type], qos, qos_overriding_options=qos_overrides
+                )
+            )
+
     def _unsubscribe(self) -> None:
+        for subscription in self._detection_subscriptions:
+            self.destroy_subscription(subscription)
+        self._detection_subscriptions = []
         if self._subscription is not None:
             self._subscription.close()
             self._subscription = None

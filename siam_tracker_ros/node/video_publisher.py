@@ -29,6 +29,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from siam_tracker_ros.demo.scene import FRAMES as SCENE_FRAMES
 from siam_tracker_ros.demo.scene import Scene, SceneSource
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.frames import FrameSource, open_frames
@@ -49,7 +50,6 @@ HEADERS_QOS = QoSProfile(
 """Of the topic of headers, for both sides: a late subscriber gets all of them."""
 
 _DEFAULT_RATE = 30.0
-_SCENE_FRAMES = 300
 _SETTLING_S = 0.5  # a subscriber that is matched here may not be ready on its side yet
 _GOODBYE_S = 0.5  # best-effort subscribers need it to fetch the last frame before this process ends
 
@@ -270,7 +270,7 @@ class VideoPublisher(Node):
 
 def _open_source(settings: _Settings) -> FrameSource:
     if settings.source == SCENE:
-        return SceneSource(Scene(settings.size_wh or (640, 480), settings.frames or _SCENE_FRAMES, settings.seed))
+        return SceneSource(Scene(settings.size_wh or (640, 480), settings.frames or SCENE_FRAMES, settings.seed))
     return open_frames(settings.source, parse_intensity_range(settings.intensity_range), settings.topic)
 
 

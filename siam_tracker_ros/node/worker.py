@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A thread that runs jobs and processes the newest frame."""
+"""A thread that runs jobs and processes the newest frame and the newest detection."""
 
 import collections
 import functools
@@ -9,6 +9,8 @@ import typing
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from vision_msgs.msg import Detection2D
+
 from siam_tracker_ros.node.frame_buffer import Frame
 
 Parameters = typing.ParamSpec("Parameters")
@@ -16,18 +18,33 @@ Result = typing.TypeVar("Result")
 
 
 class Worker:
-    """One thread that runs jobs in order and, between them, hands the newest frame to a callback.
+    """One thread that runs jobs in order and, between them, hands the newest frame and detection to callbacks.
+
+    Frame and detection take turns where both wait, so that a flood of the one does not stop the other.
 
     All methods can be called from any thread.
     """
 
-    def __init__(self, on_frame: Callable[[Frame, int], None], name: str = "tracker") -> None:
-        """Start the thread; `on_frame(frame, skipped)` gets a frame and the number of frames dropped before it."""
-        self._on_frame = on_frame
+    def __init__(
+        self,
+        on_frame: Callable[[Frame, int], None],
+        on_detection: Callable[[Detection2D], None],
+        name: str = "tracker",
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            on_frame: gets a frame and the number of frames dropped before it.
+            on_detection: gets a detection.
+            name: name of the thread.
+        """
+        self._on_frame, self._on_detection = on_frame, on_detection
         self._wake = threading.Condition()
         self._jobs: collections.deque[tuple[Future, Callable[[], None]]] = collections.deque()
         self._frame: Frame | None = None
         self._skipped = 0
+        self._detection: Detection2D | None = None
+        self._frame_is_due = False  # a detection had the last turn
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -39,10 +56,16 @@ class Worker:
             self._frame = frame
             self._wake.notify()
 
-    def drop_frame(self) -> None:
-        """Empty the slot."""
+    def offer_detection(self, detection: Detection2D) -> None:
+        """Put a detection into its slot and return at once; one that still waits there is dropped."""
         with self._wake:
-            self._frame = None
+            self._detection = detection
+            self._wake.notify()
+
+    def empty_slots(self) -> None:
+        """Drop the frame and the detection that wait."""
+        with self._wake:
+            self._frame = self._detection = None
             self._skipped = 0
 
     def waiting_frame(self) -> Frame | None:
@@ -53,7 +76,7 @@ class Worker:
     def submit(
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Future[Result]:
-        """Run a function in the thread, before the next frame; return the future of its result."""
+        """Run a function in the thread, before the next frame or detection; return the future of its result."""
         future: Future[Result] = Future()
 
         def job() -> None:
@@ -87,13 +110,20 @@ class Worker:
             del work  # no message or network is kept alive while the thread waits
 
     def _next_work(self) -> Callable[[], None] | None:
-        """Wait for a job or a frame; return what to do, None once closed."""
+        """Wait for a job, a frame or a detection; return what to do, None once closed."""
         with self._wake:
-            self._wake.wait_for(lambda: self._closed or self._jobs or self._frame is not None)
+            self._wake.wait_for(
+                lambda: self._closed or self._jobs or self._frame is not None or self._detection is not None
+            )
             if self._jobs and not self._closed:
                 return self._jobs.popleft()[1]
+            detections_turn = self._frame is None or not self._frame_is_due
+            if self._detection is not None and detections_turn and not self._closed:
+                detection, self._detection = self._detection, None
+                self._frame_is_due = True
+                return functools.partial(self._on_detection, detection)
             if self._frame is None or self._closed:
                 return None
             frame, skipped = self._frame, self._skipped
-            self._frame, self._skipped = None, 0
+            self._frame, self._skipped, self._frame_is_due = None, 0, False
             return functools.partial(self._on_frame, frame, skipped)

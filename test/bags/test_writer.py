@@ -18,9 +18,18 @@ from siam_tracker_ros.frames import FrameHeader, open_frames
 FRAMES = [FrameHeader(1_700_000_000_000_000_000 + 40_000_000 * number, "camera", 5_000 + number) for number in range(3)]
 MASK = np.arange(48 * 64).reshape(48, 64) % 3 == 0
 SEEN = Observation(
-    TargetState.TRACKING, np.array([10.5, 8, 20, 16]), 0.75, 0.25, age=4, updated=True, inference_ms=7.5, mask=MASK
+    TargetState.TRACKING,
+    np.array([10.5, 8, 20, 16]),
+    confidence=0.75,
+    raw_score=0.25,
+    age=4,
+    updated=True,
+    inference_ms=7.5,
+    mask=MASK,
 )
-LOST = Observation(TargetState.LOST, confidence=0.125, age=5, frames_lost=1)
+LOST = Observation(
+    TargetState.LOST, confidence=0.125, age=5, frames_lost=1, candidates=2, search_progress=0.5, redetections=1
+)
 
 
 def write(path, observations=(SEEN, LOST, SEEN), error=None):
@@ -61,7 +70,9 @@ def test_a_bag_has_the_topics_of_the_node_with_the_headers_of_the_frames(name, t
     assert [len(msg.detections) for _, msg in messages["/tracker/detections"]] == [1, 0, 1]
     _, status = messages["/tracker/status"][1]
     assert (status.state, status.frames_lost, status.confidence) == (status.LOST, 1, 0.125)
-    assert np.isnan(status.peak_ratio)
+    assert (status.candidates, status.search_progress, status.redetections) == (2, 0.5, 1)
+    assert np.isnan(status.peak_ratio) and np.isnan(status.raw_score)
+    assert [msg.raw_score for _, msg in messages["/tracker/status"][::2]] == [0.25, 0.25]
     with open_frames(tmp_path / name, topic="/tracker/mask") as masks:
         np.testing.assert_array_equal(next(masks)[..., 0] > 0, MASK)
     assert [path.name for path in tmp_path.iterdir()] == [name], "nothing is left beside it"

@@ -13,6 +13,8 @@ from drawn_datasets import box_of, labels, write_davis
 from full_disk import no_file_above
 
 from siam_tracker_ros.core import registry
+from siam_tracker_ros.core.confidence import Calibration
+from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.data.box_files import read_results
 
 
@@ -159,7 +161,10 @@ def test_a_stopped_run_goes_on(stopped, sequences, tmp_path, capsys):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda folder: [], "are of model lite, settings {'lr': 0.5}, expected model lite, settings {'lr': 0.6}"),
+        (
+            lambda folder: [],
+            "are of model lite_online, settings {'lr': 0.5}, expected model lite_online, settings {'lr': 0.6}",
+        ),
         (lambda folder: (folder / "run.json").unlink(), r"run\.json cannot be read"),
         (lambda folder: (folder / "run.json").write_text("{"), r"run\.json cannot be read"),
     ],
@@ -225,6 +230,7 @@ def test_no_label_is_taken_for_an_older_result(tracker, sequences, tmp_path, cap
         (["--compare", "absent"], "absent is not a folder"),
         (["--compare", ".", "--results", "."], "leave one of them out"),
         (["--compare", ".", "./"], "twice"),
+        (["--compare", ".", "--session"], "there is nothing for --session"),
         (["--split", "val"], "has no splits"),
         (["--masks", "new"], "which is not given"),
         (["--results", __file__], "cannot be made: File exists"),
@@ -360,3 +366,90 @@ def test_a_report_without_matplotlib_is_refused_before_the_run(sequences, tmp_pa
     assert run("eval", sequences, "--report", tmp_path) == 2
     said = capsys.readouterr().err
     assert "--report needs matplotlib" in said and 'pip install ".[bench]"' in said
+
+
+class LosesIt:
+    """A tracker whose box stays and whose score is low from the second frame on; its target is the frame's number."""
+
+    tile_side = 0
+
+    def __init__(self):
+        self.calibration = Calibration()
+
+    def start(self, image_bgr, box_xywh):
+        self.box_xywh = np.array(box_xywh, float)
+        return 0
+
+    def step(self, image_bgr, target, learn=True):
+        return target + 1, TrackResult(self.box_xywh, 0.9 if target == 0 else 0.01)
+
+
+@pytest.fixture
+def leaving(sequences, monkeypatch):
+    """Sequences of 12 frames; the target of `walk` is absent from the third one on, that of `bike` only unlabelled."""
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: LosesIt())
+    for name in ("bike", "walk"):
+        for i in range(4, 12):
+            shutil.copy(sequences / name / "img" / "0.png", sequences / name / "img" / f"{i}.png")
+        (sequences / name / "groundtruth.txt").write_text("10,8,20,16\n" * 2 + "nan,nan,nan,nan\n" * 10)
+        (sequences / name / "absent.txt").write_text("0\n" * 2 + f"{int(name == 'walk')}\n" * 10)
+    return sequences
+
+
+def session_rows(printed):
+    lines = [re.split(r"  +", line) for line in printed.splitlines()]
+    start = next(i for i, line in enumerate(lines) if line[0] == "session")
+    return [line[1:] for line in lines[start + 2 :]]
+
+
+def test_a_session_has_figures_of_losses(leaving, tmp_path, capsys):
+    results = tmp_path / "results"
+    assert run("eval", leaving, "--session", "--results", results) == 0
+    printed = capsys.readouterr().out
+    rows = session_rows(printed)
+    assert rows[0][:8] == ["1", "0", "0", "1.000", "1.000", "1.000", "-", "-"]  # gaps in labels are no losses
+    wrong = 100 * 1 / 11  # TRACKING in the first of ten frames without target
+    assert rows[1] == ["1", "1", "0", "0.167", "1.000", "0.286", "-", "-", "5", f"{wrong:.1f}", "0.018"]
+    assert rows[2][:6] == ["2", "1", "0", "0.583", "1.000", "0.737"]
+    lines = (results / "walk.txt").read_text().splitlines()
+    assert lines[6:8] == ["10.000,8.000,20.000,16.000,0.010", "nan,nan,nan,nan,0.010"]
+    assert (results / "walk" / "states.txt").read_text().split().count("LOST") == 5
+    assert run("eval", leaving, "--session", "--results", results, "--resume") == 0
+    assert session_rows(capsys.readouterr().out) == rows
+    assert run("eval", leaving, "--compare", results) == 0
+    assert session_rows(capsys.readouterr().out) == rows
+
+
+def test_runs_with_sessions_and_without_are_not_mixed(leaving, created, tmp_path, monkeypatch, capsys):
+    """Nor are those with another calibration, or whose states are gone."""
+    without, results = tmp_path / "without", tmp_path / "results"
+    assert run("eval", leaving, "--results", without) == 0
+    assert "session" not in capsys.readouterr().out
+    assert "session" not in json.loads((without / "run.json").read_text())
+    assert run("eval", leaving, "--session", "--results", without, "--resume") == 2
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: LosesIt())
+    weights = tmp_path / "own.safetensors"
+    weights.write_bytes(b"")
+    command = "eval", leaving, "--results", results, "--weights", weights
+    assert run(*command, "--session") == 0 and run(*command, "--session", "--resume") == 0
+    assert run(*command, "--resume") == 2
+    assert capsys.readouterr().err.count("expected model lite_online") == 2
+    (results / "walk" / "states.txt").unlink()
+    assert run(*command, "--session", "--resume") == 2
+    assert "walk/states.txt is missing" in capsys.readouterr().err
+    Calibration().write(tmp_path / "own.safetensors.lite_online.calibration.json")
+    assert run(*command, "--session", "--resume") == 2
+    assert "leave --resume out" in capsys.readouterr().err
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: BoxThatStays())
+    assert run(*command) == 0
+    assert not list(results.rglob("states.txt"))
+
+
+def test_a_report_has_the_figures_of_sessions(leaving, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert run("eval", leaving, "--session", "--report", tmp_path / "report") == 0
+    (figures,) = json.loads((tmp_path / "report" / "report.json").read_text())["trackers"].values()
+    assert figures["session"]["lost_delay"] == 5 and figures["session"]["redetected_30"] is None
+    assert figures["sequences"]["walk"]["session"]["departures"] == 1
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "LOST delay" in page and "all sequences" in page

@@ -89,7 +89,7 @@ def test_track_gives_no_box_while_the_target_is_lost(video, tmp_path, monkeypatc
     assert run("track", video, "--box", "10,8,20,16", "--results", results, "--output", tmp_path / "out.avi") == 0
     boxes, scores = read_results(results)
     assert np.isfinite(boxes[:5]).all() and np.isnan(boxes[-5:]).all()
-    assert (scores[5:] == 0).all()
+    assert (scores[5:] < 0.01).all()
 
 
 def test_track_does_not_search_a_frame_of_another_size(tmp_path, monkeypatch, capsys):

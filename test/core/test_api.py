@@ -144,9 +144,9 @@ def test_random_weights_are_the_same_every_time_and_leave_the_seed_alone():
 
 def test_the_default_model_ships_its_weights():
     default = list_models()[0]
-    assert default.name == "lite"
+    assert default.name == "lite_online"
     assert default.shipped_weights.stat().st_size <= 10_000_000
-    assert create_tracker(runtime="torch").settings == create_tracker("lite", weights=None, runtime="torch").settings
+    assert create_tracker(runtime="torch").settings == create_tracker(default.name, runtime="torch").settings
 
 
 def imports(module, other):

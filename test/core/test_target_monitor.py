@@ -9,11 +9,9 @@ from siam_tracker_ros.core.monitor import MonitorSettings, TargetMonitor, Target
 IDLE, TRACKING, UNCERTAIN, LOST = TargetState
 
 SETTINGS = MonitorSettings(
-    uncertain_score=0.5,
-    lost_score=0.3,
-    recover_score=0.7,
-    lost_drop=0.5,
-    distractor_ratio=0.8,
+    uncertain_confidence=0.5,
+    lost_confidence=0.3,
+    recover_confidence=0.7,
     min_visible=0.25,
     uncertain_frames=2,
     lost_frames=5,
@@ -33,88 +31,127 @@ def lost():
     return monitor
 
 
-def states(monitor, scores, **evidence):
-    return [monitor.update(score, **evidence) for score in scores]
+def states(monitor, confidences, **evidence):
+    return [monitor.update(confidence, **evidence) for confidence in confidences]
 
 
-def test_idle_stays_idle_whatever_is_seen():
+def test_idle_stays_idle_whatever_is_seen_or_declared():
     monitor = TargetMonitor(SETTINGS)
+    monitor.doubt()
     assert states(monitor, [0.0, 1.0, math.nan] * 10) == [IDLE] * 30
+    assert states(monitor, [0.9] * 10, elsewhere=True) == [IDLE] * 10
 
 
-def test_a_good_score_keeps_tracking():
-    assert states(started(), [0.9] * 50) == [TRACKING] * 50
+@pytest.mark.parametrize("confidence", [math.nan, -math.inf, 0.0, 0.29])
+@pytest.mark.parametrize("evidence", [{}, {"elsewhere": True}, {"ambiguous": True}])
+def test_no_evidence_goes_through_uncertain_to_lost_and_stays(confidence, evidence):
+    first = UNCERTAIN if evidence.get("elsewhere") else TRACKING
+    assert states(started(), [confidence] * 10, **evidence) == [first] + [UNCERTAIN] * 3 + [LOST] * 6
 
 
-@pytest.mark.parametrize("scores", [[0.0] * 10, [math.nan] * 10, [-math.inf] * 10])
-def test_no_evidence_goes_through_uncertain_to_lost_and_stays(scores):
-    assert states(started(), scores) == [TRACKING] + [UNCERTAIN] * 3 + [LOST] * 6
+@pytest.mark.parametrize(
+    "confidence, visible, state",
+    [
+        (0.95, 0.0, LOST),
+        (0.95, 0.24, LOST),
+        (0.95, 0.25, TRACKING),
+        (0.29, 1.0, LOST),
+        (0.3, 1.0, UNCERTAIN),
+        (0.49, 1.0, UNCERTAIN),
+        (0.5, 1.0, TRACKING),
+        (math.inf, 1.0, TRACKING),
+    ],
+)
+def test_bounds_belong_to_the_better_side(confidence, visible, state):
+    assert states(started(), [confidence] * 6, visible=visible)[-1] == state
+
+
+@pytest.mark.parametrize(
+    "confidence, evidence, found",
+    [
+        (math.nan, {}, [LOST] * 4),
+        (0.69, {}, [LOST] * 4),
+        (0.95, {"ambiguous": True}, [LOST] * 4),
+        (0.95, {"visible": 0.2}, [LOST] * 4),
+        (0.7, {}, [LOST, UNCERTAIN, TRACKING, TRACKING]),
+        (0.95, {}, [LOST, UNCERTAIN, TRACKING, TRACKING]),
+    ],
+)
+def test_lost_needs_a_row_of_better_frames_and_is_uncertain_before_it_is_tracked(confidence, evidence, found):
+    assert states(lost(), [confidence] * 4, **evidence) == found
+
+
+def test_found_elsewhere_is_confirmed_after_a_row_of_good_frames_too():
+    assert states(lost(), [0.95] * 4, elsewhere=True) == [LOST, UNCERTAIN, TRACKING, UNCERTAIN]
+    monitor = lost()
+    states(monitor, [0.95] * 3, elsewhere=True)
+    assert states(monitor, [0.95] * 3) == [TRACKING] * 3
+
+
+def test_one_good_frame_finds_nothing_and_confirms_nothing():
+    assert states(lost(), [0.95, 0.0] * 20) == [LOST] * 40
+
+
+def test_what_was_found_but_not_confirmed_is_lost_again_after_few_bad_frames():
+    monitor = lost()
+    assert states(monitor, [0.95, 0.95, 0.0, 0.0]) == [LOST, UNCERTAIN, UNCERTAIN, LOST]
+
+
+def test_good_frames_that_are_not_in_a_row_do_not_confirm():
+    assert TRACKING not in states(lost(), [0.9, 0.9, 0.4] * 10)
+
+
+def test_a_box_elsewhere_ends_tracking_at_once_and_at_any_confidence():
+    monitor = started()
+    states(monitor, [0.95] * 10)
+    assert monitor.update(0.95, elsewhere=True) == UNCERTAIN
+    assert states(monitor, [0.95] * 2) == [UNCERTAIN, TRACKING]
+
+
+def test_doubtful_frames_elsewhere_are_as_good_as_none():
+    assert states(started(), [0.4] * 5, elsewhere=True) == [UNCERTAIN] * 4 + [LOST]
+    assert LOST not in states(started(), [0.4] * 50)
+
+
+def test_doubt_asks_for_confirmation_but_does_not_find_a_lost_target():
+    monitor = started()
+    monitor.doubt()
+    assert monitor.state == UNCERTAIN
+    assert states(monitor, [0.95] * 3) == [UNCERTAIN, UNCERTAIN, TRACKING]
+    monitor.lose()
+    monitor.doubt()
+    assert monitor.state == LOST
+
+
+def test_ambiguous_is_uncertain_at_any_confidence_and_never_lost():
+    assert states(started(), [0.95] * 50, ambiguous=True) == [TRACKING] + [UNCERTAIN] * 49
+
+
+def test_a_confidence_that_flickers_on_the_background_does_not_hide_the_loss():
+    found = states(started(), [0.9] * 5 + [0.1, 0.1, 0.9] * 6)
+    assert found[-1] == LOST
+    assert found[:6] == [TRACKING] * 6
 
 
 def test_one_bad_frame_changes_nothing():
     assert states(started(), [0.9, 0.0, 0.9, 0.0, 0.9] * 5) == [TRACKING] * 25
 
 
-def test_a_score_that_flickers_on_the_background_does_not_hide_the_loss():
-    found = states(started(), [0.9] * 5 + [0.1, 0.1, 0.9] * 6)
-    assert found[-1] == LOST
-    assert found[:6] == [TRACKING] * 6
-
-
-def test_a_doubtful_score_is_uncertain_for_ever_but_not_lost():
+def test_a_doubtful_confidence_is_uncertain_for_ever_but_not_lost():
     assert states(started(), [0.4] * 100) == [TRACKING] + [UNCERTAIN] * 99
-
-
-def test_a_target_of_high_scores_is_lost_when_the_score_halves_though_it_is_above_the_threshold():
-    monitor = started()
-    states(monitor, [0.95] * 20)
-    assert states(monitor, [0.45] * 5)[-1] == LOST
-
-
-def test_a_target_of_moderate_scores_keeps_them():
-    monitor = started()
-    states(monitor, [0.6] * 20)
-    assert LOST not in states(monitor, [0.45] * 50)
-
-
-def test_the_usual_score_does_not_follow_bad_frames_down():
-    monitor = started()
-    states(monitor, [0.95] * 20)
-    states(monitor, [0.9 * 0.98**i for i in range(60)])
-    assert monitor.state == LOST
-
-
-def test_a_distractor_makes_it_uncertain_at_any_score():
-    assert states(started(), [0.95] * 3, peak_ratio=0.9) == [TRACKING, UNCERTAIN, UNCERTAIN]
-
-
-def test_a_box_outside_the_image_is_lost_at_any_score():
-    assert states(started(), [0.95] * 6, visible=0.1)[-1] == LOST
 
 
 def test_uncertain_needs_several_good_frames_to_track_again():
     monitor = started()
     states(monitor, [0.4] * 3)
-    assert states(monitor, [0.9, 0.9, 0.4, 0.9, 0.9, 0.9]) == [UNCERTAIN] * 5 + [TRACKING]
+    assert states(monitor, [0.9, 0.9, 0.4, 0.6, 0.6, 0.6]) == [UNCERTAIN] * 5 + [TRACKING]
 
 
-@pytest.mark.parametrize(
-    "score, peak_ratio, recovers",
-    [
-        (0.8, 0.0, True),
-        (0.7, 0.8, True),
-        (0.69, 0.0, False),
-        (0.9, 0.81, False),
-        (math.nan, 0.0, False),
-    ],
-)
-def test_lost_needs_a_row_of_better_frames_to_track_again(score, peak_ratio, recovers):
-    found = states(lost(), [score] * 4, peak_ratio=peak_ratio)
-    assert found == ([LOST, LOST, TRACKING, TRACKING] if recovers else [LOST] * 4)
-
-
-def test_good_frames_that_are_not_in_a_row_do_not_recover():
-    assert set(states(lost(), [0.9, 0.9, 0.6] * 10)) == {LOST}
+def test_a_box_elsewhere_has_to_be_better_than_one_in_its_place():
+    for confidence, state in ((0.69, UNCERTAIN), (0.7, TRACKING)):
+        monitor = started()
+        states(monitor, [0.4] * 3)
+        assert states(monitor, [confidence] * 3, elsewhere=True)[-1] == state
 
 
 def test_after_recovery_the_target_can_be_lost_again_as_at_first():
@@ -128,6 +165,17 @@ def test_a_new_target_knows_nothing_of_the_old_one():
     states(monitor, [0.95] * 30 + [0.0] * 10)
     monitor.start()
     assert states(monitor, [0.6, 0.45, 0.6, 0.45, 0.6]) == [TRACKING] * 5
+
+
+def test_other_settings_hold_from_the_next_frame_on():
+    monitor = started()
+    assert states(monitor, [0.4] * 3)[-1] == UNCERTAIN
+    monitor.settings = MonitorSettings(uncertain_confidence=0.35, recover_confidence=0.35, recover_frames=2)
+    assert states(monitor, [0.4] * 2) == [UNCERTAIN, TRACKING]
+
+
+def test_a_good_confidence_keeps_tracking():
+    assert states(started(), [0.9] * 50) == [TRACKING] * 50
 
 
 def test_the_values_are_those_of_the_message():

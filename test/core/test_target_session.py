@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 from node_doubles import SquareTracker, scene
+from pattern_tracker import TARGET, PatternTracker, box_at, draw
 
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
-from siam_tracker_ros.core.session import TargetSession
+from siam_tracker_ros.core.search import SearchSettings
+from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.errors import InvalidInputError
 
 BOX = (70, 50, 20, 20)
@@ -92,6 +94,94 @@ def test_frames_that_cannot_be_used_count_as_frames_without_the_target(session):
     assert observations[-1].age == 4 and observations[-1].frames_lost == 2
 
 
+def fields(observation):
+    return {
+        "state": observation.state.name,
+        "has box": observation.box_xywh is not None,
+        "confidence": round(observation.confidence, 1),
+        "raw_score": round(observation.raw_score, 1),
+        "candidates": observation.candidates,
+        "is searching": observation.search_progress > 0,
+        "redetections": observation.redetections,
+        "has evidence": bool(observation.evidence),
+    }
+
+
+def expected_fields(state, has_box, confidence, raw_score, candidates=0, searching=False, found=0, evidence=True):
+    values = (state, has_box, confidence, raw_score, candidates, searching, found, evidence)
+    return dict(zip(fields(Observation(TargetState.IDLE)), values))
+
+
+def test_an_observation_without_a_target_says_nothing(session):
+    nothing = {"candidates": 0, "search_progress": 0.0, "redetections": 0, "age": 0, "frames_lost": 0}
+    for observation in (session.observe(scene(None)), session.miss(), session.hold()):
+        assert {name: getattr(observation, name) for name in nothing} == nothing
+        assert math.isnan(observation.confidence) and math.isnan(observation.raw_score)
+        assert not observation.evidence and not observation.updated
+
+
+def test_observations_of_all_states():
+    session = TargetSession(PatternTracker(), MonitorSettings(), SearchSettings(search_share=10.0))
+    seen, gone, elsewhere = draw(((60, 60), TARGET)), draw(), draw(((260, 180), TARGET))
+    session.init(seen, box_at((60, 60)))
+    assert fields(session.observe(seen)) == expected_fields("TRACKING", True, 1.0, 1.0)
+    assert fields(session.miss()) == expected_fields("TRACKING", False, 0.0, 0.0, evidence=False)
+    assert fields(session.hold()) == expected_fields("UNCERTAIN", False, 0.0, 0.0, evidence=False)
+    while (observation := session.observe(gone)).state != TargetState.LOST:
+        assert observation.box_xywh is not None
+    for _ in range(5):
+        observation = session.observe(gone)
+    assert fields(observation) == expected_fields("LOST", False, 0.0, round(observation.raw_score, 1), searching=True)
+    assert 0 < observation.raw_score < 0.5
+    assert fields(session.miss()) == expected_fields("LOST", False, 0.0, 0.0, searching=True, evidence=False)
+    assert fields(session.hold()) == expected_fields("LOST", False, 0.0, 0.0, searching=True, evidence=False)
+    states = []
+    while (observation := session.observe(elsewhere)).state != TargetState.TRACKING:
+        states.append(observation.state)
+        assert observation.candidates > 0 and observation.search_progress > 0 and observation.redetections == 0
+    assert states[-1] == TargetState.UNCERTAIN and observation.evidence["found"] == 1
+    observation = session.observe(elsewhere)
+    assert fields(observation) == expected_fields("TRACKING", True, 1.0, 1.0, found=1)
+    assert fields(session.hold()) == expected_fields("UNCERTAIN", False, 0.0, 0.0, found=1, evidence=False)
+    session.reset()
+    assert fields(session.hold()) | {"confidence": 0, "raw_score": 0} == expected_fields(
+        "IDLE", False, 0, 0, evidence=False
+    )
+    session.init(seen, box_at((60, 60)))
+    assert session.observe(seen).redetections == 0
+
+
+def test_an_image_of_another_size_during_a_search_interrupts_it():
+    session = TargetSession(PatternTracker())
+    session.init(draw(((60, 60), TARGET)), box_at((60, 60)))
+    for _ in range(20):
+        before = session.observe(draw())
+    for _ in range(3):
+        with pytest.raises(InvalidInputError, match="320 x 240 as when the target was marked"):
+            session.observe(draw()[::2])
+        between = session.miss()
+        assert (between.state, between.box_xywh) == (TargetState.LOST, None)
+    assert between.frames_lost == before.frames_lost + 3 and between.age == before.age + 3
+    after = session.observe(draw())
+    assert after.search_progress > before.search_progress
+    states = [session.observe(draw(((260, 180), TARGET))).state for _ in range(40)]
+    assert states[-1] == TargetState.TRACKING
+
+
+def test_an_image_of_another_size_while_tracked_counts_as_a_loss_that_has_to_be_confirmed():
+    session = TargetSession(PatternTracker())
+    seen = draw(((60, 60), TARGET))
+    session.init(seen, box_at((60, 60)))
+    session.observe(seen)
+    with pytest.raises(InvalidInputError):
+        session.observe(seen[::2])
+    session.miss()
+    found = [session.observe(seen) for _ in range(MonitorSettings.recover_frames)]
+    uncertain = ["UNCERTAIN"] * (MonitorSettings.recover_frames - 2)
+    assert [o.state.name for o in found] == ["LOST", *uncertain, "TRACKING"]
+    assert found[-1].redetections == 1
+
+
 def test_hold_keeps_the_target_but_claims_nothing_about_it(session):
     session.init(scene((80, 60)), BOX, "a", "car")
     session.observe(scene((80, 60)))
@@ -110,8 +200,8 @@ def test_reset(session):
 
 def test_a_box_that_leaves_the_image_is_lost_though_the_score_is_high():
     class Drifting(SquareTracker):
-        def track(self, image_bgr):
-            return super().track(scene((300, 60), (400, 120)))
+        def step(self, image_bgr, target, learn=True):
+            return super().step(scene((300, 60), (400, 120)), target, learn)
 
     session = TargetSession(Drifting(), MonitorSettings(lost_frames=3))
     session.init(scene((80, 60)), BOX, "a", "car")

@@ -245,6 +245,25 @@ def test_boxes_that_are_none_mean_that_the_target_is_absent(tmp_path, line, pres
     assert track.present.tolist() == [present, True, True, True]
 
 
+@pytest.mark.parametrize("kind, absent", [("got10k", [[0] * 4, [0, 1, 1, 0]]), ("lasot", [[0, 1, 0, 1]])])
+def test_flags_say_where_the_target_is_absent(tmp_path, kind, absent):
+    tracks = read_dataset(settings(kind, WRITERS[kind](tmp_path)))
+    assert [track.absent.tolist() for track in tracks] == absent
+    for track in tracks:
+        np.testing.assert_array_equal(track.present, ~track.absent)
+
+
+@pytest.mark.parametrize("flags, absent", [(None, None), ("0\n0\n0\n1\n", [0, 0, 0, 1]), ("0,0,0,0", [0, 0, 0, 0])])
+def test_own_footage_may_say_where_the_target_is_absent(tmp_path, flags, absent):
+    root = WRITERS["sequences"](tmp_path)
+    if flags is not None:
+        (root / "car" / "absent.txt").write_text(flags)
+    (track,) = read_dataset(settings("sequences", root))
+    assert (None if track.absent is None else track.absent.tolist()) == absent
+    if absent is not None:
+        assert track.take([0, 3]).absent.tolist() == [absent[0], absent[3]]
+
+
 @pytest.mark.parametrize(
     "convert, box, expected",
     [
@@ -422,6 +441,10 @@ DAMAGE = [
     ("shards", cut("tracks-00.tar"), ["tracks-00.tar: "]),
     ("shards", replace("tracks-00.tar", b"junk" * 300), ["tracks-00.tar: cannot be read"]),
     ("shards", replace("index.json", "{}"), ["index.json: cannot be read"]),
+    ("sequences", replace("car/absent.txt", "0\n0\n1\n"), ["car/absent.txt: has 3 whole numbers, expected 4"]),
+    ("sequences", replace("car/absent.txt", ""), ["car/absent.txt: is empty"]),
+    ("sequences", replace("car/absent.txt", "0\n2\n0\n1\n"), ["car/absent.txt: number 2 is 2, expected 0, or 1 where"]),
+    ("sequences", replace("car/absent.txt", "0\n1\n0\n1\n"), ["car/absent.txt: number 2 is 1, and there is a box"]),
     ("shards", replace("tracks-00.tar", b""), ["tracks-00.tar: cannot be read"]),
 ]
 

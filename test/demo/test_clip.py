@@ -18,10 +18,17 @@ def test_rendered_clip_gives_its_own_truth():
     assert (clip.source, clip.frames, clip.rate) == ("scene", 6, 30)
     first = Scene(frames=6)[0]
     np.testing.assert_array_equal(clip.box_xywh, first.box_xywh)
-    ((image_bgr, box_xywh, visibility),) = clip.read(1)
-    np.testing.assert_array_equal(image_bgr, first.image_bgr)
-    np.testing.assert_array_equal(box_xywh, first.box_xywh)
-    assert visibility == 1
+    (frame,) = clip.read(1)
+    np.testing.assert_array_equal(frame.image_bgr, first.image_bgr)
+    np.testing.assert_array_equal(frame.box_xywh, first.box_xywh)
+    np.testing.assert_array_equal(frame.distractors_xywh, first.distractors_xywh)
+    assert frame.visibility == 1
+
+
+@pytest.mark.parametrize("rate, duration, frames", [(10, 0.01, 2), (None, 2, 60), (10, 2, 20), (10, None, 360)])
+def test_length_of_the_rendered_clip(rate, duration, frames):
+    clip = rendered_clip(rate, duration)
+    assert clip.frames == len(clip.scene) == frames
 
 
 def test_labels_beside_a_folder_are_used(sequence):
@@ -30,8 +37,9 @@ def test_labels_beside_a_folder_are_used(sequence):
     np.testing.assert_array_equal(clip.box_xywh, labels[0])
     assert (clip.rate, clip.frames) == (20, 2)
     frames = list(clip.read(5))
-    np.testing.assert_array_equal([box_xywh for _, box_xywh, _ in frames], labels)
-    np.testing.assert_array_equal([visibility for *_, visibility in frames], [1, 1, 1, NAN, 1])
+    np.testing.assert_array_equal([frame.box_xywh for frame in frames], labels)
+    np.testing.assert_array_equal([frame.visibility for frame in frames], [1, 1, 1, NAN, 1])
+    assert all(frame.distractors_xywh.shape == (0, 4) for frame in frames)
 
 
 def test_labels_of_other_frames_are_not_used(sequence):
@@ -39,7 +47,7 @@ def test_labels_of_other_frames_are_not_used(sequence):
     with pytest.raises(InvalidInputError, match="has no labels; give the target: --box"):
         video_clip(sequence)
     clip = video_clip(sequence, (10, 10, 50, 50))
-    assert all(np.isnan(visibility) for *_, visibility in clip.read(6))
+    assert all(np.isnan(frame.visibility) for frame in clip.read(6))
 
 
 @pytest.mark.parametrize("box", [(0, 0, 0, 9), (NAN, 0, 9, 9), (400, 0, 9, 9)])

@@ -22,7 +22,7 @@ def test_commands_are_those_of_the_command_line(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     usage = capsys.readouterr().out
-    listed = re.findall(r"^    (\w+) ", usage.split("COMMAND\n", 1)[1], flags=re.MULTILINE)
+    listed = re.findall(r"^    (\w+)\b", usage.split("COMMAND\n", 1)[1], flags=re.MULTILINE)
     documented = [row[0].strip("`").split()[1] for row in pages.table("docs/commands.md", "The `siam-tracker` command")]
     assert sorted(documented) == sorted(listed)
 

@@ -18,6 +18,7 @@ from ros_testing import (
     graph_fixture,  # noqa: F401
     parameter_overrides,
 )
+from siam_tracker_ros.msg import TrackerStatus
 
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.node.parameters import parameter_names, parameter_table
@@ -65,10 +66,7 @@ def test_topics_and_services_are_those_of_the_node(graph):
     operator.wait(lambda: ("bare", "/") in operator.get_node_names_and_namespaces(), "the bare node")
     kinds = {
         "out": (operator.get_publisher_names_and_types_by_node, documented("Topics", "out")),
-        "in": (
-            operator.get_subscriber_names_and_types_by_node,
-            {"/image": documented("Topics", "in")["/image"]},  # compressed images come in its place
-        ),
+        "in": (operator.get_subscriber_names_and_types_by_node, documented("Topics", "in")),
         "services": (operator.get_service_names_and_types_by_node, documented("Services")),
     }
 
@@ -77,10 +75,18 @@ def test_topics_and_services_are_those_of_the_node(graph):
         bare = {name.replace("/bare/", "/tracker/") for name in entries_of(ask("bare", "/"))}
         return {name: kind for name, kind in entries_of(ask("tracker", "/")).items() if name not in bare}
 
+    del kinds["in"][1]["/image/compressed"]  # which comes in the place of `image`
     for what, (ask, expected) in kinds.items():
         assert expected
         operator.wait(lambda ask=ask, expected=expected: own(ask).keys() >= expected.keys(), f"{what}: {expected}")
         assert own(ask) == expected
+
+
+def test_fields_of_the_status_are_those_of_the_message():
+    kinds = {"float": "float32", "boolean": "bool"}
+    fields = TrackerStatus.get_fields_and_field_types().items()
+    rows = [[cell.strip("`") for cell in row[:2]] for row in pages.table(PAGE, "Status")]
+    assert rows == [[name, kinds.get(kind, kind)] for name, kind in fields]
 
 
 def test_compressed_images_are_documented():

@@ -10,12 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
+from siam_tracker_ros.core.confidence import Calibration
+from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.data.box_files import read_boxes, read_results, write_results
 from siam_tracker_ros.data.labelled import read_videos
 from siam_tracker_ros.errors import DatasetError, InvalidInputError
 from siam_tracker_ros.evaluation.metrics import Scores, mask_iou, mean_scores, score_boxes
 from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass
+from siam_tracker_ros.evaluation.results import read_run
+from siam_tracker_ros.evaluation.tracker import SessionTracker
 
 NAN = float("nan")
 SCORER = Path(__file__).resolve().parents[3] / "shared" / "tools" / "score.py"
@@ -350,3 +354,74 @@ def test_figures_equal_the_reference_scorer(tmp_path):
             assert getattr(scores[-1], figure) == pytest.approx(expected[figure], rel=1e-12)
     for figure in ("mean_iou", "auc", "precision20"):
         assert getattr(mean_scores(scores), figure) == pytest.approx(reference["mean"][figure], rel=1e-12)
+
+
+class Held:
+    """A tracker whose box stays and whose scores are given, for a TargetSession; its target is the frame's number."""
+
+    tile_side = 0
+
+    def __init__(self, scores, with_mask=False):
+        self.scores, self.with_mask, self.calibration = scores, with_mask, Calibration()
+
+    def start(self, image_bgr, box_xywh):
+        self.box_xywh = np.array(box_xywh, float)
+        return 0
+
+    def step(self, image_bgr, target, learn=True):
+        mask = np.full(image_bgr.shape[:2], True) if self.with_mask else None
+        return target + 1, TrackResult(self.box_xywh, self.scores[target], mask)
+
+
+def run_session(folder, scores, results=None, **options):
+    tracker = SessionTracker(Held(scores, **options))
+    (run,) = run_one_pass(tracker, read_videos(folder).tracks, Outputs(results))
+    return "".join(TargetState(state).name[0] for state in run.states.tolist()), run
+
+
+def test_a_session_has_no_box_while_the_target_is_lost(tmp_path):
+    folder = make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 16)
+    states, run = run_session(folder, [0.9] * 3 + [0.01] * 7 + [0.9] * 5, tmp_path / "results")
+    assert states == "TTTT" + "TUUUULL" + "LUUTT"
+    np.testing.assert_array_equal(np.isfinite(run.boxes_xywh).all(axis=1), [state != "L" for state in states])
+    assert run.scores.mean_iou == pytest.approx(12 / 15)  # of a lost frame it is 0
+    lines = (tmp_path / "results" / "walk.txt").read_text().splitlines()
+    assert lines[9] == "nan,nan,nan,nan,0.010"
+    again = read_run(tmp_path / "results", read_videos(folder).tracks[0])
+    np.testing.assert_array_equal(again.states, run.states)
+    np.testing.assert_array_equal(again.boxes_xywh, run.boxes_xywh)
+    assert again.scores == run.scores
+
+
+def test_a_session_loses_a_target_in_a_frame_of_another_size(tmp_path):
+    folder = make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 6)
+    path = folder / "img" / "0003.png"
+    cv2.imwrite(str(path), cv2.imread(str(path))[:-4])
+    states, run = run_session(folder, [0.9] * 4)
+    assert states == "TTLLUU" and run.confidences.tolist() == pytest.approx([1, 0.9, 0, 0.9, 0.9, 0.9])
+    assert len(run.remarks) == 1
+
+
+def test_masks_of_a_lost_target_are_empty(tmp_path):
+    folder = make_sequence(tmp_path / "walk", [(0, 0, 64, 48)] * 9, masks=True)
+    states, run = run_session(folder, [0.9] + [0.0] * 7, tmp_path / "results", with_mask=True)
+    assert states == "TTTUUUULL" and run.region == pytest.approx(6 / 8)
+    assert read_run(tmp_path / "results", read_videos(folder).tracks[0]).region == run.region
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ("", "has 0 states, expected 2 of IDLE, TRACKING, UNCERTAIN, LOST, one per frame"),
+        ("TRACKING\n", "has 1 states, expected 2"),
+        ("TRACKING\nGONE\n", "has the state 'GONE', expected 2"),
+        (b"\xff\xfe", "has the state .*, expected 2"),
+    ],
+)
+def test_states_that_do_not_fit_are_refused(content, words, tmp_path):
+    folder = make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 2)
+    run_session(folder, [0.9], tmp_path / "results")
+    path = tmp_path / "results" / "walk" / "states.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InvalidInputError, match=words):
+        read_run(tmp_path / "results", read_videos(folder).tracks[0])

@@ -1,5 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
@@ -47,10 +48,11 @@ class Robot(Operator):
             "the follower's subscriptions",
         )
 
-    def say(self, state, box=None, target_id="target_1", age=1, box_id=None, latency_s=0, stamp_s=0):
+    def say(self, state, box=None, target_id="target_1", age=1, box_id=None, latency_s=0, stamp_s=0, box_stamp_s=None):
         """Publish a status and, with a box (centre x, centre y, height), a detection."""
         if box is not None:
-            detection = Detection2D(id=target_id if box_id is None else box_id)
+            header = Header(stamp=Time(sec=stamp_s if box_stamp_s is None else box_stamp_s))
+            detection = Detection2D(header=header, id=target_id if box_id is None else box_id)
             detection.bbox.center.position.x, detection.bbox.center.position.y = float(box[0]), float(box[1])
             detection.bbox.size_x = detection.bbox.size_y = float(box[2])
             self._detection_publisher.publish(detection)
@@ -103,15 +105,17 @@ def test_the_robot_turns_to_the_target_and_approaches(graph):
     assert right.angular.z == pytest.approx(-0.8), "bounded by max_turn"
     near = robot.command(lambda twist: twist.linear.x == 0, state=TrackerStatus.TRACKING, box=(80, 60, 400))
     assert near.angular.z > 0
-    doubtful = robot.command(lambda twist: twist.linear.x == 0, state=TrackerStatus.UNCERTAIN, box=FAR)
-    assert doubtful.angular.z == pytest.approx(1.0 - 80 / 320), "it turns, but does not approach"
 
 
-@pytest.mark.parametrize("state", [TrackerStatus.LOST, TrackerStatus.IDLE])
-def test_the_robot_stops_without_a_target_and_goes_on_with_one(graph, state):
+UNSURE = [TrackerStatus.UNCERTAIN, TrackerStatus.LOST, TrackerStatus.IDLE]
+
+
+@pytest.mark.parametrize("state", UNSURE)
+@pytest.mark.parametrize("box", [None, FAR, (600, 60, 40)])
+def test_the_robot_stops_while_the_tracker_is_not_sure_and_goes_on_when_it_is(graph, state, box):
     robot = Robot(graph)
     robot.command(moves, state=TrackerStatus.TRACKING, box=FAR)
-    robot.command(is_stopped, state=state)
+    robot.command(is_stopped, state=state, box=box)
     assert all(is_stopped(twist) for twist in robot.commands(3))
     robot.command(moves, state=TrackerStatus.TRACKING, box=FAR)
 
@@ -130,12 +134,23 @@ def test_an_image_that_was_late_already_counts_as_stale(graph):
     robot.command(is_stopped, state=TrackerStatus.TRACKING, box=FAR, latency_s=61)
 
 
-@pytest.mark.parametrize("state", [TrackerStatus.TRACKING, TrackerStatus.UNCERTAIN])
-def test_an_old_box_is_not_followed_though_the_status_is_fresh(graph, state):
-    """As while tracking is paused, or after images that cannot be used."""
+def test_an_old_box_is_not_followed_though_the_status_is_fresh(graph):
+    """As after images that cannot be used."""
     robot = Robot(graph, stale_s=5.0)
-    robot.command(lambda twist: twist.angular.z > 0, state=state, box=FAR, stamp_s=1)
-    robot.command(is_stopped, state=state, stamp_s=7)
+    robot.command(moves, state=TrackerStatus.TRACKING, box=FAR, stamp_s=1)
+    robot.command(is_stopped, state=TrackerStatus.TRACKING, stamp_s=7)
+
+
+def test_a_box_is_followed_only_when_the_status_of_its_image_says_tracking(graph):
+    robot, left, right = Robot(graph), FAR, (600, 60, 40)
+    robot.command(lambda twist: twist.angular.z > 0, state=TrackerStatus.TRACKING, box=left, stamp_s=1)
+    for _ in range(3):  # the box of an image whose status is yet to come
+        robot.say(TrackerStatus.TRACKING, right, stamp_s=1, box_stamp_s=2)
+        assert all(twist.angular.z > 0 for twist in robot.commands(3))
+    robot.command(is_stopped, state=TrackerStatus.UNCERTAIN, box=right, stamp_s=2)
+    robot.say(TrackerStatus.TRACKING, stamp_s=3)
+    assert robot.command(moves, state=TrackerStatus.TRACKING, stamp_s=3).angular.z > 0, "not by the tentative box"
+    robot.command(lambda twist: twist.angular.z < 0, state=TrackerStatus.TRACKING, box=right, stamp_s=4)
 
 
 def test_a_target_lost_for_too_long_is_given_up_until_a_new_one_is_named(graph):
@@ -154,7 +169,7 @@ def test_a_target_lost_for_too_long_is_given_up_until_a_new_one_is_named(graph):
 
 def test_the_box_of_another_target_is_not_followed(graph):
     robot = Robot(graph)
-    robot.command(moves, state=TrackerStatus.TRACKING, box=FAR)
+    robot.command(moves, state=TrackerStatus.TRACKING, box=FAR, target_id="target_0")
     robot.command(is_stopped, state=TrackerStatus.TRACKING, box=FAR, box_id="target_0")
 
 
@@ -273,6 +288,54 @@ def test_the_pause_between_two_requests_is_kept(graph):
     assert len(detecting.logged("")) == 1
 
 
+def test_a_detector_that_publishes_starts_the_tracker_again_after_each_loss(graph):
+    operator = Operator(graph)
+    node_arguments = {"context": graph.context, "use_global_arguments": False}
+    overrides = parameter_overrides(lost_frames=2)
+    graph.add(TrackerNode(lambda *_, **rest: SquareTracker(**rest), parameter_overrides=overrides, **node_arguments))
+    graph.add(
+        load_example("detect_color").ColorDetector(
+            parameter_overrides=[Parameter("hue", value=60), Parameter("min_side", value=20)], **node_arguments
+        )
+    )
+    operator.wait_for_camera_link()
+    operator.wait(lambda: operator.count_subscribers("image") == 2, "the detector")
+    operator.wait(lambda: operator.count_publishers("tracker/init_detections"), "the publisher of the detector")
+
+    def shown(color_bgr, center=(40, 60)):
+        image_bgr = scene(center)
+        image_bgr[image_bgr[..., 1] > 200] = color_bgr
+        return operator.frame(image_bgr)
+
+    green, white = (0, 250, 0), (250, 250, 250)
+    for _ in range(3):
+        assert shown(white)[0].state == TrackerStatus.IDLE
+    for _ in range(2):
+        while shown(green)[0].state != TrackerStatus.TRACKING:
+            pass
+        status, (detection,) = shown(white, (60, 60))
+        assert (status.target_id, detection.bbox.center.position.x) == ("target_1", 60)
+        assert (detection.bbox.size_x, detection.results[0].hypothesis.class_id) == (20, "spot")
+        while operator.frame(scene(None))[0].state != TrackerStatus.LOST:
+            pass
+
+
+@pytest.mark.parametrize(
+    "hue, expected", [(0, (10, 20, 30, 40)), (60, (70, 20, 8, 9)), (120, None), (178, (10, 20, 30, 40))]
+)
+def test_the_largest_spot_of_a_colour_is_found(hue, expected):
+    image_bgr = np.full((100, 120, 3), 128, np.uint8)
+    for (left, top, width, height), color_bgr in (
+        ((10, 20, 30, 40), (20, 0, 250)),  # at the upper end of the hues
+        ((50, 20, 5, 5), (0, 0, 250)),
+        ((70, 20, 8, 9), (0, 250, 0)),
+        ((90, 20, 20, 20), (90, 60, 60)),  # a weak blue
+    ):
+        image_bgr[top : top + height, left : left + width] = color_bgr
+    found = load_example("detect_color").find_spot(image_bgr, hue, tolerance=8)
+    assert (found if expected is None else tuple(found)) == expected
+
+
 def interrupted(node_class, made):
     """A kind of node that is interrupted, as by Ctrl-C, as soon as it spins; instances go into a list."""
 
@@ -290,7 +353,12 @@ def interrupted(node_class, made):
 
 
 @pytest.mark.parametrize(
-    "name, node", [("follow_with_velocity", "Follower"), ("init_from_detector", "DetectorStarter")]
+    "name, node",
+    [
+        ("follow_with_velocity", "Follower"),
+        ("detect_color", "ColorDetector"),
+        ("init_from_detector", "DetectorStarter"),
+    ],
 )
 def test_the_node_ends_on_ctrl_c(monkeypatch, name, node):
     module, made = load_example(name), []

@@ -30,9 +30,12 @@ class PointingNetwork(Network):
     def encode_template(self, image_bgr):
         return image_bgr
 
-    def forward(self, image_bgr, template, align=True):
+    def features(self, image_bgr):
+        return image_bgr
+
+    def respond(self, features, template, search_side, align=True):
         self.aligned.append(align)
-        cells = response_cells(image_bgr.shape[-1])
+        cells = response_cells(search_side)
         classification = torch.full((1, 1, cells, cells), -9.0)
         classification[0, 0, self.cell[0], self.cell[1]] = 9.0
         boxes = torch.tensor(self.elsewhere or self.ltrb)[None, :, None, None].repeat(1, 1, cells, cells)

@@ -35,9 +35,12 @@ class CheapNetwork(Network):
     def encode_template(self, image_bgr):
         return image_bgr.mean((2, 3), keepdim=True)
 
-    def forward(self, image_bgr, template, align):
-        cells = response_cells(image_bgr.shape[-1])
-        likeness = -(functional.adaptive_avg_pool2d(image_bgr, cells) - template).square().sum(1, keepdim=True) / 1e3
+    def features(self, image_bgr):
+        return image_bgr
+
+    def respond(self, features, template, search_side, align):
+        cells = response_cells(search_side)
+        likeness = -(functional.adaptive_avg_pool2d(features, cells) - template).square().sum(1, keepdim=True) / 1e3
         return Response(likeness, torch.full((1, 4, cells, cells), 28.0))
 
     def encode_patch(self, patch_rgb):

@@ -176,7 +176,10 @@ class ScoringNetwork(Network):
     def encode_template(self, image_bgr):
         return None
 
-    def forward(self, image_bgr, template):
+    def features(self, image_bgr):
+        return image_bgr
+
+    def respond(self, features, template):
         regression = torch.zeros(1, 4, CELLS, CELLS)
         regression[:, 2:] = np.log(40 / 8)
         return Response(*self.logits, decode_box(regression))

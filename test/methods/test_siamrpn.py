@@ -48,7 +48,11 @@ class PointingNetwork(Network):
     def encode_template(self, image_bgr):
         return []
 
-    def forward(self, image_bgr, kernels):
+    def features(self, image_bgr):
+        return [image_bgr]
+
+    def propose(self, features, kernels):
+        (image_bgr,) = features
         score = self.scores[min(len(self.asked), len(self.scores) - 1)]
         self.asked.append(image_bgr.shape[-1])
         cells = (image_bgr.shape[-1] - 127) // 8 + 9
@@ -152,7 +156,8 @@ class MaskNetwork(PointingNetwork):
         self.mask_logits = torch.from_numpy(mask)[None].float() * 20 - 10
 
     def forward(self, image_bgr, template):
-        return Response(*super().forward(image_bgr, template), None)
+        features = self.features(image_bgr)
+        return Response(*self.propose(features, template), features)
 
     def mask(self, response, template, row, column):
         assert (row, column) == (self.row, self.column)

@@ -23,6 +23,7 @@ from ros_testing import (
 from siam_tracker_ros.msg import TrackerStatus
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.node.parameters import parameter_names
 from siam_tracker_ros.node.tracker_node import TrackerNode
 from siam_tracker_ros.weights.checkpoint import save_weights
@@ -204,8 +205,8 @@ def broken_files(tmp_path, monkeypatch):
         (dict(runtime="abacus"), "'abacus'"),
         (dict(preset="vot1066"), "vot1066"),
         (dict(image_transport="theora"), "image_transport is 'theora'"),
-        (dict(settings=["penalty_k=7.0"]), "lite: penalty_k is 7, expected 0 to 1"),
-        (dict(lost_score=0.9), "lost_score 0.9, uncertain_score 0.3"),
+        (dict(settings=["penalty_k=7.0"]), "lite_online: penalty_k is 7, expected 0 to 1"),
+        (dict(lost_confidence=0.9), "lost_confidence 0.9, uncertain_confidence 0.55"),
         (dict(weights="no_such_file.safetensors"), "no weights file no_such_file.safetensors"),
         (dict(weights="corrupt.safetensors"), "corrupt.safetensors is damaged"),
         (dict(weights="foreign.safetensors"), "2 unexpected"),
@@ -219,7 +220,7 @@ def test_what_cannot_be_used_refuses_to_configure_and_can_be_put_right(graph, br
     response = operator.init(CENTER)
     assert not response.success and words in response.message
     right = {"model": "lite", "weights": "random", "device": "cpu", "precision": "auto", "runtime": "torch"}
-    right |= {"preset": "", "image_transport": "raw", "settings": [""], "lost_score": 0.2}
+    right |= {"preset": "", "image_transport": "raw", "settings": [""], "lost_confidence": 0.15}
     assert operator.set_parameters(**right).successful
     assert operator.change_state("configure") and operator.change_state("activate")
     operator.wait_for_camera_link()
@@ -241,9 +242,9 @@ def test_an_unexpected_fault_while_loading_refuses_to_configure_too(graph):
     "change, words",
     [
         (dict(model="siamfoo"), "model cannot change while the node is configured"),
-        (dict(lost_score=0.55), "expected lost <= uncertain <= recover"),
-        (dict(lost_score=0.1, device="cuda"), "device cannot change"),
-        (dict(lost_score=math.nan), ""),
+        (dict(lost_confidence=0.6), "expected lost <= uncertain <= recover"),
+        (dict(lost_confidence=0.1, device="cuda"), "device cannot change"),
+        (dict(lost_confidence=math.nan), ""),
         (dict(lost_frames=0), ""),
         (dict(lost_frames="many"), ""),
         (dict(autostart=False), "read-only"),
@@ -254,7 +255,8 @@ def test_a_change_that_cannot_be_made_is_refused_as_a_whole(graph, change, words
     track_one(operator)
     result = operator.set_parameters(**change)
     assert not result.successful and words in result.reason and result.reason
-    assert node.get_parameter("lost_score").value == 0.2 and session_of(node)._monitor.settings.lost_score == 0.2
+    assert node.get_parameter("lost_confidence").value == MonitorSettings.lost_confidence
+    assert session_of(node)._monitor.settings.lost_confidence == MonitorSettings.lost_confidence
     assert operator.frame(scene(CENTER))[1]
 
 
@@ -271,7 +273,7 @@ def test_parameters_are_described(graph):
     descriptors = operator.call(DescribeParameters, "describe_parameters", request).descriptors
     by_name = {d.name: d for d in descriptors}
     assert all(d.description for d in descriptors)
-    assert by_name["lost_score"].floating_point_range[0].to_value == 1
+    assert by_name["lost_confidence"].floating_point_range[0].to_value == 1
     assert by_name["lost_frames"].integer_range[0].from_value == 1
     assert by_name["image_transport"].additional_constraints == "one of raw, compressed"
     assert [name for name, d in by_name.items() if d.read_only] == ["autostart", "diagnostics_period"]
@@ -282,7 +284,7 @@ def test_parameters_are_described(graph):
     [
         (dict(model=3), InvalidParameterTypeException),
         (dict(threads=-1), InvalidParameterValueException),
-        (dict(lost_score=2.0), InvalidParameterValueException),
+        (dict(lost_confidence=2.0), InvalidParameterValueException),
     ],
 )
 def test_a_value_of_the_wrong_type_or_range_at_the_start(graph, parameters, error):
@@ -305,9 +307,10 @@ def test_the_tracker_gets_the_parameters(graph):
 
 
 def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
-    node, operator = start(graph, create_tracker, weights="random", lost_score=0.0, lost_drop=0.0, min_visible=0.0)
+    bounds = dict(lost_confidence=0.0, uncertain_confidence=0.0, recover_confidence=0.0, min_visible=0.0)
+    node, operator = start(graph, create_tracker, weights="random", search_share=0.0, **bounds)
     operator.wait_for_camera_link()
-    tracker = create_tracker("lite", weights="random", device="cpu")
+    tracker = create_tracker("lite_online", weights="random", device="cpu")
     generator = torch.Generator().manual_seed(1)
     images = [torch.randint(0, 255, (120, 160, 3), generator=generator, dtype=torch.uint8).numpy() for _ in range(4)]
     operator.frame(images[0])
@@ -319,7 +322,7 @@ def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
         center, size = detection.bbox.center.position, (detection.bbox.size_x, detection.bbox.size_y)
         assert size == pytest.approx(tuple(result.box_xywh[2:]))
         assert (center.x, center.y) == pytest.approx(tuple(result.box_xywh[:2] + result.box_xywh[2:] / 2))
-        assert status.confidence == pytest.approx(result.score, abs=1e-6)
+        assert status.raw_score == pytest.approx(result.score, abs=1e-6)
 
 
 NODE = [sys.executable, Path(__file__).resolve().parents[2] / "scripts" / "tracker_node", "--ros-args"]

@@ -4,13 +4,15 @@ import math
 
 import numpy as np
 import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from siam_tracker_ros.msg import TrackerStatus
 from std_msgs.msg import Header
 
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.session import Observation
 from siam_tracker_ros.geometry import corners_to_cxcywh, cxcywh_to_xywh
 from siam_tracker_ros.node.messages import RESULTS
-from siam_tracker_ros.result_messages import make_detection
+from siam_tracker_ros.result_messages import make_detection, make_status
 
 
 def observation(corners):
@@ -36,3 +38,24 @@ def test_theta_is_counter_clockwise_on_the_screen_as_vision_msgs_defines_it(rise
 def test_an_upright_box_has_no_theta():
     bbox = make_detection(RESULTS, Header(), observation(diamond(10)), "id", "class").bbox
     assert bbox.center.theta == 0 and bbox.size_y > 20
+
+
+def test_the_status_says_what_a_search_has_found():
+    searched = Observation(
+        TargetState.UNCERTAIN,
+        confidence=np.float64(0.25),
+        raw_score=np.float32(0.75),
+        candidates=3,
+        search_progress=np.float64(0.5),
+        redetections=2,
+    )
+    status = make_status(RESULTS, Header(), searched, "id", skipped=0, latency_ns=0)
+    arrived = deserialize_message(serialize_message(status), TrackerStatus)
+    assert (arrived.state, arrived.confidence, arrived.raw_score) == (TrackerStatus.UNCERTAIN, 0.25, 0.75)
+    assert (arrived.candidates, arrived.search_progress, arrived.redetections) == (3, 0.5, 2)
+
+
+def test_the_status_without_a_target_says_that_nothing_is_known():
+    status = make_status(RESULTS, Header(), Observation(TargetState.IDLE), "", skipped=0, latency_ns=0)
+    assert math.isnan(status.confidence) and math.isnan(status.raw_score)
+    assert (status.candidates, status.search_progress, status.redetections) == (0, 0, 0)

@@ -10,6 +10,7 @@ import yaml
 from siam_tracker_ros import list_models
 from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.core.registry import find_model, make_tracker_settings
+from siam_tracker_ros.core.search import SearchSettings
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.node.parameters import NodeParameters, change_parameters, parameter_names, with_values
 from siam_tracker_ros.settings import settings_of
@@ -55,23 +56,25 @@ def test_every_parameter_has_a_description_that_is_a_sentence():
         (dict(image_transport="theora"), "image_transport is 'theora', expected one of raw, compressed"),
         (dict(threads=-1), "threads is -1, expected 0 to 256"),
         (dict(frame_buffer_s=61.0), "frame_buffer_s is 61, expected 0 to 60"),
-        (dict(lost_score=5e-324), r"lost_score is 4.94066e-324, expected .* write float\(...\)"),
+        (dict(lost_confidence=5e-324), r"lost_confidence is 4.94066e-324, expected .* write float\(...\)"),
         (dict(min_visible=5.4e-315), r"min_visible is 5.4e-315, expected .* write float\(...\)"),
-        (dict(settings=["penalty_k=-0.1"]), "lite: penalty_k is -0.1, expected 0 to 1"),
-        (dict(settings=["lr=0.5", "lr=1.5"]), "lite: lr is 1.5, expected 0 to 1"),
-        (dict(settings=["window_influence=.inf"]), "lite: window_influence is inf, expected 0 to 1"),
-        (dict(settings=["mask_threshold=high"]), "lite: mask_threshold is 'high', expected a number"),
+        (dict(settings=["penalty_k=-0.1"]), "lite_online: penalty_k is -0.1, expected 0 to 1"),
+        (dict(settings=["lr=0.5", "lr=1.5"]), "lite_online: lr is 1.5, expected 0 to 1"),
+        (dict(settings=["window_influence=.inf"]), "lite_online: window_influence is inf, expected 0 to 1"),
+        (dict(settings=["mask_threshold=high"]), "lite_online: mask_threshold is 'high', expected a number"),
         (dict(settings=["lr"]), "'lr' is not a setting, expected NAME=VALUE"),
         (dict(settings=["lr=[1"]), "'lr=\\[1': '\\[1' is not a YAML value"),
-        (dict(settings=["online_ratio=0.5"]), "lite: unknown setting online_ratio; known are penalty_k"),
+        (dict(model="lite", settings=["online_ratio=0.5"]), "lite: unknown setting online_ratio; known are penalty_k"),
         (dict(model="ocean", settings=["mask_threshold=0.4"]), "ocean: unknown setting mask_threshold; known are"),
         (
             dict(model="siamrpn_r50", settings=["search_side=256"]),
             "search_side is 256, expected 127 and a multiple of 8",
         ),
-        (dict(lost_score=NAN), "lost_score is nan, expected a finite number"),
-        (dict(lost_score=0.55), "lost_score 0.55, uncertain_score 0.3.*set them together"),
-        (dict(recover_score=0.1), "recover_score 0.1 are out of order"),
+        (dict(lost_confidence=NAN), "lost_confidence is nan, expected a finite number"),
+        (dict(lost_confidence=0.6), "lost_confidence 0.6, uncertain_confidence 0.55.*set them together"),
+        (dict(recover_confidence=0.1), "recover_confidence 0.1 are out of order"),
+        (dict(search_share=10.5), "search_share is 10.5, expected 0 to 10"),
+        (dict(min_likeness=-0.1), "min_likeness is -0.1, expected 0 to 1"),
         (dict(lost_frames=0), "lost_frames is 0, expected 1 to 1000"),
     ],
 )
@@ -83,8 +86,15 @@ def test_a_bad_value_is_refused_with_what_is_expected(changes, words):
 
 
 def test_values_that_only_fit_together_are_set_together():
-    changed = change_parameters(NodeParameters(), dict(lost_score=0.6, uncertain_score=0.7, recover_score=0.8), True)
-    assert changed.monitor_settings() == MonitorSettings(lost_score=0.6, uncertain_score=0.7, recover_score=0.8)
+    bounds = dict(lost_confidence=0.6, uncertain_confidence=0.7, recover_confidence=0.8)
+    changed = change_parameters(NodeParameters(), bounds, configured=True)
+    assert changed.monitor_settings() == MonitorSettings(**bounds)
+
+
+def test_the_search_has_its_parameters_which_change_at_any_time():
+    changed = change_parameters(NodeParameters(), dict(search_share=0.5, min_likeness=0.3), configured=True)
+    assert changed.search_settings() == SearchSettings(search_share=0.5, min_likeness=0.3)
+    assert NodeParameters().search_settings() == SearchSettings()
 
 
 @pytest.mark.parametrize("name, value", [("model", "lite"), ("device", "cpu"), ("image_transport", "compressed")])

@@ -10,13 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
-from ros_testing import init_request
+from ros_testing import init_request, make_detection
 from siam_tracker_ros.srv import InitTracker
 from vision_msgs.msg import BoundingBox2D, Point2D, Pose2D
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import check_box_xywh
-from siam_tracker_ros.node.requests import box_from_request, check_numbers, number_fault
+from siam_tracker_ros.node.requests import (
+    box_from_detection,
+    box_from_request,
+    check_detection,
+    check_numbers,
+    number_fault,
+)
 
 SIZE_WH = (160, 120)
 CENTER = (80.0, 60.0)
@@ -149,3 +155,47 @@ def test_what_is_taken_suits_every_tracker(box_cxcywh, normalized):
         return
     check_box_xywh(box_xywh, SIZE_WH)
     assert (box_xywh[2:] <= SIZE_WH).all()
+
+
+@pytest.mark.parametrize(
+    "center, fields, words",
+    [
+        (CENTER, dict(size=(-20.0, 20.0)), "size -20 x 20 pixels is too small, expected at least 1 x 1"),
+        (CENTER, dict(size=(-20.0, 60.0), theta=1.0), "size -20 x 60 pixels is too small"),
+        (CENTER, dict(size=(0.5, 40.0), theta=1.0), "size 0.5 x 40 pixels is too small"),
+        (CENTER, dict(size=(160.5, 20.0)), "is larger than the 160 x 120 image"),
+        (CENTER, dict(size=(130.0, 20.0), theta=math.pi / 2), "size 20 x 130 pixels is larger than the 160 x 120"),
+        ((170.0, 60.0), {}, "lies outside the 160 x 120 image"),
+        ((0.0, 0.0), {}, "was not filled in"),
+        ((0.5, 0.4), dict(size=(0.3, 0.2)), "looks like fractions of the image, expected pixels; multiply by"),
+    ],
+)
+def test_a_detection_that_cannot_be_a_target_is_refused(center, fields, words):
+    detection = make_detection(center, **fields)
+    check_detection(detection)
+    with pytest.raises(InvalidInputError, match="expected") as error:
+        box_from_detection(detection, SIZE_WH)
+    assert words in str(error.value) and "normalized" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "size, theta, box_xywh",
+    [
+        ((20.0, 10.0), 0.0, (70, 55, 20, 10)),
+        ((20.0, 10.0), math.pi / 2, (75, 50, 10, 20)),
+        ((20.0, 10.0), -math.pi / 2, (75, 50, 10, 20)),
+        ((20.0, 10.0), math.pi, (70, 55, 20, 10)),
+        ((100.0, 20.0), math.pi * 40, (30, 50, 100, 20)),
+        ((20.0, 20.0), math.pi / 4, (80 - 10 * 2**0.5, 60 - 10 * 2**0.5, 20 * 2**0.5, 20 * 2**0.5)),
+    ],
+)
+def test_the_box_of_a_detection_holds_it_upright(size, theta, box_xywh):
+    detection = make_detection(CENTER, size=size, theta=theta)
+    check_detection(detection)
+    np.testing.assert_allclose(box_from_detection(detection, SIZE_WH), box_xywh)
+
+
+@pytest.mark.parametrize("score", [NAN, INF, 5e-324, 5.3e-315])
+def test_a_score_that_no_detector_means_is_refused(score):
+    with pytest.raises(InvalidInputError, match="hypothesis.score is .*, expected a finite number"):
+        check_detection(make_detection(CENTER, ("person", 0.5), ("dog", score)))

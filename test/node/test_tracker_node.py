@@ -9,6 +9,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_doubles import SIDE, SquareTracker, TurnedSquareTracker, scene
+from rclpy.logging import LoggingSeverity
 from rclpy.qos import qos_profile_sensor_data
 from ros_testing import (
     DEADLINE,
@@ -25,6 +26,7 @@ from std_msgs.msg import Header
 from siam_tracker_ros.drawing import mask_image
 from siam_tracker_ros.geometry import cxcywht_to_corners
 from siam_tracker_ros.image_conversion import fill_image, image_to_bgr
+from siam_tracker_ros.node.messages import format_stamp
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 CENTER = (80.0, 60.0)
@@ -133,13 +135,50 @@ def test_lost_gives_no_detection_and_recovery_gives_them_back_under_the_same_id(
     assert states == [1, TrackerStatus.UNCERTAIN, TrackerStatus.LOST, TrackerStatus.LOST]
     status, detections = operator.frame(scene(None))
     assert (status.state, status.frames_lost, detections) == (TrackerStatus.LOST, 3, [])
-    assert status.target_id == "target_1" and status.confidence == 0
+    assert status.target_id == "target_1" and status.confidence < 0.01
     while status.state == TrackerStatus.LOST:
         status, detections = operator.frame(scene((90, 70)))
-    assert (status.state, status.frames_lost) == (TrackerStatus.TRACKING, 0)
+    assert (status.state, status.frames_lost) == (TrackerStatus.UNCERTAIN, 0)
+    while status.state == TrackerStatus.UNCERTAIN:
+        status, detections = operator.frame(scene((90, 70)))
+    assert (status.state, status.redetections) == (TrackerStatus.TRACKING, 1)
     assert detections[0].id == "target_1" and center_of(detections[0]) == (90, 70)
     lost = [msg.header for msg in operator.received("status") if msg.state == TrackerStatus.LOST]
     assert not [d for d in operator.received("detection") if d.header in lost]
+
+
+def state_changes(operator):
+    """Level and text of every change of the state that was logged."""
+    return [(log.level, log.msg) for log in operator.received("log") if log.name == "tracker" and " -> " in log.msg]
+
+
+def test_each_change_of_the_state_is_logged_once_and_no_frame_is(operator):
+    info, warning = LoggingSeverity.INFO, LoggingSeverity.WARN
+    follow(operator)
+    marked = operator.received("status")[-2]  # of the image that the target was marked in
+    for _ in range(5):
+        operator.frame(scene(CENTER))
+    uncertain, lost, *_ = [operator.frame(scene(None))[0] for _ in range(6)][1:]
+    while (found := operator.frame(scene(CENTER))[0]).state == TrackerStatus.LOST:
+        pass
+    while (confirmed := operator.frame(scene(CENTER))[0]).state == TrackerStatus.UNCERTAIN:
+        pass
+    assert (lost.state, found.state, confirmed.state) == (3, 2, 1)
+    assert operator.reset().success and operator.reset().success
+    operator.frame(scene(CENTER))
+    operator.enable(False)
+    operator.wait(lambda: operator.logged("tracking is paused"), "the last line")
+    assert state_changes(operator) == [
+        (level, f"target_1: {change} (confidence {confidence}, image of {format_stamp(status.header.stamp)})")
+        for level, change, confidence, status in (
+            (info, "IDLE -> TRACKING", "1.00", marked),
+            (info, "TRACKING -> UNCERTAIN", "0.00", uncertain),
+            (warning, "UNCERTAIN -> LOST", "0.00", lost),
+            (info, "LOST -> UNCERTAIN", "0.90", found),
+            (info, "UNCERTAIN -> TRACKING", "0.90", confirmed),
+            (info, "TRACKING -> IDLE", "-", confirmed),
+        )
+    ]
 
 
 def test_a_box_over_the_edge_is_not_clipped(operator):

@@ -22,7 +22,10 @@ def processed():
 
 @pytest.fixture
 def worker(processed):
-    worker = Worker(lambda frame, skipped: processed.put((frame.msg.header.stamp.sec, skipped, threading.get_ident())))
+    worker = Worker(
+        lambda frame, skipped: processed.put((frame.msg.header.stamp.sec, skipped, threading.get_ident())),
+        processed.put,
+    )
     yield worker
     worker.close()
 
@@ -58,12 +61,48 @@ def test_jobs_come_before_the_frame_that_waits_and_in_order(worker, processed):
     assert processed.get(timeout=10)[0] == 1
 
 
-def test_a_dropped_frame_is_not_processed(worker, processed):
+def test_of_detections_only_the_newest_is_handed_on(worker, processed):
+    gate = threading.Event()
+    worker.submit(gate.wait, 10)
+    for number in range(4):
+        worker.offer_detection(number)
+    gate.set()
+    assert processed.get(timeout=10) == 3
+    worker.submit(lambda: None).result(10)
+    assert processed.empty()
+
+
+def test_a_flood_of_detections_does_not_stop_the_frames(processed):
+    def flood(detection):
+        processed.put(detection)
+        if detection < 3:
+            worker.offer(frame(detection))
+            worker.offer_detection(detection + 1)
+
+    worker = Worker(lambda frame, _: processed.put(f"frame {frame.msg.header.stamp.sec}"), flood)
+    worker.offer_detection(0)
+    worked = [processed.get(timeout=10) for _ in range(7)]
+    worker.close()
+    assert worked == [0, "frame 0", 1, "frame 1", 2, "frame 2", 3]
+
+
+def test_a_detection_comes_before_the_frame_that_waits(worker, processed):
+    gate = threading.Event()
+    worker.submit(gate.wait, 10)
+    worker.offer(frame(1))
+    worker.offer_detection("detection")
+    gate.set()
+    assert processed.get(timeout=10) == "detection"
+    assert processed.get(timeout=10)[0] == 1
+
+
+def test_what_is_dropped_is_not_processed(worker, processed):
     gate = threading.Event()
     worker.submit(gate.wait, 10)
     worker.offer(frame(1))
     worker.offer(frame(2))
-    worker.drop_frame()
+    worker.offer_detection("detection")
+    worker.empty_slots()
     worker.offer(frame(3))
     gate.set()
     assert processed.get(timeout=10)[:2] == (3, 0)
@@ -77,7 +116,7 @@ def test_a_failing_job_tells_the_one_who_waits_and_the_thread_lives(worker):
 
 
 def test_close_finishes_the_job_that_runs_and_refuses_the_others(processed):
-    worker = Worker(lambda *_: None)
+    worker = Worker(lambda *_: None, lambda _: None)
     started, gate = threading.Event(), threading.Event()
     running = worker.submit(lambda: started.set() or gate.wait(10))
     waiting = worker.submit(lambda: 5)

@@ -26,7 +26,7 @@ def checkpoint(tmp_path):
 @pytest.mark.parametrize("half, tolerance", [(False, 0), (True, 1e-3)])
 def test_a_checkpoint_becomes_a_file_that_create_tracker_takes(checkpoint, tmp_path, half, tolerance):
     target = tmp_path / "lite.safetensors"
-    assert [info.name for info in convert_weights(checkpoint, target, half=half)] == ["lite", "lite_online"]
+    assert [info.name for info in convert_weights(checkpoint, target, half=half)] == ["lite_online", "lite"]
     expected, written = read_weights(checkpoint), read_weights(target)
     assert expected.keys() == written.keys()
     for name, value in written.items():
@@ -58,7 +58,7 @@ def test_a_file_that_is_read_is_not_written(tmp_path, capsys):
 def test_the_model_of_a_wrapped_checkpoint_is_found(tmp_path, wrap):
     torch.save(wrap(LiteNetwork().state_dict()), tmp_path / "wrapped.pth")
     methods = convert_weights(tmp_path / "wrapped.pth", tmp_path / "lite.safetensors")
-    assert [method.name for method in methods] == ["lite", "lite_online"]
+    assert [method.name for method in methods] == ["lite_online", "lite"]
     assert read_weights(tmp_path / "lite.safetensors").keys() == LiteNetwork().state_dict().keys()
 
 

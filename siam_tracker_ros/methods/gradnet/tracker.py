@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, crops_to_tensor, mean_bgr
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.response import context_side, hann_window, peak_cell, peak_ratio
@@ -72,6 +73,15 @@ class Sample:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Cut:
+    """A search region: its crop, uint8 (255, 255, 3), and its top left corner and its side in pixels of the frame."""
+
+    crop: np.ndarray
+    origin_xy: tuple[float, float]
+    side: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class GradNetTarget:
     """A target's state.
 
@@ -82,7 +92,7 @@ class GradNetTarget:
         fixed_template, adapted_template: (1, 256, 6, 6).
         hidden: (1, 256, 12, 12), hidden features of the adapted template, a moving average.
         first_peak: peak of the fixed template's response in its own frame.
-        frame: number of frames since then.
+        frame: number of frames since then in which it might have learned.
         early_peaks: peaks of the first USUAL_FRAMES frames.
         samples: the last reliable ones, at least one.
         window_was_left_out: whether the window has been left out, which happens once.
@@ -105,10 +115,17 @@ class GradNetTarget:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scores:
-    """Raw scores of the fixed template at three scales, (3, 17, 17), and of the adapted one at the middle, (17, 17)."""
+    """Answer of the network for the search regions around a place.
+
+    Attributes:
+        fixed: raw scores of the fixed template at three scales, (3, 17, 17).
+        adapted: raw scores of the adapted template at the middle scale, (17, 17).
+        region: features of the search region of the middle scale.
+    """
 
     fixed: np.ndarray
     adapted: np.ndarray
+    region: Region | None = None
 
     @property
     def peak(self) -> float:
@@ -128,6 +145,8 @@ class GradNetTracker(Tracker[GradNetTarget]):
 
     settings_class = GradNetSettings
     target_class = GradNetTarget
+    tile_side = SEARCH_SIDE
+    tile_stride = STRIDE
     network: GradNetNetwork
     settings: GradNetSettings
 
@@ -141,10 +160,9 @@ class GradNetTracker(Tracker[GradNetTarget]):
     def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> GradNetTarget:
         box = xywh_to_cxcywh(box_xywh)
         fill_bgr = mean_bgr(image_bgr)
-        side = context_side(*box[2:])
-        template_crop, _ = crop_context(image_bgr, box[:2], round(side), TEMPLATE_SIDE, fill_bgr, snap=round)
-        search_side = side + 2 * ((SEARCH_SIDE - TEMPLATE_SIDE) / 2 / (TEMPLATE_SIDE / side))
-        place = Place(box[:2], box[2:], float(search_side))
+        side = round(context_side(*box[2:]))
+        template_crop, _ = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, fill_bgr, snap=round)
+        place = _place(box)
         sample = Sample(self._crop_middle_scale(image_bgr, place, fill_bgr), 0, 0.0)
 
         template_image = crops_to_tensor(template_crop[None], self.network)
@@ -163,8 +181,30 @@ class GradNetTracker(Tracker[GradNetTarget]):
             samples=(sample,),
         )
 
+    def move(self, target: GradNetTarget, box_xywh: np.ndarray) -> GradNetTarget:
+        """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
+        place = _place(xywh_to_cxcywh(box_xywh))
+        place = dataclasses.replace(place, side=float(np.clip(place.side, *(SIDE_LIMITS * target.first_side))))
+        return dataclasses.replace(target, place=place, look_in_middle=False)
+
+    def _input_scale(self, target: GradNetTarget) -> float:
+        return SEARCH_SIDE / target.place.side
+
+    def _fill_bgr(self, target: GradNetTarget) -> Iterable[float]:
+        return target.fill_bgr
+
     @torch.no_grad()
+    def _encode_tile(self, crop_bgr: np.ndarray) -> torch.Tensor:
+        return self._encode(crop_bgr[None])
+
     def _step(self, image_bgr: np.ndarray, target: GradNetTarget) -> tuple[GradNetTarget, TrackResult]:
+        return self._follow(image_bgr, target, learn=True)
+
+    def _look(self, image_bgr: np.ndarray, target: GradNetTarget) -> tuple[GradNetTarget, TrackResult]:
+        return self._follow(image_bgr, target, learn=False)
+
+    @torch.no_grad()
+    def _follow(self, image_bgr: np.ndarray, target: GradNetTarget, learn: bool) -> tuple[GradNetTarget, TrackResult]:
         frame = target.frame + 1
         free = not target.window_was_left_out and frame - target.samples[-1].frame == FREE_FRAME
         window_influence = 0.0 if free else self.settings.window_influence
@@ -179,8 +219,19 @@ class GradNetTracker(Tracker[GradNetTarget]):
                 place, ratio = self._move(target, start, scores, window_influence)
         box = np.rint(cxcywh_to_xywh(np.concatenate([place.center_xy, place.size_wh]))) + 0.0  # no minus zero
 
-        early_peaks = (*target.early_peaks, scores.peak)[:USUAL_FRAMES]
+        early_peaks = (*target.early_peaks, scores.peak)[:USUAL_FRAMES] if learn else target.early_peaks
         usual_peak = float(np.mean(early_peaks)) if len(early_peaks) == USUAL_FRAMES else 0.0
+        target = dataclasses.replace(
+            target,
+            place=place,
+            window_was_left_out=target.window_was_left_out or free,
+            look_in_middle=bool(box[0] + box[2] > image_bgr.shape[1] and scores.peak < RELIABLE_PEAK * usual_peak),
+        )
+        found_again = scores.peak / target.first_peak if target.first_peak > 0 else 0.0
+        result = TrackResult(box, float(np.clip(found_again, 0, 1)), peak_ratio=ratio, region=scores.region)
+        if not learn:
+            return target, result
+
         samples, template, hidden = target.samples, target.adapted_template, target.hidden
         reliable = scores.peak >= min(RELIABLE_PEAK * usual_peak, float(np.mean([sample.peak for sample in samples])))
         retry = not reliable and frame < RETRY_FRAMES and scores.peak < RETRY_PEAK * usual_peak
@@ -197,25 +248,24 @@ class GradNetTracker(Tracker[GradNetTarget]):
 
         target = dataclasses.replace(
             target,
-            place=place,
             adapted_template=template,
             hidden=hidden,
             frame=frame,
             early_peaks=early_peaks,
             samples=samples,
-            window_was_left_out=target.window_was_left_out or free,
-            look_in_middle=bool(box[0] + box[2] > image_bgr.shape[1] and scores.peak < RELIABLE_PEAK * usual_peak),
         )
-        found_again = scores.peak / target.first_peak if target.first_peak > 0 else 0.0
-        score = float(np.clip(found_again, 0, 1))
-        return target, TrackResult(box, score, peak_ratio=ratio, updated=retry or regular)
+        return target, dataclasses.replace(result, updated=retry or regular)
 
     def _score_scales(self, image_bgr: np.ndarray, center_xy: np.ndarray, target: GradNetTarget) -> Scores:
         """Scores of the search regions around a centre at the three scales."""
-        crops = _crop_pyramid(image_bgr, center_xy, target.place.side * self._scales, target.fill_bgr)
+        sides = target.place.side * self._scales
+        cuts = _cut_pyramid(image_bgr, center_xy, sides, target.fill_bgr)
+        features = self._encode(np.stack([cut.crop for cut in cuts]))  # (3, 256, 22, 22)
         templates = torch.cat([target.fixed_template, target.adapted_template])
-        scores = correlate(self._encode(crops), templates).cpu().numpy()
-        return Scores(scores[:, 0], scores[MIDDLE, 1])
+        scores = correlate(features, templates).cpu().numpy()
+        middle = cuts[MIDDLE]
+        region = Region(features[MIDDLE], middle.origin_xy, middle.side, STRIDE * middle.side / SEARCH_SIDE)
+        return Scores(scores[:, 0], scores[MIDDLE, 1], region)
 
     def _move(
         self, target: GradNetTarget, place: Place, scores: Scores, window_influence: float
@@ -259,6 +309,14 @@ class GradNetTracker(Tracker[GradNetTarget]):
         return _crop_pyramid(image_bgr, place.center_xy, place.side * self._scales, fill_bgr, [MIDDLE])[0]
 
 
+def _place(box_cxcywh: np.ndarray) -> Place:
+    """Place of a target in a box, float64 (4,), with the usual search region."""
+    size_wh = np.clip(box_cxcywh[2:], *SIZE_LIMITS)
+    side = context_side(*size_wh)
+    search_side = side + 2 * ((SEARCH_SIDE - TEMPLATE_SIDE) / 2 / (TEMPLATE_SIDE / side))
+    return Place(box_cxcywh[:2], size_wh, float(search_side))
+
+
 def _crop_pyramid(
     image_bgr: np.ndarray,
     center_xy: np.ndarray,
@@ -266,7 +324,18 @@ def _crop_pyramid(
     fill_bgr: Iterable[float],
     wanted: Sequence[int] = (0, 1, 2),
 ) -> np.ndarray:
-    """Crops, uint8 (B, 255, 255, 3), of the wanted ones of three regions around a centre, the smallest first.
+    """Crops, uint8 (B, 255, 255, 3), of the wanted ones of three regions around a centre, the smallest first."""
+    return np.stack([cut.crop for cut in _cut_pyramid(image_bgr, center_xy, sides, fill_bgr, wanted)])
+
+
+def _cut_pyramid(
+    image_bgr: np.ndarray,
+    center_xy: np.ndarray,
+    sides: np.ndarray,
+    fill_bgr: Iterable[float],
+    wanted: Sequence[int] = (0, 1, 2),
+) -> list[Cut]:
+    """The wanted ones of three regions around a centre, the smallest first.
 
     The largest region is cut and resized to the scale at which the smallest fills 255 pixels. The crops are cut out of
     that.
@@ -274,13 +343,14 @@ def _crop_pyramid(
     sides = np.maximum(np.rint(sides), 1)
     zoom = SEARCH_SIDE / sides[0]
     whole_side = round(zoom * sides[-1])
-    whole, _ = crop_context(image_bgr, center_xy, int(sides[-1]), whole_side, fill_bgr, snap=round)
-    middle = (whole_side - 1) / 2
-    crops = [
-        crop_context(whole, (middle, middle), round(zoom * sides[index]), SEARCH_SIDE, fill_bgr, snap=round)[0]
-        for index in wanted
-    ]
-    return np.stack(crops)
+    whole, (left, top) = crop_context(image_bgr, center_xy, int(sides[-1]), whole_side, fill_bgr, snap=round)
+    middle, pixel = (whole_side - 1) / 2, float(sides[-1] / whole_side)  # pixel: its side in pixels of the image
+    cuts = []
+    for index in wanted:
+        side = round(zoom * sides[index])
+        crop, (x, y) = crop_context(whole, (middle, middle), side, SEARCH_SIDE, fill_bgr, snap=round)
+        cuts.append(Cut(crop, (left + x * pixel, top + y * pixel), side * pixel))
+    return cuts
 
 
 def _upsample(score: np.ndarray) -> np.ndarray:

@@ -73,6 +73,8 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
 
     settings_class = LiteOnlineSettings
     target_class = LiteOnlineTarget
+    tile_side = LiteTracker.tile_side
+    tile_stride = LiteTracker.tile_stride
     network: LiteNetwork
     settings: LiteOnlineSettings
 
@@ -107,7 +109,25 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         boxes_xywh = [(left, top, w, h), (1 - left - w, top, w, h), (left, top, w, h)]
         return features, features.new_tensor(boxes_xywh)
 
+    def move(self, target: LiteOnlineTarget, box_xywh: np.ndarray) -> LiteOnlineTarget:
+        """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
+        return dataclasses.replace(target, siamese=self.siamese.move(target.siamese, box_xywh))
+
+    def _input_scale(self, target: LiteOnlineTarget) -> float:
+        return self.siamese._input_scale(target.siamese)
+
+    def _encode_tile(self, crop_bgr: np.ndarray) -> torch.Tensor:
+        return self.siamese._encode_tile(crop_bgr)
+
     def _step(self, image_bgr: np.ndarray, target: LiteOnlineTarget) -> tuple[LiteOnlineTarget, TrackResult]:
+        return self._follow(image_bgr, target, learn=True)
+
+    def _look(self, image_bgr: np.ndarray, target: LiteOnlineTarget) -> tuple[LiteOnlineTarget, TrackResult]:
+        return self._follow(image_bgr, target, learn=False)
+
+    def _follow(
+        self, image_bgr: np.ndarray, target: LiteOnlineTarget, learn: bool
+    ) -> tuple[LiteOnlineTarget, TrackResult]:
         view = self.siamese.look(image_bgr, target.siamese)
         with torch.inference_mode():
             feature = target.whitening(view.response.features)
@@ -117,7 +137,7 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         siamese, result, cell = self.siamese.decide(image_bgr, target.siamese, view, score)
 
         target = dataclasses.replace(target, siamese=siamese, frames=target.frames + 1)
-        if cell is None or min(view.score[cell], online[cell]) < LEARN_SCORE:
+        if not learn or cell is None or min(view.score[cell], online[cell]) < LEARN_SCORE:
             return target, result
         is_hard = peak_ratio(online, *peak_cell(online)) > HARD_NEGATIVE_RATIO
         is_due = is_hard or target.frames % UPDATE_INTERVAL == 0
@@ -143,7 +163,7 @@ def online_score(feature: torch.Tensor, kernel: torch.Tensor) -> np.ndarray:
 METHODS = (
     Method(
         "lite_online",
-        "lite with an online branch: a filter that learns the target while it is tracked",
+        "the default: lite with an online branch, a filter that learns the target while it is tracked",
         LiteOnlineTracker,
         LiteNetwork,
         TEMPLATE_SIDE,

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import crop_context, crops_to_tensor
 from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, paint_mask, smallest_rectangle
 from siam_tracker_ros.core.method import Method
@@ -20,6 +21,7 @@ from siam_tracker_ros.core.response import (
 )
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_corners, xywh_to_cxcywh
+from siam_tracker_ros.layers.mobilenet_v2 import STRIDE
 from siam_tracker_ros.methods.lite.network import (
     SEARCH_CELLS,
     SEARCH_FACTOR,
@@ -84,6 +86,8 @@ class LiteTracker(Tracker[LiteTarget]):
 
     settings_class = LiteSettings
     target_class = LiteTarget
+    tile_side = SEARCH_SIDE
+    tile_stride = STRIDE
     network: LiteNetwork
     settings: LiteSettings
 
@@ -106,6 +110,18 @@ class LiteTracker(Tracker[LiteTarget]):
         view = self.look(image_bgr, target)
         target, result, _ = self.decide(image_bgr, target, view, view.score)
         return target, result
+
+    def move(self, target: LiteTarget, box_xywh: np.ndarray) -> LiteTarget:
+        """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
+        return dataclasses.replace(target, box_cxcywh=xywh_to_cxcywh(box_xywh))
+
+    def _input_scale(self, target: LiteTarget) -> float:
+        return SEARCH_SIDE / (SEARCH_FACTOR * float(np.sqrt(target.box_cxcywh[2:].prod())))
+
+    def _encode_tile(self, crop_bgr: np.ndarray) -> torch.Tensor:
+        with torch.inference_mode():
+            *_, features = self.network.backbone_features(crops_to_tensor(crop_bgr[None], self.network))
+        return features
 
     def look(self, image_bgr: np.ndarray, target: LiteTarget) -> View:
         """Run the network on the region around a target's last box."""
@@ -155,6 +171,7 @@ class LiteTracker(Tracker[LiteTarget]):
             mask=full_frame(part, first_xy, frame_wh),
             polygon=xywh_to_corners(cxcywh_to_xywh(box)) if contour is None else smallest_rectangle(contour),
             peak_ratio=peak_ratio(score, row, column),
+            region=Region(view.response.features, origin_xy, side, side / SEARCH_CELLS),
         )
         return LiteTarget(target.template, next_box), result, cell if is_found else None
 
@@ -168,7 +185,7 @@ class LiteTracker(Tracker[LiteTarget]):
 METHODS = (
     Method(
         "lite",
-        "small anchor-free network of this project with masks, the default",
+        "small anchor-free network of this project with masks",
         LiteTracker,
         LiteNetwork,
         TEMPLATE_SIDE,

@@ -154,13 +154,36 @@ def alignment_offset(box_ltrb: torch.Tensor, search_side: int) -> torch.Tensor:
     return (center[:, None] / STRIDE + tap * reach[:, None]).flatten(1, 2)
 
 
-class OceanNetwork(Network):
+class AnchorFreeNetwork(Network):
+    """A backbone and a neck, for heads that predict one box per cell. Images are BGR, 0..255, any float type.
+
+    Attributes:
+        backbone: ResNet50 of three stages, stride 8, 1024 channels.
+        neck: narrows its last features.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.backbone = ResNet50(stages=3)
+        self.neck = ConvNorm(1024, channels, relu=None)
+
+    @graph("backbone", lambda network: ((1, 3, None, None),))
+    def features(self, image_bgr: torch.Tensor) -> torch.Tensor:
+        """The neck's features (B, 256, H / 8, W / 8)."""
+        return self.neck(self.backbone(image_bgr)[-1])
+
+    def template_features(self, image_bgr: torch.Tensor) -> torch.Tensor:
+        """The central features (B, 256, 7, 7) of template crops (B, 3, 127, 127)."""
+        inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
+        return self.features(image_bgr)[..., inside, inside]
+
+
+class OceanNetwork(AnchorFreeNetwork):
     """Finds a template in a search region.
 
     `encode_template` runs once per target, `forward` once per frame. Images are BGR, 0..255, any float type.
 
     Attributes:
-        backbone: ResNet50 of three stages, stride 8, 1024 channels.
         alignment: the object-aware head, or None.
     """
 
@@ -175,9 +198,7 @@ class OceanNetwork(Network):
     )
 
     def __init__(self, align: bool = True, channels: int = CHANNELS) -> None:
-        super().__init__()
-        self.backbone = ResNet50(stages=3)
-        self.neck = ConvNorm(1024, channels, relu=None)
+        super().__init__(channels)
         self.classification_encoder = DilatedEncoder(channels)
         self.regression_encoder = DilatedEncoder(channels)
         self.classification_tower = make_tower(channels)
@@ -195,8 +216,7 @@ class OceanNetwork(Network):
 
     def encode_template(self, image_bgr: torch.Tensor) -> Template:
         """Return the Template of crops (B, 3, 127, 127)."""
-        inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
-        features = self.neck(self.backbone_features(image_bgr))[..., inside, inside]  # (B, 256, 7, 7)
+        features = self.template_features(image_bgr)
         return Template(
             self.classification_encoder.encode_template(features), self.regression_encoder.encode_template(features)
         )
@@ -206,34 +226,22 @@ class OceanNetwork(Network):
 
         align: whether to run the alignment head, if there is one.
         """
-        return self.respond(self.backbone_features(image_bgr), template, image_bgr.shape[-1], align)
+        return self.respond(self.features(image_bgr), template, image_bgr.shape[-1], align)
 
-    @graph("backbone", lambda network: ((1, 3, None, None),))
-    def backbone_features(self, image_bgr: torch.Tensor) -> torch.Tensor:
-        """The backbone's last features (B, 1024, H, W)."""
-        return self.backbone(image_bgr)[-1]
-
-    def respond(
-        self, backbone_features: torch.Tensor, template: Template, search_side: int, align: bool = True
-    ) -> Response:
-        """Return the Response for the backbone's last features (B, 1024, H, W) of search crops of that side."""
-        classification, box_ltrb, regression = self.head(
-            backbone_features, *template.classification, *template.regression
-        )
+    def respond(self, features: torch.Tensor, template: Template, search_side: int, align: bool = True) -> Response:
+        """Return the Response for the `features` (B, 256, H, W) of search crops of that side."""
+        classification, box_ltrb, regression = self.head(features, *template.classification, *template.regression)
         alignment = None
         if align and self.alignment is not None:
             alignment = at_least_float32(self.alignment(regression, box_ltrb, search_side))
         return Response(classification, box_ltrb, alignment)
 
-    @graph("head", lambda network: ((1, 1024, None, None), *(2 * network.kernel_shapes())))
-    def head(
-        self, backbone_features: torch.Tensor, *kernels: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    @graph("head", lambda network: ((1, network.box.in_channels, None, None), *(2 * network.kernel_shapes())))
+    def head(self, features: torch.Tensor, *kernels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return classification and box_ltrb of a Response, and the regression tower's features (B, 256, S, S).
 
         kernels: three of a Template's classification, then three of its regression.
         """
-        features = self.neck(backbone_features)
         regression = self.regression_tower(self.regression_encoder(features, kernels[3:]))
         exponent = at_least_float32(self.box_scale * self.box(regression) + self.box_bias)
         box_ltrb = exponent.clamp(-MAX_EXPONENT, MAX_EXPONENT).exp()

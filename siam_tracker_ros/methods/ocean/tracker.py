@@ -5,11 +5,12 @@
 import abc
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import (
     SEARCH_SIDE,
     TEMPLATE_SIDE,
@@ -30,7 +31,14 @@ from siam_tracker_ros.core.response import (
 )
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, ltrb_to_cxcywh, xywh_to_cxcywh
-from siam_tracker_ros.methods.ocean.network import OceanNetwork, Template, cell_pixels, response_cells
+from siam_tracker_ros.methods.ocean.network import (
+    STRIDE,
+    AnchorFreeNetwork,
+    OceanNetwork,
+    Template,
+    cell_pixels,
+    response_cells,
+)
 from siam_tracker_ros.settings import setting, with_default
 
 SMALL_SHARE = 0.004  # of the first frame's area; a smaller target counts as small
@@ -73,7 +81,7 @@ class OceanTarget(typing.Generic[Kept]):
         template: the network's template.
         fill_bgr: mean colour of the first frame, which fills what lies outside of any frame.
         search_side: side of its search crops in pixels of the network's input.
-        box_cxcywh: float64 (4,), its last box; the centre lies in the frame.
+        box_cxcywh: float64 (4,), its last box.
     """
 
     template: Kept
@@ -86,6 +94,9 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
     """Ocean's procedure, for any network that predicts one box per cell."""
 
     target_class = OceanTarget
+    tile_side = SEARCH_SIDE
+    tile_stride = STRIDE
+    network: AnchorFreeNetwork
     settings: AnchorFreeSettings
 
     @abc.abstractmethod
@@ -93,8 +104,8 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
         """Return the template of a crop (1, 3, 127, 127)."""
 
     @abc.abstractmethod
-    def _respond(self, image_bgr: torch.Tensor, template: Kept) -> tuple[np.ndarray, np.ndarray]:
-        """Return confidence and boxes in a search crop (1, 3, side, side).
+    def _respond(self, features: torch.Tensor, template: Kept, search_side: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return confidence and boxes in a search crop of that side, from its features (1, 256, H, W).
 
         The confidence is float64 (S, S), 0..1. The boxes are float64 (4, S, S) as cxcywh, in pixels from the crop's
         middle pixel.
@@ -139,9 +150,10 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
         scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
         margin = (target.search_side - TEMPLATE_SIDE) / 2 / scale
         side = round_half_up(context + 2 * margin)
-        crop, _ = crop_context(image_bgr, center_xy, side, target.search_side, target.fill_bgr, snap=round)
+        crop, origin_xy = crop_context(image_bgr, center_xy, side, target.search_side, target.fill_bgr, snap=round)
         with torch.inference_mode():
-            score, boxes = self._respond(crops_to_tensor(crop[None], self.network), target.template)
+            features = self.network.features(crops_to_tensor(crop[None], self.network))
+            score, boxes = self._respond(features, target.template, target.search_side)
         boxes = boxes / scale  # in pixels of the frame, from the target's last centre
 
         penalty = np.exp(-settings.penalty_k * (size_change(size_wh, boxes[2:]) - 1))
@@ -155,8 +167,27 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
 
         box = np.concatenate([center_xy + found[:2], size_wh + rate * (found[2:] - size_wh)])
         box = clip_to_frame(box, image_bgr)
-        result = TrackResult(cxcywh_to_xywh(box), best_score, peak_ratio=peak_ratio(score, row, column))
+        result = TrackResult(
+            cxcywh_to_xywh(box),
+            best_score,
+            peak_ratio=peak_ratio(score, row, column),
+            region=Region(features, origin_xy, side, STRIDE * side / target.search_side),
+        )
         return dataclasses.replace(target, box_cxcywh=box), result
+
+    def move(self, target: OceanTarget[Kept], box_xywh: np.ndarray) -> OceanTarget[Kept]:
+        """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
+        return dataclasses.replace(target, box_cxcywh=xywh_to_cxcywh(box_xywh))
+
+    def _input_scale(self, target: OceanTarget[Kept]) -> float:
+        return TEMPLATE_SIDE / float(context_side(*target.box_cxcywh[2:]))
+
+    def _fill_bgr(self, target: OceanTarget[Kept]) -> Iterable[float]:
+        return target.fill_bgr
+
+    def _encode_tile(self, crop_bgr: np.ndarray) -> torch.Tensor:
+        with torch.inference_mode():
+            return self.network.features(crops_to_tensor(crop_bgr[None], self.network))
 
 
 def result_boxes(boxes_xywh: np.ndarray) -> np.ndarray:
@@ -175,9 +206,9 @@ class OceanTracker(AnchorFreeTracker[Template]):
     def _encode(self, image_bgr: torch.Tensor) -> Template:
         return self.network.encode_template(image_bgr)
 
-    def _respond(self, image_bgr: torch.Tensor, template: Template) -> tuple[np.ndarray, np.ndarray]:
+    def _respond(self, features: torch.Tensor, template: Template, search_side: int) -> tuple[np.ndarray, np.ndarray]:
         ratio = self.settings.ratio
-        response = self.network(image_bgr, template, align=ratio < 1)
+        response = self.network.respond(features, template, search_side, align=ratio < 1)
         score = torch.sigmoid(response.classification)
         if response.alignment is not None:
             score = ratio * score + (1 - ratio) * torch.sigmoid(response.alignment)

@@ -8,6 +8,7 @@ the boxes are those of the Siamese network.
 
 import dataclasses
 import enum
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -79,10 +80,11 @@ class OceanOnlineTarget:
         siamese: the target of the OceanTracker.
         kernel: (1, 512, 4, 4), the classifier's filter.
         memory: samples that the filter is learned from.
-        center_xy, size_wh: centre and size in the frame in which the classifier last found it, in pixels.
+        center_xy: centre in the frame in which the classifier last found it, in pixels.
+        size_wh: size in the frame in which the classifier last learned it, in pixels.
         scale: pixels of the frame per pixel of a patch. It follows the patches that were cut, not the target's size.
         scale_range: minimum and maximum scale.
-        frames: number of frames tracked so far.
+        frames: number of frames tracked so far in which it might have learned.
     """
 
     siamese: OceanTarget[Template]
@@ -104,6 +106,8 @@ class OceanOnlineTracker(Tracker[OceanOnlineTarget]):
 
     settings_class = OceanOnlineSettings
     target_class = OceanOnlineTarget
+    tile_side = OceanTracker.tile_side
+    tile_stride = OceanTracker.tile_stride
     network: OceanOnlineNetwork
     settings: OceanOnlineSettings
 
@@ -146,7 +150,33 @@ class OceanOnlineTracker(Tracker[OceanOnlineTarget]):
         features.append(features[0][:1] * kept[:, :, None, None])
         return torch.cat(features), np.pad(shifts_xy, ((0, DROPOUT_SAMPLES), (0, 0)))
 
+    def move(self, target: OceanOnlineTarget, box_xywh: np.ndarray) -> OceanOnlineTarget:
+        """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
+        siamese = self.siamese.move(target.siamese, box_xywh)
+        center_xy, size_wh = siamese.box_cxcywh[:2], siamese.box_cxcywh[2:]
+        # In its patch the target stays as large as the filter has learned it.
+        scale = target.scale * np.sqrt(size_wh.prod() / target.size_wh.prod())
+        scale = float(np.clip(scale, *target.scale_range))
+        return dataclasses.replace(target, siamese=siamese, center_xy=center_xy, size_wh=size_wh, scale=scale)
+
+    def _input_scale(self, target: OceanOnlineTarget) -> float:
+        return self.siamese._input_scale(target.siamese)
+
+    def _fill_bgr(self, target: OceanOnlineTarget) -> Iterable[float]:
+        return self.siamese._fill_bgr(target.siamese)
+
+    def _encode_tile(self, crop_bgr: np.ndarray) -> torch.Tensor:
+        return self.siamese._encode_tile(crop_bgr)
+
     def _step(self, image_bgr: np.ndarray, target: OceanOnlineTarget) -> tuple[OceanOnlineTarget, TrackResult]:
+        return self._follow(image_bgr, target, learn=True)
+
+    def _look(self, image_bgr: np.ndarray, target: OceanOnlineTarget) -> tuple[OceanOnlineTarget, TrackResult]:
+        return self._follow(image_bgr, target, learn=False)
+
+    def _follow(
+        self, image_bgr: np.ndarray, target: OceanOnlineTarget, learn: bool
+    ) -> tuple[OceanOnlineTarget, TrackResult]:
         with torch.inference_mode():
             # The response of a filter of even size is half a cell off the target's centre.
             half_cell = (PATCH_CELLS + FILTER_CELLS) % 2 * target.scale * PATCH_SIDE / (2 * PATCH_CELLS)
@@ -164,11 +194,14 @@ class OceanOnlineTracker(Tracker[OceanOnlineTarget]):
             return ratio * online + (1 - ratio) * response
 
         siamese, result = self.siamese.follow(image_bgr, target.siamese, blend)
+        center_xy, size_wh = siamese.box_cxcywh[:2], siamese.box_cxcywh[2:]
+        if not learn:
+            found_xy = target.center_xy if verdict is Verdict.NOT_FOUND else center_xy
+            return dataclasses.replace(target, siamese=siamese, center_xy=found_xy), result
         frames = target.frames + 1
         if verdict is Verdict.NOT_FOUND:
             return dataclasses.replace(target, siamese=siamese, frames=frames), result
 
-        center_xy, size_wh = siamese.box_cxcywh[:2], siamese.box_cxcywh[2:]
         is_hard = verdict is Verdict.HARD_NEGATIVE
         is_due = is_hard or frames % UPDATE_INTERVAL == 0
         kernel = target.kernel

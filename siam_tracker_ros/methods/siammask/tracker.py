@@ -4,11 +4,12 @@
 
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import (
     SEARCH_SIDE,
     TEMPLATE_SIDE,
@@ -75,6 +76,8 @@ class SiamMaskTracker(Tracker[SiamMaskTarget]):
 
     settings_class = SiamMaskSettings
     target_class = SiamMaskTarget
+    tile_side = SEARCH_SIDE
+    tile_stride = STRIDE
     network: SiamMask
     settings: SiamMaskSettings
     snap: Callable[[float], int] = staticmethod(round)
@@ -95,7 +98,7 @@ class SiamMaskTracker(Tracker[SiamMaskTarget]):
         context = context_side(*size_wh)
         scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
         side = max(1, round(context * (SEARCH_SIDE / TEMPLATE_SIDE)))
-        crop, _ = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, target.fill_bgr, self.snap)
+        crop, origin_xy = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, target.fill_bgr, self.snap)
         with torch.inference_mode():
             response = self.network(crops_to_tensor(crop[None], self.network), target.template)
             score, boxes = decode_proposals(response.logits, response.offsets)
@@ -132,8 +135,23 @@ class SiamMaskTracker(Tracker[SiamMaskTarget]):
             mask=full_frame(part, first_xy, frame_wh),
             polygon=polygon,
             peak_ratio=best.peak_ratio,
+            region=Region(response.features[-1], origin_xy, side, STRIDE * zoom),
         )
         return dataclasses.replace(target, box_cxcywh=box), result
+
+    def move(self, target: SiamMaskTarget, box_xywh: np.ndarray) -> SiamMaskTarget:
+        """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
+        return dataclasses.replace(target, box_cxcywh=xywh_to_cxcywh(box_xywh))
+
+    def _input_scale(self, target: SiamMaskTarget) -> float:
+        return TEMPLATE_SIDE / float(context_side(*target.box_cxcywh[2:]))
+
+    def _fill_bgr(self, target: SiamMaskTarget) -> Iterable[float]:
+        return target.fill_bgr
+
+    def _encode_tile(self, crop_bgr: np.ndarray) -> torch.Tensor:
+        with torch.inference_mode():
+            return self.network.features(crops_to_tensor(crop_bgr[None], self.network))[-1]
 
 
 class PySOTSiamMaskTracker(SiamMaskTracker):

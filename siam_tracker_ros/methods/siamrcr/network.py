@@ -18,14 +18,13 @@ import math
 import torch
 from torch import nn
 
-from siam_tracker_ros.core.network import Network, graph
+from siam_tracker_ros.core.network import graph
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.layers.correlation import depthwise_correlation
-from siam_tracker_ros.layers.resnet import ResNet50
 from siam_tracker_ros.methods.ocean.network import (
     CHANNELS,
     STRIDE,
-    TEMPLATE_MARGIN,
+    AnchorFreeNetwork,
     at_least_float32,
     cell_pixels,
     make_tower,
@@ -91,16 +90,14 @@ class CorrelationBranch(nn.Module):
         return self.tower(depthwise_correlation(self.search(features), kernel))
 
 
-class SiamRCRNetwork(Network):
+class SiamRCRNetwork(AnchorFreeNetwork):
     """Finds a template in a search region.
 
     `encode_template` runs once per target, `forward` once per frame. Images are BGR, 0..255, any float type.
     """
 
     def __init__(self, channels: int = CHANNELS) -> None:
-        super().__init__()
-        self.backbone = ResNet50(stages=3)
-        self.neck = ConvNorm(1024, channels, relu=None)
+        super().__init__(channels)
         self.classification_branch = CorrelationBranch(channels)
         self.regression_branch = CorrelationBranch(channels)
         self.classification = nn.Conv2d(channels, 1, 3, padding=1)
@@ -114,26 +111,25 @@ class SiamRCRNetwork(Network):
 
     def encode_template(self, image_bgr: torch.Tensor) -> Template:
         """Return the Template of crops (B, 3, 127, 127)."""
-        inside = slice(TEMPLATE_MARGIN, -TEMPLATE_MARGIN)
-        features = self.neck(self.backbone_features(image_bgr))[..., inside, inside]  # (B, 256, 7, 7)
+        features = self.template_features(image_bgr)
         return Template(self.classification_branch.template(features), self.regression_branch.template(features))
 
     def forward(self, image_bgr: torch.Tensor, template: Template) -> Response:
         """Return the Response of search crops (B, 3, side, side) to a Template of batch size B or 1."""
-        features = self.backbone_features(image_bgr)
+        return self.respond(self.features(image_bgr), template)
+
+    def respond(self, features: torch.Tensor, template: Template) -> Response:
+        """Return the Response for the `features` (B, 256, H, W) of search crops."""
         return Response(*self.head(features, template.classification, template.regression))
 
-    @graph("backbone", lambda network: ((1, 3, None, None),))
-    def backbone_features(self, image_bgr: torch.Tensor) -> torch.Tensor:
-        """The backbone's last features (B, 1024, H, W)."""
-        return self.backbone(image_bgr)[-1]
-
-    @graph("head", lambda network: ((1, 1024, None, None), *[(1, network.box.in_channels, 5, 5)] * 2))
+    @graph(
+        "head",
+        lambda network: ((1, network.box.in_channels, None, None), *[(1, network.box.in_channels, 5, 5)] * 2),
+    )
     def head(
-        self, backbone_features: torch.Tensor, classification_kernel: torch.Tensor, regression_kernel: torch.Tensor
+        self, features: torch.Tensor, classification_kernel: torch.Tensor, regression_kernel: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return classification, localization and box_cxcywh of a Response."""
-        features = self.neck(backbone_features)
+        """Return classification, localization and box_cxcywh of a Response, from the `features` of search crops."""
         classification = self.classification_branch(features, classification_kernel)
         regression = self.regression_branch(features, regression_kernel)
         return (

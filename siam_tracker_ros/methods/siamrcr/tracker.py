@@ -38,8 +38,8 @@ class SiamRCRTracker(AnchorFreeTracker[Template]):
     def _encode(self, image_bgr: torch.Tensor) -> Template:
         return self.network.encode_template(image_bgr)
 
-    def _respond(self, image_bgr: torch.Tensor, template: Template) -> tuple[np.ndarray, np.ndarray]:
-        response = self.network(image_bgr, template)
+    def _respond(self, features: torch.Tensor, template: Template, search_side: int) -> tuple[np.ndarray, np.ndarray]:
+        response = self.network.respond(features, template)
         score = torch.sigmoid(response.classification) * torch.sigmoid(response.localization)
         packed = torch.cat([score, response.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
         return packed[0], packed[1:]

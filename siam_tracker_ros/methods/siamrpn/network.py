@@ -68,7 +68,11 @@ class SiamRPN(Network):
 
     def forward(self, image_bgr: torch.Tensor, kernels: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (B, 10, S, S) and offsets (B, 20, S, S) of search crops (B, 3, side, side); see `rpn`."""
-        return self.respond(*self.features(image_bgr), *(kernel for pair in kernels for kernel in pair))
+        return self.propose(self.features(image_bgr), kernels)
+
+    def propose(self, features: Sequence[torch.Tensor], kernels: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same from the `features` of the search crops."""
+        return self.respond(*features, *(kernel for pair in kernels for kernel in pair))
 
     @graph("head", lambda network: network.respond_shapes())
     def respond(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

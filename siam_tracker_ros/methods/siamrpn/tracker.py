@@ -4,10 +4,12 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, crops_to_tensor, mean_bgr
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.response import ResponseSettings, clip_to_frame, context_side
@@ -81,6 +83,8 @@ class SiamRPNTracker(Tracker[SiamRPNTarget]):
 
     settings_class = SiamRPNSettings
     target_class = SiamRPNTarget
+    tile_side = SEARCH_SIDE
+    tile_stride = STRIDE
     network: SiamRPN
     settings: SiamRPNSettings
 
@@ -100,9 +104,10 @@ class SiamRPNTracker(Tracker[SiamRPNTarget]):
         context = context_side(*size_wh)
         scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
         side = max(1, round(context * (search_side / TEMPLATE_SIDE)))
-        crop, _ = crop_context(image_bgr, center_xy, side, search_side, target.fill_bgr)
+        crop, origin_xy = crop_context(image_bgr, center_xy, side, search_side, target.fill_bgr)
         with torch.inference_mode():
-            score, boxes = decode_proposals(*self.network(crops_to_tensor(crop[None], self.network), target.kernels))
+            features = self.network.features(crops_to_tensor(crop[None], self.network))
+            score, boxes = decode_proposals(*self.network.propose(features, target.kernels))
         best = best_proposal(score, boxes, size_wh * scale, settings.penalty_k, influence)
 
         box, lost = target.box_cxcywh, False
@@ -117,8 +122,36 @@ class SiamRPNTracker(Tracker[SiamRPNTarget]):
             next_box = np.concatenate([center, size])
         else:
             next_box = clipped
-        result = TrackResult(cxcywh_to_xywh(clipped), best.score, peak_ratio=best.peak_ratio)
+        result = TrackResult(
+            cxcywh_to_xywh(clipped),
+            best.score,
+            peak_ratio=best.peak_ratio,
+            region=Region(_selective(features), origin_xy, side, STRIDE * side / search_side),
+        )
         return dataclasses.replace(target, box_cxcywh=next_box, lost=lost), result
+
+    def move(self, target: SiamRPNTarget, box_xywh: np.ndarray) -> SiamRPNTarget:
+        """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
+        return dataclasses.replace(target, box_cxcywh=xywh_to_cxcywh(box_xywh), lost=False)
+
+    def _input_scale(self, target: SiamRPNTarget) -> float:
+        return TEMPLATE_SIDE / float(context_side(*target.box_cxcywh[2:]))
+
+    def _fill_bgr(self, target: SiamRPNTarget) -> Iterable[float]:
+        return target.fill_bgr
+
+    def _encode_tile(self, crop_bgr: np.ndarray) -> torch.Tensor:
+        with torch.inference_mode():
+            return _selective(self.network.features(crops_to_tensor(crop_bgr[None], self.network)))
+
+
+def _selective(features: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The level, of one or three, that tells places apart best.
+
+    Of three it is the middle one, which tracks best alone in the paper: the first level knows textures rather than
+    objects, and the last one kinds of objects rather than one of a kind.
+    """
+    return features[len(features) // 2]
 
 
 def preset(penalty_k: float, window_influence: float, lr: float, **others: float) -> dict[str, float]:

@@ -1,0 +1,126 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The probability that a box is right, from what the tracker and the target's appearance say of it."""
+
+import dataclasses
+import json
+import math
+import pathlib
+import typing
+from collections.abc import Mapping
+
+from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.outputs import write_atomic
+
+Evidence = Mapping[str, float]  # what speaks for a box and against it, by name
+
+EVIDENCE = frozenset(
+    {
+        "score",  # logit of the tracker's score
+        "drop",  # by how much that is below the usual one of this target
+        "peak_ratio",  # second response peak over the first, 0..1
+        "likeness",  # of what is in the box to the target's looks, -1..1
+        "strangeness",  # by how much that is below the usual one of this target
+        "rival",  # by how much it is likelier a rival, from a margin on
+    }
+)
+
+MIN_SCORE = 1e-3  # of a score, before its logit
+
+
+def logit(score: float) -> float:
+    """Logarithm of the odds of a score 0..1, which is first cut to 0.001..0.999."""
+    score = min(max(score, MIN_SCORE), 1 - MIN_SCORE)
+    return math.log(score / (1 - score))
+
+
+def probability(log_odds: float) -> float:
+    """Return the probability, 0..1, of the logarithm of odds."""
+    return 1 / (1 + math.exp(-min(max(log_odds, -50.0), 50.0)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Logistic:
+    """A logistic regression.
+
+    Attributes:
+        bias: added to the sum.
+        factors: of the evidence, by name.
+    """
+
+    bias: float
+    factors: Mapping[str, float]
+
+    def log_odds(self, evidence: Evidence) -> float:
+        """Return the logarithm of the odds of evidence that names at least all factors."""
+        return self.bias + sum(factor * evidence[name] for name, factor in self.factors.items())
+
+    def __call__(self, evidence: Evidence) -> float:
+        """Return the probability, 0..1, of evidence that names at least all factors."""
+        return probability(self.log_odds(evidence))
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """From evidence to the probability that the IoU of a box is above 0.5.
+
+    Attributes:
+        tracked: for a box next to which the target was tracked in the frame before.
+        found: for a box at a place that a search has found, or where the target is in doubt: it has to prove more.
+    """
+
+    tracked: Logistic = Logistic(0.0, {"score": 1.0})
+    found: Logistic = Logistic(0.0, {"score": 1.0})
+
+    def confidence(self, evidence: Evidence, continuity: float) -> float:
+        """Return the probability, 0..1, that a box is right.
+
+        Args:
+            evidence: what speaks for it and against it.
+            continuity: 1 for a box next to which the target was tracked, 0 for one that was found; the log-odds of both
+                are mixed in between.
+        """
+        if continuity == 1:
+            return self.tracked(evidence)
+        if continuity == 0:
+            return self.found(evidence)
+        return probability(
+            continuity * self.tracked.log_odds(evidence) + (1 - continuity) * self.found.log_odds(evidence)
+        )
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> "Calibration":
+        """Read a file that `write` made.
+
+        Raises:
+            WeightsError: it is no such file.
+        """
+        try:
+            parts = json.loads(path.read_text(encoding="utf-8"))
+            return cls(*(_logistic(parts[name]) for name in ("tracked", "found")))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WeightsError(
+                f"{path} is no calibration ({type(error).__name__}: {error}); remove it, or make it again with "
+                "`siam-tracker calibrate`"
+            ) from error
+
+    def write(self, path: pathlib.Path) -> None:
+        """Write it as JSON."""
+        parts = {
+            name: {"bias": part.bias, "factors": dict(part.factors)}
+            for name, part in (("tracked", self.tracked), ("found", self.found))
+        }
+        write_atomic(path, (json.dumps(parts, indent=2) + "\n").encode())
+
+
+def calibration_path(weights: pathlib.Path, model: str) -> pathlib.Path:
+    """Return where the calibration of a model with a file of weights is kept: beside that file."""
+    return weights.with_name(f"{weights.name}.{model}.calibration.json")
+
+
+def _logistic(part: Mapping[str, typing.Any]) -> Logistic:
+    factors = {str(name): float(factor) for name, factor in part["factors"].items()}
+    unknown = factors.keys() - EVIDENCE
+    if unknown or not all(map(math.isfinite, [*factors.values(), float(part["bias"])])):
+        raise ValueError(f"factors are {factors}, expected finite ones of {', '.join(sorted(EVIDENCE))}")
+    return Logistic(float(part["bias"]), factors)
