@@ -382,7 +382,7 @@ def run_session(folder, scores, results=None, **options):
 def test_a_session_has_no_box_while_the_target_is_lost(tmp_path):
     folder = make_sequence(tmp_path / "walk", [(1, 2, 10, 10)] * 16)
     states, run = run_session(folder, [0.9] * 3 + [0.01] * 7 + [0.9] * 5, tmp_path / "results")
-    assert states == "TTTT" + "TUUUULL" + "LUUTT"
+    assert states == "TTTT" + "TUUUULL" + "LUUUT"
     np.testing.assert_array_equal(np.isfinite(run.boxes_xywh).all(axis=1), [state != "L" for state in states])
     assert run.scores.mean_iou == pytest.approx(12 / 15)  # of a lost frame it is 0
     lines = (tmp_path / "results" / "walk.txt").read_text().splitlines()
