@@ -166,7 +166,7 @@ rclpy.init()
 node = rclpy.create_node("large_camera")
 qos = QoSProfile(depth=5, reliability=ReliabilityPolicy[sys.argv[1]])
 publisher = node.create_publisher(Image, "/camera", qos)
-msg = Image(encoding="bgr8", width=1920, height=1080, step=3 * 1920, data=bytes(3 * 1920 * 1080))
+msg = Image(encoding="bgr8", width=1280, height=720, step=3 * 1280, data=bytes(3 * 1280 * 720))
 while True:
     msg.header.stamp = node.get_clock().now().to_msg()
     publisher.publish(msg)
