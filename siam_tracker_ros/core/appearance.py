@@ -42,9 +42,9 @@ class Region:
 
     @functools.cached_property
     def features(self) -> npt.NDArray[np.float32]:
-        """The features as an array (S, S, C)."""
+        """The features as an array (S, S, C): of float32 on the CPU a view, since most frames need few of the cells."""
         array = self.source if isinstance(self.source, np.ndarray) else self.source.float().cpu().numpy()
-        return np.ascontiguousarray(array.reshape(array.shape[-3:]).transpose(1, 2, 0), np.float32)
+        return array.reshape(array.shape[-3:]).transpose(1, 2, 0)
 
     @property
     def first_xy(self) -> npt.NDArray[np.float64]:
@@ -81,7 +81,11 @@ class Peak:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Whitening:
-    """Statistics of the features around a target: mean (C,) and projection (C, C), symmetric."""
+    """Statistics of the features around a target: mean (C,) and projection (C, C), symmetric.
+
+    It is for single cells, in numpy and outside of the executor's thread. That of `layers.whitening` scales whole
+    samples for the online filter, in torch.
+    """
 
     mean: npt.NDArray[np.float32]
     projection: npt.NDArray[np.float32]

@@ -66,7 +66,9 @@ class Calibration:
 
     Attributes:
         tracked: for a box next to which the target was tracked in the frame before.
-        found: for a box at a place that a search has found, or where the target is in doubt: it has to prove more.
+        found: for a box at a place that a search has found, or of a target that is LOST: it has to prove more.
+
+    A target that is followed on in doubt is judged by a mixture of both.
     """
 
     tracked: Logistic = Logistic(0.0, {"score": 1.0})

@@ -14,7 +14,7 @@ import typing
 
 import numpy as np
 
-from siam_tracker_ros.core.appearance import Appearance, Description, Peak
+from siam_tracker_ros.core.appearance import Appearance, Description, Peak, Region
 from siam_tracker_ros.core.confidence import Evidence, logit
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
 from siam_tracker_ros.core.motion import CameraMotion
@@ -48,13 +48,14 @@ class Verdict:
         ambiguous: whether another place in view was as good in the last frames.
         elsewhere: whether the box is not where the target was last trusted to be, and not yet confirmed.
         evidence: what the confidence was made of.
-        description: of what is in the box; None where the tracker has no features.
+        region, description: features around the box, and what is in it; None where they are not at hand.
     """
 
     confidence: float
     ambiguous: bool
     elsewhere: bool
     evidence: Evidence
+    region: Region | None
     description: Description | None
 
 
@@ -121,33 +122,31 @@ class Pursuit:
         """Weigh what the tracker found; `state` is that of the frame before."""
         jumped = self._jump(result.box_xywh) > MAX_JUMP
         self._elsewhere = self.search is not None and (self._elsewhere or jumped)
-        tracked = state == TargetState.TRACKING and not self._elsewhere
+        is_followed = state != TargetState.LOST and not self._elsewhere
+        is_tracked = is_followed and state == TargetState.TRACKING
         score = logit(result.score)
         evidence = {"score": score, "drop": self._usual_score - score, "peak_ratio": result.peak_ratio}
         evidence |= {"likeness": 0.0, "strangeness": 0.0, "rival": 0.0}  # where the tracker has no features
-        description, ambiguous = None, False
+        region, description, ambiguous = result.region, None, False
         if self.search is not None:
-            region = result.region
-            if region is None and (not tracked or self._is_time_to_learn):
+            if region is None and (not is_tracked or self._is_time_to_learn):
                 center_xy = result.box_xywh[:2] + result.box_xywh[2:] / 2
                 region = self._tracker.region(image_bgr, target, center_xy)
-            appearance = self.search.appearance
             if region is not None:
+                appearance = self.search.appearance
                 description = appearance.describe(region, result.box_xywh)
                 evidence["likeness"] = appearance.likeness(description)
                 evidence["strangeness"] = self._usual_likeness - evidence["likeness"]
                 evidence["rival"] = appearance.rival_excess(description, evidence["likeness"])
                 self._preference = self.search.preference(description, evidence["likeness"])
-                self._region = region
-            if not tracked:
+            if not is_tracked:
                 ambiguous = self._is_ambiguous(result.box_xywh, evidence["likeness"])
         continuity = 0.0
-        if not self._elsewhere and state != TargetState.LOST:
-            is_sure = state == TargetState.TRACKING and not self._on_probation
-            continuity = 1.0 if is_sure else DOUBTED_CONTINUITY
+        if is_followed:
+            continuity = 1.0 if is_tracked and not self._on_probation else DOUBTED_CONTINUITY
         evidence["found"] = 1 - continuity
         confidence = self._tracker.calibration.confidence(evidence, continuity)
-        return Verdict(confidence, ambiguous, self._elsewhere, evidence, description)
+        return Verdict(confidence, ambiguous, self._elsewhere, evidence, region, description)
 
     def settle(
         self,
@@ -169,12 +168,11 @@ class Pursuit:
         """
         self._confidence = verdict.confidence
         is_tracked = state == TargetState.TRACKING and verdict.confidence >= settings.uncertain_confidence
-        if self.search is None:
-            if is_tracked:
-                self._trust(image_bgr, result, verdict)
-            return target
         if is_tracked:
             self._trust(image_bgr, result, verdict)
+        if self.search is None:
+            return target
+        if is_tracked:
             self.search.stop()
             self._camera.stop()
             self._passed_over = []
@@ -210,12 +208,12 @@ class Pursuit:
             return
         self._trusted_frames += 1
         self._usual_score += USUAL_RATE * (verdict.evidence["score"] - self._usual_score)
-        if verdict.description is not None:
-            self._usual_likeness += USUAL_RATE * (verdict.evidence["likeness"] - self._usual_likeness)
-        if self.search is None or verdict.description is None or not self._is_time_to_learn:
+        if self.search is None or verdict.region is None or verdict.description is None:
             return
-        if not self._on_probation and verdict.evidence["strangeness"] <= MAX_STRANGENESS:
-            self.search.remember(image_bgr, self._region, result.box_xywh, verdict.description)
+        self._usual_likeness += USUAL_RATE * (verdict.evidence["likeness"] - self._usual_likeness)
+        is_usual = not self._on_probation and verdict.evidence["strangeness"] <= MAX_STRANGENESS
+        if is_usual and self._is_time_to_learn:
+            self.search.remember(image_bgr, verdict.region, result.box_xywh, verdict.description)
 
     @property
     def _is_time_to_learn(self) -> bool:

@@ -62,7 +62,6 @@ class Sweeps:
 
     Attributes:
         progress: 0..1, share of the running sweep that has been looked at.
-        completed: number of sweeps that are complete.
     """
 
     def __init__(
@@ -77,7 +76,6 @@ class Sweeps:
             scales: sizes looked for over the last one, sweep by sweep.
         """
         self.progress = 0.0
-        self.completed = 0
         self._size_wh = size_wh
         self._extent = extent
         self._near_xy = near_xy
@@ -93,7 +91,6 @@ class Sweeps:
             for count, index in enumerate(nearest, start=1):
                 self.progress = count / len(centers)
                 yield Tile((float(centers[index][0]), float(centers[index][1])), scale)
-            self.completed += 1
 
 
 def tile_centers(size_wh: tuple[int, int], extent: float) -> np.ndarray:

@@ -41,8 +41,8 @@ class Observation:
         candidates: number of places that might be the target's, while it is searched for; 0 while it is tracked.
         search_progress: 0..1, share of the frame that the running search has covered; 0 while the target is tracked.
         redetections: how often the target was lost and found again since init.
-        evidence: what the confidence was made of, by name, see `core.confidence`; "found" is 1 where the box had to
-            prove itself as one that was found, else 0.
+        evidence: what the confidence was made of, by name, see `core.confidence`; "found", 0..1, is how much the box
+            had to prove: 0 next to where the target was tracked, 1 at a place that was found, between them in doubt.
     """
 
     state: TargetState

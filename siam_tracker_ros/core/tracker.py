@@ -174,7 +174,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
     def _input_scale(self, target: Target) -> float:
         """Pixels of the network's input per pixel of the frame."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} sets tile_side, so it must override _input_scale as well")
 
     def _fill_bgr(self, target: Target) -> Iterable[float]:
         """Colour (3,) of what lies outside of the frame."""
@@ -182,4 +182,4 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
     def _encode_tile(self, crop_bgr: np.ndarray) -> typing.Any:
         """Features (1, C, S, S) of a crop, uint8 (tile_side, tile_side, 3)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} sets tile_side, so it must override _encode_tile as well")

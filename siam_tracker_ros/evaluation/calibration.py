@@ -65,8 +65,12 @@ class RatedFrame:
 
     @property
     def part(self) -> str:
-        """Which logistic regression of a Calibration it is for."""
-        return "found" if self.evidence["found"] else "tracked"
+        """Which logistic regression of a Calibration it is for; "doubted" if a mixture of both judges it."""
+        return {0.0: "tracked", 1.0: "found"}.get(self.evidence["found"], "doubted")
+
+    def confidence(self, calibration: Calibration) -> float:
+        """Return the probability, 0..1, that its box is right by a calibration."""
+        return calibration.confidence(self.evidence, 1 - self.evidence["found"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +179,7 @@ def fit(frames: Sequence[RatedFrame], prior: Calibration) -> Fit:
     """Fit the parts of a calibration.
 
     Args:
-        frames: of clips.
+        frames: of clips; those in doubt, which no part judges alone, are left out.
         prior: its factors are those that are fitted.
 
     Raises:
@@ -233,8 +237,8 @@ def compare(frames: Sequence[RatedFrame], before: Calibration, prior: Calibratio
         prior: see `fit`.
     """
     fits = [_fit_parts([frame for frame in frames if frame.clip % FOLDS != fold], prior) for fold in range(FOLDS)]
-    after = [getattr(fits[frame.clip % FOLDS].calibration, frame.part)(frame.evidence) for frame in frames]
-    earlier = [getattr(before, frame.part)(frame.evidence) for frame in frames]
+    after = [frame.confidence(fits[frame.clip % FOLDS].calibration) for frame in frames]
+    earlier = [frame.confidence(before) for frame in frames]
     right = np.array([frame.right for frame in frames], dtype=bool)
     parts = np.array([frame.part for frame in frames])
     chosen = {"all": np.full(len(frames), True), **{part: parts == part for part in PARTS}}

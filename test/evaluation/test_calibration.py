@@ -153,12 +153,12 @@ class Still:
         ("v", "", ""),  # the first box is given
         ("vnn", "99", ""),
         ("vvwna", "9999", "TR TW TW"),
-        ("vvaaaaaavv", "900000000", "TR TW TW FW FW FW FW FR FR"),  # boxes of a lost target are rated, too
+        ("vvaaaaaavv", "900000000", "TR TW TW DW DW DW DW FR FR"),  # boxes of a lost target are rated, too
     ],
 )
 def test_frames_are_rated_where_the_target_is_known(frames, scores, part_and_right):
     seen = rate_frames(Scripted([int(score) / 10 for score in scores]), [Still(frames)])
-    shown = [("F" if frame.part == "found" else "T") + ("R" if frame.right else "W") for frame in seen]
+    shown = [frame.part[0].upper() + ("R" if frame.right else "W") for frame in seen]
     assert " ".join(shown) == part_and_right
 
 
@@ -174,7 +174,7 @@ def test_a_long_wrong_run_counts_as_few_frames_and_right_ones_in_full():
 
 def test_each_frame_of_a_search_counts():
     seen = rate_frames(Scripted([0.9] + [0.0] * 30), [Still("vv" + "a" * 30)])
-    assert [frame.weight for frame in seen if frame.part == "found"] == [1] * 28
+    assert [frame.weight for frame in seen if frame.part != "tracked"] == [1] * 28
 
 
 def test_a_calibration_is_read_as_it_was_written(tmp_path):
@@ -232,3 +232,16 @@ def test_the_confidence_rises_with_the_score(frames, scores):
     hypothesis.assume(fitted.factors["score"] > 0)
     confidences = [fitted({"score": score}) for score in sorted(scores)]
     assert confidences == sorted(confidences) and 0 <= confidences[0] <= confidences[-1] <= 1
+
+
+@pytest.mark.parametrize(
+    "found, confidence", [(0.0, 0.8807970779778823), (1.0, 0.2689414213699951), (0.25, 0.7772998611746911)]
+)
+def test_a_frame_in_doubt_is_judged_by_a_mixture_and_fitted_to_neither_part(found, confidence):
+    calibration = Calibration(Logistic(0, {"score": 1.0}), Logistic(-3, {"score": 1.0}))
+    frame = RatedFrame(0, {"score": 2.0, "drop": 0.0, "peak_ratio": 0.0, "found": found}, True)
+    assert frame.confidence(calibration) == pytest.approx(confidence)
+    prior = Calibration(Logistic(0, {"score": 1.0}), Logistic(0, {"score": 1.0}))
+    both = [*rated([True, False]), *rated([True, False], "found")]
+    changes = fit([*both, *[frame] * 50], prior).calibration != fit(both, prior).calibration
+    assert changes == (found in (0, 1))

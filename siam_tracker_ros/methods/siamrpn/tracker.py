@@ -146,10 +146,10 @@ class SiamRPNTracker(Tracker[SiamRPNTarget]):
 
 
 def _selective(features: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The level, of one or three, that tells places apart best.
+    """The level, of one or three, that places are compared by.
 
-    Of three it is the middle one, which tracks best alone in the paper: the first level knows textures rather than
-    objects, and the last one kinds of objects rather than one of a kind.
+    Of three it is the middle one. Our choice, not measured: earlier levels know textures rather than objects, later
+    ones kinds of objects rather than one of a kind.
     """
     return features[len(features) // 2]
 
