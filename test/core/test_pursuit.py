@@ -10,7 +10,7 @@ from pattern_tracker import SIDE, SIMILAR, SIZE_WH, TARGET, PatternTracker, box_
 
 from siam_tracker_ros.core.confidence import Calibration, Logistic, logit
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
-from siam_tracker_ros.core.pursuit import LEARN_INTERVAL, PROBATION
+from siam_tracker_ros.core.pursuit import DOUBTED_CONTINUITY, LEARN_INTERVAL, MAX_STRANGENESS, PROBATION
 from siam_tracker_ros.core.search import TILE_COST, SearchSettings
 from siam_tracker_ros.core.session import TargetSession
 
@@ -214,3 +214,32 @@ def test_other_settings_hold_for_a_search_that_runs():
     assert not session.tracker.tiles
     session.set_search_settings(SearchSettings(min_likeness=0.99))
     assert {o.candidates for o in observe(session, [draw(((200, 180), SIMILAR))] * 60)} == {0}
+
+
+def test_a_look_that_is_strange_all_at_once_is_not_remembered():
+    session = followed()
+    session.tracker.calibration = Calibration(Logistic(9.0, {}), Logistic(9.0, {}))
+    known = len(appearance_of(session).memory)
+    observations = observe(session, [draw((PLACE, TARGET[::-1]))] * LEARN_INTERVAL)
+    assert {o.state for o in observations} == {TRACKING}
+    assert min(o.evidence["strangeness"] for o in observations) > MAX_STRANGENESS
+    assert len(appearance_of(session).memory) == known
+    observe(session, [SEEN] * LEARN_INTERVAL)
+    assert len(appearance_of(session).memory) == known + 1
+
+
+def test_what_is_followed_on_in_doubt_is_judged_between_tracked_and_found():
+    session = followed()
+    session.tracker.calibration = Calibration(Logistic(0.0, {}), Logistic(-1.0, {}))
+    observations = observe(session, [SEEN] * 6)
+    assert [o.evidence["found"] for o in observations if o.state == TRACKING] == [0.0]
+    doubted = observations[-1]
+    assert doubted.state == UNCERTAIN and doubted.evidence["found"] == 1 - DOUBTED_CONTINUITY
+    assert logit(doubted.confidence) == pytest.approx(-(1 - DOUBTED_CONTINUITY))
+
+
+def test_the_usual_likeness_is_learned_from_the_target_itself():
+    session = followed()
+    early = session.observe(SEEN).evidence["strangeness"]
+    late = observe(session, [SEEN] * 90)[-1].evidence["strangeness"]
+    assert early < -0.1 and abs(late) < 0.03
