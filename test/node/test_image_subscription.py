@@ -156,6 +156,7 @@ def test_a_camera_that_an_override_excludes_is_told(graph, operator):
 
 
 CAMERA_OF_LARGE_IMAGES = """
+import itertools
 import sys
 import time
 import rclpy
@@ -166,11 +167,12 @@ rclpy.init()
 node = rclpy.create_node("large_camera")
 qos = QoSProfile(depth=5, reliability=ReliabilityPolicy[sys.argv[1]])
 publisher = node.create_publisher(Image, "/camera", qos)
-msg = Image(encoding="bgr8", width=1280, height=720, step=3 * 1280, data=bytes(3 * 1280 * 720))
-while True:
+sizes = (1920, 1080), (64, 48)  # one that is lost, and one that arrives: a loss is noticed by what comes after it
+images = [Image(encoding="bgr8", width=w, height=h, step=3 * w, data=bytes(3 * w * h)) for w, h in sizes]
+for msg in itertools.cycle(images):
     msg.header.stamp = node.get_clock().now().to_msg()
     publisher.publish(msg)
-    time.sleep(0.1)
+    time.sleep(0.05)
 """
 
 
