@@ -8,14 +8,15 @@ figures in reliability.py beside it.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import importlib
-import inspect
 import itertools
 import json
 import math
 import sys
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -23,9 +24,13 @@ import torch
 import yaml
 from tqdm import tqdm
 
-from siam_tracker_ros import TargetSession, TargetState, create_tracker
+from siam_tracker_ros import MonitorSettings, SearchSettings, TargetSession, TargetState, create_tracker
 from siam_tracker_ros.arguments import positive_int_argument
 from siam_tracker_ros.cli.tables import format_table
+from siam_tracker_ros.core import pursuit, search
+from siam_tracker_ros.core.appearance import Appearance
+from siam_tracker_ros.core.confidence import Calibration
+from siam_tracker_ros.core.motion import CameraMotion
 from siam_tracker_ros.data.check import check_files
 from siam_tracker_ros.data.labelled import read_videos
 from siam_tracker_ros.data.problems import Problems
@@ -50,23 +55,61 @@ from siam_tracker_ros.evaluation.reliability import (
 from siam_tracker_ros.extras import require
 
 
+@dataclasses.dataclass(frozen=True)
+class Ablation:
+    """How a part of a session is left out.
+
+    Attributes:
+        monitor_settings, search_settings: of the session.
+        calibrated: whether the tracker's scores are calibrated.
+        replaced: attributes of modules and classes that have another value: owner, name, value.
+    """
+
+    monitor_settings: MonitorSettings = MonitorSettings()
+    search_settings: SearchSettings = SearchSettings()
+    calibrated: bool = True
+    replaced: tuple = ()
+
+
+ABLATIONS = {
+    "search": Ablation(search_settings=SearchSettings(search_share=0.0)),
+    "confirmation": Ablation(
+        MonitorSettings(recover_frames=1, recover_confidence=MonitorSettings.uncertain_confidence),
+        replaced=((pursuit, "MAX_JUMP", math.inf),),
+    ),
+    "probation": Ablation(replaced=((pursuit, "PROBATION", 0),)),
+    "distractors": Ablation(replaced=((search, "RIVAL_LIKENESS", math.inf), (pursuit, "ALIKE", math.inf))),
+    "motion": Ablation(replaced=((CameraMotion, "shift", lambda *_: np.zeros(2)),)),
+    "memory": Ablation(replaced=((Appearance, "remember", lambda appearance, _: appearance),)),
+    "calibration": Ablation(calibrated=False),
+}
+
+
 class SessionRunner:
     """A model with the states and confidences of its TargetSession."""
 
-    def __init__(self, tracker, without):
-        known = list(inspect.signature(TargetSession).parameters)[1:]
-        for name in without:
-            if name not in known:
-                raise InvalidSettingError(f"--without is {name}, expected one of {', '.join(known)}")
-        self._session = TargetSession(tracker, **dict.fromkeys(without))
+    def __init__(self, tracker, ablation=Ablation()):
+        if not ablation.calibrated:
+            tracker.calibration = Calibration()
+        self._session = TargetSession(tracker, ablation.monitor_settings, ablation.search_settings)
+        self._replaced = ablation.replaced
 
     def init(self, image_bgr, box_xywh):
-        self._session.init(image_bgr, box_xywh)
+        with self._ablated():
+            self._session.init(image_bgr, box_xywh)
 
     def step(self, image_bgr):
         """Return state, confidence and box (4,) in the next frame."""
-        seen = self._session.observe(image_bgr)
+        with self._ablated():
+            seen = self._session.observe(image_bgr)
         return seen.state, seen.confidence, np.full(4, np.nan) if seen.box_xywh is None else seen.box_xywh
+
+    @contextlib.contextmanager
+    def _ablated(self):
+        with contextlib.ExitStack() as stack:
+            for owner, name, value in self._replaced:
+                stack.enter_context(mock.patch.object(owner, name, value))
+            yield
 
 
 class ScoreRunner:
@@ -251,9 +294,10 @@ def parse_arguments(arguments):
     parser.add_argument(
         "--without",
         nargs="+",
+        choices=ABLATIONS,
         default=[],
-        metavar="ARGUMENT",
-        help="arguments of TargetSession that are to be None, to see what they are good for",
+        metavar="PART",
+        help=f"also run our models without a part of the session, one row each: {', '.join(ABLATIONS)}",
     )
     parser.add_argument(
         "--half",
@@ -330,7 +374,9 @@ def measure(args):
     scored = {peer: ScoreRunner(load_peer(peer)) for peer in args.peer}
     if args.thresholds:
         scored = {**{f"{model} score": ScoreRunner(create(model)) for model in args.models}, **scored}
-    sessions = {model: SessionRunner(create(model), args.without) for model in args.models}
+    sessions = {model: SessionRunner(create(model)) for model in args.models}
+    for model, part in itertools.product(args.models, args.without):
+        sessions[f"{model} without {part}"] = SessionRunner(create(model), ABLATIONS[part])
     records = run({**sessions, **scored}, clips)
     if args.timeline is not None:
         draw_timeline(args.timeline[1], clips[0], {name: own[0] for name, own in records.items()})

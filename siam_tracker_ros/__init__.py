@@ -33,6 +33,7 @@ if typing.TYPE_CHECKING:
     from siam_tracker_ros.core.method import Method
     from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
     from siam_tracker_ros.core.registry import create_tracker, list_models
+    from siam_tracker_ros.core.search import SearchSettings
     from siam_tracker_ros.core.session import Observation, TargetSession
     from siam_tracker_ros.core.tracker import Tracker, TrackResult
 
@@ -45,6 +46,7 @@ __all__ = [
     "MonitorSettings",
     "NotInitializedError",
     "Observation",
+    "SearchSettings",
     "SiamTrackerError",
     "TargetSession",
     "TargetState",
@@ -62,6 +64,7 @@ _MODULES = {
     "Method": "siam_tracker_ros.core.method",
     "MonitorSettings": "siam_tracker_ros.core.monitor",
     "Observation": "siam_tracker_ros.core.session",
+    "SearchSettings": "siam_tracker_ros.core.search",
     "TargetSession": "siam_tracker_ros.core.session",
     "TargetState": "siam_tracker_ros.core.monitor",
     "TrackResult": "siam_tracker_ros.core.tracker",

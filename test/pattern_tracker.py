@@ -83,6 +83,7 @@ class PatternTracker(Tracker[PatternTarget]):
         super().__init__(types.SimpleNamespace(executor=TorchExecutor()), None)
         self.calibration = Calibration(
             tracked=Logistic(0.0, {"score": 1.0, "rival": -20.0}),
+            doubted=Logistic(-0.5, {"score": 0.9, "likeness": 1.2, "rival": -20.0}),
             found=Logistic(-2.0, {"score": 0.7, "likeness": 5.0, "rival": -20.0}),
         )
         self.tiles, self.learned, self.starts = [], [], []

@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the clips, fit, print a table and write the calibration."""
+    from siam_tracker_ros.core.confidence import STANDINGS
     from siam_tracker_ros.data.labelled import read_videos
     from siam_tracker_ros.data.problems import Problems
     from siam_tracker_ros.evaluation.calibration import compare, fit, prior_calibration, rate_frames
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     print(_table(compare(frames, before, prior)))
     fitted.calibration.write(output)
     print(f"{output}:")
-    for part in ("tracked", "found"):
+    for part in STANDINGS:
         logistic = getattr(fitted.calibration, part)
         print(f"  {part}: {logistic.bias:+.2f}" + "".join(f" {v:+.2f} {name}" for name, v in logistic.factors.items()))
 

@@ -142,6 +142,10 @@ class Appearance:
         """Highest likeness to the target in any frame that is remembered, -1..1."""
         return _highest((self.first, *self.memory), description)
 
+    def first_likeness(self, description: Description) -> float:
+        """Likeness to the target in the first frame, -1..1."""
+        return float(self.first @ description)
+
     def rivalry(self, description: Description) -> float:
         """Highest likeness to a rival, -1..1; 0 where none is known."""
         return max(0.0, _highest(self.rivals, description)) if self.rivals else 0.0

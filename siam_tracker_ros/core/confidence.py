@@ -13,17 +13,23 @@ from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.outputs import write_atomic
 
 Evidence = Mapping[str, float]  # what speaks for a box and against it, by name
+Standing = typing.Literal["tracked", "doubted", "found"]  # of a box, before its frame is judged
 
-EVIDENCE = frozenset(
+STANDINGS: tuple[Standing, ...] = typing.get_args(Standing)
+
+APPEARANCE_EVIDENCE = frozenset(  # of trackers with features to search with alone
     {
-        "score",  # logit of the tracker's score
-        "drop",  # by how much that is below the usual one of this target
-        "peak_ratio",  # second response peak over the first, 0..1
         "likeness",  # of what is in the box to the target's looks, -1..1
-        "strangeness",  # by how much that is below the usual one of this target
+        "first_likeness",  # the same, to its look in the first frame alone
+        "strangeness",  # by how much the likeness is below the usual one of this target
         "rival",  # by how much it is likelier a rival, from a margin on
     }
 )
+EVIDENCE = APPEARANCE_EVIDENCE | {
+    "score",  # logit of the tracker's score
+    "drop",  # by how much the score is below the usual one of this target
+    "peak_ratio",  # second response peak over the first, 0..1
+}
 
 MIN_SCORE = 1e-3  # of a score, before its logit
 
@@ -32,11 +38,6 @@ def logit(score: float) -> float:
     """Logarithm of the odds of a score 0..1, which is first cut to 0.001..0.999."""
     score = min(max(score, MIN_SCORE), 1 - MIN_SCORE)
     return math.log(score / (1 - score))
-
-
-def probability(log_odds: float) -> float:
-    """Return the probability, 0..1, of the logarithm of odds."""
-    return 1 / (1 + math.exp(-min(max(log_odds, -50.0), 50.0)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,13 +52,10 @@ class Logistic:
     bias: float
     factors: Mapping[str, float]
 
-    def log_odds(self, evidence: Evidence) -> float:
-        """Return the logarithm of the odds of evidence that names at least all factors."""
-        return self.bias + sum(factor * evidence[name] for name, factor in self.factors.items())
-
     def __call__(self, evidence: Evidence) -> float:
         """Return the probability, 0..1, of evidence that names at least all factors."""
-        return probability(self.log_odds(evidence))
+        log_odds = self.bias + sum(factor * evidence[name] for name, factor in self.factors.items())
+        return 1 / (1 + math.exp(-min(max(log_odds, -50.0), 50.0)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,29 +64,18 @@ class Calibration:
 
     Attributes:
         tracked: for a box next to which the target was tracked in the frame before.
+        doubted: for one next to which it was followed on in doubt, or was found not long ago.
         found: for a box at a place that a search has found, or of a target that is LOST: it has to prove more.
-
-    A target that is followed on in doubt is judged by a mixture of both.
     """
 
     tracked: Logistic = Logistic(0.0, {"score": 1.0})
+    doubted: Logistic = Logistic(0.0, {"score": 1.0})
     found: Logistic = Logistic(0.0, {"score": 1.0})
 
-    def confidence(self, evidence: Evidence, continuity: float) -> float:
-        """Return the probability, 0..1, that a box is right.
-
-        Args:
-            evidence: what speaks for it and against it.
-            continuity: 1 for a box next to which the target was tracked, 0 for one that was found; the log-odds of both
-                are mixed in between.
-        """
-        if continuity == 1:
-            return self.tracked(evidence)
-        if continuity == 0:
-            return self.found(evidence)
-        return probability(
-            continuity * self.tracked.log_odds(evidence) + (1 - continuity) * self.found.log_odds(evidence)
-        )
+    def confidence(self, evidence: Evidence, standing: Standing) -> float:
+        """Return the probability, 0..1, that a box of a standing is right."""
+        logistic: Logistic = getattr(self, standing)
+        return logistic(evidence)
 
     @classmethod
     def read(cls, path: pathlib.Path) -> "Calibration":
@@ -99,7 +86,7 @@ class Calibration:
         """
         try:
             parts = json.loads(path.read_text(encoding="utf-8"))
-            return cls(*(_logistic(parts[name]) for name in ("tracked", "found")))
+            return cls(*(_logistic(parts[name]) for name in STANDINGS))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise WeightsError(
                 f"{path} is no calibration ({type(error).__name__}: {error}); remove it, or make it again with "
@@ -110,7 +97,7 @@ class Calibration:
         """Write it as JSON."""
         parts = {
             name: {"bias": part.bias, "factors": dict(part.factors)}
-            for name, part in (("tracked", self.tracked), ("found", self.found))
+            for name, part in ((name, getattr(self, name)) for name in STANDINGS)
         }
         write_atomic(path, (json.dumps(parts, indent=2) + "\n").encode())
 

@@ -15,7 +15,7 @@ import typing
 import numpy as np
 
 from siam_tracker_ros.core.appearance import Appearance, Description, Peak, Region
-from siam_tracker_ros.core.confidence import Evidence, logit
+from siam_tracker_ros.core.confidence import APPEARANCE_EVIDENCE, Evidence, Standing, logit
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
 from siam_tracker_ros.core.motion import CameraMotion
 from siam_tracker_ros.core.search import Search, SearchSettings, is_same_place
@@ -27,14 +27,15 @@ LEARN_CONFIDENCE = 0.8  # from which on the target's looks are remembered
 MAX_STRANGENESS = 0.25  # of a look that is remembered: what differs all at once may be something else
 LEARN_INTERVAL = 5  # frames
 PROBATION = 15  # trusted frames at a place that was found, before anything is remembered again
-RECENT_SIZES = 15  # trusted frames, the median size of which is held in doubt
+RECENT_SIZES = 15  # trusted frames, the median size of which is held
+MAX_SIZE_CHANGE = 1.5  # over the size when doubt began, up to which a target in doubt is followed
 USUAL_SCORE = 0.0  # logit that a target's usual score is taken for at first
 USUAL_LIKENESS = 0.7  # likeness, in the same way
-USUAL_RATE = 1 / 30  # of the moving averages of both
+USUAL_FRAMES = 30  # over which both are averaged
+FIRST_FRAMES = 3  # that the first guesses of both count for
 MAX_JUMP = 0.75  # root areas off the expected place, above which a box has to prove itself as one that was found
 AMBIGUITY_FRAMES = 12  # for which a candidate that was not followed counts against the one that is
 ALIKE = 0.85  # share of the likeness of what is followed, above which a candidate is as good
-DOUBTED_CONTINUITY = 0.75  # of what is followed on in doubt or on probation: between tracked and found
 MIN_PREFERENCE = 0.2  # of a candidate, to look at it
 MIN_GAIN = 0.1  # in preference, to leave a place that is not hopeless for another one
 
@@ -47,13 +48,14 @@ class Verdict:
         confidence: 0..1, the probability that the box is right.
         ambiguous: whether another place in view was as good in the last frames.
         elsewhere: whether the box is not where the target was last trusted to be, and not yet confirmed.
-        evidence: what the confidence was made of.
+        standing, evidence: what the confidence was made of.
         region, description: features around the box, and what is in it; None where they are not at hand.
     """
 
     confidence: float
     ambiguous: bool
     elsewhere: bool
+    standing: Standing
     evidence: Evidence
     region: Region | None
     description: Description | None
@@ -90,8 +92,10 @@ class Pursuit:
         self._confidence = 1.0
         self._preference = 1.0
         self._usual_score, self._usual_likeness = USUAL_SCORE, USUAL_LIKENESS
+        self._usual_frames = FIRST_FRAMES
         self._recent_wh = collections.deque([box_xywh[2:]], RECENT_SIZES)  # sizes in trusted frames
         self._trusted_frames = 0  # since the target was last in doubt
+        self._was_lost = False  # since it was last tracked
         self._on_probation = False  # after the target was taken up at a place that was found
         self._frames = 0
         self._passed_over: list[tuple[int, Peak]] = []  # candidates that were not followed, with the frame's number
@@ -107,7 +111,7 @@ class Pursuit:
         self._place_xywh = self._shifted(self._place_xywh, shift_xy)
         target = self._tracker.move(target, self._place_xywh)
         search.run(image_bgr, self._tracker.move(target, self.box_xywh), self.box_xywh)
-        if not search.candidates or self._confidence >= settings.uncertain_confidence:
+        if not search.candidates:
             return target
         best, own = search.candidates[0], MIN_PREFERENCE
         if self._confidence >= settings.lost_confidence:
@@ -126,27 +130,27 @@ class Pursuit:
         is_tracked = is_followed and state == TargetState.TRACKING
         score = logit(result.score)
         evidence = {"score": score, "drop": self._usual_score - score, "peak_ratio": result.peak_ratio}
-        evidence |= {"likeness": 0.0, "strangeness": 0.0, "rival": 0.0}  # where the tracker has no features
+        evidence |= dict.fromkeys(APPEARANCE_EVIDENCE, 0.0)  # where the tracker has no features
         region, description, ambiguous = result.region, None, False
         if self.search is not None:
-            if region is None and (not is_tracked or self._is_time_to_learn):
+            if region is None and (not is_tracked or self.search.is_running or self._is_time_to_learn):
                 center_xy = result.box_xywh[:2] + result.box_xywh[2:] / 2
                 region = self._tracker.region(image_bgr, target, center_xy)
             if region is not None:
                 appearance = self.search.appearance
                 description = appearance.describe(region, result.box_xywh)
                 evidence["likeness"] = appearance.likeness(description)
+                evidence["first_likeness"] = appearance.first_likeness(description)
                 evidence["strangeness"] = self._usual_likeness - evidence["likeness"]
                 evidence["rival"] = appearance.rival_excess(description, evidence["likeness"])
                 self._preference = self.search.preference(description, evidence["likeness"])
-            if not is_tracked:
+            if not is_tracked or self.search.is_running:
                 ambiguous = self._is_ambiguous(result.box_xywh, evidence["likeness"])
-        continuity = 0.0
+        standing: Standing = "found"
         if is_followed:
-            continuity = 1.0 if is_tracked and not self._on_probation else DOUBTED_CONTINUITY
-        evidence["found"] = 1 - continuity
-        confidence = self._tracker.calibration.confidence(evidence, continuity)
-        return Verdict(confidence, ambiguous, self._elsewhere, evidence, region, description)
+            standing = "tracked" if is_tracked and not self._on_probation else "doubted"
+        confidence = self._tracker.calibration.confidence(evidence, standing)
+        return Verdict(confidence, ambiguous, self._elsewhere, standing, evidence, region, description)
 
     def settle(
         self,
@@ -167,12 +171,15 @@ class Pursuit:
             settings: the bounds of confidence.
         """
         self._confidence = verdict.confidence
+        self._was_lost = state == TargetState.LOST or (self._was_lost and state != TargetState.TRACKING)
         is_tracked = state == TargetState.TRACKING and verdict.confidence >= settings.uncertain_confidence
         if is_tracked:
             self._trust(image_bgr, result, verdict)
         if self.search is None:
             return target
         if is_tracked:
+            if self._on_probation:  # something may still look more like the target
+                return target
             self.search.stop()
             self._camera.stop()
             self._passed_over = []
@@ -188,8 +195,11 @@ class Pursuit:
         if confidence < settings.lost_confidence:  # nothing is there
             if self._elsewhere:  # back to the last trusted place
                 self._place_xywh, self._elsewhere = self.box_xywh, False
-        elif confidence < settings.uncertain_confidence:  # the place is taken over, the size is not
+        elif confidence < settings.uncertain_confidence:  # the place is taken over, the size not wholly
             center_xy, size_wh = box_xywh[:2] + box_xywh[2:] / 2, self._place_xywh[2:]
+            if not self._elsewhere and not self._was_lost:
+                last_wh = self.box_xywh[2:]
+                size_wh = box_xywh[2:].clip(last_wh / MAX_SIZE_CHANGE, last_wh * MAX_SIZE_CHANGE)
             self._place_xywh = np.concatenate([center_xy - size_wh / 2, size_wh])
         else:
             self._place_xywh = box_xywh
@@ -207,10 +217,11 @@ class Pursuit:
         if verdict.confidence < LEARN_CONFIDENCE:
             return
         self._trusted_frames += 1
-        self._usual_score += USUAL_RATE * (verdict.evidence["score"] - self._usual_score)
+        self._usual_frames = min(self._usual_frames + 1, USUAL_FRAMES)
+        self._usual_score += (verdict.evidence["score"] - self._usual_score) / self._usual_frames
         if self.search is None or verdict.region is None or verdict.description is None:
             return
-        self._usual_likeness += USUAL_RATE * (verdict.evidence["likeness"] - self._usual_likeness)
+        self._usual_likeness += (verdict.evidence["likeness"] - self._usual_likeness) / self._usual_frames
         is_usual = not self._on_probation and verdict.evidence["strangeness"] <= MAX_STRANGENESS
         if is_usual and self._is_time_to_learn:
             self.search.remember(image_bgr, verdict.region, result.box_xywh, verdict.description)

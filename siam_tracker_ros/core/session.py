@@ -10,7 +10,7 @@ import typing
 import numpy as np
 import numpy.typing as npt
 
-from siam_tracker_ros.core.confidence import Evidence
+from siam_tracker_ros.core.confidence import Evidence, Standing
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetMonitor, TargetState
 from siam_tracker_ros.core.pursuit import Pursuit
 from siam_tracker_ros.core.search import SearchSettings
@@ -38,11 +38,12 @@ class Observation:
         inference_ms: time inside the tracker; 0 if it did not run.
         mask: bool (H, W) or None.
         polygon: float64 (4, 2) or None.
-        candidates: number of places that might be the target's, while it is searched for; 0 while it is tracked.
-        search_progress: 0..1, share of the frame that the running search has covered; 0 while the target is tracked.
+        candidates: number of places that might be the target's, while it is searched for; else 0.
+        search_progress: 0..1, share of the frame that the running search has covered; 0 while none runs. A search goes
+            on for a few frames after the target was found, since something may look more like it.
         redetections: how often the target was lost and found again since init.
-        evidence: what the confidence was made of, by name, see `core.confidence`; "found", 0..1, is how much the box
-            had to prove: 0 next to where the target was tracked, 1 at a place that was found, between them in doubt.
+        standing: how much the box had to prove, see `core.confidence.Calibration`; None if no frame was searched.
+        evidence: what the confidence was made of, by name, see `core.confidence`.
     """
 
     state: TargetState
@@ -59,6 +60,7 @@ class Observation:
     candidates: int = 0
     search_progress: float = 0.0
     redetections: int = 0
+    standing: Standing | None = None
     evidence: Evidence = dataclasses.field(default_factory=dict)
 
 
@@ -184,6 +186,7 @@ class TargetSession:
             candidates=0 if pursuit.search is None else len(pursuit.search.candidates),
             search_progress=self._search_progress,
             redetections=self._redetections,
+            standing=verdict.standing,
             evidence=verdict.evidence,
         )
         return self._last

@@ -15,7 +15,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from siam_tracker_ros.core.confidence import Calibration, Evidence, Logistic, calibration_path
+from siam_tracker_ros.core.confidence import (
+    APPEARANCE_EVIDENCE,
+    STANDINGS,
+    Calibration,
+    Evidence,
+    Logistic,
+    Standing,
+    calibration_path,
+)
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.core.session import Observation, TargetSession
@@ -29,9 +37,6 @@ MAX_RUN_WEIGHT = 6.0  # frames that a run of wrong boxes counts for while tracke
 FOLDS = 2  # of the clips, for figures of frames that were not fitted to
 NEWTON_STEPS = 100  # at most; a few are needed
 TOLERANCE = 1e-9  # of a coefficient
-
-PARTS = ("tracked", "found")
-SEARCH_FACTORS = ("likeness", "strangeness", "rival")  # of trackers with features to search with alone
 
 
 class LabelledClip(typing.Protocol):
@@ -53,24 +58,20 @@ class RatedFrame:
 
     Attributes:
         clip: number of its clip.
-        evidence: what `TargetSession` observed.
+        standing, evidence: what `TargetSession` observed.
         right: whether the IoU of the box is above 0.5.
         weight: frames that it counts for in a fit, up to 1.
     """
 
     clip: int
+    standing: Standing
     evidence: Evidence
     right: bool
     weight: float = 1.0
 
-    @property
-    def part(self) -> str:
-        """Which logistic regression of a Calibration it is for; "doubted" if a mixture of both judges it."""
-        return {0.0: "tracked", 1.0: "found"}.get(self.evidence["found"], "doubted")
-
     def confidence(self, calibration: Calibration) -> float:
         """Return the probability, 0..1, that its box is right by a calibration."""
-        return calibration.confidence(self.evidence, 1 - self.evidence["found"])
+        return calibration.confidence(self.evidence, self.standing)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,11 +128,13 @@ def prior_calibration(has_search: bool) -> Calibration:
     weights = find_model(PRIOR_MODEL).shipped_weights
     assert weights is not None
     shipped = Calibration.read(calibration_path(weights, PRIOR_MODEL))
-    return shipped if has_search else Calibration(*(_without_search(part) for part in (shipped.tracked, shipped.found)))
+    if has_search:
+        return shipped
+    return Calibration(*(_without_search(getattr(shipped, standing)) for standing in STANDINGS))
 
 
 def _without_search(part: Logistic) -> Logistic:
-    return Logistic(part.bias, {name: value for name, value in part.factors.items() if name not in SEARCH_FACTORS})
+    return Logistic(part.bias, {name: value for name, value in part.factors.items() if name not in APPEARANCE_EVIDENCE})
 
 
 def rate_frames(
@@ -166,37 +169,44 @@ def _rate_clip(
     confidences = [1.0, *(said.confidence for said in seen)]
     rated, right = rate_boxes(Record(np.array(states), np.array(confidences), np.array(boxes)), truth)
     # The first frame is never rated: its box is given.
-    frames = [RatedFrame(number, seen[i - 1].evidence, bool(right[i])) for i in np.flatnonzero(rated)]
-    for (part, is_right), run in itertools.groupby(frames, key=lambda frame: (frame.part, frame.right)):
+    frames = [_rated(number, seen[i - 1], bool(right[i])) for i in np.flatnonzero(rated)]
+    for (standing, is_right), run in itertools.groupby(frames, key=lambda frame: (frame.standing, frame.right)):
         same = list(run)
         # While a target is searched for, nothing is learned, and each frame is a trial of its own.
-        is_event = part == "tracked" and not is_right
+        is_event = standing == "tracked" and not is_right
         weight = min(1.0, MAX_RUN_WEIGHT / len(same)) if is_event else 1.0
         yield from (dataclasses.replace(frame, weight=weight) for frame in same)
+
+
+def _rated(clip: int, seen: Observation, right: bool) -> RatedFrame:
+    assert seen.standing is not None  # every frame of a clip was searched
+    return RatedFrame(clip, seen.standing, seen.evidence, right)
 
 
 def fit(frames: Sequence[RatedFrame], prior: Calibration) -> Fit:
     """Fit the parts of a calibration.
 
     Args:
-        frames: of clips; those in doubt, which no part judges alone, are left out.
+        frames: of clips.
         prior: its factors are those that are fitted.
 
     Raises:
-        InvalidInputError: in neither part are there right and wrong boxes.
+        InvalidInputError: in no part are there right and wrong boxes.
     """
     fitted = _fit_parts(frames, prior)
-    if len(fitted.kept) == len(PARTS):
-        own = {part: [frame.right for frame in frames if frame.part == part] for part in PARTS}
+    if len(fitted.kept) == len(STANDINGS):
+        own = {part: [frame.right for frame in frames if frame.standing == part] for part in STANDINGS}
         counts = " and ".join(f"{sum(right)} of {len(right)} {part} boxes" for part, right in own.items())
         raise InvalidInputError(f"{counts} are right, expected right and wrong ones to tell apart; give more sequences")
     return fitted
 
 
 def _fit_parts(frames: Sequence[RatedFrame], prior: Calibration) -> Fit:
-    own = {part: [frame for frame in frames if frame.part == part] for part in PARTS}
-    kept = tuple(part for part in PARTS if len({frame.right for frame in own[part]}) < 2)
-    fitted = (getattr(prior, part) if part in kept else fit_logistic(own[part], getattr(prior, part)) for part in PARTS)
+    own = {part: [frame for frame in frames if frame.standing == part] for part in STANDINGS}
+    kept = tuple(part for part in STANDINGS if len({frame.right for frame in own[part]}) < 2)
+    fitted = (
+        getattr(prior, part) if part in kept else fit_logistic(own[part], getattr(prior, part)) for part in STANDINGS
+    )
     return Fit(Calibration(*fitted), kept)
 
 
@@ -240,8 +250,9 @@ def compare(frames: Sequence[RatedFrame], before: Calibration, prior: Calibratio
     after = [frame.confidence(fits[frame.clip % FOLDS].calibration) for frame in frames]
     earlier = [frame.confidence(before) for frame in frames]
     right = np.array([frame.right for frame in frames], dtype=bool)
-    parts = np.array([frame.part for frame in frames])
-    chosen = {"all": np.full(len(frames), True), **{part: parts == part for part in PARTS}}
+    standings = np.array([frame.standing for frame in frames])
+    chosen = {"all": np.full(len(frames), True)}
+    chosen |= {standing: standings == standing for standing in STANDINGS}
     return {
         name: Figures(
             frames=int(own.sum()),

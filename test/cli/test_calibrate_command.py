@@ -63,7 +63,7 @@ def test_a_calibration_is_written_beside_the_weights(tracker, sequences, tmp_pat
     assert Calibration.read(written) == tracker.calibration
     said = capsys.readouterr()
     lines = [line.split() for line in said.out.splitlines()]
-    assert [line[0] for line in lines[2:5]] == ["all", "tracked", "found"]
+    assert [line[0] for line in lines[2:6]] == ["all", "tracked", "doubted", "found"]
     assert f"{written}:" in said.out and "  tracked: " in said.out
     frames, right, before, after = (float(field) for field in lines[2][1:5])
     assert frames == 2 * 99 + 2 * 29 and right == pytest.approx(0.5, abs=0.01)
@@ -91,7 +91,7 @@ def test_where_nothing_can_be_written_nothing_is_run(tracker, sequences, monkeyp
 def test_other_places_and_one_round_can_be_chosen(tracker, sequences, tmp_path, capsys):
     output = tmp_path / "new" / "own.json"
     assert run("calibrate", sequences, "--clips", 1, "--rounds", 1, "--output", output) == 0
-    assert list(Calibration.read(output).found.factors) == ["score", "drop", "peak_ratio"]
+    assert list(Calibration.read(output).found.factors) == ["score", "drop"]
 
 
 def test_sequences_that_are_all_right_are_refused(tracker, sequences, tmp_path, capsys):

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siam_tracker_ros import WeightsError, create_tracker, list_models
-from siam_tracker_ros.core.confidence import EVIDENCE, Calibration, Logistic, calibration_path, logit
+from siam_tracker_ros.core.confidence import EVIDENCE, STANDINGS, Calibration, Logistic, calibration_path, logit
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.weights.checkpoint import save_weights
 
-OWN = Calibration(Logistic(-1.5, {"score": 2.0, "drop": -0.5}), Logistic(0.25, {"likeness": 3.0}))
+OWN = Calibration(
+    Logistic(-1.5, {"score": 2.0, "drop": -0.5}), Logistic(-2.0, {"score": 1.0}), Logistic(0.25, {"likeness": 3.0})
+)
 SHIPPED = {
     model.name: Calibration.read(calibration_path(model.shipped_weights, model.name))
     for model in list_models()
@@ -54,8 +56,8 @@ def test_a_logistic_adds_factors_times_evidence(logistic, evidence, expected):
 
 @given(st.floats(0.001, 0.999))
 def test_without_a_file_the_confidence_is_the_score(score):
-    for part in (Calibration().tracked, Calibration().found):
-        assert part({"score": logit(score)}) == pytest.approx(score)
+    for standing in STANDINGS:
+        assert Calibration().confidence({"score": logit(score)}, standing) == pytest.approx(score)
 
 
 def test_evidence_that_a_factor_needs_has_to_be_there():
@@ -72,14 +74,20 @@ def test_evidence_that_a_factor_needs_has_to_be_there():
         (b"null", "TypeError"),
         (b"[]", "TypeError"),
         (b"{}", "KeyError: 'tracked'"),
-        (b'{"tracked": {"bias": 0, "factors": {}}}', "KeyError: 'found'"),
-        (b'{"tracked": {"bias": 0}, "found": {"bias": 0}}', "KeyError: 'factors'"),
-        (b'{"tracked": {"bias": 0, "factors": ["score"]}, "found": 0}', "AttributeError"),
-        (b'{"tracked": {"bias": 0, "factors": {"score": "much"}}, "found": 0}', "ValueError"),
-        (b'{"tracked": {"bias": NaN, "factors": {}}, "found": 0}', "expected finite ones"),
-        (b'{"tracked": {"bias": 0, "factors": {"score": 1e999}}, "found": 0}', "expected finite ones"),
-        (b'{"tracked": {"bias": 0, "factors": {"skore": 1}}, "found": 0}', "'skore'.*expected finite ones of drop, li"),
-        (b'{"tracked": {"bias": 0, "factors": {"found": 1}}, "found": 0}', "'found'.*expected finite ones"),
+        (b'{"tracked": {"bias": 0, "factors": {}}}', "KeyError: 'doubted'"),
+        (b'{"tracked": {"bias": 0}, "doubted": 0, "found": 0}', "KeyError: 'factors'"),
+        (b'{"tracked": {"bias": 0, "factors": ["score"]}, "doubted": 0, "found": 0}', "AttributeError"),
+        (b'{"tracked": {"bias": 0, "factors": {"score": "much"}}, "doubted": 0, "found": 0}', "ValueError"),
+        (b'{"tracked": {"bias": NaN, "factors": {}}, "doubted": 0, "found": 0}', "expected finite ones"),
+        (b'{"tracked": {"bias": 0, "factors": {"score": 1e999}}, "doubted": 0, "found": 0}', "expected finite ones"),
+        (
+            b'{"tracked": {"bias": 0, "factors": {"skore": 1}}, "doubted": 0, "found": 0}',
+            "'skore'.*expected finite ones of drop, fi",
+        ),
+        (
+            b'{"tracked": {"bias": 0, "factors": {"found": 1}}, "doubted": 0, "found": 0}',
+            "'found'.*expected finite ones",
+        ),
     ],
 )
 def test_a_file_that_is_no_calibration_is_refused_with_its_name(tmp_path, content, words):
@@ -103,9 +111,10 @@ def test_a_calibration_is_kept_beside_its_weights(tmp_path):
 
 @pytest.mark.parametrize("name", ["lite", "lite_online"])
 def test_the_shipped_calibrations_use_known_evidence_in_its_direction(name):
-    signs = {"score": 1, "drop": -1, "peak_ratio": -1, "likeness": 1, "strangeness": -1, "rival": -1}
+    signs = {"score": 1, "drop": -1, "peak_ratio": -1, "likeness": 1, "first_likeness": 1, "strangeness": -1}
+    signs |= {"rival": -1}
     assert signs.keys() == EVIDENCE
-    for part in (SHIPPED[name].tracked, SHIPPED[name].found):
+    for part in (getattr(SHIPPED[name], standing) for standing in STANDINGS):
         assert part.factors and all(factor * signs[evidence] > 0 for evidence, factor in part.factors.items())
 
 

@@ -8,6 +8,7 @@ from node_doubles import SquareTracker, scene
 from pattern_tracker import TARGET, PatternTracker, box_at, draw
 
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
+from siam_tracker_ros.core.pursuit import PROBATION
 from siam_tracker_ros.core.search import SearchSettings
 from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.errors import InvalidInputError
@@ -139,8 +140,11 @@ def test_observations_of_all_states():
     while (observation := session.observe(elsewhere)).state != TargetState.TRACKING:
         states.append(observation.state)
         assert observation.candidates > 0 and observation.search_progress > 0 and observation.redetections == 0
-    assert states[-1] == TargetState.UNCERTAIN and observation.evidence["found"] == 1
+    assert states[-1] == TargetState.UNCERTAIN and observation.standing == "found"
     observation = session.observe(elsewhere)
+    assert fields(observation) == expected_fields("TRACKING", True, 1.0, 1.0, 1, searching=True, found=1)
+    for _ in range(PROBATION):
+        observation = session.observe(elsewhere)
     assert fields(observation) == expected_fields("TRACKING", True, 1.0, 1.0, found=1)
     assert fields(session.hold()) == expected_fields("UNCERTAIN", False, 0.0, 0.0, found=1, evidence=False)
     session.reset()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.core.confidence import Calibration, Logistic, calibration_path
+from siam_tracker_ros.core.confidence import APPEARANCE_EVIDENCE, STANDINGS, Calibration, Logistic, calibration_path
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.errors import InvalidInputError, WeightsError
@@ -26,20 +26,20 @@ from siam_tracker_ros.evaluation.reliability import Truth
 
 NAN = float("nan")
 SCORE = Logistic(0.0, {"score": 1.0})
-OWN = Calibration(Logistic(1.25, {"score": 0.1 + 0.2}), Logistic(-3, {"likeness": 1e-300, "rival": -7.5}))
+OWN = Calibration(Logistic(1.25, {"score": 0.1 + 0.2}), SCORE, Logistic(-3, {"likeness": 1e-300, "rival": -7.5}))
 
 
-def synthetic(truth, count, seed, found=0.0):
+def synthetic(truth, count, seed):
     """Frames whose evidence is normal, and whose boxes are right as often as a logistic regression says."""
     rng = np.random.default_rng(seed)
     for number in range(count):
         evidence = {name: float(value) for name, value in zip(truth.factors, rng.normal(0, 1, len(truth.factors)))}
-        yield RatedFrame(number, evidence | {"found": found}, bool(rng.random() < truth(evidence)))
+        yield RatedFrame(number, "tracked", evidence, bool(rng.random() < truth(evidence)))
 
 
-def rated(right, part="tracked", score=0.0):
-    evidence = {"score": score, "drop": 0.0, "peak_ratio": 0.0, "found": float(part == "found")}
-    return [RatedFrame(number, evidence, value) for number, value in enumerate(right)]
+def rated(right, standing="tracked", score=0.0):
+    evidence = {"score": score, "drop": 0.0, "peak_ratio": 0.0}
+    return [RatedFrame(number, standing, evidence, value) for number, value in enumerate(right)]
 
 
 @pytest.mark.parametrize(
@@ -72,24 +72,25 @@ def test_evidence_that_separates_all_frames_has_finite_factors():
 @pytest.mark.parametrize(
     "frames, kept",
     [
-        (rated([True, False]), ("found",)),
-        (rated([True, True]) + rated([True, False], "found"), ("tracked",)),
-        (rated([False, True]) + rated([False], "found"), ("found",)),
-        (rated([False, True]) + rated([True, False], "found"), ()),
+        (rated([True, False]), ("doubted", "found")),
+        (rated([True, True]) + rated([True, False], "found"), ("tracked", "doubted")),
+        (rated([False, True]) + rated([False], "found"), ("doubted", "found")),
+        (rated([False, True]) + rated([True, False], "doubted"), ("found",)),
+        (rated([False, True]) + rated([True, False], "doubted") + rated([True, False], "found"), ()),
     ],
 )
 def test_a_part_without_right_and_wrong_frames_stays(frames, kept):
     prior = prior_calibration(has_search=False)
     fitted = fit(frames, prior)
     assert fitted.kept == kept
-    assert [part for part in ("tracked", "found") if getattr(fitted.calibration, part) == getattr(prior, part)] == [
-        *kept
-    ]
+    same = [part for part in STANDINGS if getattr(fitted.calibration, part) == getattr(prior, part)]
+    assert same == list(kept)
 
 
 @pytest.mark.parametrize("right", [[], [True], [False, False]])
 def test_too_little_to_fit_is_refused(right):
-    words = rf"{sum(right)} of {len(right)} tracked boxes and 0 of 0 found boxes are right, expected right and wrong"
+    counts = f"{sum(right)} of {len(right)} tracked boxes and 0 of 0 doubted boxes and 0 of 0 found boxes"
+    words = f"{counts} are right, expected right and wrong"
     with pytest.raises(InvalidInputError, match=words):
         fit(rated(right), prior_calibration(has_search=True))
 
@@ -97,21 +98,22 @@ def test_too_little_to_fit_is_refused(right):
 @pytest.mark.parametrize(
     "has_search, tracked, found",
     [
-        (True, ["score", "rival"], ["score", "likeness", "strangeness", "drop", "rival", "peak_ratio"]),
-        (False, ["score"], ["score", "drop", "peak_ratio"]),
+        (True, ["score", "first_likeness", "rival"], ["score", "likeness", "first_likeness", "drop", "rival"]),
+        (False, ["score"], ["score", "drop"]),
     ],
 )
 def test_the_prior_has_the_factors_of_the_method(has_search, tracked, found):
     prior = prior_calibration(has_search)
     assert [list(prior.tracked.factors), list(prior.found.factors)] == [tracked, found]
+    assert bool(APPEARANCE_EVIDENCE & prior.doubted.factors.keys()) == has_search
 
 
 def test_figures_after_a_fit_are_of_the_clips_left_out():
     truth = Logistic(-2.0, {"score": 2.0})
     frames = [*synthetic(truth, 4000, seed=2), *rated([True], "found")]
-    own = Calibration(SCORE, Logistic(5.0, {}))
+    own = Calibration(SCORE, SCORE, Logistic(5.0, {}))
     figures = compare(frames, before=Calibration(), prior=own)
-    assert [figures[name].frames for name in ("all", "tracked", "found")] == [4001, 4000, 1]
+    assert [figures[name].frames for name in ("all", *STANDINGS)] == [4001, 4000, 0, 1]
     before, after = figures["tracked"].calibration_error
     assert before > 0.25 and after < 0.08
     assert figures["tracked"].auroc[0] == pytest.approx(figures["tracked"].auroc[1], abs=1e-3)
@@ -158,7 +160,7 @@ class Still:
 )
 def test_frames_are_rated_where_the_target_is_known(frames, scores, part_and_right):
     seen = rate_frames(Scripted([int(score) / 10 for score in scores]), [Still(frames)])
-    shown = [frame.part[0].upper() + ("R" if frame.right else "W") for frame in seen]
+    shown = [frame.standing[0].upper() + ("R" if frame.right else "W") for frame in seen]
     assert " ".join(shown) == part_and_right
 
 
@@ -174,7 +176,7 @@ def test_a_long_wrong_run_counts_as_few_frames_and_right_ones_in_full():
 
 def test_each_frame_of_a_search_counts():
     seen = rate_frames(Scripted([0.9] + [0.0] * 30), [Still("vv" + "a" * 30)])
-    assert [frame.weight for frame in seen if frame.part != "tracked"] == [1] * 28
+    assert [frame.weight for frame in seen if frame.standing != "tracked"] == [1] * 28
 
 
 def test_a_calibration_is_read_as_it_was_written(tmp_path):
@@ -188,10 +190,10 @@ DAMAGES = [
     b"[]",
     b"{}",
     b'{"tracked": {"bias": 0, "factors": {}}}',
-    b'{"tracked": {"bias": 0, "factors": []}, "found": {"bias": 0, "factors": {}}}',
-    b'{"tracked": {"bias": NaN, "factors": {}}, "found": {"bias": 0, "factors": {}}}',
-    b'{"tracked": {"bias": 0, "factors": {"size": 1}}, "found": {"bias": 0, "factors": {}}}',
-    b'{"tracked": {"bias": 0, "factors": {"score": null}}, "found": {"bias": 0, "factors": {}}}',
+    b'{"tracked": {"bias": 0, "factors": []}, "doubted": 0, "found": 0}',
+    b'{"tracked": {"bias": NaN, "factors": {}}, "doubted": 0, "found": 0}',
+    b'{"tracked": {"bias": 0, "factors": {"size": 1}}, "doubted": 0, "found": 0}',
+    b'{"tracked": {"bias": 0, "factors": {"score": null}}, "doubted": 0, "found": 0}',
 ]
 
 
@@ -227,21 +229,18 @@ def test_a_tracker_has_the_calibration_beside_its_weights(tmp_path):
 )
 @hypothesis.settings(deadline=None)
 def test_the_confidence_rises_with_the_score(frames, scores):
-    evidence = [RatedFrame(i, {"score": score, "found": 0.0}, right) for i, (score, right) in enumerate(frames)]
+    evidence = [RatedFrame(i, "tracked", {"score": score}, right) for i, (score, right) in enumerate(frames)]
     fitted = fit_logistic(evidence, Logistic(4.9, {"score": 3.6}))
     hypothesis.assume(fitted.factors["score"] > 0)
     confidences = [fitted({"score": score}) for score in sorted(scores)]
     assert confidences == sorted(confidences) and 0 <= confidences[0] <= confidences[-1] <= 1
 
 
-@pytest.mark.parametrize(
-    "found, confidence", [(0.0, 0.8807970779778823), (1.0, 0.2689414213699951), (0.25, 0.7772998611746911)]
-)
-def test_a_frame_in_doubt_is_judged_by_a_mixture_and_fitted_to_neither_part(found, confidence):
-    calibration = Calibration(Logistic(0, {"score": 1.0}), Logistic(-3, {"score": 1.0}))
-    frame = RatedFrame(0, {"score": 2.0, "drop": 0.0, "peak_ratio": 0.0, "found": found}, True)
-    assert frame.confidence(calibration) == pytest.approx(confidence)
-    prior = Calibration(Logistic(0, {"score": 1.0}), Logistic(0, {"score": 1.0}))
-    both = [*rated([True, False]), *rated([True, False], "found")]
-    changes = fit([*both, *[frame] * 50], prior).calibration != fit(both, prior).calibration
-    assert changes == (found in (0, 1))
+@pytest.mark.parametrize("standing, confidence", [("tracked", 0.881), ("doubted", 0.269), ("found", 0.018)])
+def test_each_standing_is_judged_and_fitted_by_itself(standing, confidence):
+    calibration = Calibration(SCORE, Logistic(-3, {"score": 1.0}), Logistic(-6, {"score": 1.0}))
+    (frame,) = rated([True], standing, score=2.0)
+    assert frame.confidence(calibration) == pytest.approx(confidence, abs=1e-3)
+    others = [frame for other in STANDINGS for frame in rated([True, False], other)]
+    before, after = (fit(frames, calibration).calibration for frames in (others, [*others, *[frame] * 50]))
+    assert [part for part in STANDINGS if getattr(before, part) != getattr(after, part)] == [standing]

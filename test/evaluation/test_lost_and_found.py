@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from drawn_tracks import BLUE, GREEN, drawn_track
+from pattern_tracker import TARGET, PatternTracker, box_at, draw
 
-from benchmarks.lost_and_found import main
+from benchmarks.lost_and_found import ABLATIONS, SessionRunner, main
 from siam_tracker_ros.core.tracker import TrackResult
 
 PEER = f"{__name__}:SeesColor"
@@ -105,6 +106,27 @@ def test_a_timeline_is_drawn(sequences, tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_parts_of_a_session_are_left_out_in_a_row_each(sequences, capsys):
+    options = ["--kinds", "covered", "--models", "lite", "--without", *ABLATIONS]
+    assert main([str(sequences), "--count", "1", *options]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"lite without {part} " in printed for part in ABLATIONS)
+
+
+@pytest.mark.parametrize("part", ABLATIONS)
+def test_a_part_is_left_out_of_its_own_session_alone(part):
+    ablation = ABLATIONS[part]
+    values = [getattr(owner, name) for owner, name, _ in ablation.replaced]
+    tracker = PatternTracker()
+    calibration, image_bgr = tracker.calibration, draw(((60, 60), TARGET))
+    runner = SessionRunner(tracker, ablation)
+    runner.init(image_bgr, box_at((60, 60)))
+    state, confidence, box_xywh = runner.step(image_bgr)
+    np.testing.assert_allclose(box_xywh, box_at((60, 60)), atol=1)
+    assert [getattr(owner, name) for owner, name, _ in ablation.replaced] == values
+    assert (tracker.calibration == calibration) == ablation.calibrated
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -113,7 +135,6 @@ def test_a_timeline_is_drawn(sequences, tmp_path, capsys):
         (["--peer", "json"], "--peer is json, expected MODULE:FACTORY"),
         (["--weights", "lite"], "--weights is lite, expected MODEL=FILE"),
         (["--classes", "no/such/file.yaml"], "no/such/file.yaml cannot be read"),
-        (["--models", "lite", "--without", "eyes"], "--without is eyes, expected one of monitor_settings"),
     ],
 )
 def test_what_cannot_be_used_is_refused(sequences, arguments, message, capsys):
