@@ -263,7 +263,7 @@ def draw_timeline(path, clip, records):
         axes.plot(frames, iou, color="black", label="IoU")
         axes.fill_between(frames, 0, 0.04, where=clip.truth.absent, color="black", step="mid", label="absent")
         axes.set(ylim=(0, 1.02), xlim=(-0.5, len(record) - 0.5), title=name)
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     all_axes[-1].set_xlabel(
         f"frame of {clip.name}: {clip.sequence}, {clip.how}; TRACKING green, UNCERTAIN amber, LOST red"
     )

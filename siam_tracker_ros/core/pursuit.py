@@ -26,7 +26,7 @@ if typing.TYPE_CHECKING:
 LEARN_CONFIDENCE = 0.8  # from which on the target's looks are remembered
 MAX_STRANGENESS = 0.25  # of a look that is remembered: what differs all at once may be something else
 LEARN_INTERVAL = 5  # frames
-PROBATION = 15  # trusted frames at a place that was found, before anything is remembered again
+PROBATION = 15  # tracked frames at a place that was found, before the search ends and anything is remembered again
 RECENT_SIZES = 15  # trusted frames, the median size of which is held
 MAX_SIZE_CHANGE = 1.5  # over the size when doubt began, up to which a target in doubt is followed
 USUAL_SCORE = 0.0  # logit that a target's usual score is taken for at first
@@ -94,7 +94,7 @@ class Pursuit:
         self._usual_score, self._usual_likeness = USUAL_SCORE, USUAL_LIKENESS
         self._usual_frames = FIRST_FRAMES
         self._recent_wh = collections.deque([box_xywh[2:]], RECENT_SIZES)  # sizes in trusted frames
-        self._trusted_frames = 0  # since the target was last in doubt
+        self._tracked_frames = 0  # since the target was last in doubt
         self._was_lost = False  # since it was last tracked
         self._on_probation = False  # after the target was taken up at a place that was found
         self._frames = 0
@@ -184,7 +184,7 @@ class Pursuit:
             self._camera.stop()
             self._passed_over = []
             return target
-        self._trusted_frames, self._velocity = 0, np.zeros(2)
+        self._tracked_frames, self._velocity = 0, np.zeros(2)
         if state != TargetState.TRACKING and not self.search.is_running:
             self.box_xywh, self._place_xywh = self._usually_large(self.box_xywh), self._usually_large(self._place_xywh)
             self.search.start(target, self._size_wh, self.box_xywh)
@@ -209,14 +209,14 @@ class Pursuit:
     def _trust(self, image_bgr: np.ndarray, result: "TrackResult", verdict: Verdict) -> None:
         """Take over a box that is the target's, and remember its looks now and then."""
         moved = result.box_xywh[:2] + result.box_xywh[2:] / 2 - self.box_xywh[:2] - self.box_xywh[2:] / 2
-        self._velocity = (self._velocity + moved) / 2 if self._trusted_frames > 0 else np.zeros(2)
+        self._velocity = (self._velocity + moved) / 2 if self._tracked_frames > 0 else np.zeros(2)
         self.box_xywh = self._place_xywh = result.box_xywh
         self._recent_wh.append(result.box_xywh[2:])
-        self._on_probation = self._elsewhere or (self._on_probation and self._trusted_frames < PROBATION)
+        self._on_probation = self._elsewhere or (self._on_probation and self._tracked_frames < PROBATION)
         self._elsewhere = False
+        self._tracked_frames += 1
         if verdict.confidence < LEARN_CONFIDENCE:
             return
-        self._trusted_frames += 1
         self._usual_frames = min(self._usual_frames + 1, USUAL_FRAMES)
         self._usual_score += (verdict.evidence["score"] - self._usual_score) / self._usual_frames
         if self.search is None or verdict.region is None or verdict.description is None:

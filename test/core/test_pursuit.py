@@ -159,6 +159,18 @@ def test_a_better_one_that_shows_up_soon_after_a_similar_one_was_found_takes_its
     assert observations[-1].search_progress == 0  # the search ends with the probation
 
 
+@pytest.mark.parametrize("confidence", [0.72, 0.99])
+def test_the_search_ends_soon_after_the_target_was_found_whatever_the_confidence(confidence):
+    session, image_bgr = lost(), draw(((260, 180), TARGET))
+    while session.state != TRACKING:
+        session.observe(image_bgr)
+    likely = Logistic(logit(confidence), {})
+    session.tracker.calibration = Calibration(likely, likely, likely)
+    observations = observe(session, [image_bgr] * 2 * PROBATION)
+    assert {o.state for o in observations} == {TRACKING}
+    assert [o.search_progress > 0 for o in observations] == [True] * (PROBATION - 1) + [False] * (PROBATION + 1)
+
+
 def test_of_two_that_are_alike_neither_is_taken_until_one_leaves():
     one, other = ((100, 180), TARGET), ((60, 200), TARGET)
     session = lost(SearchSettings(search_share=10.0))  # all of the frame at once
