@@ -4,8 +4,9 @@
 
 A tracker always finds something, so one threshold on one frame is not enough. Each frame is one of
 
-    bad       no evidence of the target: the confidence is below `lost_confidence`, or less than `min_visible` of the
-              box lies in the image, or no image could be used;
+    bad       no evidence of the target: the confidence is below `lost_confidence`, or below `uncertain_confidence` for
+              a box that is not where it was expected, or less than `min_visible` of the box lies in the image, or no
+              image could be used;
     good      not bad, the confidence is at least `uncertain_confidence`, and nothing else in view looks as much like
               the target; `recover_confidence` is asked for once LOST, and of a box that is not where it was expected;
     doubtful  all other frames.
@@ -104,8 +105,7 @@ class TargetMonitor:
         if elsewhere:
             self.doubt()
         bad, good = self._judge(confidence, visible, ambiguous, elsewhere)
-        gone = bad or elsewhere
-        self._bad_balance = max(0, self._bad_balance + gone - (good and not elsewhere))
+        self._bad_balance = max(0, self._bad_balance + bad - (good and not elsewhere))
         self._good_in_a_row = self._good_in_a_row + 1 if good else 0
         self._doubt_in_a_row = 0 if good else self._doubt_in_a_row + 1
         if self._good_in_a_row >= self.settings.recover_frames and self._state != TargetState.TRACKING:
@@ -126,7 +126,8 @@ class TargetMonitor:
     def _judge(self, confidence: float, visible: float, ambiguous: bool, elsewhere: bool) -> tuple[bool, bool]:
         """Return whether a frame is bad, and whether it is good."""
         settings = self.settings
-        bad = not confidence >= settings.lost_confidence or visible < settings.min_visible  # true for NaN too
+        min_confidence = settings.uncertain_confidence if elsewhere else settings.lost_confidence
+        bad = not confidence >= min_confidence or visible < settings.min_visible  # true for NaN too
         is_found = elsewhere or self._state == TargetState.LOST
         min_confidence = settings.recover_confidence if is_found else settings.uncertain_confidence
         return bad, not bad and confidence >= min_confidence and not ambiguous

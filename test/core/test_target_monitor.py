@@ -108,8 +108,9 @@ def test_a_box_elsewhere_ends_tracking_at_once_and_at_any_confidence():
     assert states(monitor, [0.95] * 2) == [UNCERTAIN, TRACKING]
 
 
-def test_doubtful_frames_elsewhere_are_as_good_as_none():
+def test_a_box_elsewhere_that_is_likelier_wrong_is_as_good_as_none():
     assert states(started(), [0.4] * 5, elsewhere=True) == [UNCERTAIN] * 4 + [LOST]
+    assert set(states(started(), [0.6] * 50, elsewhere=True)) == {UNCERTAIN}
     assert LOST not in states(started(), [0.4] * 50)
 
 
