@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One target through doubt: what speaks for a box, where to look next, and what may be learned.
 
-While the target is tracked, its looks and those of its rivals are remembered. When the confidence falls, its place
-and its size stay as they were last trusted, nothing is learned, and the frame is searched. A candidate of the search
-becomes the place to look at if it looks more like the target than what is followed now; it has to prove itself in
-several frames.
+While the target is tracked, its looks and those of its rivals are remembered. When the confidence falls, nothing is
+learned, and the frame is searched; where nothing is seen of the target, its place and its size stay as they were last
+trusted. A candidate of the search becomes the place to look at if it looks more like the target than what is followed
+now; it has to prove itself in several frames, and the search goes on for a while after that.
 """
 
 import collections
