@@ -78,7 +78,9 @@ ABLATIONS = {
         replaced=((pursuit, "MAX_JUMP", math.inf),),
     ),
     "probation": Ablation(replaced=((pursuit, "PROBATION", 0),)),
-    "distractors": Ablation(replaced=((search, "RIVAL_LIKENESS", math.inf), (pursuit, "ALIKE", math.inf))),
+    "distractors": Ablation(
+        replaced=((search, "RIVAL_LIKENESS", math.inf), (pursuit.Pursuit, "_is_ambiguous", lambda *_: False))
+    ),
     "motion": Ablation(replaced=((CameraMotion, "shift", lambda *_: np.zeros(2)),)),
     "memory": Ablation(replaced=((Appearance, "remember", lambda appearance, _: appearance),)),
     "calibration": Ablation(calibrated=False),

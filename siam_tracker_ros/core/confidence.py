@@ -17,15 +17,13 @@ Standing = typing.Literal["tracked", "doubted", "found"]  # of a box, before its
 
 STANDINGS: tuple[Standing, ...] = typing.get_args(Standing)
 
-APPEARANCE_EVIDENCE = frozenset(  # of trackers with features to search with alone
-    {
-        "likeness",  # of what is in the box to the target's looks, -1..1
-        "first_likeness",  # the same, to its look in the first frame alone
-        "strangeness",  # by how much the likeness is below the usual one of this target
-        "rival",  # by how much it is likelier a rival, from a margin on
-    }
+APPEARANCE_EVIDENCE = (  # of trackers with features to search with alone
+    "likeness",  # of what is in the box to the target's looks, -1..1
+    "first_likeness",  # the same, to its look in the first frame alone
+    "strangeness",  # by how much the likeness is below the usual one of this target
+    "rival",  # by how much it is likelier a rival, from a margin on
 )
-EVIDENCE = APPEARANCE_EVIDENCE | {
+EVIDENCE = frozenset(APPEARANCE_EVIDENCE) | {
     "score",  # logit of the tracker's score
     "drop",  # by how much the score is below the usual one of this target
     "peak_ratio",  # second response peak over the first, 0..1
@@ -95,11 +93,7 @@ class Calibration:
 
     def write(self, path: pathlib.Path) -> None:
         """Write it as JSON."""
-        parts = {
-            name: {"bias": part.bias, "factors": dict(part.factors)}
-            for name, part in ((name, getattr(self, name)) for name in STANDINGS)
-        }
-        write_atomic(path, (json.dumps(parts, indent=2) + "\n").encode())
+        write_atomic(path, (json.dumps(dataclasses.asdict(self), indent=2) + "\n").encode())
 
 
 def calibration_path(weights: pathlib.Path, model: str) -> pathlib.Path:

@@ -126,8 +126,8 @@ class TargetMonitor:
     def _judge(self, confidence: float, visible: float, ambiguous: bool, elsewhere: bool) -> tuple[bool, bool]:
         """Return whether a frame is bad, and whether it is good."""
         settings = self.settings
-        min_confidence = settings.uncertain_confidence if elsewhere else settings.lost_confidence
-        bad = not confidence >= min_confidence or visible < settings.min_visible  # true for NaN too
+        least = settings.uncertain_confidence if elsewhere else settings.lost_confidence
+        bad = not confidence >= least or visible < settings.min_visible  # true for NaN too
         is_found = elsewhere or self._state == TargetState.LOST
-        min_confidence = settings.recover_confidence if is_found else settings.uncertain_confidence
-        return bad, not bad and confidence >= min_confidence and not ambiguous
+        enough = settings.recover_confidence if is_found else settings.uncertain_confidence
+        return bad, not bad and confidence >= enough and not ambiguous

@@ -32,7 +32,7 @@ MAX_SIZE_CHANGE = 1.5  # over the size when doubt began, up to which a target in
 USUAL_SCORE = 0.0  # logit that a target's usual score is taken for at first
 USUAL_LIKENESS = 0.7  # likeness, in the same way
 USUAL_FRAMES = 30  # over which both are averaged
-FIRST_FRAMES = 3  # that the first guesses of both count for
+GUESS_FRAMES = 3  # that the first guesses of both count for
 MAX_JUMP = 0.75  # root areas off the expected place, above which a box has to prove itself as one that was found
 AMBIGUITY_FRAMES = 12  # for which a candidate that was not followed counts against the one that is
 ALIKE = 0.85  # share of the likeness of what is followed, above which a candidate is as good
@@ -92,10 +92,9 @@ class Pursuit:
         self._confidence = 1.0
         self._preference = 1.0
         self._usual_score, self._usual_likeness = USUAL_SCORE, USUAL_LIKENESS
-        self._usual_frames = FIRST_FRAMES
+        self._usual_frames = GUESS_FRAMES
         self._recent_wh = collections.deque([box_xywh[2:]], RECENT_SIZES)  # sizes in trusted frames
         self._tracked_frames = 0  # since the target was last in doubt
-        self._was_lost = False  # since it was last tracked
         self._on_probation = False  # after the target was taken up at a place that was found
         self._frames = 0
         self._passed_over: list[tuple[int, Peak]] = []  # candidates that were not followed, with the frame's number
@@ -159,6 +158,7 @@ class Pursuit:
         result: "TrackResult",
         verdict: Verdict,
         state: TargetState,
+        was_lost: bool,
         settings: MonitorSettings,
     ) -> typing.Any:
         """Return the target as it is kept after a frame, learn from the frame, and start or end the search.
@@ -168,10 +168,10 @@ class Pursuit:
             target, result: what the tracker made of it.
             verdict: from `judge`.
             state: the state after this frame.
+            was_lost: whether the target was LOST since it was last TRACKING.
             settings: the bounds of confidence.
         """
         self._confidence = verdict.confidence
-        self._was_lost = state == TargetState.LOST or (self._was_lost and state != TargetState.TRACKING)
         is_tracked = state == TargetState.TRACKING and verdict.confidence >= settings.uncertain_confidence
         if is_tracked:
             self._trust(image_bgr, result, verdict)
@@ -188,16 +188,18 @@ class Pursuit:
         if state != TargetState.TRACKING and not self.search.is_running:
             self.box_xywh, self._place_xywh = self._usually_large(self.box_xywh), self._usually_large(self._place_xywh)
             self.search.start(target, self._size_wh, self.box_xywh)
-        return self._tracker.move(target, self._held_xywh(result.box_xywh, verdict.confidence, settings))
+        return self._tracker.move(target, self._held_xywh(result.box_xywh, verdict.confidence, was_lost, settings))
 
-    def _held_xywh(self, box_xywh: np.ndarray, confidence: float, settings: MonitorSettings) -> np.ndarray:
+    def _held_xywh(
+        self, box_xywh: np.ndarray, confidence: float, was_lost: bool, settings: MonitorSettings
+    ) -> np.ndarray:
         """Return the box from which the target in doubt is looked for in the next frame."""
         if confidence < settings.lost_confidence:  # nothing is there
             if self._elsewhere:  # back to the last trusted place
                 self._place_xywh, self._elsewhere = self.box_xywh, False
         elif confidence < settings.uncertain_confidence:  # the place is taken over, the size not wholly
             center_xy, size_wh = box_xywh[:2] + box_xywh[2:] / 2, self._place_xywh[2:]
-            if not self._elsewhere and not self._was_lost:
+            if not self._elsewhere and not was_lost:
                 last_wh = self.box_xywh[2:]
                 size_wh = box_xywh[2:].clip(last_wh / MAX_SIZE_CHANGE, last_wh * MAX_SIZE_CHANGE)
             self._place_xywh = np.concatenate([center_xy - size_wh / 2, size_wh])

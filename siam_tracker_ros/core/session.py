@@ -167,8 +167,8 @@ class TargetSession:
         verdict = pursuit.judge(image_bgr, target, result, self.state)
         visible = _visible_fraction(result.box_xywh, size_wh)
         state = self._monitor.update(verdict.confidence, visible, verdict.ambiguous, verdict.elsewhere)
-        self._target = pursuit.settle(image_bgr, target, result, verdict, state, settings)
         self._count(state)
+        self._target = pursuit.settle(image_bgr, target, result, verdict, state, self._was_lost, settings)
         inference_ms = (time.perf_counter() - started) * 1e3
         lost = state == TargetState.LOST
         self._last = Observation(

@@ -43,6 +43,11 @@ def observe(session, images_bgr):
     return [session.observe(image_bgr) for image_bgr in images_bgr]
 
 
+def find(session, image_bgr):
+    """Show a frame until the target is found in it."""
+    assert any(session.observe(image_bgr).state == TRACKING for _ in range(60))
+
+
 def changes(observations):
     return [state for state, _ in itertools.groupby(o.state for o in observations)]
 
@@ -151,8 +156,7 @@ def test_one_good_frame_finds_nothing():
 def test_a_better_one_that_shows_up_soon_after_a_similar_one_was_found_takes_its_place():
     similar, target = ((260, 60), SIMILAR), ((60, 200), TARGET)
     session = lost(SearchSettings(search_share=10.0))
-    while session.state != TRACKING:
-        session.observe(draw(similar))
+    find(session, draw(similar))
     observations = observe(session, [draw(similar, target)] * 40)
     assert changes(observations) == [TRACKING, UNCERTAIN, TRACKING]
     np.testing.assert_allclose(center_of(observations[-1]), target[0], atol=2)
@@ -162,8 +166,7 @@ def test_a_better_one_that_shows_up_soon_after_a_similar_one_was_found_takes_its
 @pytest.mark.parametrize("confidence", [0.72, 0.99])
 def test_the_search_ends_soon_after_the_target_was_found_whatever_the_confidence(confidence):
     session, image_bgr = lost(), draw(((260, 180), TARGET))
-    while session.state != TRACKING:
-        session.observe(image_bgr)
+    find(session, image_bgr)
     likely = Logistic(logit(confidence), {})
     session.tracker.calibration = Calibration(likely, likely, likely)
     observations = observe(session, [image_bgr] * 2 * PROBATION)

@@ -105,7 +105,7 @@ def test_too_little_to_fit_is_refused(right):
 def test_the_prior_has_the_factors_of_the_method(has_search, tracked, found):
     prior = prior_calibration(has_search)
     assert [list(prior.tracked.factors), list(prior.found.factors)] == [tracked, found]
-    assert bool(APPEARANCE_EVIDENCE & prior.doubted.factors.keys()) == has_search
+    assert bool(prior.doubted.factors.keys() & APPEARANCE_EVIDENCE) == has_search
 
 
 def test_figures_after_a_fit_are_of_the_clips_left_out():

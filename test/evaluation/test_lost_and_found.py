@@ -10,7 +10,7 @@ import pytest
 from drawn_tracks import BLUE, GREEN, drawn_track
 from pattern_tracker import TARGET, PatternTracker, box_at, draw
 
-from benchmarks.lost_and_found import ABLATIONS, SessionRunner, main
+from benchmarks.lost_and_found import ABLATIONS, Ablation, SessionRunner, main
 from siam_tracker_ros.core.tracker import TrackResult
 
 PEER = f"{__name__}:SeesColor"
@@ -116,15 +116,34 @@ def test_parts_of_a_session_are_left_out_in_a_row_each(sequences, capsys):
 @pytest.mark.parametrize("part", ABLATIONS)
 def test_a_part_is_left_out_of_its_own_session_alone(part):
     ablation = ABLATIONS[part]
-    values = [getattr(owner, name) for owner, name, _ in ablation.replaced]
-    tracker = PatternTracker()
+
+    def values():
+        return [getattr(owner, name) for owner, name, _ in ablation.replaced]
+
+    class Spy(PatternTracker):
+        def _match(self, image_bgr, target):
+            self.seen = values()
+            return super()._match(image_bgr, target)
+
+    before, tracker = values(), Spy()
     calibration, image_bgr = tracker.calibration, draw(((60, 60), TARGET))
     runner = SessionRunner(tracker, ablation)
     runner.init(image_bgr, box_at((60, 60)))
-    state, confidence, box_xywh = runner.step(image_bgr)
+    _, _, box_xywh = runner.step(image_bgr)
     np.testing.assert_allclose(box_xywh, box_at((60, 60)), atol=1)
-    assert [getattr(owner, name) for owner, name, _ in ablation.replaced] == values
+    assert tracker.seen == [value for *_, value in ablation.replaced] and values() == before
+    assert runner._session._monitor.settings == ablation.monitor_settings
+    assert runner._session._search_settings == ablation.search_settings
     assert (tracker.calibration == calibration) == ablation.calibrated
+    assert ablation != Ablation()
+
+
+def test_a_part_that_is_not_known_is_refused(sequences, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run(sequences, "--kinds", "control", "--without", "eyes")
+    assert (
+        f"--without: invalid choice: 'eyes' (choose from {', '.join(map(repr, ABLATIONS))}" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ PROFILE = str(Path(image_subscription.__file__).with_name("fast_dds_images.xml")
     ],
 )
 def test_images_that_are_lost_are_counted_and_the_cure_is_named(graph, operator, camera, overrides, words):
-    # In processes of their own, as a user has them: one that has had hundreds of participants may lose none.
+    # In processes of their own, as a user has them: in one that has had hundreds of participants no loss was noted.
     environment = {name: value for name, value in os.environ.items() if "DEFAULT_PROFILES_FILE" not in name}
     environment["ROS_DOMAIN_ID"] = str(graph.context.get_domain_id())
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[1]), environment.get("PYTHONPATH", "")])
