@@ -32,6 +32,7 @@ from siam_tracker_ros.errors import (
 if typing.TYPE_CHECKING:
     from siam_tracker_ros.core.method import Method
     from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
+    from siam_tracker_ros.core.multi import MultiTracker
     from siam_tracker_ros.core.registry import create_tracker, list_models
     from siam_tracker_ros.core.search import SearchSettings
     from siam_tracker_ros.core.session import Observation, TargetSession
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidSettingError",
     "Method",
     "MonitorSettings",
+    "MultiTracker",
     "NotInitializedError",
     "Observation",
     "SearchSettings",
@@ -63,6 +65,7 @@ __all__ = [
 _MODULES = {
     "Method": "siam_tracker_ros.core.method",
     "MonitorSettings": "siam_tracker_ros.core.monitor",
+    "MultiTracker": "siam_tracker_ros.core.multi",
     "Observation": "siam_tracker_ros.core.session",
     "SearchSettings": "siam_tracker_ros.core.search",
     "TargetSession": "siam_tracker_ros.core.session",

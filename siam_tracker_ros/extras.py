@@ -9,7 +9,15 @@ from collections.abc import Iterable
 
 from siam_tracker_ros.errors import InvalidSettingError
 
-_NEEDED = ("numpy", "cv2", "safetensors", "torch", "tqdm", "yaml")  # by every model; the names of the modules
+_NEEDED = (
+    "numpy",
+    "cv2",
+    "onnxruntime",
+    "safetensors",
+    "threadpoolctl",
+    "tqdm",
+    "yaml",
+)  # by every model; the names of the modules
 _PIP_NAMES = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "PIL": "pillow"}  # that are not those of the modules
 _ROS_MODULE = re.compile(r"ament_.*|rclpy|siam_tracker_ros|.*_(interfaces|msgs|srvs)")
 

@@ -5,6 +5,7 @@
 Each function takes `types`, an object with the message classes as attributes, and a std_msgs/Header.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,9 @@ def make_detection(
     return detection
 
 
-def make_detections(types: Any, header: Any, detection: Any | None) -> Any:
-    """Return the Detection2DArray of one frame, empty without a detection."""
-    return types.Detection2DArray(header=header, detections=[] if detection is None else [detection])
+def make_detections(types: Any, header: Any, detections: Sequence[Any]) -> Any:
+    """Return the Detection2DArray of one frame."""
+    return types.Detection2DArray(header=header, detections=list(detections))
 
 
 def make_status(

@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 import gc
 import importlib.util
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # for tools; at the end, where it hides no installed siam_tracker_ros with its messages
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="siam_tracker_test_")  # of the processes that tests start
 HAS_ROS = importlib.util.find_spec("rclpy") is not None
 
 # Without ROS the library still has its tests; those in this folder import rclpy or messages.
@@ -36,19 +41,31 @@ def pytest_collection_finish():
 
 def pytest_unconfigure():
     gc.unfreeze()  # or libraries tell at the exit of what was never collected
+    shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
-def repeatable():
-    """The same random numbers in every test, and no more threads than the smallest machine has."""
+def repeatable(monkeypatch):
+    """The same random numbers in every test, no more threads than the smallest machine has, and no measured runtime."""
     torch.manual_seed(0)
     torch.set_num_threads(2)
+    cv2.setNumThreads(2)
+    monkeypatch.setattr("siam_tracker_ros.executors.choice.recall", _remembered)
+
+
+def _remembered(key):
+    """The way to run a model that "auto" remembers in tests: torch where it may, else ONNX Runtime."""
+    asked, _, precision = key.partition(",")[0].partition(" by ")[2].rpartition(" in ")
+    names = asked.split(" or ")
+    usual = [name for name in ("torch", "onnx") if name in names]
+    return f"{usual[0]} in fp32" if usual and precision != "bf16" else None
 
 
 @pytest.fixture
 def one_thread(repeatable):
     """For small networks: two threads wait for each other at every layer where other programs use the cores too."""
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
 
 
 @pytest.fixture(scope="session")

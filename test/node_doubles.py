@@ -33,10 +33,10 @@ class SquareTracker:
         gate: cleared, `step` waits for it; how a test makes the network slow without a clock.
         entered: set whenever `step` is called.
         failure: raised by the next `step` when set.
-        runtime: what would execute its network.
+        runtime, precision, device: of what would run its network.
     """
 
-    runtime = "torch"
+    runtime, precision, device = "torch", "fp32", "cpu"
     tile_side = 0
     calibration = Calibration()
 

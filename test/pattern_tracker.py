@@ -11,9 +11,9 @@ import numpy as np
 from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.confidence import Calibration, Logistic
 from siam_tracker_ros.core.crop import crop_context
+from siam_tracker_ros.core.graphs import Graphs
 from siam_tracker_ros.core.response import hann_window
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
-from siam_tracker_ros.executors.executor import TorchExecutor
 
 SIDE = 24  # of the target, in pixels
 SIZE_WH = (320, 240)
@@ -80,7 +80,7 @@ class PatternTracker(Tracker[PatternTarget]):
     tile_stride = 4
 
     def __init__(self):
-        super().__init__(types.SimpleNamespace(executor=TorchExecutor()), None)
+        super().__init__(Graphs({}, "numpy"), None)
         self.calibration = Calibration(
             tracked=Logistic(0.0, {"score": 1.0, "rival": -20.0}),
             doubted=Logistic(-0.5, {"score": 0.9, "likeness": 1.2, "rival": -20.0}),

@@ -5,8 +5,9 @@
 import torch
 from torch import nn
 
-from siam_tracker_ros.core.registry import find_model
+from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.data import DatasetSettings, read_dataset
+from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
 from siam_tracker_ros.methods.ocean.network import OceanNetwork
@@ -85,6 +86,15 @@ def quick_network(model):
         return network
     make = QUICK.get({"siammask_r50": "siammask_sharp"}.get(model, model))
     return make() if make else find_model(model).network_class.for_state({})
+
+
+def quick_tracker(model, network=None):
+    """A tracker of a model by name, run by torch, with a network or a quick one."""
+    method = find_model(model)
+    network = prepare_for_inference(network or quick_network(model), torch.device("cpu"), torch.float32)
+    if method.tracker_class.uses_graphs:
+        network = network.on_arrays()
+    return method.tracker_class(network, make_tracker_settings(method, None, {}))
 
 
 class Remembering(nn.Module):

@@ -24,7 +24,7 @@ def test_what_is_installed_is_let_pass():
     [
         ("torch", [], "torch cannot be imported by PYTHON; activate the virtual environment that has it, or run: "),
         ("torch", [], "PYTHON -m pip install torch"),
-        ("torch.nn", ["safetensors", "torch"], "PYTHON -m pip install torch safetensors"),
+        ("torch.nn", ["safetensors"], "PYTHON -m pip install torch safetensors"),
         ("cv2", ["yaml"], "cv2 and yaml cannot be imported by PYTHON; activate the virtual environment that has them"),
         ("cv2", ["yaml"], "PYTHON -m pip install opencv-python-headless pyyaml"),
         ("matplotlib", [], "PYTHON -m pip install matplotlib"),

@@ -86,11 +86,11 @@ class BagSink:
         types = self._types
         seconds, nanoseconds = divmod(frame.stamp_ns, NANOSECONDS)
         header = types.Header(stamp=types.Time(sec=seconds, nanosec=nanoseconds), frame_id=frame.frame_id)
-        detection = None
+        detections = []
         if observation.box_xywh is not None:
-            detection = make_detection(types, header, observation, "target", "target")
-            self._append("/tracker/detection", frame, detection)
-        self._append("/tracker/detections", frame, make_detections(types, header, detection))
+            detections = [make_detection(types, header, observation, "target", "target")]
+            self._append("/tracker/detection", frame, detections[0])
+        self._append("/tracker/detections", frame, make_detections(types, header, detections))
         inference_ns = round(observation.inference_ms * 1e6)
         self._append("/tracker/status", frame, make_status(types, header, observation, "target", 0, inference_ns))
         self._count += 1

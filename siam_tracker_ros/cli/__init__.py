@@ -17,7 +17,7 @@ import sys
 import typing
 from collections.abc import Sequence
 
-from siam_tracker_ros.cli import bench, calibrate, convert, models, track, train, vot
+from siam_tracker_ros.cli import bench, calibrate, convert, export, models, track, train, vot
 from siam_tracker_ros.cli import eval as evaluate
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.extras import explain_missing
@@ -29,6 +29,7 @@ COMMANDS = {
     "calibrate": calibrate,
     "train": train,
     "convert": convert,
+    "export": export,
     "models": models,
     "vot": vot,
 }

@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _make_tracker(args: argparse.Namespace, model: "Method") -> "Tracker":
     if model.shipped_weights is not None:
-        return make_model_tracker(args, model.name, {}, model.shipped_weights)
+        return make_model_tracker(args, model.name, {})
     return make_model_tracker(args, model.name, model.untrained_settings, "random")
 
 

@@ -3,6 +3,7 @@
 """`siam-tracker models`: the models, or all that is known of one."""
 
 import argparse
+import importlib.util
 import textwrap
 import typing
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ def models_table(models: Sequence["Method"]) -> str:
 def model_details(model: "Method") -> str:
     """Return all that is known of a model: its size, its weights, its settings and its presets."""
     from siam_tracker_ros.core.registry import make_tracker_settings
-    from siam_tracker_ros.executors import EXECUTORS
+    from siam_tracker_ros.executors import RUNTIMES, TORCH
 
     facts = {
         "parameters": _parameters(model),
@@ -64,7 +65,7 @@ def model_details(model: "Method") -> str:
         "inputs": f"template {model.template_side} x {model.template_side} pixels, "
         f"search region {model.search_side} x {model.search_side}",
         "masks": "yes" if model.has_masks else "no",
-        "runtimes": ", ".join(executor.name for executor in EXECUTORS),
+        "runtimes": ", ".join((TORCH, *RUNTIMES)),
         "weights": "come with the package" if model.shipped_weights else "do not come with the package",
         "checkpoint": model.checkpoint or "-",
         "published at": model.published or "-",
@@ -89,4 +90,6 @@ def _shown(value: object) -> str:
 
 
 def _parameters(model: "Method") -> str:
+    if importlib.util.find_spec("torch") is None:
+        return "-"
     return f"{model.count_parameters() / 1e6:.2f} M"

@@ -97,7 +97,9 @@ class Calibration:
 
 
 def calibration_path(weights: pathlib.Path, model: str) -> pathlib.Path:
-    """Return where the calibration of a model with a file of weights is kept: beside that file."""
+    """Return where the calibration of a model with weights is kept: beside a file, or in a folder of graphs."""
+    if weights.is_dir():
+        return weights / f"{model}.calibration.json"
     return weights.with_name(f"{weights.name}.{model}.calibration.json")
 
 

@@ -9,13 +9,41 @@ import typing
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import torch
 
-from siam_tracker_ros.core.network import Network
-from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.errors import InvalidSettingError
 
+if typing.TYPE_CHECKING:  # torch comes with them, which not every method needs
+    from siam_tracker_ros.core.network import Network
+    from siam_tracker_ros.core.tracker import Tracker
+
+T = typing.TypeVar("T")
 WEIGHTS_FOLDER = pathlib.Path(__file__).resolve().parent.parent / "weights"
+
+
+def import_object(path: str) -> typing.Any:
+    """Import what "module:NAME" names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+class Imported(typing.Generic[T]):
+    """A required field of a dataclass that is set to an object, or to "module:NAME" of one.
+
+    It is imported when it is first read.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: typing.Any, owner: type) -> T:
+        if instance is None:  # the field has no default
+            raise AttributeError(self._name)
+        if isinstance(instance.__dict__[self._name], str):
+            instance.__dict__[self._name] = import_object(instance.__dict__[self._name])
+        return instance.__dict__[self._name]
+
+    def __set__(self, instance: typing.Any, value: T | str) -> None:
+        instance.__dict__[self._name] = value
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,9 +57,11 @@ class Training:
     settings_class: type
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Method:
     """A tracking method.
+
+    A class, or another object that needs torch, may be given as "module:NAME": it is imported when it is needed.
 
     Attributes:
         name: name of the model in `create_tracker`.
@@ -46,7 +76,8 @@ class Method:
         published: where the authors publish them.
         weights: name of the method whose shipped weights it shares, if it is another one.
         half_precision: whether it may run in half precision.
-        preferred_runtimes: executors that runtime "auto" tries before PyTorch, the best one first.
+        narrow_precisions: precisions below float32 on a CPU that cost its tracks nothing that was measured, so that
+            "auto" may choose them.
         has_masks: whether its results have masks.
         result_boxes: what the authors' code makes of boxes (..., 4), float64, when it writes result files, on which
             their published figures rest; None if it writes them as they are.
@@ -58,8 +89,8 @@ class Method:
 
     name: str
     description: str
-    tracker_class: type[Tracker]
-    network_class: type[Network]
+    tracker_class: Imported[type["Tracker"]] = Imported()
+    network_class: Imported[type["Network"]] = Imported()
     template_side: int
     search_side: int
     frame_gmacs: float
@@ -69,12 +100,15 @@ class Method:
     published: str = ""
     weights: str = ""
     half_precision: bool = True
-    preferred_runtimes: tuple[str, ...] = ()
+    narrow_precisions: tuple[str, ...] = ()
     has_masks: bool = False
     result_boxes: Callable[[np.ndarray], np.ndarray] | None = None
     untrained_settings: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
     training: str | None = None
-    variants: Mapping[str, Callable[[], Network]] = dataclasses.field(default_factory=dict)
+    variants: Mapping[str, "Callable[[], Network] | str"] = dataclasses.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Method({self.name!r})"
 
     @property
     def shipped_weights(self) -> pathlib.Path | None:
@@ -95,15 +129,17 @@ class Method:
         """
         if self.training is None:
             raise InvalidSettingError(f"method is {self.name!r}, which is not trained here; give its weights instead")
-        module, _, name = self.training.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return import_object(self.training)
 
-    def make_network(self, trained_name: str) -> Network:
+    def make_network(self, trained_name: str) -> "Network":
         """Make the untrained network of one of `trained_names`."""
-        return self.variants.get(trained_name, self.network_class)()
+        variant = self.variants.get(trained_name, self.network_class)
+        return (import_object(variant) if isinstance(variant, str) else variant)()
 
     def count_parameters(self) -> int:
         """Number of the network's parameters."""
+        import torch
+
         with torch.device("meta"):
             network = self.network_class.for_state({})
         return sum(parameter.numel() for parameter in network.parameters())

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from siam_tracker_ros.core.graphs import ArrayFunction, Graphs
 from siam_tracker_ros.core.stage import Stage, stage
 from siam_tracker_ros.errors import WeightsError
-from siam_tracker_ros.executors.executor import Executor, Shape, TensorFunction, TorchExecutor
+from siam_tracker_ros.executors.executor import Executor, GraphInput, Shape, TensorFunction, TorchExecutor
 from siam_tracker_ros.layers.backbone import Backbone, KeyRules, rename_key
 from siam_tracker_ros.weights.checkpoint import fitting_part
 
@@ -31,15 +32,15 @@ R = typing.TypeVar("R")
 
 
 def graph(
-    stage_name: Stage, shapes: Callable[[typing.Any], Sequence[Shape]]
+    stage_name: Stage, inputs: Callable[[typing.Any], Sequence[Shape | GraphInput]]
 ) -> Callable[[Callable[typing.Concatenate[Self, P], R]], Callable[typing.Concatenate[Self, P], R]]:
     """Mark a method of a Network as a graph: an executor may run it in place of torch.
 
-    The method takes float32 tensors by position, and returns a tensor, or a list or tuple of tensors.
+    The method takes tensors by position, and returns a tensor, or a list or tuple of tensors.
 
     Args:
         stage_name: stage that its time counts as, see `core.stage`.
-        shapes: function of the network that returns the shapes of the method's arguments, None for sizes that vary.
+        inputs: function of the network that returns the method's arguments. Of one in float32 the shape is enough.
     """
 
     def mark(method: Callable[typing.Concatenate[Self, P], R]) -> Callable[typing.Concatenate[Self, P], R]:
@@ -49,7 +50,7 @@ def graph(
             with stage(stage_name):
                 return method(network, *args, **kwargs) if compiled is None else compiled(*args, **kwargs)
 
-        vars(run)["graph_shapes"] = shapes
+        vars(run)["graph_inputs"] = inputs
         return run
 
     return mark
@@ -74,14 +75,46 @@ class Network(nn.Module):
     def run_by(self, executor: Executor) -> None:
         """Let an executor run the graphs, with the weights that the network has now."""
         self.compiled = {}
-        for name in dir(type(self)):
-            method = getattr(type(self), name)
-            if hasattr(method, "graph_shapes"):
-                function = functools.partial(method.__wrapped__, self)
-                compiled = executor.compile(function, method.graph_shapes(self))
-                if compiled is not function:  # which holds the network, that would never be freed by its references
-                    self.compiled[name] = compiled
+        for name, (function, inputs) in self.graphs().items():
+            compiled = executor.compile(function, inputs)
+            if compiled is not function:  # which holds the network, that would never be freed by its references
+                self.compiled[name] = compiled
         self.executor = executor
+
+    def graphs(self) -> dict[str, tuple[TensorFunction, list[GraphInput]]]:
+        """Return the graphs by name: the function of tensors that torch runs, and its arguments."""
+        methods = ((name, getattr(type(self), name)) for name in dir(type(self)))
+        return {
+            name: (functools.partial(method.__wrapped__, self), _graph_inputs(method.graph_inputs(self)))
+            for name, method in methods
+            if hasattr(method, "graph_inputs")
+        }
+
+    def on_arrays(self) -> Graphs:
+        """Return the graphs as functions of arrays that torch runs, where the weights lie and in their type."""
+        weight = next(self.parameters())
+        functions = {name: _on_arrays(getattr(self, name), weight) for name in self.graphs()}
+        precision = "fp16" if weight.dtype == torch.float16 else "fp32"
+        return Graphs(functions, TorchExecutor.name, precision, str(weight.device))
+
+    @property
+    def runtime(self) -> str:
+        """Name of what runs the graphs."""
+        return self.executor.name
+
+    @property
+    def precision(self) -> str:
+        """What the graphs are computed in."""
+        return self.executor.precision
+
+    @property
+    def device(self) -> str:
+        """Where the weights lie, "cpu" or "cuda:N"."""
+        return str(next(self.parameters()).device)
+
+    def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function that does all work on a frame, in the thread that the executor wants."""
+        return self.executor.call(function, *args, **kwargs)
 
     @classmethod
     def translate_state_dict(cls, state: Mapping[str, Value]) -> dict[str, Value]:
@@ -142,6 +175,29 @@ class Network(nn.Module):
     def for_state(cls: type[Self], state: State) -> Self:
         """Make the variant of this network that a state in our names was saved from; for {} the usual one."""
         return cls()
+
+
+def _graph_inputs(inputs: Sequence[Shape | GraphInput]) -> list[GraphInput]:
+    return [
+        given if isinstance(given, GraphInput) else GraphInput(f"input_{index}", given)
+        for index, given in enumerate(inputs)
+    ]
+
+
+def _on_arrays(function: TensorFunction, weight: torch.Tensor) -> ArrayFunction:
+    """A graph as a function of arrays; what it returns stays on a GPU until it is asked for."""
+
+    def tensor(array: Array) -> torch.Tensor:
+        given = torch.from_numpy(np.ascontiguousarray(array)) if isinstance(array, np.ndarray) else array
+        return given.to(weight.device, weight.dtype if given.is_floating_point() else None)
+
+    def run(*arrays: Array) -> tuple[Array, ...]:
+        with torch.inference_mode():
+            answer = function(*map(tensor, arrays))
+        answers = (answer,) if isinstance(answer, torch.Tensor) else tuple(answer)
+        return answers if weight.is_cuda else tuple(each.numpy() for each in answers)
+
+    return run
 
 
 def _shapes(state: State) -> set[tuple[str, tuple[int, ...]]]:

@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from siam_tracker_ros.core.confidence import Evidence, Standing
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetMonitor, TargetState
+from siam_tracker_ros.core.outline import NO_OUTLINE, Outline
 from siam_tracker_ros.core.pursuit import Pursuit
 from siam_tracker_ros.core.search import SearchSettings
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.executors.blas import one_blas_thread
 from siam_tracker_ros.geometry import xywh_to_xyxy
 
 if typing.TYPE_CHECKING:
@@ -36,8 +38,8 @@ class Observation:
         frames_lost: frames in a row in which the state was LOST.
         updated: whether the online model learned on this frame.
         inference_ms: time inside the tracker; 0 if it did not run.
-        mask: bool (H, W) or None.
-        polygon: float64 (4, 2) or None.
+        outline: what `mask`, bool (H, W) or None, and `polygon`, float64 (4, 2) or None, are read from; it may draw
+            them when they are first read.
         candidates: number of places that might be the target's, while it is searched for; else 0.
         search_progress: 0..1, share of the frame that the running search has covered; 0 while none runs. A search goes
             on for a few frames after the target was found, since something may look more like it.
@@ -55,13 +57,20 @@ class Observation:
     frames_lost: int = 0
     updated: bool = False
     inference_ms: float = 0.0
-    mask: np.ndarray | None = None
-    polygon: np.ndarray | None = None
+    outline: Outline = NO_OUTLINE
     candidates: int = 0
     search_progress: float = 0.0
     redetections: int = 0
     standing: Standing | None = None
     evidence: Evidence = dataclasses.field(default_factory=dict)
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        return self.outline.mask
+
+    @property
+    def polygon(self) -> np.ndarray | None:
+        return self.outline.polygon
 
 
 class TargetSession:
@@ -116,8 +125,10 @@ class TargetSession:
         image_bgr[200:280, 280:360] = np.arange(80, dtype=np.uint8)[:, None]
         target = self.tracker.start(image_bgr, (280, 200, 80, 80))
         for _ in range(2):
-            target, _ = self.tracker.step(image_bgr, target)
+            target, result = self.tracker.step(image_bgr, target)
+        _ = result.mask  # which some trackers draw when it is read
 
+    @one_blas_thread()
     def init(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike, target_id: str = "", class_id: str = "") -> None:
         """Start on a new target.
 
@@ -144,6 +155,7 @@ class TargetSession:
         self._monitor.stop()
         self._last = Observation(TargetState.IDLE)
 
+    @one_blas_thread()
     def observe(self, image_bgr: np.ndarray) -> Observation:
         """Find the target in the next frame; without a target, return an idle Observation.
 
@@ -181,8 +193,7 @@ class TargetSession:
             frames_lost=self._frames_lost,
             updated=result.updated,
             inference_ms=inference_ms,
-            mask=None if lost else result.mask,
-            polygon=None if lost else result.polygon,
+            outline=NO_OUTLINE if lost else result.outline,
             candidates=0 if pursuit.search is None else len(pursuit.search.candidates),
             search_progress=self._search_progress,
             redetections=self._redetections,

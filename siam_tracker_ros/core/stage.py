@@ -3,10 +3,8 @@
 """Marks of the stages of a frame, for profilers."""
 
 import contextlib
+import sys
 import typing
-
-import torch
-from torch.profiler import record_function
 
 Stage = typing.Literal["crop", "backbone", "head"]
 
@@ -20,14 +18,15 @@ class stage(contextlib.ContextDecorator):  # noqa: N801 - used like a function
 
     def __init__(self, name: Stage) -> None:
         self._name = name
-        self._mark: record_function | None = None
+        self._mark: typing.Any = None
 
     def _recreate_cm(self) -> "stage":
         return stage(self._name)  # each call of a decorated function has a mark of its own
 
     def __enter__(self) -> None:
-        if torch.autograd._profiler_enabled():
-            self._mark = record_function(self._name)
+        torch = sys.modules.get("torch")  # no profiler runs where it was never imported
+        if torch is not None and torch.autograd._profiler_enabled():
+            self._mark = torch.profiler.record_function(self._name)
             self._mark.__enter__()
 
     def __exit__(self, *exception: typing.Any) -> None:

@@ -13,14 +13,19 @@ import numpy.typing as npt
 from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.confidence import Calibration
 from siam_tracker_ros.core.crop import crop_context
-from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.graphs import Graphs
+from siam_tracker_ros.core.outline import NO_OUTLINE, FixedOutline, Outline
 from siam_tracker_ros.errors import InvalidInputError, NotInitializedError
+from siam_tracker_ros.executors.blas import one_blas_thread
 from siam_tracker_ros.geometry import check_box_xywh, check_image_bgr
+
+if typing.TYPE_CHECKING:  # torch comes with it, which not every tracker needs
+    from siam_tracker_ros.core.network import Network
 
 Target = typing.TypeVar("Target")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
 class TrackResult:
     """Where the target is in one frame.
 
@@ -32,15 +37,41 @@ class TrackResult:
         peak_ratio: 0..1, second response peak divided by the first; near 1, a distractor looks as good as the target.
         updated: whether an online model learned on this frame.
         region: features of the search region, or None if they are not at hand.
+        outline: what mask and polygon are read from; it may draw them when they are first read.
     """
 
     box_xywh: np.ndarray
     score: float
-    mask: np.ndarray | None = None
-    polygon: np.ndarray | None = None
-    peak_ratio: float = 0.0
-    updated: bool = False
-    region: Region | None = None
+    peak_ratio: float
+    updated: bool
+    region: Region | None
+    outline: Outline
+
+    def __init__(
+        self,
+        box_xywh: np.ndarray,
+        score: float,
+        mask: np.ndarray | None = None,
+        polygon: np.ndarray | None = None,
+        peak_ratio: float = 0.0,
+        updated: bool = False,
+        region: Region | None = None,
+        outline: Outline = NO_OUTLINE,
+    ) -> None:
+        """Give mask and polygon as they are, or an outline in place of both."""
+        if mask is not None or polygon is not None:
+            outline = FixedOutline(mask, polygon)
+        values = (box_xywh, score, peak_ratio, updated, region, outline)
+        for field, value in zip(dataclasses.fields(self), values, strict=True):
+            object.__setattr__(self, field.name, value)
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        return self.outline.mask
+
+    @property
+    def polygon(self) -> np.ndarray | None:
+        return self.outline.polygon
 
 
 class Tracker(abc.ABC, typing.Generic[Target]):
@@ -59,6 +90,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         tile_stride: pixels of that input per cell of the features.
         settings_class: class of the settings.
         target_class: class of the targets.
+        uses_graphs: whether its network is Graphs, which need no torch.
         network: ready for inference.
         settings: of `settings_class`.
     """
@@ -67,10 +99,11 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     target_class: typing.ClassVar[type]
     tile_side: typing.ClassVar[int] = 0
     tile_stride: typing.ClassVar[int] = 8
-    network: Network
+    uses_graphs: typing.ClassVar[bool] = False
+    network: "Network | Graphs"
     settings: typing.Any
 
-    def __init__(self, network: Network, settings: typing.Any) -> None:
+    def __init__(self, network: "Network | Graphs", settings: typing.Any) -> None:
         self.network = network
         self.settings = settings
         self.calibration = Calibration()
@@ -78,8 +111,18 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
     @property
     def runtime(self) -> str:
-        """Name of the executor that runs the network."""
-        return self.network.executor.name
+        """Name of what runs the network."""
+        return self.network.runtime
+
+    @property
+    def precision(self) -> str:
+        """What the network is computed in: "fp32", "fp16" or "bf16"."""
+        return self.network.precision
+
+    @property
+    def device(self) -> str:
+        """Where the network runs, "cpu" or "cuda:N"."""
+        return self.network.device
 
     def start(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike) -> Target:
         """Return a new target.
@@ -93,7 +136,8 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         """
         image_bgr = check_image_bgr(image_bgr)
         box_xywh = check_box_xywh(box_xywh, (image_bgr.shape[1], image_bgr.shape[0]))
-        return self.network.executor.call(self._start, image_bgr, box_xywh)
+        with one_blas_thread():
+            return self.network.call(self._start, image_bgr, box_xywh)
 
     def step(self, image_bgr: np.ndarray, target: Target, learn: bool = True) -> tuple[Target, TrackResult]:
         """Find a target in the next frame; return the target after it, and the TrackResult.
@@ -112,7 +156,8 @@ class Tracker(abc.ABC, typing.Generic[Target]):
                 f"{type(self).__name__} returned"
             )
         step = self._step if learn else self._look
-        return self.network.executor.call(step, check_image_bgr(image_bgr), target)
+        with one_blas_thread():
+            return self.network.call(step, check_image_bgr(image_bgr), target)
 
     def move(self, target: Target, box_xywh: np.ndarray) -> Target:
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
@@ -129,7 +174,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
             center_xy: middle of the part in pixels of the frame.
             target_scale: size of the target looked for over its last size.
         """
-        return self.network.executor.call(self._region, image_bgr, target, np.asarray(center_xy), target_scale)
+        return self.network.call(self._region, image_bgr, target, np.asarray(center_xy), target_scale)
 
     def tile_extent(self, target: Target, target_scale: float = 1.0) -> int:
         """Side in pixels of the frame of the part that `region` sees."""

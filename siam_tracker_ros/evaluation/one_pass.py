@@ -148,10 +148,10 @@ def run_sequence(
         confidences.append(result.score)
         if session is not None:
             states.append(session.state)
-        truth = track.mask(index) if result.mask is not None else None
+        truth = track.mask(index) if result.outline.has_mask else None
         if truth is not None and result.mask is not None:
             regions.append(mask_iou(truth > 0, result.mask))
-        if result.mask is not None and masks is not None:
+        if masks is not None and result.mask is not None:
             write_mask(masks / f"{track.label_name(index)}.png", result.mask, outputs.mask_value)
     predicted = np.array(boxes, dtype=np.float64)
     if outputs.box_rule is not None:

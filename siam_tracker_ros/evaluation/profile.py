@@ -17,6 +17,7 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
+from siam_tracker_ros.core.graphs import Graphs
 from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.evaluation.tracker import SequenceTracker
 
@@ -30,10 +31,10 @@ class ProfiledTracker(SequenceTracker, typing.Protocol):
     """A tracker whose stages are marked.
 
     Attributes:
-        network: its weights say whether it works on a GPU, its executor in which thread.
+        network: says on which device and in which thread it works.
     """
 
-    network: Network
+    network: Network | Graphs
 
 
 class Mark(typing.NamedTuple):
@@ -67,10 +68,10 @@ def stage_shares(
         limit_s: begin no further frame after so many seconds.
     """
     tracker.init(frames_bgr[0], box_xywh)
-    on_gpu = next(tracker.network.parameters()).is_cuda
+    on_gpu = tracker.network.device != "cpu"
     profiler = profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])])
     total_s = 0.0
-    call = tracker.network.executor.call
+    call = tracker.network.call
     call(profiler.start)  # a profiler sees the marks of the thread that starts it
     try:
         for image_bgr in frames_bgr[1:]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.core.outline import FixedOutline
 from siam_tracker_ros.core.session import TargetSession
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.errors import InvalidInputError
@@ -46,12 +47,12 @@ class SessionTracker:
     def track(self, image_bgr: np.ndarray) -> TrackResult:
         """Find the target in the next frame; while it is LOST, its box is NaN and its mask, if it had one, empty."""
         seen = self._session.observe(image_bgr)
-        mask = seen.mask
-        if mask is None and self._has_masks and seen.box_xywh is None:
-            mask = np.zeros(image_bgr.shape[:2], bool)
-        self._has_masks = mask is not None
+        outline = seen.outline
+        if not outline.has_mask and self._has_masks and seen.box_xywh is None:
+            outline = FixedOutline(np.zeros(image_bgr.shape[:2], bool))
+        self._has_masks = outline.has_mask
         box_xywh = np.full(4, np.nan) if seen.box_xywh is None else seen.box_xywh
-        return TrackResult(box_xywh, seen.confidence, mask, seen.polygon, seen.peak_ratio, seen.updated)
+        return TrackResult(box_xywh, seen.confidence, peak_ratio=seen.peak_ratio, updated=seen.updated, outline=outline)
 
     def skip(self, image_bgr: np.ndarray) -> None:
         """Take note of a frame of another size, in which nothing can be found: the target is LOST."""

@@ -1,36 +1,29 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Executors, which run the graphs of a network. A new one is a file here and an entry of EXECUTORS."""
-
-from collections.abc import Sequence
-
-import torch
+"""What runs the graphs of a network: torch, or one of RUNTIMES. A new runtime is a file here and an entry."""
 
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.executors.executor import Executor, TorchExecutor
-from siam_tracker_ros.executors.onnx_runtime import OnnxRuntimeExecutor
+from siam_tracker_ros.executors.onnx_runtime import OnnxRuntime
+from siam_tracker_ros.executors.openvino import OpenVino
+from siam_tracker_ros.executors.runtime import Runtime, fault
 
-EXECUTORS: tuple[type[Executor], ...] = (TorchExecutor, OnnxRuntimeExecutor)
+TORCH = "torch"
+RUNTIMES: dict[str, Runtime] = {"onnx": OnnxRuntime(), "openvino": OpenVino()}
 
 
-def select_executor(runtime: str, device: torch.device, preferred: Sequence[str] = ()) -> Executor:
-    """Make an executor.
+def check_runtime(name: str, device: str, precision: str) -> None:
+    """Check the name of a runtime, and that it can run here.
 
     Args:
-        runtime: name of an executor, or "auto".
-        device: where it runs.
-        preferred: names that "auto" tries before PyTorch, the best one first.
+        name: "auto", "torch" or one of RUNTIMES.
+        device: "cpu" or "cuda:N".
+        precision: "auto", "fp32", "fp16" or "bf16".
 
     Raises:
-        InvalidSettingError: an unknown name, or an executor that cannot run on this device here.
+        InvalidSettingError: an unknown name, or a runtime that cannot run on this device in this precision.
     """
-    known = {executor.name: executor for executor in EXECUTORS}
-    if runtime == "auto":
-        usable = (name for name in preferred if known[name].fault(device) is None)
-        return known[next(usable, TorchExecutor.name)]()
-    if runtime not in known:
-        raise InvalidSettingError(f"runtime is {runtime!r}, expected one of auto, {', '.join(known)}")
-    fault = known[runtime].fault(device)
-    if fault is not None:
-        raise InvalidSettingError(f"runtime is {runtime!r}, but {fault}, or runtime 'auto' or 'torch'")
-    return known[runtime]()
+    if name not in ("auto", TORCH, *RUNTIMES):
+        raise InvalidSettingError(f"runtime is {name!r}, expected one of auto, {TORCH}, {', '.join(RUNTIMES)}")
+    reason = fault(RUNTIMES[name], device, precision) if name in RUNTIMES else None
+    if reason is not None:
+        raise InvalidSettingError(f"runtime is {name!r}, but {reason}, or runtime 'auto' or '{TORCH}'")

@@ -1,66 +1,76 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Device, precision and threads of a network, and its preparation for inference."""
+"""Device and threads of a network, and its preparation for inference. Torch is imported where it is needed."""
 
+import ctypes
+import re
+import sys
 import typing
 
 import cv2
-import torch
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.extras import require
 
-N = typing.TypeVar("N", bound=torch.nn.Module)
+if typing.TYPE_CHECKING:
+    import torch
+
+N = typing.TypeVar("N", bound="torch.nn.Module")
+
+NVIDIA_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 
 
-def select_device(device: str | torch.device) -> torch.device:
-    """Return the torch device for "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+def resolve_device(device: str) -> str:
+    """Return "cpu" or "cuda:N" for "auto" (CUDA if torch can use it), "cpu", "cuda" or "cuda:N".
 
     Raises:
         InvalidSettingError: an unknown name, or a CUDA device that this machine or this build of torch lacks.
     """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = str(device).partition(":")
-    if kind not in ("cpu", "cuda") or (number and not (kind == "cuda" and number.isdigit())):
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise InvalidSettingError(f"device is {device!r}, expected auto, cpu, cuda or cuda:N")
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+    if device == "cpu" or (device == "auto" and not _has_nvidia_driver()):
+        return "cpu"
+    if device == "auto":
+        try:
+            import torch
+        except ImportError:
+            return "cpu"
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    require(f"device {device!r}", "torch", extra="torch")
+    import torch
+
+    number = int(device.partition(":")[2] or 0)
+    if number >= torch.cuda.device_count():
         raise InvalidSettingError(
             f"device is {device!r}, but torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices; "
             'use "cpu" or "auto", or install a CUDA build of torch'
         )
-    return torch.device(kind, int(number or 0)) if kind == "cuda" else torch.device("cpu")
-
-
-def select_precision(precision: str, device: torch.device, half_allowed: bool = True) -> torch.dtype:
-    """Return the torch type for "auto" (half precision on CUDA), "fp32" or "fp16" on a torch device.
-
-    Args:
-        precision: one of these names.
-        device: where the model runs.
-        half_allowed: whether the model can run in half precision; if not, "auto" is "fp32".
-
-    Raises:
-        InvalidSettingError: an unknown name, or "fp16" on a CPU or for a model that cannot run in it.
-    """
-    if precision not in ("auto", "fp32", "fp16"):
-        raise InvalidSettingError(f"precision is {precision!r}, expected auto, fp32 or fp16")
-    if precision == "fp16" and device.type != "cuda":
-        raise InvalidSettingError(f"precision is 'fp16' on device {device.type!r}, but it needs CUDA; use auto or fp32")
-    if precision == "fp16" and not half_allowed:
-        raise InvalidSettingError("precision is 'fp16', which this model cannot run in; use auto or fp32")
-    half = device.type == "cuda" and half_allowed and precision != "fp32"
-    return torch.float16 if half else torch.float32
+    return f"cuda:{number}"
 
 
 def set_threads(count: int) -> None:
-    """Set the number of CPU threads of torch and of OpenCV."""
-    torch.set_num_threads(count)
+    """Set the number of CPU threads of OpenCV, of graphs that are loaded from now on, and of torch, if it is loaded."""
     cv2.setNumThreads(count)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)
 
 
-def prepare_for_inference(network: N, device: torch.device, dtype: torch.dtype) -> N:
+def _has_nvidia_driver() -> bool:
+    for name in NVIDIA_DRIVERS:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def prepare_for_inference(network: N, device: "torch.device", dtype: "torch.dtype") -> N:
     """Fold batch norms into the convolutions before them, and move the network; return it in eval mode."""
+    import torch
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
     network.eval().requires_grad_(False)
     for module in list(network.modules()):
         if isinstance(module, torch.nn.Sequential):

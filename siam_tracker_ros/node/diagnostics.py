@@ -7,7 +7,7 @@ import dataclasses
 import platform
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,8 +57,7 @@ class Diagnostics:
         """Begin to count; `node_name` tells the statuses of several nodes apart."""
         self._node_name = node_name
         self._lock = threading.Lock()
-        self._state = TargetState.IDLE
-        self._target_id = ""
+        self._states: dict[str, TargetState] = {}
         self._received = self._received_before = 0
         self._lost = self._lost_before = 0
         self._refused = self._refused_before = 0
@@ -125,19 +124,20 @@ class Diagnostics:
             self._detections_refused += 1
             self._last_detection_error = error
 
-    def target_changed(self, state: TargetState, target_id: str) -> None:
-        """Note the state and the name of the target, IDLE and "" without one."""
+    def targets_changed(self, states: Mapping[str, TargetState]) -> None:
+        """Note the states of the targets by their names, the first one first."""
         with self._lock:
-            self._state, self._target_id = state, target_id
+            self._states = dict(states)
 
-    def frame_published(self, skipped: int, observation: Observation, latency_ms: float) -> None:
-        """Note the result of a frame: frames skipped before it, the Observation, the latency."""
+    def frame_published(self, skipped: int, observations: Sequence[Observation], latency_ms: float) -> None:
+        """Note the results of a frame: frames skipped before it, what it says of each target, the latency."""
         with self._lock:
             self._skipped += skipped
-            self._findings = _findings(observation)
+            self._findings = _findings(observations[0])
             self._latency_ms.append(latency_ms)
-            if observation.inference_ms:
-                self._inference_ms.append(observation.inference_ms)
+            inference_ms = sum(observation.inference_ms for observation in observations)
+            if inference_ms:
+                self._inference_ms.append(inference_ms)
 
     def report(self, stamp: Time, health: Health) -> DiagnosticArray:
         """Return the DiagnosticArray of this moment; rates are taken since the report before."""
@@ -201,28 +201,32 @@ class Diagnostics:
         )
 
     def _tracker_status(self, health: Health, detections_refused: int) -> DiagnosticStatus:
+        state = max(self._states.values(), default=TargetState.IDLE)  # of several targets the worst one's
+        lost = [target_id for target_id, state in self._states.items() if state == TargetState.LOST]
         if health.failure or self._tracker_error:
             level, message = DiagnosticStatus.ERROR, health.failure or self._tracker_error
-        elif self._state == TargetState.LOST:
-            level, message = DiagnosticStatus.WARN, "the target is lost"
+        elif lost:
+            several = f"{len(lost)} of {len(self._states)} targets are lost: {', '.join(lost)}"
+            level, message = DiagnosticStatus.WARN, several if len(self._states) > 1 else "the target is lost"
         elif health.lifecycle != "active":
             level, message = DiagnosticStatus.OK, f"not tracking, the node is {health.lifecycle}"
         elif not health.enabled:
             level, message = DiagnosticStatus.OK, "paused"
-        elif health.silence and self._state != TargetState.IDLE:
+        elif health.silence and self._states:
             level = DiagnosticStatus.WARN
-            message = f"no image arrives; in the last one the state was {self._state.name.lower()}"
+            message = f"no image arrives; in the last one the state was {state.name.lower()}"
         elif detections_refused:
             level = DiagnosticStatus.WARN
             message = f"{detections_refused} detections refused, the last: {self._last_detection_error}"
         else:
-            level, message = DiagnosticStatus.OK, self._state.name.lower()
+            level, message = DiagnosticStatus.OK, state.name.lower()
         return self._status(
             "tracker",
             level,
             message,
-            state=self._state.name,
-            target_id=self._target_id,
+            state=state.name,
+            target_id=", ".join(self._states),
+            targets=len(self._states),
             **self._findings,
             detections=self._detections,
             detections_used=self._detections_used,

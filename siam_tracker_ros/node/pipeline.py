@@ -1,13 +1,13 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From an image message to the messages about the target: the work of the worker's thread."""
+"""From an image message to the messages about the targets: the work of the worker's thread."""
 
 import dataclasses
 import functools
 import math
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,12 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D
 
 from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.core.multi import MultiTracker
 from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.executors.device import select_device, set_threads
+from siam_tracker_ros.executors.device import set_threads
 from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
 from siam_tracker_ros.node.diagnostics import Diagnostics
@@ -38,6 +39,7 @@ from siam_tracker_ros.srv import InitTracker
 
 _LOG_PERIOD = 5.0  # seconds between two warnings of one kind
 _NEXT_FRAME_S = 2.0  # seconds that an init waits for its frame where that one is the next
+_NOTHING = Observation(TargetState.IDLE)  # what a frame says without a target
 
 
 class TrackerFactory(typing.Protocol):
@@ -108,10 +110,10 @@ class Frames(typing.Protocol):
 
 
 class Pipeline:
-    """One tracker, its target, and the messages about it.
+    """One tracker, its targets, and the messages about them.
 
     Attributes:
-        session: the tracker and its target.
+        targets: the tracker and the sessions of its targets.
     """
 
     _outputs: Outputs  # from publish_on, before the first frame
@@ -133,20 +135,23 @@ class Pipeline:
         if parameters.threads:
             set_threads(parameters.threads)
         tracker = tracker_factory(parameters.model, **parameters.tracker_arguments())
-        self.session = TargetSession(tracker, parameters.monitor_settings(), parameters.search_settings())
-        self.session.warm_up()
+        TargetSession(tracker).warm_up()
+        self.targets = MultiTracker(
+            tracker, parameters.max_targets, parameters.monitor_settings(), parameters.search_settings()
+        )
         self._parameters = parameters
         self._node = node
         self._frames = frames
         self._enabled = True
-        self._noted = (TargetState.IDLE, "")  # state and target, as they were logged
+        self._noted: dict[str, TargetState] = {}  # states of the targets, as they were logged
         self._stamp = Time()  # of the newest image that was looked at
         self._stream: tuple[str, ...] = ()  # what the images have been so far
         self._stretch = IntensityStretch()  # of that stream
 
     def runs_on(self) -> tuple[str, str]:
         """Return the device and the runtime of the network."""
-        return str(select_device(self._parameters.device)), self.session.tracker.runtime
+        tracker = self.targets.tracker
+        return tracker.device, f"{tracker.runtime} in {tracker.precision}"
 
     def publish_on(self, outputs: Outputs) -> None:
         """Publish the results of the frames to come."""
@@ -157,44 +162,46 @@ class Pipeline:
         if parameters.intensity_range != self._parameters.intensity_range:
             self._stream = ()
         self._parameters = parameters
-        self.session.set_monitor_settings(parameters.monitor_settings())
-        self.session.set_search_settings(parameters.search_settings())
+        self.targets.set_monitor_settings(parameters.monitor_settings())
+        self.targets.set_search_settings(parameters.search_settings())
 
     def set_enabled(self, enabled: bool) -> None:
-        """Track in the frames to come, or only hold the target."""
+        """Track in the frames to come, or only hold the targets."""
         self._enabled = enabled
 
     def start_target(self, request: InitTracker.Request) -> tuple[Time, str]:
         """Start on the target of a request and track it up to now.
 
+        It is one more target, or takes the place of the one of its name; where `max_targets` is 1, of any.
+
         Returns:
             Stamp of the request's frame, and name of the target.
 
         Raises:
-            InvalidInputError: the request, its frame or the image cannot be used; the target held before is kept.
+            InvalidInputError: the request, its frame or the image cannot be used, or there are as many targets as there
+                may be; the targets held before are kept.
         """
         check_numbers(request)
         read_box = functools.partial(box_from_request, request)
-        stamp = self._start(request.header, read_box, request.target_id, request.class_id)
-        return stamp, self.session.target_id
+        return self._start(request.header, read_box, request.target_id, request.class_id)
 
     def consider(self, detection: Detection2D) -> None:
         """Start on the target of a detection, if one is wanted now; a refusal is logged and counted.
 
-        A target that was lost keeps its name if the detection has none.
+        The first target that was lost makes room for it, and gives it its name if the detection has none.
         """
         if not self._wants_detection():
             return
-        was_lost = self.session.state == TargetState.LOST
-        target_id = detection.id or (self.session.target_id if was_lost else "")
+        lost = next((session.target_id for session in self.targets if session.state == TargetState.LOST), "")
+        target_id = detection.id or lost
         try:
             check_detection(detection)
             read_box = functools.partial(box_from_detection, detection)
             hypothesis = detection.results[0].hypothesis
-            self._start(detection.header, read_box, target_id, hypothesis.class_id)
+            _, target_id = self._start(detection.header, read_box, target_id, hypothesis.class_id, lost)
             self._node.diagnostics.detection_used()
             self._node.logger.info(
-                f"target '{self.session.target_id}' is held, from a detection of class '{hypothesis.class_id}' with "
+                f"target '{target_id}' is held, from a detection of class '{hypothesis.class_id}' with "
                 f"score {hypothesis.score:.2f}",
                 throttle_duration_sec=_LOG_PERIOD,
             )
@@ -202,17 +209,26 @@ class Pipeline:
             self._node.diagnostics.detection_refused(format_error(error))
             self._node.logger.warning(f"detection refused: {format_error(error)}", throttle_duration_sec=_LOG_PERIOD)
 
-    def drop_target(self) -> str:
-        """Drop the target; return its name, empty where there was none."""
-        target_id = self.session.target_id
-        self.session.reset()
-        self._note_target(self._stamp)
-        return target_id
+    def drop_targets(self) -> list[str]:
+        """Drop all targets; return their names."""
+        dropped = [session.target_id for session in self.targets]
+        self.targets.clear()
+        self._note_targets(self._stamp, {})
+        return dropped
+
+    def drop_target(self, target_id: str) -> None:
+        """Drop one target.
+
+        Raises:
+            InvalidInputError: there is no such target.
+        """
+        self.targets.remove(target_id)
+        self._note_targets(self._stamp, {})
 
     def process(self, frame: Frame, skipped: int) -> None:
         """Track in a frame and publish the results; `skipped` frames were dropped before it."""
         try:
-            self._publish(frame.msg.header, skipped, *self._observe(frame.msg))
+            self._publish(frame.msg.header, skipped, *self._observe(frame.msg, tuple(self.targets)))
         except Exception as error:  # the thread must live; publishers that a shutdown took away are no fault
             if self._node.context.ok():
                 self._node.logger.error(
@@ -221,32 +237,44 @@ class Pipeline:
 
     def _wants_detection(self) -> bool:
         mode = self._parameters.detection_init
-        has_target = self.session.state in (TargetState.TRACKING, TargetState.UNCERTAIN)
-        return self._enabled and (mode == "always" or (mode == "when_lost" and not has_target))
+        has_targets = len(self.targets) > 0 and all(session.state != TargetState.LOST for session in self.targets)
+        return self._enabled and (mode == "always" or (mode == "when_lost" and not has_targets))
 
     def _start(
-        self, header: Header, read_box: Callable[[tuple[int, int]], np.ndarray], target_id: str, class_id: str
-    ) -> Time:
-        """Start on a target and track it up to now; return the stamp of the frame that it started in.
+        self,
+        header: Header,
+        read_box: Callable[[tuple[int, int]], np.ndarray],
+        target_id: str,
+        class_id: str,
+        instead_of: str = "",
+    ) -> tuple[Time, str]:
+        """Start on a target and track it up to now; return the stamp of the frame that it started in, and its name.
 
         Args:
             header: names the frame.
             read_box: returns box_xywh in pixels for the size_wh of the frame, or refuses.
             target_id, class_id: names of the target; empty: those for a target without names.
+            instead_of: name of the target that makes room for it; a single target always does.
 
         Raises:
-            InvalidInputError: the box, the frame or the image cannot be used; the target held before is kept.
+            InvalidInputError: the box, the frame or the image cannot be used; the targets held before are kept.
         """
         frame = self._find_frame(header)
         image_bgr = self._to_bgr(frame.msg)
         box_xywh = read_box((image_bgr.shape[1], image_bgr.shape[0]))
         names = self._node.names
         started = time.monotonic()
-        self.session.init(image_bgr, box_xywh, target_id or names.next(), class_id or "target")
+        if self.targets.max_targets == 1:
+            instead_of = next((session.target_id for session in self.targets), "")
+        session = self.targets.add(
+            image_bgr, box_xywh, target_id or names.next(), class_id or "target", instead_of=instead_of
+        )
         names.used += not target_id
-        self._note_target(frame.msg.header.stamp, confidence=1.0)
-        self._catch_up(frame, time.monotonic() - started)
-        return frame.msg.header.stamp
+        if instead_of in self._noted:  # its place is taken: one change of state, not two
+            self._noted[session.target_id] = self._noted.pop(instead_of)
+        self._note_targets(frame.msg.header.stamp, {session.target_id: 1.0})
+        self._catch_up(session, frame, time.monotonic() - started)
+        return frame.msg.header.stamp, session.target_id
 
     def _find_frame(self, header: Header) -> Frame:
         """Return the frame that a request names; where that is the next one to come, wait for it."""
@@ -256,8 +284,8 @@ class Pipeline:
             frames = self._frames.kept_frames()
         return find_frame(frames, header, self._node.image_topic)
 
-    def _catch_up(self, frame: Frame, seconds_per_frame: float) -> None:
-        """Track through the frames kept since an old one, without publishing: their turn to be published is over.
+    def _catch_up(self, session: TargetSession, frame: Frame, seconds_per_frame: float) -> None:
+        """Track a target through the frames kept since an old one, without publishing: that turn of theirs is over.
 
         Frames that come in during one round make up the next, which is shorter. The frame that waits in the slot is
         left out: it is processed next.
@@ -271,63 +299,93 @@ class Pipeline:
             chosen = catch_up_frames(frame, later, seconds_per_frame)
             started = time.monotonic()
             for frame in chosen:
-                self._observe(frame.msg)
+                self._observe(frame.msg, (session,))
             seconds_per_frame = (time.monotonic() - started) / len(chosen)
             if len(chosen) == 1:  # as near to now as the network can get
                 return
 
-    def _observe(self, msg: Image | CompressedImage) -> tuple[Observation, np.ndarray | None]:
-        """Return the Observation of a message, and its image unless paused or not usable."""
-        image_bgr = None
+    def _observe(
+        self, msg: Image | CompressedImage, sessions: Sequence[TargetSession]
+    ) -> tuple[list[tuple[TargetSession, Observation]], np.ndarray | None]:
+        """Return what a message says of some targets, and its image unless paused or not usable."""
+        image_bgr, fault, has_failed = None, "", False
         try:
             if not self._enabled:
-                return self.session.hold(), None
+                return [(session, session.hold()) for session in sessions], None
             image_bgr = self._to_bgr(msg)
-            observation = self.session.observe(image_bgr)
-            self._node.diagnostics.image_used(_describe(msg, image_bgr), str(self._stretch))
         except InvalidInputError as error:
-            self._node.diagnostics.image_refused(str(error))
-            self._node.logger.warning(f"image not used: {error}", throttle_duration_sec=_LOG_PERIOD)
-            observation = self.session.miss()
-        except Exception as error:  # a fault of a model or driver is reported; the next frame is another chance
-            fault = f"the tracker failed: {format_error(error)}"
-            self._node.diagnostics.tracker_failed(fault)
-            self._node.logger.error(fault, throttle_duration_sec=_LOG_PERIOD)
-            observation = self.session.miss()
-        self._note_target(msg.header.stamp, observation.confidence)
-        return observation, image_bgr
-
-    def _publish(self, header: Header, skipped: int, observation: Observation, image_bgr: np.ndarray | None) -> None:
-        session, outputs, detection = self.session, self._outputs, None
-        if observation.box_xywh is not None:
-            rotated = self._parameters.rotated_box
-            detection = make_detection(RESULTS, header, observation, session.target_id, session.class_id, rotated)
-            outputs.detection.publish(detection)
-        outputs.detections.publish(make_detections(RESULTS, header, detection))
-        latency_ns = age_ns(self._node.clock, header)
-        outputs.status.publish(make_status(RESULTS, header, observation, session.target_id, skipped, latency_ns))
-        if observation.mask is not None and outputs.mask.get_subscription_count() > 0:
-            outputs.mask.publish(fill_image(Image(), mask_image(observation.mask), "mono8", header))
-        if image_bgr is not None and outputs.debug_image.get_subscription_count() > 0:
-            outputs.debug_image.publish(fill_image(Image(), _draw(image_bgr, observation), "bgr8", header))
-        self._node.diagnostics.frame_published(skipped, observation, latency_ns / 1e6)
-
-    def _note_target(self, stamp: Time, confidence: float = math.nan) -> None:
-        """Tell the diagnostics what the target is now, and log its state where that has changed."""
-        state, target_id = self.session.state, self.session.target_id
-        state_before, target_id_before = self._noted
-        self._noted, self._stamp = (state, target_id), stamp
-        self._node.diagnostics.target_changed(state, target_id)
-        if state == state_before:
-            return
-        change = (
-            f"{target_id or target_id_before}: {state_before.name} -> {state.name} (confidence "
-            f"{format_confidence(confidence)}, image of {format_stamp(stamp)})"
+            fault = str(error)
+        observed = []
+        for session in sessions:
+            observation = None
+            try:
+                observation = session.observe(image_bgr) if image_bgr is not None else None
+            except InvalidInputError as error:
+                fault = str(error)
+            except Exception as error:  # a fault of a model or driver is reported; the next frame is another chance
+                has_failed = True
+                failure = f"the tracker failed: {format_error(error)}"
+                self._node.diagnostics.tracker_failed(failure)
+                self._node.logger.error(failure, throttle_duration_sec=_LOG_PERIOD)
+            observed.append((session, observation or session.miss()))
+        if fault:
+            self._node.diagnostics.image_refused(fault)
+            self._node.logger.warning(f"image not used: {fault}", throttle_duration_sec=_LOG_PERIOD)
+        elif image_bgr is not None and not has_failed:
+            self._node.diagnostics.image_used(_describe(msg, image_bgr), str(self._stretch))
+        self._note_targets(
+            msg.header.stamp, {session.target_id: observation.confidence for session, observation in observed}
         )
-        if state == TargetState.LOST:
-            self._node.logger.warning(change)
-        else:
-            self._node.logger.info(change)
+        return observed, image_bgr
+
+    def _publish(
+        self,
+        header: Header,
+        skipped: int,
+        observed: Sequence[tuple[TargetSession, Observation]],
+        image_bgr: np.ndarray | None,
+    ) -> None:
+        outputs, rotated = self._outputs, self._parameters.rotated_box
+        detections = [
+            make_detection(RESULTS, header, observation, session.target_id, session.class_id, rotated)
+            for session, observation in observed
+            if observation.box_xywh is not None
+        ]
+        if observed and observed[0][1].box_xywh is not None:
+            outputs.detection.publish(detections[0])
+        outputs.detections.publish(make_detections(RESULTS, header, detections))
+        latency_ns = age_ns(self._node.clock, header)
+        named = [(session.target_id, observation) for session, observation in observed] or [("", _NOTHING)]
+        for target_id, observation in named:
+            outputs.status.publish(make_status(RESULTS, header, observation, target_id, skipped, latency_ns))
+        observations = [observation for _, observation in named]
+        masks = _masks(observations) if outputs.mask.get_subscription_count() > 0 else []  # drawn if somebody looks
+        if masks:
+            outputs.mask.publish(fill_image(Image(), mask_image(np.logical_or.reduce(masks)), "mono8", header))
+        if image_bgr is not None and outputs.debug_image.get_subscription_count() > 0:
+            outputs.debug_image.publish(fill_image(Image(), _draw(image_bgr, observations), "bgr8", header))
+        self._node.diagnostics.frame_published(skipped, observations, latency_ns / 1e6)
+
+    def _note_targets(self, stamp: Time, confidences: Mapping[str, float]) -> None:
+        """Tell the diagnostics what the targets are now, and log the states that have changed.
+
+        confidences: those that are known, by the targets' names.
+        """
+        before, self._stamp = self._noted, stamp
+        self._noted = {session.target_id: session.state for session in self.targets}
+        self._node.diagnostics.targets_changed(self._noted)
+        for target_id in {**before, **self._noted}:
+            old, new = (states.get(target_id, TargetState.IDLE) for states in (before, self._noted))
+            if new == old:
+                continue
+            change = (
+                f"{target_id}: {old.name} -> {new.name} (confidence "
+                f"{format_confidence(confidences.get(target_id, math.nan))}, image of {format_stamp(stamp)})"
+            )
+            if new == TargetState.LOST:
+                self._node.logger.warning(change)
+            else:
+                self._node.logger.info(change)
 
     def _to_bgr(self, msg: Image | CompressedImage) -> np.ndarray:
         stream = _stream(msg)
@@ -351,15 +409,20 @@ def _describe(msg: Image | CompressedImage, image_bgr: np.ndarray) -> str:
     return f"{image_bgr.shape[1]}x{image_bgr.shape[0]} {encoding}"
 
 
-def _draw(image_bgr: np.ndarray, observation: Observation) -> np.ndarray:
-    """Return a copy of an image with the target drawn; the image itself may be a view of the message."""
+def _masks(observations: Iterable[Observation]) -> list[np.ndarray]:
+    return [mask for mask in (observation.mask for observation in observations) if mask is not None]
+
+
+def _draw(image_bgr: np.ndarray, observations: Iterable[Observation]) -> np.ndarray:
+    """Return a copy of an image with the targets drawn; the image itself may be a view of the message."""
     image_bgr = image_bgr.copy()
-    draw_target(
-        image_bgr,
-        observation.box_xywh,
-        text=f"{observation.state.name} {format_confidence(observation.confidence)}",
-        color_bgr=STATE_COLORS_BGR[observation.state],
-        mask=observation.mask,
-        polygon=observation.polygon,
-    )
+    for observation in observations:
+        draw_target(
+            image_bgr,
+            observation.box_xywh,
+            text=f"{observation.state.name} {format_confidence(observation.confidence)}",
+            color_bgr=STATE_COLORS_BGR[observation.state],
+            mask=observation.mask,
+            polygon=observation.polygon,
+        )
     return image_bgr

@@ -3,13 +3,13 @@
 """The thread that owns a Pipeline, and the only way to it from other threads."""
 
 import gc
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Concatenate
 
 import rclpy.task
-import torch
 from rclpy.node import Node
 from vision_msgs.msg import Detection2D
 
@@ -98,7 +98,8 @@ class PipelineWorker(Worker):
         super()._run()
         vars(self._own).clear()
         gc.collect()
-        if torch.cuda.is_available():
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 

@@ -25,7 +25,6 @@ from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2D, Detection2DArray
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.detections import best_detection, describe_detections
@@ -39,7 +38,7 @@ from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
 from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.result_messages import NANOSECONDS
-from siam_tracker_ros.srv import InitTracker
+from siam_tracker_ros.srv import InitTracker, RemoveTarget
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks
@@ -88,6 +87,7 @@ class TrackerNode(LifecycleNode):
         self._waiting_group = MutuallyExclusiveCallbackGroup()
         self.create_service(InitTracker, "~/init", self._on_init, callback_group=self._waiting_group)
         self.create_service(Trigger, "~/reset", self._on_reset, callback_group=self._waiting_group)
+        self.create_service(RemoveTarget, "~/remove_target", self._on_remove, callback_group=self._waiting_group)
         self.create_service(SetBool, "~/enable", self._on_enable)
         # Not the node's clock, which with use_sim_time stands still until a simulator runs.
         steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -201,7 +201,7 @@ class TrackerNode(LifecycleNode):
         if self._worker is not None:
             self._worker.close()
             self._worker = None
-            self._diagnostics.target_changed(TargetState.IDLE, "")
+            self._diagnostics.targets_changed({})
         for publisher in self._lifecycle_publishers:
             self.destroy_lifecycle_publisher(publisher)
         self._lifecycle_publishers = []
@@ -244,12 +244,27 @@ class TrackerNode(LifecycleNode):
 
     async def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            target_id = ""
+            dropped: list[str] = []
             if self._worker is not None:
-                target_id = await awaitable(self._worker.call(Pipeline.drop_target), self)
+                dropped = await awaitable(self._worker.call(Pipeline.drop_targets), self)
+            names = ", ".join(f"'{target_id}'" for target_id in dropped)
             response.success = True
-            response.message = f"target '{target_id}' is dropped" if target_id else "no target was held"
+            response.message = f"target {names} is dropped" if len(dropped) == 1 else f"targets {names} are dropped"
+            if not dropped:
+                response.message = "no target was held"
         except RuntimeError as error:  # the node was cleaned up meanwhile, and the target with it
+            response.success = False
+            response.message = format_error(error)
+        return response
+
+    async def _on_remove(self, request: RemoveTarget.Request, response: RemoveTarget.Response) -> RemoveTarget.Response:
+        try:
+            if self._worker is None:
+                raise InvalidInputError(self._unready("inactive or active"))
+            await awaitable(self._worker.call(Pipeline.drop_target, request.target_id), self)
+            response.success = True
+            response.message = f"target '{request.target_id}' is dropped"
+        except Exception as error:  # the caller gets an answer in any case
             response.success = False
             response.message = format_error(error)
         return response

@@ -10,7 +10,7 @@ import typing
 import torch
 
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.executors.device import select_device
+from siam_tracker_ros.executors.device import resolve_device
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.training.task import LoopSettings
 
@@ -33,7 +33,7 @@ def start_fabric(settings: LoopSettings) -> "Fabric":
 
     for name in ("lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    device = select_device(settings.device)
+    device = torch.device(resolve_device(settings.device))
     processes = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
     local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     if device.type == "cuda" and local > torch.cuda.device_count():

@@ -7,8 +7,9 @@ import pathlib
 
 import torch
 
+from siam_tracker_ros.core.loading import identify, load_network
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.core.registry import find_model, identify, load_network
+from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.errors import InvalidInputError, WeightsError
 from siam_tracker_ros.weights.checkpoint import read_weights, save_weights
 

@@ -11,6 +11,7 @@ from rosbags.highlevel import AnyReader
 
 from siam_tracker_ros.bags.writer import BagSink
 from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.core.outline import FixedOutline
 from siam_tracker_ros.core.session import Observation
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.frames import FrameHeader, open_frames
@@ -25,7 +26,7 @@ SEEN = Observation(
     age=4,
     updated=True,
     inference_ms=7.5,
-    mask=MASK,
+    outline=FixedOutline(MASK),
 )
 LOST = Observation(
     TargetState.LOST, confidence=0.125, age=5, frames_lost=1, candidates=2, search_progress=0.5, redetections=1
@@ -126,7 +127,10 @@ def test_a_full_disk_is_an_error_that_says_where_the_rest_is(limit_bytes, tmp_pa
     refused = pytest.raises(InvalidInputError, match=r"bag .*bag.mcap cannot be written: .* what was written is in")
     with no_file_above(limit_bytes), refused, BagSink(tmp_path / "bag.mcap") as sink:
         for number, mask in enumerate(noise):
-            sink.write(FrameHeader(number, "", number), Observation(TargetState.TRACKING, np.ones(4), 0.5, mask=mask))
+            sink.write(
+                FrameHeader(number, "", number),
+                Observation(TargetState.TRACKING, np.ones(4), 0.5, outline=FixedOutline(mask)),
+            )
     assert not (tmp_path / "bag.mcap").exists()
 
 

@@ -10,17 +10,16 @@ from cli_testing import BoxThatStays, run
 from siam_tracker_ros import create_tracker, list_models
 from siam_tracker_ros.cli.options import DEFAULT_MODEL
 from siam_tracker_ros.core import registry
-from siam_tracker_ros.executors import TorchExecutor
+from siam_tracker_ros.core.network import Network
 
 pytestmark = pytest.mark.slow
 
 
-class ToyNetwork(torch.nn.Module):
+class ToyNetwork(Network):
     def __init__(self):
         super().__init__()
         self.backbone = torch.nn.Conv2d(3, 4, 3)
         self.head = torch.nn.Conv2d(4, 1, 1)
-        self.executor = TorchExecutor()
 
     def forward(self, image):
         return self.head(self.backbone(image))
@@ -78,7 +77,7 @@ def test_bench_compares_with_the_first_model(toys, capsys, given, names):
         assert row[2] == "3"
         assert sum(float(share.removesuffix("%")) for share in row[7:]) == pytest.approx(100, abs=0.3)
     assert ("random weights" in out) == ("one" in names)
-    expected = {"one": ("random", 0.0), "two": ("w", None)}
+    expected = {"one": ("random", 0.0), "two": (None, None)}
     assert {name: (given["weights"], given.get("confidence_low")) for name, given in toys} == {
         name: expected[name] for name in names
     }

@@ -9,7 +9,8 @@ import torch
 
 import siam_tracker_ros
 from siam_tracker_ros import InvalidSettingError, WeightsError, create_tracker, list_models
-from siam_tracker_ros.executors.device import select_precision
+from siam_tracker_ros.core.registry import find_model
+from siam_tracker_ros.core.running import check_precision
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.weights.checkpoint import save_weights
 
@@ -46,12 +47,13 @@ def test_unknown_settings_are_refused_with_what_is_known(arguments, words):
     assert words in str(refusal.value)
 
 
-def test_half_precision_is_refused_and_never_chosen_for_a_model_that_cannot_run_in_it():
-    cuda = torch.device("cuda")
-    assert select_precision("auto", cuda) == torch.float16
-    assert select_precision("auto", cuda, half_allowed=False) == torch.float32
-    with pytest.raises(InvalidSettingError, match="which this model cannot run in"):
-        select_precision("fp16", cuda, half_allowed=False)
+@pytest.mark.parametrize(
+    "precision, device, words",
+    [("fp16", "cuda:0", "which this model cannot run in"), ("bf16", "cuda:0", "it is for a CPU; use auto or fp16")],
+)
+def test_a_precision_that_cannot_be_is_refused(precision, device, words):
+    with pytest.raises(InvalidSettingError, match=words):
+        check_precision(precision, device, find_model("ocean"))
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,23 @@ def test_large_regions_are_sampled_to_the_same_pixels(side, out_side, center):
     np.testing.assert_array_equal(crop, padded_frame_crop(image, center, side, out_side, (1, 2, 3)))
 
 
-def test_a_huge_region_costs_no_huge_copy():
+@settings(max_examples=60, deadline=None)
+@given(
+    center=st.tuples(st.floats(-60, 130), st.floats(-60, 110)), side=st.integers(1, 900), out_side=st.integers(1, 64)
+)
+def test_pixels_that_need_not_be_exact_are_only_rounded_otherwise(center, side, out_side):
+    image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    crop, origin = crop_context(image, center, side, out_side, (1, 2, 3), exact=False)
+    expected, expected_origin = crop_context(image, center, side, out_side, (1, 2, 3))
+    assert origin == expected_origin
+    steps = 1 if int(cv2.__version__.partition(".")[0]) >= 5 else 8  # OpenCV 4 rounds positions to 1/32 of a pixel
+    assert np.abs(crop.astype(int) - expected).max() <= steps
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_huge_region_costs_no_huge_copy(exact):
     tracemalloc.start()
-    crop_context(np.zeros((48, 64, 3), np.uint8), (30, 20), 100_000, 256, (0, 0, 0))
+    crop_context(np.zeros((48, 64, 3), np.uint8), (30, 20), 100_000, 256, (0, 0, 0), exact=exact)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50e6

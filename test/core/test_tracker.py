@@ -7,13 +7,10 @@ import weakref
 
 import numpy as np
 import pytest
-import torch
-from quick_networks import quick_network
+from quick_networks import quick_tracker
 
 from siam_tracker_ros import InvalidInputError, create_tracker
-from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.demo.scene import Scene
-from siam_tracker_ros.executors.device import prepare_for_inference
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +22,7 @@ ONE_OF_EACH = ["lite", "lite_online", "siamrpn_alex", "siammask_base", "ocean", 
 def make(model):
     if model.startswith("lite"):
         return create_tracker(model, device="cpu", runtime="torch")
-    method = find_model(model)
-    network = prepare_for_inference(quick_network(model), torch.device("cpu"), torch.float32)
-    return method.tracker_class(network, make_tracker_settings(method, None, {}))
+    return quick_tracker(model)
 
 
 def follow(tracker, target, frames):

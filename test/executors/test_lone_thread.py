@@ -58,15 +58,14 @@ def test_its_thread_ends_with_it(three_threads):
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("model", ["lite", "lite_online"])
-@pytest.mark.parametrize(("runtime", "expected"), [("torch", 3), ("onnx", 1)])
-def test_torch_works_alone_beside_onnx_runtime(three_threads, monkeypatch, model, runtime, expected):
-    if runtime == "onnx":
+@pytest.mark.parametrize(("runtime", "expected"), [("torch", 3), ("onnx", 1), ("openvino", 1)])
+def test_torch_works_alone_beside_a_runtime(three_threads, monkeypatch, runtime, expected):
+    if runtime != "torch":
         pytest.importorskip("onnx")
-        pytest.importorskip("onnxruntime")
-    tracker = create_tracker(model, weights="random", device="cpu", runtime=runtime, hold_score=0.0)  # always a mask
+        pytest.importorskip({"onnx": "onnxruntime"}.get(runtime, runtime))
+    tracker = create_tracker("siamrpn_alex", weights="random", device="cpu", runtime=runtime)
     counts = []
-    for name in ("encode_template", "mask"):
+    for name in ("encode_template", "propose"):
         method = getattr(tracker.network, name)
         monkeypatch.setattr(
             tracker.network, name, lambda *args, method=method: counts.append(torch.get_num_threads()) or method(*args)

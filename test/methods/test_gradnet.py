@@ -11,8 +11,9 @@ from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.crop import crop_context, mean_bgr
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xywh
+from siam_tracker_ros.methods.gradnet import METHODS
 from siam_tracker_ros.methods.gradnet.network import GradNetNetwork, correlate, tracking_loss
-from siam_tracker_ros.methods.gradnet.tracker import METHODS, GradNetSettings, GradNetTracker, _crop_pyramid, _normalize
+from siam_tracker_ros.methods.gradnet.tracker import GradNetSettings, GradNetTracker, _crop_pyramid, _normalize
 from siam_tracker_ros.settings import settings_of
 from siam_tracker_ros.weights.checkpoint import load_weights
 

@@ -10,43 +10,45 @@ from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
 from siam_tracker_ros.core.session import TargetSession
 from siam_tracker_ros.errors import InvalidInputError, NotInitializedError
 from siam_tracker_ros.executors.device import prepare_for_inference
-from siam_tracker_ros.executors.executor import TorchExecutor
 from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.layers.blocks import DepthwiseConv
-from siam_tracker_ros.methods.lite.network import LiteNetwork, Response, box_cover
+from siam_tracker_ros.methods.lite.network import LiteNetwork, box_cover
 from siam_tracker_ros.methods.lite.tracker import LiteSettings, LiteTracker
 
 
-class PointingNetwork:
-    """Answers with one confident cell, a box of a given size and a mask of that box, whatever it is shown."""
+class PointingGraphs:
+    """Answer with one confident cell, a box of a given size and a mask of that box, whatever they are shown."""
 
-    executor = TorchExecutor()
+    runtime, precision, device = "numpy", "fp32", "cpu"
 
     def __init__(self, row, column, size=0.25, second=None):
-        self.classification = torch.full((1, 1, 16, 16), -9.0)
-        self.classification[0, 0, row, column] = 9.0
+        self.score = np.full((16, 16), sigmoid(-9.0))
+        self.score[row, column] = sigmoid(9.0)
         if second:
-            self.classification[0, 0, second[0], second[1]] = 0.0
-        axis = (torch.arange(16) + 0.5) / 16
-        sizes = torch.full((16, 16), size)
-        self.boxes = torch.stack([axis.expand(16, 16), axis[:, None].expand(16, 16), sizes, sizes])[None]
+            self.score[second] = 0.5
+        axis = (np.arange(16) + 0.5) / 16
+        xs, ys = np.meshgrid(axis, axis)
+        self.boxes = np.stack([xs, ys, np.full_like(xs, size), np.full_like(xs, size)])
 
-    def parameters(self):
-        yield torch.zeros(1)
+    def call(self, function, *args):
+        return function(*args)
 
-    def encode_template(self, image_bgr, cover):
-        return None
+    def encode_target(self, crop_bgr, box_cxcywh):
+        return None, None
 
-    def backbone_features(self, images):
-        return (torch.zeros(1, 1, 16, 16),)
+    def encode(self, crops_bgr):
+        return (np.zeros((1, 1, 16, 16), np.float32),)
 
-    def __call__(self, image_bgr, template):
-        nothing = torch.zeros(1, 1, 16, 16)
-        sure = torch.full((1, 1, 16, 16), 9.0)
-        return Response(self.classification, sure, self.boxes, nothing, nothing, nothing, nothing)
+    def search(self, crop_bgr, kernels, gate):
+        cells = np.concatenate([sigmoid(9.0) * self.score[None], self.boxes])[None].astype(np.float32)
+        return cells, *self.encode(crop_bgr), None, None, None
 
-    def mask(self, response, box_cxcywh):
-        return (box_cover(box_cxcywh, 128) - 0.5) * 18
+    def segment(self, fused, middle, fine, box_cxcywh):
+        return (torch.sigmoid((box_cover(torch.from_numpy(box_cxcywh), 128) - 0.5) * 18).numpy(),)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
 
 
 def textured(seed=0, size_wh=(160, 120)):
@@ -55,7 +57,7 @@ def textured(seed=0, size_wh=(160, 120)):
 
 def pointing_tracker(row, column, **settings):
     keywords = {name: settings.pop(name) for name in ("size", "second") if name in settings}
-    return LiteTracker(PointingNetwork(row, column, **keywords), LiteSettings(**settings))
+    return LiteTracker(PointingGraphs(row, column, **keywords), LiteSettings(**settings))
 
 
 @pytest.mark.parametrize("row, column", [(0, 0), (7, 7), (8, 8), (15, 3)])
@@ -73,13 +75,12 @@ def test_the_best_cell_becomes_a_box_in_the_frame(row, column):
 def test_score_is_the_product_before_window_and_penalty():
     tracker = pointing_tracker(2, 13, size=0.5, penalty_k=1.0, window_influence=0.2)
     tracker.init(textured(), (70, 50, 20, 20))
-    expected = 1 / (1 + np.exp(-9.0))
-    assert tracker.track(textured()).score == pytest.approx(expected**2, abs=1e-6)
+    assert tracker.track(textured()).score == pytest.approx(sigmoid(9.0) ** 2, abs=1e-6)
 
 
 def test_the_window_prefers_the_centre_among_equals():
     tracker = pointing_tracker(1, 1, window_influence=0.5)
-    tracker.network.classification[0, 0, 8, 8] = 9.0
+    tracker.network.score[8, 8] = sigmoid(9.0)
     tracker.init(textured(), (70, 50, 20, 20))
     center = xywh_to_cxcywh(tracker.track(textured()).box_xywh)[:2]
     assert np.abs(center - (80, 60)).max() < 4
@@ -87,7 +88,7 @@ def test_the_window_prefers_the_centre_among_equals():
 
 def test_size_follows_by_the_learning_rate_whatever_the_score():
     tracker = pointing_tracker(8, 8, size=0.5, lr=0.5, penalty_k=0)
-    tracker.network.classification[0, 0, 8, 8] = 0.0  # a score of 0.5
+    tracker.network.score[8, 8] = 0.5
     tracker.init(textured(), (70, 50, 20, 20))
     np.testing.assert_allclose(tracker.track(textured()).box_xywh[2:], 20 + (40 - 20) * 0.5, atol=1e-3)
 

@@ -1,18 +1,19 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import cv2
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional
 
 from siam_tracker_ros import create_tracker
-from siam_tracker_ros.core.network import Network
+from siam_tracker_ros.core.graphs import Graphs
 from siam_tracker_ros.core.registry import find_model
-from siam_tracker_ros.layers.whitening import Whitening
+from siam_tracker_ros.layers import filter_optimizer
 from siam_tracker_ros.methods.lite import online as lite_online
-from siam_tracker_ros.methods.lite.network import Response, box_cover
-from siam_tracker_ros.methods.lite.online import LiteOnlineSettings, LiteOnlineTracker, online_score
+from siam_tracker_ros.methods.lite import online_filter
+from siam_tracker_ros.methods.lite.network import box_cover
+from siam_tracker_ros.methods.lite.online import LiteOnlineSettings, LiteOnlineTracker
+from siam_tracker_ros.methods.lite.online_filter import Whitening, filter_scores
 from siam_tracker_ros.methods.lite.tracker import LiteSettings, LiteTracker
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -21,36 +22,40 @@ BOX = np.array([60.0, 40.0, 24.0, 24.0])
 RED, BLUE = (30, 60, 220), (220, 60, 30)
 
 
-class CheapNetwork(Network):
-    """Answers like a LiteNetwork, from colours alone: what is bright in any channel may be the target."""
+def cheap_graphs():
+    """Graphs that answer like a LiteNetwork's, from colours alone: what is bright in any channel may be the target."""
+    mix = np.random.default_rng(3).normal(size=(96, 3)).astype(np.float32)
+    axis = (np.arange(16) + 0.5) / 16
+    xs, ys = np.meshgrid(axis, axis)
+    boxes = np.stack([xs, ys, np.full_like(xs, 0.25), np.full_like(xs, 0.25)])
 
-    def __init__(self):
-        super().__init__()
-        self.mix = nn.Parameter(torch.randn(96, 3, 1, 1), requires_grad=False)
-        axis = (torch.arange(16) + 0.5) / 16
-        size = torch.full((16, 16), 0.25)
-        self.boxes = torch.stack([axis.expand(16, 16), axis[:, None].expand(16, 16), size, size])[None]
+    def colours(crops_bgr):  # (B, 3, 16, 16)
+        side = crops_bgr.shape[1] // 16
+        return crops_bgr.reshape(-1, 16, side, 16, side, 3).mean((2, 4), dtype=np.float32).transpose(0, 3, 1, 2)
 
-    def encode_template(self, image_bgr, cover):
-        return None
+    def encode(crops_bgr):
+        return (np.einsum("dc,nchw->ndhw", mix, colours(crops_bgr) / 255),)
 
-    def backbone_features(self, image_bgr):
-        return (functional.conv2d(functional.adaptive_avg_pool2d(image_bgr / 255, 16), self.mix),)
+    def search(crop_bgr, kernels, gate):
+        (features,) = encode(crop_bgr)
+        logit = cv2.blur(colours(crop_bgr)[0].max(0), (3, 3)) / 10 - 16
+        cells = np.concatenate([(sigmoid(logit) * sigmoid(9.0))[None], boxes])[None].astype(np.float32)
+        return cells, features, None, None, None
 
-    def forward(self, image_bgr, template):
-        (features,) = self.backbone_features(image_bgr)
-        colours = functional.adaptive_avg_pool2d(image_bgr, 16)
-        logit = functional.avg_pool2d(colours.amax(1, keepdim=True), 3, 1, 1) / 10 - 16
-        return Response(logit, torch.full_like(logit, 9.0), self.boxes, features, features, None, None)
+    def segment(fused, middle, fine, box_cxcywh):
+        return (sigmoid((box_cover(torch.from_numpy(box_cxcywh), 128).numpy() - 0.5) * 18),)
 
-    def mask(self, response, box_cxcywh):
-        return (box_cover(box_cxcywh, 128) - 0.5) * 18
+    functions = {"encode_target": lambda *_: (None, None), "encode": encode, "search": search, "segment": segment}
+    return Graphs(functions, "numpy")
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
 
 
 @pytest.fixture(scope="module")
 def network():
-    torch.manual_seed(3)
-    return CheapNetwork()
+    return cheap_graphs()
 
 
 def frame(*things):
@@ -71,7 +76,7 @@ def test_it_learns_on_every_fifth_frame_and_remembers_every_frame(network):
     tracker = started(network)
     results = [tracker.track(frame((60 + index, 40, RED))) for index in range(12)]
     assert [index + 1 for index, result in enumerate(results) if result.updated] == [5, 10]
-    assert len(tracker._target.memory.samples()[0]) == 3 + 12
+    assert len(tracker._target.memory.features) == 3 + 12
 
 
 def test_its_memory_is_bounded(network, monkeypatch):
@@ -79,7 +84,7 @@ def test_its_memory_is_bounded(network, monkeypatch):
     tracker = started(network)
     for _ in range(8):
         tracker.track(frame((60, 40, RED)))
-    assert len(tracker._target.memory.samples()[0]) == 5
+    assert len(tracker._target.memory.features) == 5
 
 
 def test_it_learns_at_once_from_something_that_looks_alike(network):
@@ -88,7 +93,10 @@ def test_it_learns_at_once_from_something_that_looks_alike(network):
         kernel = tracker._target.kernel
         assert not tracker.track(frame((60, 40, RED))).updated
         assert tracker.track(frame((60, 40, RED), (96, 40, colour))).updated == learns
-        assert torch.equal(tracker._target.kernel, kernel) != learns
+        assert tracker._target.kernel is kernel
+        for _ in range(lite_online.UPDATE_FRAMES):
+            tracker.track(frame((60, 40, RED)))
+        assert np.array_equal(tracker._target.kernel, kernel) != learns
 
 
 @pytest.mark.parametrize("seen", [(), ((96, 40, BLUE),)], ids=["nothing", "something else"])
@@ -97,7 +105,7 @@ def test_it_learns_nothing_where_the_target_is_gone(network, seen):
     kernel = tracker._target.kernel
     results = [tracker.track(frame(*seen)) for _ in range(6)]
     assert not any(result.updated for result in results)
-    assert len(tracker._target.memory.samples()[0]) == 3
+    assert len(tracker._target.memory.features) == 3
     assert tracker._target.kernel is kernel and tracker._target.frames == 6
 
 
@@ -156,7 +164,7 @@ def test_the_filter_peaks_on_the_targets_cell(network, column):
     tracker = started(network)
     left = 60 + 6 * (column - 7.5)  # a cell is 6 pixels
     view = tracker.siamese.look(frame((round(left), 40, RED)), tracker._target.siamese)
-    online = online_score(tracker._target.whitening(view.response.features), tracker._target.kernel)
+    online = filter_scores(tracker._target.whitening(view.features), tracker._target.kernel)
     assert online.shape == (16, 16) and online.min() >= 0 and 0.3 < online.max() <= 1
     assert abs(online.sum(0).argmax() - column) <= 1 and online.sum(1).argmax() in (7, 8)
 
@@ -177,32 +185,54 @@ def test_odd_boxes_and_flat_pictures_give_finite_answers(network, box, value):
         result = tracker.track(image)
         assert np.isfinite(result.box_xywh).all()
         assert 0 <= result.score <= 1 and 0 <= result.peak_ratio <= 1
-    assert torch.isfinite(tracker._target.kernel).all()
+    assert np.isfinite(tracker._target.kernel).all()
 
 
 def test_whitened_features_vary_alike_in_all_directions():
-    torch.manual_seed(0)
-    features = torch.einsum("dc,nchw->ndhw", torch.randn(8, 8), torch.randn(3, 8, 16, 16)) + 5
-    white = Whitening.of(features)(features)
-    cells = white.transpose(0, 1).flatten(1)
-    assert white.square().mean((1, 2, 3)).sub(1).abs().max() < 1e-3
-    spread = torch.linalg.eigvalsh(torch.cov(features.transpose(0, 1).flatten(1)))
-    white_spread = torch.linalg.eigvalsh(torch.cov(cells))
-    assert spread[-1] / spread[2] > 5 and white_spread[-1] / white_spread[2] < 2
+    random = np.random.default_rng(0)
+    features = np.einsum("dc,nchw->ndhw", random.normal(size=(8, 8)), random.normal(size=(3, 8, 16, 16))) + 5
+    white = Whitening.of(features)(features)  # (3, 16, 16, 8)
+    assert np.abs(np.square(white).mean((1, 2, 3)) - 1).max() < 1e-3
+    spread = np.linalg.eigvalsh(np.cov(features.swapaxes(0, 1).reshape(8, -1)))
+    white_spread = np.linalg.eigvalsh(np.cov(white.reshape(-1, 8).T))
+    assert spread[-1] / spread[2] > 5 and white_spread[-1] / white_spread[2] < 2.5
 
 
 def test_whitening_of_a_flat_picture_is_finite():
-    features = torch.ones(3, 8, 16, 16)
-    assert torch.equal(Whitening.of(features)(features), torch.zeros(3, 8, 16, 16))
+    features = np.ones((3, 8, 16, 16))
+    np.testing.assert_array_equal(Whitening.of(features)(features), np.zeros((3, 16, 16, 8)))
+
+
+def test_the_filter_is_that_of_dimp():
+    """The filter in numpy against the one in torch, whose tables begin as those of DiMP's training."""
+    random = np.random.default_rng(0)
+    features = random.normal(size=(5, 16, 16, 12)).astype(np.float32)
+    kernel = (0.01 * random.normal(size=(16, 12))).astype(np.float32)
+    boxes_xywh = np.concatenate([random.uniform(3, 9, (5, 2)), random.uniform(1, 5, (5, 2))], 1)
+    weights = random.dirichlet(np.ones(5))
+    as_torch = torch.from_numpy(features).permute(0, 3, 1, 2)
+    torch_kernel = torch.from_numpy(kernel).T.reshape(1, 12, 4, 4).flip(2, 3)
+
+    scores = filter_optimizer.correlate(as_torch, torch_kernel)
+    np.testing.assert_allclose(online_filter.correlate(features, kernel), scores[:, 0].numpy(), atol=1e-6)
+    back = filter_optimizer.correlate_adjoint(as_torch, scores).flip(2, 3).reshape(12, 16).T
+    np.testing.assert_allclose(
+        online_filter.correlate_adjoint(features, scores[:, 0].numpy()), back.numpy(), rtol=1e-4, atol=1e-5
+    )
+    optimizer = filter_optimizer.FilterOptimizer(stride=1.0).requires_grad_(False)
+    inputs = (torch.from_numpy(values).float() for values in (boxes_xywh, weights))
+    boxes, sample_weight = inputs
+    expected, _ = optimizer(torch_kernel, as_torch, boxes, 4, sample_weight)
+    centers_xy = boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2
+    improved = online_filter.improve(kernel, features, centers_xy, weights, 4)
+    assert np.abs(improved - kernel).max() > 1e-3
+    np.testing.assert_allclose(improved, expected.flip(2, 3).reshape(12, 16).T.numpy(), rtol=1e-3, atol=1e-6)
 
 
 def test_the_real_network_runs_from_lites_weights():
-    info = find_model("lite_online")
-    assert info.shipped_weights == find_model("lite").shipped_weights
-    lite = create_tracker("lite", weights="random", device="cpu", runtime="torch")
+    assert find_model("lite_online").shipped_weights == find_model("lite").shipped_weights
     tracker = create_tracker("lite_online", weights="random", device="cpu")
-    assert lite.network.state_dict().keys() == tracker.network.state_dict().keys()
     tracker.init(frame((60, 40, RED)), BOX)
     kernel = tracker._target.kernel
-    assert kernel.shape == (1, 96, 4, 4) and torch.isfinite(kernel).all() and kernel.abs().max() > 0
+    assert kernel.shape == (16, 96) and np.isfinite(kernel).all() and np.abs(kernel).max() > 0
     assert np.isfinite(tracker.track(frame((64, 40, RED))).box_xywh).all()

@@ -9,16 +9,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from quick_networks import quick_network
+from quick_networks import quick_network, quick_tracker
 from toy_method.network import ToyNetwork
 from toy_method.tracker import ToySettings, ToyTracker
 
 from siam_tracker_ros import create_tracker, list_models
 from siam_tracker_ros.core.monitor import MonitorSettings, TargetState
-from siam_tracker_ros.core.registry import find_model, make_tracker_settings
+from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.core.session import TargetSession
 from siam_tracker_ros.demo.scene import Scene
-from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
 from siam_tracker_ros.methods.gradnet.network import _stage as make_stage
@@ -68,18 +67,12 @@ def thin_network(model):
     return network
 
 
-def make_tracker(model, network):
-    method = find_model(model)
-    network = prepare_for_inference(network, torch.device("cpu"), torch.float32)
-    return method.tracker_class(network, make_tracker_settings(method, None, {}))
-
-
 @functools.cache
 def tracker_of(model):
     if model.startswith("lite"):
         return create_tracker(model, device="cpu", runtime="torch")
     torch.manual_seed(0)
-    return make_tracker(model, thin_network(model))
+    return quick_tracker(model, thin_network(model))
 
 
 @functools.cache
@@ -154,7 +147,7 @@ def test_a_look_finds_what_a_step_finds(model):
 @pytest.mark.parametrize(
     "model, learned, followed",
     [
-        ("lite_online", {"whitening", "kernel", "memory"}, {"siamese", "frames"}),
+        ("lite_online", {"whitening", "kernel", "memory", "update"}, {"siamese", "frames"}),
         (
             "ocean_online",
             {"kernel", "memory", "frames", "size_wh", "scale", "scale_range"},
@@ -260,7 +253,7 @@ def distance_in_cells(blank, lit, center_xy):
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model not in SIAMRPN[1:]])
 def test_a_blob_changes_the_cell_over_it(model):
-    tracker = make_tracker(model, averaging(thin_network(model)))
+    tracker = quick_tracker(model, averaging(thin_network(model)))
     reach = 1 if model.startswith("lite") else 0.6  # lite's padding moves its cells by half a cell up and left
     target = tracker.start(BLANK, (140, 105, 40, 30))
     (_, blank), blank_part = tracker.step(BLANK, target), tracker.region(BLANK, target, (163, 118))
@@ -275,7 +268,7 @@ def test_a_blob_changes_the_cell_over_it(model):
 @pytest.mark.parametrize("model", ["siamrpn_alex", "siamrpn_mobilev2", "ocean", "gradnet"])
 def test_a_blob_changes_the_cell_over_it_in_a_full_backbone(model):
     """The others have Ocean's ResNet-50; where it has one stage more, its features are not those that are searched."""
-    tracker = make_tracker(model, averaging(find_model(model).network_class.for_state({})))
+    tracker = quick_tracker(model, averaging(find_model(model).network_class.for_state({})))
     target = tracker.start(BLANK, (140, 105, 40, 30))
     blank, *lit = (tracker.region(image, target, (160, 120)) for image in (BLANK, *map(with_blob, BLOBS[1:])))
     for region, center_xy in zip(lit, BLOBS[1:]):

@@ -94,7 +94,7 @@ def test_the_name_of_another_is_taken(installed, caplog, monkeypatch):
     [
         ("no_such_package:METHOD", "cannot be imported .*ModuleNotFoundError.*uninstall its package"),
         ("toy_method:SEARCH_SIDE", "is a int, expected one Method"),
-        ("siam_tracker_ros.methods.gradnet.tracker:METHODS", "is a tuple, expected one Method"),
+        ("siam_tracker_ros.methods.gradnet:METHODS", "is a tuple, expected one Method"),
         ("toy_method:METHOD", "entry point 'broken' names the Method 'toy'; use one name for both"),
     ],
 )

@@ -9,8 +9,9 @@ from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
+from siam_tracker_ros.methods.ocean.method import METHODS, PRESETS
 from siam_tracker_ros.methods.ocean.network import OceanNetwork, Response, alignment_offset, cell_pixels, response_cells
-from siam_tracker_ros.methods.ocean.tracker import METHODS, PRESETS, OceanSettings, OceanTracker
+from siam_tracker_ros.methods.ocean.tracker import OceanSettings, OceanTracker
 from siam_tracker_ros.settings import settings_of
 
 pytestmark = pytest.mark.slow

@@ -15,8 +15,9 @@ from siam_tracker_ros.core.crop import crop_context, mean_bgr, round_half_up
 from siam_tracker_ros.core.response import context_side, hann_window
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xywh
+from siam_tracker_ros.methods.ocean.method import result_boxes
 from siam_tracker_ros.methods.ocean.network import OceanNetwork, alignment_offset, response_cells
-from siam_tracker_ros.methods.ocean.tracker import OceanSettings, OceanTracker, result_boxes
+from siam_tracker_ros.methods.ocean.tracker import OceanSettings, OceanTracker
 from siam_tracker_ros.weights.checkpoint import load_weights
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.network import Network
-from siam_tracker_ros.layers.sample_memory import SampleMemory
+from siam_tracker_ros.core.sample_memory import SampleMemory
 from siam_tracker_ros.methods.ocean.network import Response, response_cells
 from siam_tracker_ros.methods.ocean_online import tracker as ocean_online
 from siam_tracker_ros.methods.ocean_online.network import TargetClassifier
@@ -79,7 +79,7 @@ def test_it_learns_on_every_tenth_frame_and_remembers_every_frame(network, video
     tracker.init(video[0], BOX)
     updated = [tracker.track(frame).updated for frame in video[1:22]]
     assert [index + 1 for index, is_due in enumerate(updated) if is_due] == [10, 20]
-    assert len(tracker._target.memory.samples()[0]) == 30 + 21
+    assert len(tracker._target.memory.features) == 30 + 21
 
 
 def test_it_learns_at_once_from_a_hard_negative(network, video, monkeypatch):
@@ -89,7 +89,7 @@ def test_it_learns_at_once_from_a_hard_negative(network, video, monkeypatch):
     monkeypatch.setattr(ocean_online, "judge", lambda *_: Verdict.HARD_NEGATIVE)
     assert tracker.track(video[1]).updated
     assert not torch.equal(tracker._target.kernel, kernel)
-    assert tracker._target.memory.samples()[2][-1] == pytest.approx(0.02 / (0.02 + 1 / 0.98))
+    assert tracker._target.memory.weights[-1] == pytest.approx(0.02 / (0.02 + 1 / 0.98))
 
 
 def test_it_learns_nothing_where_the_target_is_not_found(network, video, monkeypatch):
@@ -99,7 +99,7 @@ def test_it_learns_nothing_where_the_target_is_not_found(network, video, monkeyp
     monkeypatch.setattr(ocean_online, "judge", lambda *_: Verdict.NOT_FOUND)
     assert not any(tracker.track(frame).updated for frame in video[1:12])
     last = tracker._target
-    assert len(last.memory.samples()[0]) == 30
+    assert len(last.memory.features) == 30
     assert last.kernel is first.kernel
     np.testing.assert_array_equal(last.center_xy, first.center_xy)
     assert last.frames == 11
@@ -180,7 +180,7 @@ def test_random_weights_run():
     ],
 )
 def test_presets_are_the_published_settings(preset, expected, monkeypatch):
-    monkeypatch.setattr("siam_tracker_ros.core.registry._make_network", lambda *_: CheapNetwork())
+    monkeypatch.setattr("siam_tracker_ros.core.loading.read_network", lambda *_: CheapNetwork())
     settings = create_tracker("ocean_online", weights="random", preset=preset, device="cpu").settings
     names = ("penalty_k", "lr", "window_influence", "search_side", "small_target_side", "online_ratio")
     assert tuple(getattr(settings, name) for name in names) == expected
@@ -280,10 +280,10 @@ def test_draws_repeat_and_stay_in_reach():
 
 
 def test_the_memory_weighs_new_samples_more_and_drops_what_weighs_least():
-    memory = SampleMemory.of(torch.zeros(2, 1, 3, 3), torch.zeros(2, 4), capacity=4)
+    memory = SampleMemory.of([0.0, 0.0], list(np.zeros((2, 4))), capacity=4)
     weights = np.array([0.5, 0.5])
     for number in range(1, 7):
-        memory = memory.insert(torch.full((1, 1, 3, 3), float(number)), torch.full((4,), float(number)), 0.25)
+        memory = memory.insert(float(number), np.full(4, float(number)), 0.25)
         if number == 1:
             weights = np.append(weights / 0.75, 0.25)
         elif number == 2:
@@ -294,12 +294,10 @@ def test_the_memory_weighs_new_samples_more_and_drops_what_weighs_least():
             weights[oldest] = weights[newest] / 0.75
             newest = oldest
         weights /= weights.sum()
-        features, boxes, found = memory.samples()
-        np.testing.assert_allclose(found, weights, rtol=1e-6)
-        assert len(features) == len(boxes) == min(4, 2 + number)
-    features, boxes, _ = memory.samples()
-    np.testing.assert_array_equal(features[:, 0, 0, 0], boxes[:, 0])
-    assert sorted(boxes[:, 0].tolist()) == [0, 0, 5, 6]  # the first samples still weigh more
+        np.testing.assert_allclose(memory.weights, weights, rtol=1e-6)
+        assert len(memory.features) == len(memory.boxes_xywh) == min(4, 2 + number)
+    np.testing.assert_array_equal(memory.features, np.array(memory.boxes_xywh)[:, 0])
+    assert sorted(memory.features) == [0, 0, 5, 6]  # the first samples still weigh more
 
 
 def test_the_target_state_is_not_changed_by_the_next_frame_but_for_its_memory(network, video):

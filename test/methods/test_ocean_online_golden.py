@@ -10,14 +10,15 @@ import pytest
 import torch
 from golden_data import golden, ocean_state, ocean_video
 
+from siam_tracker_ros.core.sample_memory import SampleMemory
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.layers.filter_optimizer import correlate
-from siam_tracker_ros.layers.sample_memory import SampleMemory
+from siam_tracker_ros.methods.ocean_online import METHODS
 from siam_tracker_ros.methods.ocean_online import tracker as ocean_online
 from siam_tracker_ros.methods.ocean_online.network import OceanOnlineNetwork
 from siam_tracker_ros.methods.ocean_online.samples import Draws
-from siam_tracker_ros.methods.ocean_online.tracker import METHODS, OceanOnlineSettings, OceanOnlineTracker
+from siam_tracker_ros.methods.ocean_online.tracker import OceanOnlineSettings, OceanOnlineTracker
 from siam_tracker_ros.weights.checkpoint import load_weights
 
 pytestmark = pytest.mark.slow
@@ -53,9 +54,9 @@ def start(preset, double):
     frames, boxes = ocean_video()
     tracker = OceanOnlineTracker(network(double), OceanOnlineSettings(**METHODS[0].presets[preset]))
     first = first_target(double)
-    features, boxes_in_patch, _ = first.memory.samples()
+    memory = SampleMemory.of(first.memory.features, first.memory.boxes_xywh, 250)
     siamese = tracker.siamese._start(frames[0], cxcywh_to_xywh(np.float64(boxes[0])))
-    tracker._target = dataclasses.replace(first, siamese=siamese, memory=SampleMemory.of(features, boxes_in_patch, 250))
+    tracker._target = dataclasses.replace(first, siamese=siamese, memory=memory)
     return tracker
 
 
@@ -109,11 +110,11 @@ def test_features_and_filters():
 
 
 def test_first_samples():
-    features, boxes, weights = first_target(False).memory.samples()
+    memory = first_target(False).memory
     case = golden("ocean_gradnet/online_track_VOT2019ON")
-    np.testing.assert_allclose(features[:, ::64], case["init_samples_slice"], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(boxes, case["init_target_boxes"], rtol=0, atol=1e-4)
-    np.testing.assert_allclose(weights, 1 / 30)
+    np.testing.assert_allclose(torch.cat(memory.features)[:, ::64], case["init_samples_slice"], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(memory.boxes_xywh, case["init_target_boxes"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(memory.weights, 1 / 30)
 
 
 # In single precision the filter's first 25 steps amplify rounding, and the released code's own run forks from its run
@@ -144,7 +145,7 @@ def test_a_run_is_the_released_codes(monkeypatch, preset, name, double, frames, 
         box = np.concatenate([case["pos"][index], case["sz"][index]])
         np.testing.assert_allclose(target.siamese.box_cxcywh, box, rtol=0, atol=pixel_error)
         assert result.score == pytest.approx(case["siam_score"][index], abs=score_error)
-        _, boxes, weights = target.memory.samples()
+        boxes, weights = target.memory.boxes_xywh, target.memory.weights
         np.testing.assert_allclose(boxes[-1], case["box"][index], rtol=0, atol=pixel_error)
         if not double:
             np.testing.assert_allclose(weights, case["sw"][index][: len(weights)], rtol=0, atol=1e-6)

@@ -9,8 +9,9 @@ from torch.nn import functional
 from siam_tracker_ros.core.network import Network
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
+from siam_tracker_ros.methods.siamrcr import METHODS
 from siam_tracker_ros.methods.siamrcr.network import Response, SiamRCRNetwork, decode_box, encode_box
-from siam_tracker_ros.methods.siamrcr.tracker import METHODS, SiamRCRSettings, SiamRCRTracker
+from siam_tracker_ros.methods.siamrcr.tracker import SiamRCRSettings, SiamRCRTracker
 from siam_tracker_ros.methods.siamrcr.training import (
     box_loss,
     classification_loss,

@@ -16,10 +16,9 @@ from siam_tracker_ros.layers.alexnet import AlexNet
 from siam_tracker_ros.layers.correlation import depthwise_correlation
 from siam_tracker_ros.layers.mobilenet_v2 import WideMobileNetV2
 from siam_tracker_ros.layers.resnet import ResNet50
-from siam_tracker_ros.methods.siammask import tracker as siammask
+from siam_tracker_ros.methods import siammask, siamrpn
 from siam_tracker_ros.methods.siammask.network import Response
 from siam_tracker_ros.methods.siammask.tracker import PySOTSiamMaskTracker, SiamMaskSettings, SiamMaskTracker
-from siam_tracker_ros.methods.siamrpn import tracker as siamrpn
 from siam_tracker_ros.methods.siamrpn.network import SiamRPNAlex, SiamRPNMobileNetV2, SiamRPNResNet50LongTerm
 from siam_tracker_ros.methods.siamrpn.rpn import RegionProposals
 from siam_tracker_ros.methods.siamrpn.tracker import SiamRPNSettings, SiamRPNTracker

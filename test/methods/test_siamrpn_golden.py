@@ -9,6 +9,7 @@ import pytest
 import torch
 from golden_data import golden, golden_json, pysot_shapes, pysot_state, pysot_video
 
+from siam_tracker_ros import list_models
 from siam_tracker_ros.core.mask_shape import largest_contour, smallest_rectangle, warp_mask
 from siam_tracker_ros.core.response import clip_to_frame, hann_window, size_change
 from siam_tracker_ros.executors.device import prepare_for_inference
@@ -47,7 +48,7 @@ LEVELS = {  # of the backbone's features, those that are recorded
     # SiamMask lists the third stage twice where it ends there, for the fourth that it leaves out.
     "siammask_base": (2, 3, 3),
 }
-INFOS = {info.name: info for info in (*siamrpn.METHODS, *siammask.METHODS)}
+INFOS = {info.name: info for info in list_models()}
 
 
 @pytest.fixture(scope="module", params=NETWORKS)

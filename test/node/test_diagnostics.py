@@ -47,6 +47,6 @@ def test_what_the_last_frame_said_of_the_target_is_told():
     searched = Observation(
         TargetState.LOST, confidence=0.0321, raw_score=0.25, candidates=3, search_progress=0.5, redetections=2
     )
-    diagnostics.frame_published(0, searched, latency_ms=1.0)
+    diagnostics.frame_published(0, [searched], latency_ms=1.0)
     after = {"confidence": "0.032", "raw_score": "0.250", "candidates": "3", "search_progress": "0.50"}
     assert tracker_values(diagnostics).items() >= (after | {"redetections": "2"}).items()

@@ -43,9 +43,9 @@ def start(graph, tracker_factory=SquareTracker, **parameters):
     return graph.add(node), operator
 
 
-def session_of(node):
-    """The session of a configured node; only the thread that owns it can reach it."""
-    return node._worker.call(lambda pipeline: pipeline.session).result(DEADLINE)
+def targets_of(node):
+    """The targets of a configured node; only the thread that owns them can reach them."""
+    return node._worker.call(lambda pipeline: pipeline.targets).result(DEADLINE)
 
 
 def track_one(operator, **init):
@@ -166,7 +166,7 @@ def test_a_manager_that_is_faster_than_autostart_has_configured_the_node(graph):
 def test_the_network_is_made_and_used_in_one_thread_that_is_not_the_executors(graph):
     node, operator = start(graph)
     track_one(operator)
-    threads = session_of(node).tracker.threads
+    threads = targets_of(node).tracker.threads
     assert len(threads) == 1 and threads == {node._worker._thread.ident}
 
 
@@ -174,7 +174,7 @@ def test_the_network_is_made_and_used_in_one_thread_that_is_not_the_executors(gr
 def test_an_init_that_waits_is_answered_when_the_node_stops(graph, label):
     node, operator = start(graph)
     track_one(operator)
-    tracker = session_of(node).tracker
+    tracker = targets_of(node).tracker
     tracker.gate.clear()
     tracker.entered.clear()
     operator.send(scene(CENTER))
@@ -256,7 +256,7 @@ def test_a_change_that_cannot_be_made_is_refused_as_a_whole(graph, change, words
     result = operator.set_parameters(**change)
     assert not result.successful and words in result.reason and result.reason
     assert node.get_parameter("lost_confidence").value == MonitorSettings.lost_confidence
-    assert session_of(node)._monitor.settings.lost_confidence == MonitorSettings.lost_confidence
+    assert targets_of(node)._monitor_settings.lost_confidence == MonitorSettings.lost_confidence
     assert operator.frame(scene(CENTER))[1]
 
 
@@ -295,7 +295,7 @@ def test_a_value_of_the_wrong_type_or_range_at_the_start(graph, parameters, erro
 def test_the_tracker_gets_the_parameters(graph):
     node, operator = start(graph, weights="w.pth", preset="p", settings=["lr=0.25"], threads=1)
     operator.wait_for_camera_link()
-    assert session_of(node).tracker.arguments == {
+    assert targets_of(node).tracker.arguments == {
         "weights": "w.pth",
         "preset": "p",
         "device": "cpu",
@@ -327,13 +327,13 @@ def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
 
 NODE = [sys.executable, Path(__file__).resolve().parents[2] / "scripts" / "tracker_node", "--ros-args"]
 SIGNALS = {"interrupt": [signal.SIGINT], "terminate": [signal.SIGTERM], "interrupt twice": [signal.SIGINT] * 2}
-WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+WITHOUT_OPENCV = "import runpy, sys; sys.modules['cv2'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
 IMPORTING_FOR_EVER = """
 import runpy, signal, sys
 
 class Finder:
     def find_spec(name, path=None, target=None):
-        while name == "torch":
+        while name == "cv2":
             print("importing", flush=True)
             signal.pause()
 
@@ -348,7 +348,7 @@ def processes():
     quick += ["-p", "settings:=[]"]  # which ROS takes for no value
     commands = {name: [*NODE, *quick] for name in SIGNALS}
     wrong = {"wrong type": [*NODE, "-p", "threads:=many"], "no value": [*NODE, "-p", "threads:=[]"]}
-    others = {"interrupt until it ends": [*NODE, *quick], "no torch": [sys.executable, "-c", WITHOUT_TORCH, NODE[1]]}
+    others = {"interrupt until it ends": [*NODE, *quick], "no OpenCV": [sys.executable, "-c", WITHOUT_OPENCV, NODE[1]]}
     for number in (signal.SIGINT, signal.SIGTERM):
         others[f"importing {number.name}"] = [sys.executable, "-c", IMPORTING_FOR_EVER, NODE[1]]
     with started_together({**commands, **wrong, **others}) as programs:
@@ -377,11 +377,11 @@ def test_a_wrong_value_on_the_command_line_ends_the_process_with_a_sentence(proc
     assert "Traceback" not in output
 
 
-def test_without_torch_the_process_ends_with_what_to_do(processes):
-    process = processes["no torch"]
+def test_without_opencv_the_process_ends_with_what_to_do(processes):
+    process = processes["no OpenCV"]
     output, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
-    assert output.startswith("tracker_node: torch cannot be imported by ") and "pip install torch" in output
+    assert output.startswith("tracker_node: cv2 cannot be imported by ") and "pip install opencv" in output
     assert "Traceback" not in output
 
 

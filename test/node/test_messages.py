@@ -9,6 +9,7 @@ from siam_tracker_ros.msg import TrackerStatus
 from std_msgs.msg import Header
 
 from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.core.outline import FixedOutline
 from siam_tracker_ros.core.session import Observation
 from siam_tracker_ros.geometry import corners_to_cxcywh, cxcywh_to_xywh
 from siam_tracker_ros.node.messages import RESULTS
@@ -17,7 +18,12 @@ from siam_tracker_ros.result_messages import make_detection, make_status
 
 def observation(corners):
     box_xywh = cxcywh_to_xywh(corners_to_cxcywh(corners))
-    return Observation(TargetState.TRACKING, box_xywh, confidence=0.5, polygon=np.array(corners, dtype=np.float64))
+    return Observation(
+        TargetState.TRACKING,
+        box_xywh,
+        confidence=0.5,
+        outline=FixedOutline(polygon=np.array(corners, dtype=np.float64)),
+    )
 
 
 def diamond(rise):

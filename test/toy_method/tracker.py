@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import torch
 
-from siam_tracker_ros.core.crop import crop_context, crops_to_tensor, mean_bgr
+from siam_tracker_ros.core.crop import crop_context, mean_bgr
 from siam_tracker_ros.core.response import clip_to_frame, context_side, hann_window, peak_ratio
+from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.settings import setting

@@ -6,7 +6,7 @@ import torch
 
 from siam_tracker_ros import WeightsError, create_tracker, list_models
 from siam_tracker_ros.cli import main
-from siam_tracker_ros.core.registry import identify
+from siam_tracker_ros.core.loading import identify
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.weights.checkpoint import read_weights

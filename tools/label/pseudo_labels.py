@@ -15,7 +15,7 @@ import numpy as np
 
 from siam_tracker_ros.core.crop import crop_context
 from siam_tracker_ros.geometry import cxcywh_to_xywh, iou_xywh, xywh_to_cxcywh, xywh_to_xyxy, xyxy_to_xywh
-from siam_tracker_ros.methods.lite.network import (
+from siam_tracker_ros.methods.lite.shapes import (
     SEARCH_CELLS,
     SEARCH_FACTOR,
     SEARCH_SIDE,

@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """GradNet (Li et al., ICCV 2019)."""
 
-from siam_tracker_ros.methods.gradnet.tracker import METHODS
+from siam_tracker_ros.methods.gradnet.method import METHODS
 
 __all__ = ["METHODS"]

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, crops_to_tensor, mean_bgr
-from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr
 from siam_tracker_ros.core.response import context_side, hann_window, peak_cell, peak_ratio
+from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.methods.gradnet.network import SCORE_CELLS, STRIDE, GradNetNetwork, correlate
@@ -366,21 +366,3 @@ def _normalize(response: np.ndarray) -> np.ndarray:
 
 def _blend(old: torch.Tensor, new: torch.Tensor, rate: float) -> torch.Tensor:
     return (1 - rate) * old + rate * new
-
-
-METHODS = (
-    Method(
-        name="gradnet",
-        description="two AlexNets, a template that gradients of the tracking loss adapt every five frames",
-        tracker_class=GradNetTracker,
-        network_class=GradNetNetwork,
-        template_side=TEMPLATE_SIDE,
-        search_side=SEARCH_SIDE,
-        frame_gmacs=8.2,
-        presets={"otb2015": {}},
-        checkpoint="base_l5_1t_49/model_epoch49.ckpt.index, .data-00000-of-00001 beside it",
-        published="https://github.com/LPXTT/GradNet-Tensorflow",
-        half_precision=False,
-        training="siam_tracker_ros.methods.gradnet.training:TRAINING",
-    ),
-)

@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lite_online`, this project's own method, and `lite`, the same without an online branch."""
 
-from siam_tracker_ros.methods.lite import online, tracker
+from siam_tracker_ros.methods.lite.method import METHODS
 
-METHODS = (*online.METHODS, *tracker.METHODS)
+__all__ = ["METHODS"]

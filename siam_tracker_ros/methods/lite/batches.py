@@ -32,7 +32,7 @@ from siam_tracker_ros.methods.lite.augmentation import (
     view_matrix,
     warp,
 )
-from siam_tracker_ros.methods.lite.network import SEARCH_FACTOR, SEARCH_SIDE, TEMPLATE_FACTOR, TEMPLATE_SIDE
+from siam_tracker_ros.methods.lite.shapes import SEARCH_FACTOR, SEARCH_SIDE, TEMPLATE_FACTOR, TEMPLATE_SIDE
 from siam_tracker_ros.settings import setting
 from siam_tracker_ros.training.bank import ImageBank
 from siam_tracker_ros.training.task import Batch

@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, LiteNetwork, box_cover
+from siam_tracker_ros.methods.lite.network import LiteNetwork, box_cover
+from siam_tracker_ros.methods.lite.shapes import SEARCH_CELLS
 from siam_tracker_ros.settings import setting
 from siam_tracker_ros.training.losses import iou_and_giou
 from siam_tracker_ros.training.task import Batch, Losses

@@ -15,18 +15,20 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_ros.core.network import Network, graph
+from siam_tracker_ros.executors.executor import GraphInput
 from siam_tracker_ros.layers.blocks import ConvNorm, DepthwiseConv
 from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
-from siam_tracker_ros.layers.mobilenet_v2 import CHANNELS, FINE_CHANNELS, MIDDLE_CHANNELS, STRIDE, MobileNetV2Backbone
+from siam_tracker_ros.layers.mobilenet_v2 import FINE_CHANNELS, MIDDLE_CHANNELS, MobileNetV2Backbone
+from siam_tracker_ros.methods.lite.shapes import (
+    CHANNELS,
+    FUSED_CHANNELS,
+    SEARCH_CELLS,
+    SEARCH_FACTOR,
+    SEARCH_SIDE,
+    TEMPLATE_CELLS,
+    TEMPLATE_SIDE,
+)
 
-TEMPLATE_SIDE = 128  # pixels of the template crop: twice the root of the target's area
-SEARCH_SIDE = 256  # pixels of the search crop: four times the root of the target's area
-TEMPLATE_FACTOR = 2.0
-SEARCH_FACTOR = 4.0
-TEMPLATE_CELLS = TEMPLATE_SIDE // STRIDE
-SEARCH_CELLS = SEARCH_SIDE // STRIDE
-FUSED_CHANNELS = 128
-MASK_SIDE = SEARCH_SIDE // 2  # cells of a mask of the search region
 BGR_MEAN, BGR_STD = (
     tuple(255 * value for value in reversed(values)) for values in (IMAGENET_MEAN_RGB, IMAGENET_STD_RGB)
 )
@@ -186,7 +188,6 @@ class LiteNetwork(Network):
         centers = torch.stack([axis.expand(SEARCH_CELLS, -1), axis[:, None].expand(-1, SEARCH_CELLS)])
         self.register_buffer("cell_centers", centers[None], persistent=False)
 
-    @graph("backbone", lambda network: ((None, 3, None, None),))
     def backbone_features(self, image_bgr: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Backbone features of images (B, 3, H, W) at strides 4, 8 and 16, see `MobileNetV2Backbone.pyramid`."""
         return self.backbone.pyramid((image_bgr - self.mean) / self.std)
@@ -207,14 +208,6 @@ class LiteNetwork(Network):
         classification, localization, box_cxcywh, fused = self.head(features, template.kernels, template.gate)
         return Response(classification, localization, box_cxcywh, features, fused, middle, fine)
 
-    @graph(
-        "head",
-        lambda network: (
-            (1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
-            (1, TEMPLATE_CELLS**2, CHANNELS),
-            (1, CHANNELS, 1, 1),
-        ),
-    )
     def head(
         self, features: torch.Tensor, kernels: torch.Tensor, gate: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -238,22 +231,63 @@ class LiteNetwork(Network):
 
         box_cxcywh: (B, 4), the target's box in units of the search region's side.
         """
-        return self.draw_mask(response.fused, response.middle, response.fine, box_cxcywh)
+        return self.mask_branch(response.fused, response.middle, response.fine, box_cxcywh).float()
+
+    @graph("backbone", lambda network: (_crops("crop_bgr", 1, TEMPLATE_SIDE), GraphInput("box_cxcywh", (1, 4))))
+    def encode_target(self, crop_bgr: torch.Tensor, box_cxcywh: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Kernels and gate of a Template, from a crop, uint8 (1, 128, 128, 3), and the target's box in it (1, 4)."""
+        template = self.encode_template(self._image(crop_bgr), box_cover(box_cxcywh))
+        return template.kernels, template.gate
+
+    @graph(
+        "backbone",
+        lambda network: (
+            _crops("crop_bgr", 1, SEARCH_SIDE),
+            GraphInput("kernels", (1, TEMPLATE_CELLS**2, CHANNELS)),
+            GraphInput("gate", (1, CHANNELS, 1, 1)),
+        ),
+    )
+    def search(
+        self, crop_bgr: torch.Tensor, kernels: torch.Tensor, gate: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Find a target in a search crop, uint8 (1, 256, 256, 3).
+
+        Returns:
+            Confidence 0..1 and box_cxcywh of each cell, (1, 5, 16, 16), and features, fused, middle and fine of a
+            Response.
+        """
+        response = self(self._image(crop_bgr), Template(kernels, gate))
+        confidence = torch.sigmoid(response.classification) * torch.sigmoid(response.localization)
+        cells = torch.cat([confidence, response.box_cxcywh], 1)
+        return cells, response.features, response.fused, response.middle, response.fine
 
     @graph(
         "head",
         lambda network: (
-            (1, FUSED_CHANNELS, SEARCH_CELLS, SEARCH_CELLS),
-            (1, MIDDLE_CHANNELS, 2 * SEARCH_CELLS, 2 * SEARCH_CELLS),
-            (1, FINE_CHANNELS, 4 * SEARCH_CELLS, 4 * SEARCH_CELLS),
-            (1, 4),
+            GraphInput("fused", (1, FUSED_CHANNELS, SEARCH_CELLS, SEARCH_CELLS)),
+            GraphInput("middle", (1, MIDDLE_CHANNELS, 2 * SEARCH_CELLS, 2 * SEARCH_CELLS)),
+            GraphInput("fine", (1, FINE_CHANNELS, 4 * SEARCH_CELLS, 4 * SEARCH_CELLS)),
+            GraphInput("box_cxcywh", (1, 4)),
         ),
     )
-    def draw_mask(
+    def segment(
         self, fused: torch.Tensor, middle: torch.Tensor, fine: torch.Tensor, box_cxcywh: torch.Tensor
     ) -> torch.Tensor:
-        """The same from `fused`, `middle` and `fine` of a Response."""
-        return self.mask_branch(fused, middle, fine, box_cxcywh).float()
+        """Probability (1, 1, 128, 128) of "this belongs to the target", from what `search` returns and a box (1, 4)."""
+        return torch.sigmoid(self.mask_branch(fused, middle, fine, box_cxcywh).float())
+
+    @graph("backbone", lambda network: (_crops("crops_bgr", None, SEARCH_SIDE),))
+    def encode(self, crops_bgr: torch.Tensor) -> torch.Tensor:
+        """Backbone features (B, 96, 16, 16) of search crops, uint8 (B, 256, 256, 3)."""
+        return self.backbone_features(self._image(crops_bgr))[-1]
+
+    def _image(self, crops_bgr: torch.Tensor) -> torch.Tensor:
+        """Crops, uint8 (B, H, W, 3), as the input (B, 3, H, W)."""
+        return crops_bgr.permute(0, 3, 1, 2).to(self.inside.dtype)
+
+
+def _crops(name: str, count: int | None, side: int) -> GraphInput:
+    return GraphInput(name, (count, side, side, 3), "uint8")
 
 
 def box_cover(box_cxcywh: torch.Tensor, cells: int = TEMPLATE_CELLS) -> torch.Tensor:

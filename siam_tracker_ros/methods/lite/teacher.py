@@ -14,7 +14,7 @@ import torch
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
-from siam_tracker_ros.methods.lite.network import SEARCH_CELLS, SEARCH_SIDE, TEMPLATE_SIDE
+from siam_tracker_ros.methods.lite.shapes import SEARCH_CELLS, SEARCH_SIDE, TEMPLATE_SIDE
 from siam_tracker_ros.training.task import Batch, Batches
 
 if typing.TYPE_CHECKING:

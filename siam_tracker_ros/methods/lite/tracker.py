@@ -5,12 +5,12 @@
 import dataclasses
 
 import numpy as np
-import torch
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import crop_context, crops_to_tensor
-from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, paint_mask, smallest_rectangle
-from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.crop import crop_context
+from siam_tracker_ros.core.graphs import Array, Graphs, to_array
+from siam_tracker_ros.core.mask_shape import paint_mask
+from siam_tracker_ros.core.outline import DrawnOutline
 from siam_tracker_ros.core.response import (
     ResponseSettings,
     clip_to_frame,
@@ -19,19 +19,16 @@ from siam_tracker_ros.core.response import (
     peak_ratio,
     size_change,
 )
+from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
-from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_corners, xywh_to_cxcywh
-from siam_tracker_ros.layers.mobilenet_v2 import STRIDE
-from siam_tracker_ros.methods.lite.network import (
+from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
+from siam_tracker_ros.methods.lite.shapes import (
     SEARCH_CELLS,
     SEARCH_FACTOR,
     SEARCH_SIDE,
+    STRIDE,
     TEMPLATE_FACTOR,
     TEMPLATE_SIDE,
-    LiteNetwork,
-    Response,
-    Template,
-    box_cover,
 )
 from siam_tracker_ros.settings import setting, with_default
 
@@ -56,9 +53,16 @@ class LiteSettings(ResponseSettings):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LiteTarget:
-    """A target's state: its template and its last box, float64 (4,) as centre x, centre y, width, height."""
+    """A target's state.
 
-    template: Template
+    Attributes:
+        kernels: (1, 64, 96), one correlation kernel per template cell.
+        gate: (1, 96, 1, 1), weights of the search channels.
+        box_cxcywh: float64 (4,), its last box.
+    """
+
+    kernels: Array
+    gate: Array
     box_cxcywh: np.ndarray
 
 
@@ -67,44 +71,44 @@ class View:
     """Output of the network for the region around a target's last box.
 
     Attributes:
-        response: the output as tensors.
         score: float64 (16, 16), 0..1, the confidence of each cell.
         boxes_cxcywh: float64 (4, 16, 16), boxes in units of the region's side, from its top left corner.
         side: side of the region in pixels of the frame.
         origin_xy: top left pixel of the region.
+        features: (1, 96, 16, 16), backbone features of the region.
+        segmented: fused, middle and fine features, from which the mask of a box is drawn.
     """
 
-    response: Response
     score: np.ndarray
     boxes_cxcywh: np.ndarray
     side: int
     origin_xy: tuple[int, int]
+    features: Array
+    segmented: tuple[Array, Array, Array]
 
 
 class LiteTracker(Tracker[LiteTarget]):
-    """Runs a LiteNetwork that is ready for inference; see `create_tracker`."""
+    """Runs the graphs of a LiteNetwork; see `create_tracker`."""
 
     settings_class = LiteSettings
     target_class = LiteTarget
     tile_side = SEARCH_SIDE
     tile_stride = STRIDE
-    network: LiteNetwork
+    uses_graphs = True
+    network: Graphs
     settings: LiteSettings
 
-    def __init__(self, network: LiteNetwork, settings: LiteSettings) -> None:
+    def __init__(self, network: Graphs, settings: LiteSettings) -> None:
         super().__init__(network, settings)
         self._window = hann_window(SEARCH_CELLS + 2)[1:-1, 1:-1]  # (16, 16)
 
     def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> LiteTarget:
         box = xywh_to_cxcywh(box_xywh)
         side = max(1, round(TEMPLATE_FACTOR * np.sqrt(box[2] * box[3])))
-        crop, origin_xy = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, BLACK)
+        crop, origin_xy = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, BLACK, exact=False)
         in_crop = np.concatenate([(box[:2] - origin_xy) / side, box[2:] / side])
-        with torch.inference_mode():
-            image = crops_to_tensor(crop[None], self.network)
-            cover = box_cover(torch.from_numpy(in_crop[None]).to(image))  # (1, 1, 8, 8)
-            template = self.network.encode_template(image, cover)
-        return LiteTarget(template, box)
+        kernels, gate = self.network.encode_target(crop[None], in_crop[None].astype(np.float32))
+        return LiteTarget(kernels, gate, box)
 
     def _step(self, image_bgr: np.ndarray, target: LiteTarget) -> tuple[LiteTarget, TrackResult]:
         view = self.look(image_bgr, target)
@@ -118,20 +122,18 @@ class LiteTracker(Tracker[LiteTarget]):
     def _input_scale(self, target: LiteTarget) -> float:
         return SEARCH_SIDE / (SEARCH_FACTOR * float(np.sqrt(target.box_cxcywh[2:].prod())))
 
-    def _encode_tile(self, crop_bgr: np.ndarray) -> torch.Tensor:
-        with torch.inference_mode():
-            *_, features = self.network.backbone_features(crops_to_tensor(crop_bgr[None], self.network))
+    def _encode_tile(self, crop_bgr: np.ndarray) -> Array:
+        (features,) = self.network.encode(crop_bgr[None])
         return features
 
     def look(self, image_bgr: np.ndarray, target: LiteTarget) -> View:
         """Run the network on the region around a target's last box."""
         side = max(1, round(SEARCH_FACTOR * np.sqrt(target.box_cxcywh[2:].prod())))
-        crop, origin_xy = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK)
-        with torch.inference_mode():
-            response = self.network(crops_to_tensor(crop[None], self.network), target.template)
-            confidence = torch.sigmoid(response.classification) * torch.sigmoid(response.localization)
-            packed = torch.cat([confidence, response.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
-        return View(response, packed[0], packed[1:], side, origin_xy)
+        crop, origin_xy = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
+        with stage("backbone"):
+            cells, features, *segmented = self.network.search(crop[None], target.kernels, target.gate)
+        cells = to_array(cells)[0].astype(np.float64)  # (5, 16, 16)
+        return View(cells[0], cells[1:], side, origin_xy, features, tuple(segmented))
 
     def decide(
         self, image_bgr: np.ndarray, target: LiteTarget, view: View, score: np.ndarray
@@ -154,46 +156,32 @@ class LiteTracker(Tracker[LiteTarget]):
         response = penalty * score * (1 - settings.window_influence + settings.window_influence * self._window)
         row, column = cell = peak_cell(response)
         best_score = float(score[cell])
-        box, part, first_xy = target.box_cxcywh, np.empty((0, 0), bool), (0, 0)
-        frame_wh = image_bgr.shape[1], image_bgr.shape[0]
         is_found = best_score >= settings.hold_score
+        box, drawn = target.box_cxcywh, None
         if is_found:
             found = boxes[:, row, column]
             rate = settings.lr * penalty[cell]
             box = np.concatenate([found[:2] * side + origin_xy, size_wh * (1 - rate) + found[2:] * side * rate])
-            probability = self._draw_mask(view.response, found)  # (128, 128)
-            part, first_xy = paint_mask(probability, settings.mask_threshold, origin_xy, side, frame_wh)
-        contour = largest_contour(part, first_xy)
-        next_box = clip_to_frame(box, image_bgr, MIN_SIDE)  # of the next search region; the result's is not clipped
+            drawn = found
+        frame_wh = image_bgr.shape[1], image_bgr.shape[0]
+        box_xywh = cxcywh_to_xywh(box)
         result = TrackResult(
-            cxcywh_to_xywh(box),
+            box_xywh,
             best_score,
-            mask=full_frame(part, first_xy, frame_wh),
-            polygon=xywh_to_corners(cxcywh_to_xywh(box)) if contour is None else smallest_rectangle(contour),
             peak_ratio=peak_ratio(score, row, column),
-            region=Region(view.response.features, origin_xy, side, side / SEARCH_CELLS),
+            region=Region(view.features, origin_xy, side, side / SEARCH_CELLS),
+            outline=DrawnOutline(lambda: self._draw(view, drawn, frame_wh), box_xywh, frame_wh),
         )
-        return LiteTarget(target.template, next_box), result, cell if is_found else None
+        next_box = clip_to_frame(box, image_bgr, MIN_SIDE)  # of the next search region; the result's is not clipped
+        return dataclasses.replace(target, box_cxcywh=next_box), result, cell if is_found else None
 
-    def _draw_mask(self, response: Response, box_cxcywh: np.ndarray) -> np.ndarray:
-        """Probability float32 (128, 128) of the target in the search region, for a box in units of its side."""
-        with torch.inference_mode():
-            logits = self.network.mask(response, torch.from_numpy(box_cxcywh[None]).to(response.fused))
-            return torch.sigmoid(logits[0, 0]).float().cpu().numpy()
-
-
-METHODS = (
-    Method(
-        "lite",
-        "small anchor-free network of this project with masks",
-        LiteTracker,
-        LiteNetwork,
-        TEMPLATE_SIDE,
-        SEARCH_SIDE,
-        frame_gmacs=0.38,
-        checkpoint="its own weights, which come with the package",
-        has_masks=True,
-        preferred_runtimes=("onnx",),
-        training="siam_tracker_ros.methods.lite.training:TRAINING",
-    ),
-)
+    def _draw(
+        self, view: View, box_cxcywh: np.ndarray | None, frame_wh: tuple[int, int]
+    ) -> tuple[np.ndarray, tuple[int, int]]:
+        """Return the part of a frame's mask that holds a box in units of the view's side; an empty one for no box."""
+        if box_cxcywh is None:
+            return np.empty((0, 0), bool), (0, 0)
+        with stage("head"):
+            (probability,) = self.network.segment(*view.segmented, box_cxcywh[None].astype(np.float32))
+        probability = to_array(probability)[0, 0]  # (128, 128)
+        return paint_mask(probability, self.settings.mask_threshold, view.origin_xy, view.side, frame_wh)

@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ocean (Zhang et al., ECCV 2020), without its online branch."""
 
-from siam_tracker_ros.methods.ocean.tracker import METHODS
+from siam_tracker_ros.methods.ocean.method import METHODS
 
 __all__ = ["METHODS"]

@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ocean with its online branch (Zhang et al., ECCV 2020)."""
 
-from siam_tracker_ros.methods.ocean_online.tracker import METHODS
+from siam_tracker_ros.methods.ocean_online.method import METHODS
 
 __all__ = ["METHODS"]

@@ -14,15 +14,13 @@ import cv2
 import numpy as np
 import torch
 
-from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE
-from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.response import MIN_SIDE, peak_cell
+from siam_tracker_ros.core.sample_memory import SampleMemory
 from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.layers.filter_optimizer import FILTER_CELLS, correlate
-from siam_tracker_ros.layers.sample_memory import SampleMemory
 from siam_tracker_ros.methods.ocean.network import Template
-from siam_tracker_ros.methods.ocean.tracker import PRESETS, OceanSettings, OceanTarget, OceanTracker, result_boxes
+from siam_tracker_ros.methods.ocean.tracker import OceanSettings, OceanTarget, OceanTracker
 from siam_tracker_ros.methods.ocean_online.network import (
     CLASSIFIER_CHANNELS,
     PATCH_CELLS,
@@ -89,7 +87,7 @@ class OceanOnlineTarget:
 
     siamese: OceanTarget[Template]
     kernel: torch.Tensor
-    memory: SampleMemory
+    memory: SampleMemory[torch.Tensor]
     center_xy: np.ndarray
     size_wh: np.ndarray
     scale: float
@@ -134,7 +132,7 @@ class OceanOnlineTracker(Tracker[OceanOnlineTarget]):
             classifier = self.network.target_classifier
             kernel = classifier.initial_filter(features, boxes)
             kernel, _ = classifier.optimizer(kernel, features, boxes, FIRST_ITERATIONS)
-            memory = SampleMemory.of(features, boxes, MEMORY_SAMPLES)
+            memory = SampleMemory.of(features.split(1), list(boxes_xywh), MEMORY_SAMPLES)
         return OceanOnlineTarget(siamese, kernel, memory, center_xy, size_wh, scale, scale_range)
 
     def _first_samples(
@@ -206,13 +204,14 @@ class OceanOnlineTracker(Tracker[OceanOnlineTarget]):
         is_due = is_hard or frames % UPDATE_INTERVAL == 0
         kernel = target.kernel
         with torch.inference_mode():
-            box = torch.from_numpy(_box_in_patch(center_xy, size_wh, patch_center_xy, scale)).to(feature)
+            box = _box_in_patch(center_xy, size_wh, patch_center_xy, scale)
             memory = target.memory.insert(feature, box, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
             if is_due:
-                features, boxes, weights = memory.samples()
+                boxes = torch.from_numpy(np.array(memory.boxes_xywh)).to(feature)
+                weights = torch.from_numpy(memory.weights).to(feature)
                 with stage("head"):
                     optimizer = self.network.target_classifier.optimizer
-                    kernel, _ = optimizer(kernel, features, boxes, LATER_ITERATIONS, weights)
+                    kernel, _ = optimizer(kernel, torch.cat(memory.features), boxes, LATER_ITERATIONS, weights)
         target = dataclasses.replace(
             target,
             siamese=siamese,
@@ -249,33 +248,3 @@ def _box_in_patch(center_xy: np.ndarray, size_wh: np.ndarray, patch_center_xy: n
     size_wh = size_wh / scale
     center_xy = (center_xy - patch_center_xy) / scale + (PATCH_SIDE - 1) / 2
     return np.concatenate([center_xy - (size_wh - 1) / 2, size_wh])
-
-
-VOT2018 = {**PRESETS["vot2018_noa"], "online_ratio": 0.5}
-VOT2019 = {**PRESETS["vot2019_noa"], "online_ratio": 0.7}
-
-METHODS = (
-    Method(
-        name="ocean_online",
-        description="Ocean with an online branch: a classifier that learns the target while it is tracked",
-        tracker_class=OceanOnlineTracker,
-        network_class=OceanOnlineNetwork,
-        template_side=TEMPLATE_SIDE,
-        search_side=SEARCH_SIDE,
-        frame_gmacs=25.4,
-        defaults=VOT2019,  # those of the authors' run_video.py
-        presets={
-            "vot2018": VOT2018,
-            "vot2019": VOT2019,
-            "vot2020": VOT2019,
-            "vot2018on": VOT2018,
-            "vot2019on": VOT2019,
-            "sots_vot2020": {**VOT2019, "online_ratio": 0.9},
-        },
-        checkpoint="TracKit's OceanV19on.pth",
-        published="https://github.com/researchmm/TracKit",
-        half_precision=False,  # the optimizer needs float32
-        result_boxes=result_boxes,
-        training="siam_tracker_ros.methods.ocean_online.training:TRAINING",
-    ),
-)

@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """SiamMask (Wang et al., CVPR 2019)."""
 
-from siam_tracker_ros.methods.siammask.tracker import METHODS
+from siam_tracker_ros.methods.siammask.method import METHODS
 
 __all__ = ["METHODS"]

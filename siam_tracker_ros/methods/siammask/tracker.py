@@ -14,19 +14,17 @@ from siam_tracker_ros.core.crop import (
     SEARCH_SIDE,
     TEMPLATE_SIDE,
     crop_context,
-    crops_to_tensor,
     mean_bgr,
     round_half_up,
 )
 from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, smallest_rectangle, upright_bounds, warp_mask
-from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.response import ResponseSettings, clip_to_frame, context_side
+from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import corners_to_equal_area_cxcywh, cxcywh_to_xywh, xywh_to_corners, xywh_to_cxcywh
-from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase, Template
+from siam_tracker_ros.methods.siammask.network import SiamMask, Template
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
-from siam_tracker_ros.methods.siamrpn.tracker import preset
 from siam_tracker_ros.settings import setting, with_default
 
 FIRST_CELL = 4  # the window of this cell begins at the corner of the search crop; those before begin outside
@@ -160,67 +158,3 @@ class PySOTSiamMaskTracker(SiamMaskTracker):
     snap = staticmethod(round_half_up)
     mask_border = 0.0
     clips_polygon = True
-
-
-VOT = preset(0.04, 0.42, 0.25, mask_threshold=0.30)
-VOT2018 = preset(0.10, 0.41, 0.32, mask_threshold=0.15)
-DAVIS = preset(0.04, 0.40, 1.0, mask_threshold=0.35)
-PRESETS = {
-    "vot": VOT,
-    "vot2016": VOT,
-    "vot2018": VOT2018,
-    "vot2019": VOT,
-    "davis": DAVIS,
-    "youtube_vos": DAVIS,
-    # The defaults of each program, without a configuration file.
-    "siammask": preset(0.09, 0.39, 0.38, mask_threshold=0.30),
-    "pysot": preset(0.04, 0.44, 0.40, mask_threshold=0.30),
-}
-PYSOT_PRESETS = {**PRESETS, "vot2016": VOT2018, "vot2019": VOT2018}
-
-METHODS = (
-    Method(
-        name="siammask_r50",
-        description="SiamMask with refined masks, by PySOT's rules",
-        tracker_class=PySOTSiamMaskTracker,
-        network_class=SiamMask,
-        template_side=TEMPLATE_SIDE,
-        search_side=SEARCH_SIDE,
-        frame_gmacs=15.8,
-        defaults=VOT2018,
-        presets=PYSOT_PRESETS,
-        checkpoint="PySOT's siammask_r50_l3; takes SiamMask's files as well",
-        published="https://github.com/STVIR/pysot/blob/master/MODEL_ZOO.md",
-        has_masks=True,
-    ),
-    Method(
-        name="siammask_base",
-        description="SiamMask with masks of 63 pixels, by its authors' rules",
-        tracker_class=SiamMaskTracker,
-        network_class=SiamMaskBase,
-        template_side=TEMPLATE_SIDE,
-        search_side=SEARCH_SIDE,
-        frame_gmacs=15.5,
-        defaults=PRESETS["siammask"],
-        presets=PRESETS,
-        checkpoint="what SiamMask's siammask_base trains; takes the refined files as well",
-        published="https://github.com/foolwood/SiamMask",
-        has_masks=True,
-        training="siam_tracker_ros.methods.siammask.training:BASE",
-    ),
-    Method(
-        name="siammask_sharp",
-        description="SiamMask with refined masks, by its authors' rules",
-        tracker_class=SiamMaskTracker,
-        network_class=SiamMask,
-        template_side=TEMPLATE_SIDE,
-        search_side=SEARCH_SIDE,
-        frame_gmacs=15.8,
-        defaults=DAVIS,
-        presets=PRESETS,
-        checkpoint="SiamMask_DAVIS.pth, SiamMask_VOT.pth or SiamMask_VOT_LD.pth",
-        published="https://github.com/foolwood/SiamMask",
-        has_masks=True,
-        training="siam_tracker_ros.methods.siammask.training:REFINEMENT",
-    ),
-)

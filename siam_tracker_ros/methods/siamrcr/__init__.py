@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """SiamRCR (Peng et al., IJCAI 2021)."""
 
-from siam_tracker_ros.methods.siamrcr.tracker import METHODS
+from siam_tracker_ros.methods.siamrcr.method import METHODS
 
 __all__ = ["METHODS"]

@@ -11,8 +11,6 @@ import dataclasses
 import numpy as np
 import torch
 
-from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE
-from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.methods.ocean.tracker import AnchorFreeSettings, AnchorFreeTracker
 from siam_tracker_ros.methods.siamrcr.network import SiamRCRNetwork, Template
 from siam_tracker_ros.settings import setting, with_default
@@ -43,19 +41,3 @@ class SiamRCRTracker(AnchorFreeTracker[Template]):
         score = torch.sigmoid(response.classification) * torch.sigmoid(response.localization)
         packed = torch.cat([score, response.box_cxcywh], 1)[0].cpu().numpy().astype(np.float64)
         return packed[0], packed[1:]
-
-
-METHODS = (
-    Method(
-        name="siamrcr",
-        description="SiamRCR after its paper: classification and regression linked, score = p_cls * p_loc",
-        tracker_class=SiamRCRTracker,
-        network_class=SiamRCRNetwork,
-        template_side=TEMPLATE_SIDE,
-        search_side=SEARCH_SIDE,
-        frame_gmacs=18.3,
-        checkpoint="weights in our own schema; the authors published none",
-        half_precision=False,
-        training="siam_tracker_ros.methods.siamrcr.training:TRAINING",
-    ),
-)

@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """SiamRPN++ (Li et al., CVPR 2019)."""
 
-from siam_tracker_ros.methods.siamrpn.tracker import METHODS
+from siam_tracker_ros.methods.siamrpn.method import METHODS
 
 __all__ = ["METHODS"]

@@ -136,6 +136,13 @@ class SiamRPNResNet50(MultiLevelSiamRPN):
         super().__init__(ResNet50(), (2, 3, 4), (512, 1024, 2048), widths, weighted)
 
 
+class SiamRPNResNet50Otb(SiamRPNResNet50):
+    """The same as its authors trained it for OTB, with the plain average of the levels."""
+
+    def __init__(self, widths: Sequence[int] = (256, 256, 256), weighted: bool = False) -> None:
+        super().__init__(widths, weighted)
+
+
 class SiamRPNResNet50LongTerm(SiamRPNResNet50):
     """The same with the widths of the authors' long-term checkpoint."""
 

@@ -3,26 +3,21 @@
 """SiamRPN++ (Li et al. 2019) as PySOT released it, short-term and long-term."""
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, crops_to_tensor, mean_bgr
-from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr
 from siam_tracker_ros.core.response import ResponseSettings, clip_to_frame, context_side
+from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.network import (
     SiamRPN,
-    SiamRPNAlex,
-    SiamRPNMobileNetV2,
-    SiamRPNResNet50,
-    SiamRPNResNet50LongTerm,
 )
 from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
 from siam_tracker_ros.methods.siamrpn.rpn import Kernels
@@ -152,88 +147,3 @@ def _selective(features: Sequence[torch.Tensor]) -> torch.Tensor:
     ones kinds of objects rather than one of a kind.
     """
     return features[len(features) // 2]
-
-
-def preset(penalty_k: float, window_influence: float, lr: float, **others: float) -> dict[str, float]:
-    """Published settings: those of ResponseSettings by position, others by name."""
-    return {"penalty_k": penalty_k, "window_influence": window_influence, "lr": lr, **others}
-
-
-ALEX = preset(0.16, 0.40, 0.30, search_side=287)
-MOBILENET = preset(0.04, 0.40, 0.50)
-RESNET = preset(0.05, 0.42, 0.38, long_term=False)
-RESNET_OTB = preset(0.24, 0.50, 0.25, long_term=False)
-LONG_TERM = preset(0.05, 0.28, 0.22, long_term=True, confidence_low=0.8, confidence_high=0.998)
-RESNET_PRESETS = {
-    "vot2016": RESNET,
-    "vot2018": RESNET,
-    "vot2019": RESNET,
-    "otb": RESNET_OTB,
-    "otb2015": RESNET_OTB,
-    "lt": LONG_TERM,
-    "vot2018_lt": LONG_TERM,
-    # Of the configurations that PySOT trains with.
-    "16gpu": preset(0.01, 0.40, 0.38, long_term=False),
-    "8gpu": preset(0.04, 0.44, 0.33, long_term=False),
-    "otb_8gpu": RESNET_OTB,
-}
-MODEL_ZOO = "https://github.com/STVIR/pysot/blob/master/MODEL_ZOO.md"
-
-METHODS = (
-    Method(
-        name="siamrpn_alex",
-        description="SiamRPN++ with AlexNet, the fastest of the family",
-        tracker_class=SiamRPNTracker,
-        network_class=SiamRPNAlex,
-        template_side=TEMPLATE_SIDE,
-        search_side=287,
-        frame_gmacs=6.45,
-        defaults=ALEX,
-        presets={name: ALEX for name in ("vot2016", "vot2018", "vot2019", "otb", "otb2015", "16gpu")},
-        checkpoint="PySOT's siamrpn_alex_dwxcorr or siamrpn_alex_dwxcorr_otb",
-        published=MODEL_ZOO,
-        training="siam_tracker_ros.methods.siamrpn.training:ALEXNET",
-    ),
-    Method(
-        name="siamrpn_mobilev2",
-        description="SiamRPN++ with MobileNetV2 of width 1.4 and three levels",
-        tracker_class=SiamRPNTracker,
-        network_class=SiamRPNMobileNetV2,
-        template_side=TEMPLATE_SIDE,
-        search_side=SEARCH_SIDE,
-        frame_gmacs=6.91,
-        defaults=MOBILENET,
-        presets={name: MOBILENET for name in ("vot2016", "vot2018", "vot2019")},
-        checkpoint="PySOT's siamrpn_mobilev2_l234_dwxcorr",
-        published=MODEL_ZOO,
-    ),
-    Method(
-        name="siamrpn_r50",
-        description="SiamRPN++ with ResNet-50 and three levels",
-        tracker_class=SiamRPNTracker,
-        network_class=SiamRPNResNet50,
-        template_side=TEMPLATE_SIDE,
-        search_side=SEARCH_SIDE,
-        frame_gmacs=48.7,
-        defaults=RESNET,
-        presets=RESNET_PRESETS,
-        checkpoint="PySOT's siamrpn_r50_l234_dwxcorr, with _otb or _lt",
-        published=MODEL_ZOO,
-        training="siam_tracker_ros.methods.siamrpn.training:RESNET",
-        variants={"siamrpn_r50_otb": functools.partial(SiamRPNResNet50, weighted=False)},
-    ),
-    Method(
-        name="siamrpn_r50_lt",
-        description="SiamRPN++ with ResNet-50 that searches for a lost target in a larger region",
-        tracker_class=SiamRPNTracker,
-        network_class=SiamRPNResNet50LongTerm,
-        template_side=TEMPLATE_SIDE,
-        search_side=SEARCH_SIDE,
-        frame_gmacs=51.6,
-        defaults=LONG_TERM,
-        presets=RESNET_PRESETS,
-        checkpoint="PySOT's siamrpn_r50_l234_dwxcorr_lt",
-        published=MODEL_ZOO,
-        untrained_settings={"confidence_low": 0.0},  # never lost, so never searched for in the larger region
-    ),
-)

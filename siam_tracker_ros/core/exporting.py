@@ -1,0 +1,110 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A model as a folder of graphs, with its weights and its calibration: `siam-tracker export`."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import torch
+
+from siam_tracker_ros.core.confidence import Calibration, calibration_path
+from siam_tracker_ros.core.loading import read_network
+from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.core.registry import find_calibration
+from siam_tracker_ros.core.running import GRAPH_SUFFIXES, Weights, graph_file_name, weights_file_name
+from siam_tracker_ros.errors import InvalidInputError, WeightsError
+from siam_tracker_ros.executors import RUNTIMES
+from siam_tracker_ros.executors.device import prepare_for_inference
+from siam_tracker_ros.executors.executor import GraphInput, TensorFunction
+from siam_tracker_ros.executors.export import example, export_graph
+from siam_tracker_ros.executors.runtime import GraphSource, available_threads, fault
+from siam_tracker_ros.outputs import write_atomic
+from siam_tracker_ros.weights.checkpoint import save_weights
+
+MAX_DIFFERENCE = 1e-3  # of an output, over its largest value
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedGraph:
+    """A graph that was written.
+
+    Attributes:
+        path: its file.
+        difference: largest difference between what it and torch compute, over the largest value; None if not checked.
+    """
+
+    path: pathlib.Path
+    difference: float | None
+
+
+def export_model(
+    method: Method, weights: Weights, folder: pathlib.Path, runtime: str = "onnx", check: bool = True
+) -> list[ExportedGraph]:
+    """Write the graphs of a model, its weights and its calibration into a folder, which is a value of `weights`.
+
+    Args:
+        method: the model.
+        weights: as in `create_tracker`.
+        folder: made if it does not exist; files of the same names are replaced.
+        runtime: "onnx" for ONNX files, or "openvino" for OpenVINO's own format.
+        check: whether each graph is run, and compared with torch.
+
+    Raises:
+        InvalidInputError: the folder is a file, or a runtime that is needed is not installed.
+        WeightsError: the weights are missing, damaged or made for another network, or a graph does not compute what
+            torch computes.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInputError(f"output {folder} is a file, expected the name of a folder")
+    reason = fault(RUNTIMES[runtime], "cpu") if check or runtime == "openvino" else None
+    if reason is not None:
+        raise InvalidInputError(f"format is {runtime}, but {reason}")
+    network = read_network(method, weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_weights(network, folder / weights_file_name(method), torch.float32)
+    calibration = find_calibration(method, weights)
+    if calibration != Calibration():
+        calibration.write(calibration_path(folder, method.name))
+    prepare_for_inference(network, torch.device("cpu"), torch.float32)
+    written = []
+    for name, (function, inputs) in network.graphs().items():
+        graph = export_graph(function, inputs)
+        path = folder / graph_file_name(method, name, GRAPH_SUFFIXES[runtime])
+        if runtime == "openvino":
+            _write_openvino(graph, path)
+        else:
+            write_atomic(path, graph)
+        difference = _difference(path, function, inputs, runtime) if check else None
+        if difference is not None and not difference <= MAX_DIFFERENCE:
+            path.unlink()
+            raise WeightsError(
+                f"graph {name} of {method.name} computes something else than torch: the largest difference is "
+                f"{difference:.1e} of the largest value, expected at most {MAX_DIFFERENCE:.0e}; it was not kept"
+            )
+        written.append(ExportedGraph(path, difference))
+    return written
+
+
+def _write_openvino(graph: bytes, path: pathlib.Path) -> None:
+    import openvino
+
+    openvino.save_model(openvino.Core().read_model(graph), path, compress_to_fp16=False)
+
+
+def _difference(path: GraphSource, function: TensorFunction, inputs: list[GraphInput], runtime: str) -> float:
+    generator = torch.Generator().manual_seed(0)
+    tensors = []
+    for given in inputs:
+        like = example(given)
+        values = torch.rand(like.shape, generator=generator)
+        tensors.append((255 * values).to(like.dtype) if given.dtype == "uint8" else values)
+    with torch.inference_mode():
+        answer = function(*tensors)
+    expected = [answer] if isinstance(answer, torch.Tensor) else list(answer)
+    answers = RUNTIMES[runtime].load(path, available_threads(), "fp32")(*(tensor.numpy() for tensor in tensors))
+    differences = [
+        np.abs(given - right.numpy()).max() / max(1e-6, float(right.abs().max()))
+        for given, right in zip(answers, expected, strict=True)
+    ]
+    return float(max(differences))

@@ -1,0 +1,126 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several targets in the same images, followed by one tracker."""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from siam_tracker_ros.core.monitor import MonitorSettings
+from siam_tracker_ros.core.search import SearchSettings
+from siam_tracker_ros.core.session import Observation, TargetSession
+from siam_tracker_ros.core.tracker import Tracker
+from siam_tracker_ros.errors import InvalidInputError
+
+
+class MultiTracker:
+    """Follows up to `max_targets` targets: each has a TargetSession of its own, all share one tracker and its network.
+
+    A frame takes as long as its targets one after the other: on a CPU a batch of them would take no less.
+
+    Attributes:
+        tracker: the tracker.
+        max_targets: how many targets are followed at most.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        max_targets: int = 8,
+        monitor_settings: MonitorSettings = MonitorSettings(),
+        search_settings: SearchSettings = SearchSettings(),
+    ) -> None:
+        if max_targets < 1:
+            raise InvalidInputError(f"max_targets is {max_targets}, expected at least 1")
+        self.tracker = tracker
+        self.max_targets = max_targets
+        self._monitor_settings = monitor_settings
+        self._search_settings = search_settings
+        self._sessions: dict[str, TargetSession] = {}
+
+    def __len__(self) -> int:
+        """Number of targets."""
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[TargetSession]:
+        """The sessions of the targets, in the order in which these were added."""
+        return iter(tuple(self._sessions.values()))
+
+    def get(self, target_id: str) -> TargetSession | None:
+        """Return the session of a target, or None."""
+        return self._sessions.get(target_id)
+
+    def add(
+        self,
+        image_bgr: np.ndarray,
+        box_xywh: npt.ArrayLike,
+        target_id: str = "",
+        class_id: str = "",
+        instead_of: str = "",
+    ) -> TargetSession:
+        """Follow one more target, or start one that is followed anew.
+
+        Args:
+            image_bgr: uint8 (H, W, 3).
+            box_xywh: left, top, width, height of the target in pixels of the image.
+            target_id: its name; empty: a number that no target has.
+            class_id: its class.
+            instead_of: name of the target that makes room for it, or empty.
+
+        Raises:
+            InvalidInputError: there are `max_targets` others, or the image or the box cannot be used; all targets are
+                as they were.
+        """
+        target_id = target_id or next(str(number) for number in itertools.count(1) if str(number) not in self._sessions)
+        replaced = target_id if target_id in self._sessions else instead_of
+        session = self._sessions.get(replaced)
+        if session is None:
+            if len(self) >= self.max_targets:
+                raise InvalidInputError(
+                    f"{len(self)} targets are followed ({', '.join(self._sessions)}) and max_targets is "
+                    f"{self.max_targets}; remove one, or raise max_targets"
+                )
+            session = TargetSession(self.tracker, self._monitor_settings, self._search_settings)
+        session.init(image_bgr, box_xywh, target_id, class_id)
+        if replaced != target_id:
+            self._sessions.pop(replaced, None)
+        self._sessions[target_id] = session
+        return session
+
+    def remove(self, target_id: str) -> None:
+        """Follow a target no longer.
+
+        Raises:
+            InvalidInputError: there is no such target.
+        """
+        if target_id not in self._sessions:
+            known = ", ".join(self._sessions) or "none"
+            raise InvalidInputError(f"target_id is {target_id!r}, expected one of those followed: {known}")
+        del self._sessions[target_id]
+
+    def clear(self) -> None:
+        """Follow no target any longer."""
+        self._sessions.clear()
+
+    def observe(self, image_bgr: np.ndarray) -> dict[str, Observation]:
+        """Find all targets in the next frame; return what is known of each by its name.
+
+        Raises:
+            InvalidInputError: the image has another size than the one that a target was marked in; see
+                `TargetSession.observe`.
+        """
+        return {session.target_id: session.observe(image_bgr) for session in self}
+
+    def set_monitor_settings(self, settings: MonitorSettings) -> None:
+        """Judge the next frames by other settings."""
+        self._monitor_settings = settings
+        for session in self:
+            session.set_monitor_settings(settings)
+
+    def set_search_settings(self, settings: SearchSettings) -> None:
+        """Search the next frames by other settings."""
+        self._search_settings = settings
+        for session in self:
+            session.set_search_settings(settings)

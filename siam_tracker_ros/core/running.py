@@ -1,0 +1,258 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What runs a network: on which device, by which runtime, in which precision; "auto" measures what is installed.
+
+Networks that are Graphs run without torch, from ONNX files that come with the package or that `siam-tracker export`
+wrote. All others are torch networks, whose graphs a runtime may run.
+"""
+
+import dataclasses
+import os
+import pathlib
+import typing
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from siam_tracker_ros.core.graphs import Graphs
+from siam_tracker_ros.core.method import Method
+from siam_tracker_ros.errors import InvalidSettingError, WeightsError
+from siam_tracker_ros.executors import RUNTIMES, TORCH, check_runtime, choice
+from siam_tracker_ros.executors.device import resolve_device
+from siam_tracker_ros.executors.runtime import GraphSource, available_threads, is_installed, load_shared
+from siam_tracker_ros.extras import require
+
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.core.network import Network
+
+Weights = str | os.PathLike[str] | Mapping[str, typing.Any] | None
+
+GRAPH_SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}  # by the runtime whose own format it is
+
+TRIAL_SIZE_WH = (320, 240)
+TRIAL_BOX_XYWH = (120.0, 90.0, 80.0, 60.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """One way to run a network.
+
+    Attributes:
+        runtime: "torch" or a name of `executors.RUNTIMES`.
+        precision: "fp32", "fp16" or "bf16".
+    """
+
+    runtime: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.runtime} in {self.precision}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Running":
+        """Return what `str` made the text of."""
+        runtime, _, precision = text.partition(" in ")
+        return cls(runtime, precision)
+
+
+def make_network(
+    method: Method, settings: typing.Any, weights: Weights, device: str, precision: str, runtime: str
+) -> "Network | Graphs":
+    """Make the network of a method's trackers, ready to run; see `create_tracker`.
+
+    Args:
+        method: the method.
+        settings: those of its tracker.
+        weights, device, precision, runtime: as in `create_tracker`.
+
+    Raises:
+        InvalidSettingError, WeightsError: as in `create_tracker`.
+    """
+    device = resolve_device(device)
+    check_precision(precision, device, method)
+    check_runtime(runtime, device, precision)
+    uses_graphs = method.tracker_class.uses_graphs
+    names = [TORCH]
+    if device == "cpu" and runtime != TORCH:
+        installed = [name for name in RUNTIMES if is_installed(RUNTIMES[name])]
+        names = [*installed, *([] if uses_graphs and installed else [TORCH])] if runtime == "auto" else [runtime]
+    if uses_graphs and names != [TORCH]:
+        return _load_graphs(method, settings, weights, precision, names)
+    if names == [TORCH] and device == "cpu":
+        ways_to_run(method, names, precision)  # refuses what torch cannot do
+    network = _read_torch_network(method, weights, device, precision)
+    if uses_graphs:
+        return network.on_arrays()
+    if device == "cpu":
+        way = _choose(method, names, precision, lambda way: _torch_trial(method, network, settings, way))
+        network.run_by(_executor(way))
+    return network
+
+
+def ways_to_run(method: Method, names: Sequence[str], precision: str) -> list[Running]:
+    """Return the ways to run a method on a CPU among which "auto" chooses.
+
+    A precision below float32 is among them only if it is asked for, or the method is known to lose nothing by it.
+
+    Args:
+        method: the method.
+        names: "torch" and names of RUNTIMES, all installed.
+        precision: "auto", "fp32" or "bf16".
+
+    Raises:
+        InvalidSettingError: nothing among the names has this precision here.
+    """
+    ways = [
+        Running(name, way)
+        for name in names
+        for way in (("fp32",) if name == TORCH else RUNTIMES[name].precisions())
+        if way == precision or (precision == "auto" and (way == "fp32" or way in method.narrow_precisions))
+    ]
+    if not ways:
+        raise InvalidSettingError(
+            f"precision is {precision!r}, which needs OpenVINO and a CPU with bfloat16 instructions; use auto or fp32"
+        )
+    return ways
+
+
+def _choose(
+    method: Method, names: Sequence[str], precision: str, trial: Callable[[Running], Callable[[], object]]
+) -> Running:
+    """Return the fastest way to run a method: as it was measured earlier, or as it is measured now.
+
+    Args:
+        method, names, precision: see `ways_to_run`.
+        trial: returns a function that tracks one frame in one way.
+    """
+    if len(names) == 1 and (names[0] == TORCH or precision != "auto"):
+        return ways_to_run(method, names, precision)[0]
+    key = choice.key(method.name, names, precision)
+    known = choice.recall(key)  # before libraries are imported that it may not need
+    if known is not None:
+        return Running.parse(known)
+    ways = ways_to_run(method, names, precision)
+    if len(ways) == 1:
+        return ways[0]
+    return Running.parse(choice.remember(key, choice.measure({str(way): trial(way) for way in ways})))
+
+
+def _load_graphs(
+    method: Method, settings: typing.Any, weights: Weights, precision: str, names: Sequence[str]
+) -> Graphs:
+    sources = graph_sources(method, weights)
+    if GRAPH_SUFFIXES["openvino"] in {path.suffix for path in sources.values() if isinstance(path, pathlib.Path)}:
+        if "openvino" not in names:
+            raise InvalidSettingError(
+                f"weights {weights} are graphs for OpenVINO and the runtime is {' or '.join(names)}; use runtime "
+                "'openvino', which needs the package openvino, or export them again with --format onnx"
+            )
+        names = ["openvino"]
+
+    def load(way: Running) -> Graphs:
+        threads = available_threads()
+        functions = {
+            name: load_shared(RUNTIMES[way.runtime], source, threads, way.precision) for name, source in sources.items()
+        }
+        return Graphs(functions, way.runtime, way.precision)
+
+    return load(_choose(method, names, precision, lambda way: _trial(method, load(way), settings)))
+
+
+def check_precision(precision: str, device: str, method: Method) -> None:
+    """Check a precision.
+
+    Raises:
+        InvalidSettingError: an unknown name, or one that the device or the method does not have.
+    """
+    if precision not in ("auto", "fp32", "fp16", "bf16"):
+        raise InvalidSettingError(f"precision is {precision!r}, expected auto, fp32, fp16 or bf16")
+    kind = device.partition(":")[0]
+    if precision == "fp16" and kind != "cuda":
+        raise InvalidSettingError(f"precision is 'fp16' on device {kind!r}, but it needs CUDA; use auto or fp32")
+    if precision == "fp16" and not method.half_precision:
+        raise InvalidSettingError("precision is 'fp16', which this model cannot run in; use auto or fp32")
+    if precision == "bf16" and kind != "cpu":
+        raise InvalidSettingError(f"precision is 'bf16' on device {kind!r}, but it is for a CPU; use auto or fp16")
+
+
+def graph_sources(method: Method, weights: Weights) -> dict[str, GraphSource]:
+    """Return the graphs of a method by name: files, where there are any, or exported with the given weights."""
+    folder = method.shipped_weights.parent if weights is None and method.shipped_weights is not None else None
+    if isinstance(weights, (str, os.PathLike)) and pathlib.Path(weights).is_dir():
+        folder = pathlib.Path(weights)
+    if folder is not None:
+        files = graph_files(method, folder)
+        if files:
+            return dict(files)
+        if weights is not None:
+            raise WeightsError(
+                f"folder {folder} has no file {graph_file_name(method, 'GRAPH')}; give the folder that "
+                f"`siam-tracker export {method.name}` wrote, or a file of weights"
+            )
+    network = _read_torch_network(method, weights, "cpu", "fp32")
+    from siam_tracker_ros.executors.export import export_graph
+
+    return {name: export_graph(function, inputs) for name, (function, inputs) in network.graphs().items()}
+
+
+def graph_files(method: Method, folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Return the files of a method's graphs in a folder, by the graphs' names; of two kinds OpenVINO's."""
+    files = {}
+    for suffix in GRAPH_SUFFIXES.values():
+        for path in folder.glob(graph_file_name(method, "*", suffix)):
+            files[path.name.split(".")[1]] = path
+    return files
+
+
+def graph_file_name(method: Method, graph: str, suffix: str = ".onnx") -> str:
+    """Name of the file of one of a method's graphs; methods with the same weights share them."""
+    return f"{method.weights or method.name}.{graph}{suffix}"
+
+
+def weights_file_name(method: Method) -> str:
+    """Name of the file of weights beside a method's graphs."""
+    return f"{method.weights or method.name}.safetensors"
+
+
+def _read_torch_network(method: Method, weights: Weights, device: str, precision: str) -> "Network":
+    require(f"model {method.name} with these weights or on this device", "torch", extra="torch")
+    import torch
+
+    from siam_tracker_ros.core.loading import read_network
+    from siam_tracker_ros.executors.device import prepare_for_inference
+
+    on_gpu = device != "cpu"
+    half = on_gpu and method.half_precision and precision != "fp32"
+    dtype = torch.float16 if half else torch.float32
+    with torch.inference_mode(False):  # GradNet takes gradients through its weights, which tensors of that mode forbid
+        return prepare_for_inference(read_network(method, weights), torch.device(device), dtype)
+
+
+def _executor(way: Running) -> typing.Any:
+    from siam_tracker_ros.executors.executor import RuntimeExecutor, TorchExecutor
+
+    if way.runtime == TORCH:
+        return TorchExecutor(way.precision)
+    return RuntimeExecutor(RUNTIMES[way.runtime], way.precision)
+
+
+def _trial(method: Method, network: "Network | Graphs", settings: typing.Any) -> Callable[[], object]:
+    """Return a function that tracks one frame."""
+    width, height = TRIAL_SIZE_WH
+    image_bgr = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    tracker = method.tracker_class(network, settings)
+    target = tracker.start(image_bgr, TRIAL_BOX_XYWH)
+    return lambda: tracker.step(image_bgr, target)
+
+
+def _torch_trial(method: Method, network: "Network", settings: typing.Any, way: Running) -> Callable[[], object]:
+    """The same for one way to run a torch network, which the function sets each time."""
+    network.run_by(_executor(way))
+    executor, compiled = network.executor, network.compiled
+    step = _trial(method, network, settings)
+
+    def run() -> object:
+        network.executor, network.compiled = executor, compiled
+        return step()
+
+    return run

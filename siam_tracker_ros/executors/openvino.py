@@ -1,0 +1,60 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""OpenVINO on the CPU, of Intel, AMD or Arm: in bfloat16, where the CPU has it, at about twice the speed of float32."""
+
+import functools
+import threading
+import typing
+
+import numpy as np
+
+from siam_tracker_ros.executors.runtime import GraphSource, LoadedGraph
+
+PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class OpenVino:
+    """OpenVINO on the CPU, in float32 or bfloat16."""
+
+    name = "openvino"
+    packages: tuple[str, ...] = ("openvino",)
+
+    def precisions(self) -> tuple[str, ...]:
+        """ "fp32", and "bf16" if the CPU has instructions for it: without them OpenVINO would compute in float32."""
+        capable = "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return ("fp32", "bf16") if capable else ("fp32",)
+
+    def load(self, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
+        """Load a graph."""
+        return _OpenVinoGraph(graph, threads, precision)
+
+
+class _OpenVinoGraph:
+    def __init__(self, graph: GraphSource, threads: int, precision: str) -> None:
+        core = _core()
+        options = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # a pinned thread waits for its core while another one is free
+        }
+        self._model = core.compile_model(core.read_model(graph), "CPU", options)
+        self._results = range(len(self._model.outputs))
+        self._requests = threading.local()  # a request is for one thread at a time
+
+    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        request = getattr(self._requests, "own", None)
+        if request is None:
+            request = self._requests.own = self._model.create_infer_request()
+        contiguous = [np.ascontiguousarray(array) for array in arrays]
+        if len(contiguous) != len(self._model.inputs):  # OpenVINO would take those of the last call
+            raise ValueError(f"the graph has {len(self._model.inputs)} inputs, {len(contiguous)} were given")
+        results = request.infer(contiguous, share_inputs=True)  # outputs are copies: the request has memory for one
+        return tuple(results[index] for index in self._results)
+
+
+@functools.cache
+def _core() -> typing.Any:
+    import openvino
+
+    return openvino.Core()

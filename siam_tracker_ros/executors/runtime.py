@@ -1,0 +1,89 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of a runtime, which runs ONNX graphs on arrays, and the loading of graphs. No torch in here."""
+
+import hashlib
+import importlib.util
+import pathlib
+import threading
+import typing
+import weakref
+
+import cv2
+import numpy as np
+
+GraphSource = bytes | pathlib.Path  # an ONNX graph; a path where its weights lie in another file beside it
+
+
+class LoadedGraph(typing.Protocol):
+    """A graph that is ready to run. It may be called from any thread."""
+
+    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return the outputs for the inputs, in the order that the graph has them."""
+        ...
+
+
+class Runtime(typing.Protocol):
+    """A library that runs ONNX graphs.
+
+    Attributes:
+        name: value of `runtime` in `create_tracker`.
+        packages: what has to be installed for it, by the names that Python imports.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+
+    def precisions(self) -> tuple[str, ...]:
+        """Names of the precisions that it can compute in on this machine, "fp32" first."""
+        ...
+
+    def load(self, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
+        """Load a graph of float32 and uint8 tensors, to be computed by so many threads in a precision."""
+        ...
+
+
+def fault(runtime: Runtime, device: str, precision: str = "auto") -> str | None:
+    """Return why a runtime cannot run on a device in a precision here, and what to do; None if it can."""
+    if device != "cpu":
+        return f"it is for the CPU and the device is {device!r}; use device 'cpu'"
+    for name in runtime.packages:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            return f"{name} cannot be imported ({error}); run `pip install {name}`"
+    if precision != "auto" and precision not in runtime.precisions():
+        return (
+            f"it computes in {' or '.join(runtime.precisions())} on this CPU and precision is {precision!r}; "
+            "use precision 'auto' or 'fp32'"
+        )
+    return None
+
+
+def is_installed(runtime: Runtime) -> bool:
+    """Whether the packages of a runtime are there; they are not imported."""
+    return all(importlib.util.find_spec(name) is not None for name in runtime.packages)
+
+
+def available_threads() -> int:
+    """CPU threads that a graph may use: as many as OpenCV uses; torch's number differs from thread to thread."""
+    return max(1, cv2.getNumThreads())
+
+
+# Graphs in use by what they are and who runs them: all trackers of a process share them.
+_loaded: "weakref.WeakValueDictionary[tuple[typing.Any, ...], LoadedGraph]" = weakref.WeakValueDictionary()
+_loading = threading.Lock()
+
+
+def load_shared(runtime: Runtime, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
+    """Load a graph, or return it if another tracker of this process has it loaded in the same way."""
+    if isinstance(graph, bytes):
+        content: tuple[typing.Any, ...] = (hashlib.sha256(graph).digest(),)
+    else:
+        content = (graph, graph.stat().st_mtime_ns)
+    key = (runtime.name, *content, threads, precision)
+    with _loading:
+        loaded = _loaded.get(key)
+        if loaded is None:
+            loaded = _loaded[key] = runtime.load(graph, threads, precision)
+        return loaded
