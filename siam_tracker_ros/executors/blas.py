@@ -10,7 +10,7 @@ import contextlib
 import functools
 import threading
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from threadpoolctl import ThreadpoolController
 
@@ -27,16 +27,24 @@ def one_blas_thread() -> Iterator[None]:
         _inside += 1
         if _inside == 1:
             _before[:] = [library.num_threads for library in _libraries()]
-            for library in _libraries():
-                library.set_num_threads(1)
+            _set_threads([1] * len(_before))
     try:
         yield
     finally:
         with _lock:
             _inside -= 1
             if _inside == 0:
-                for library, count in zip(_libraries(), _before):
-                    library.set_num_threads(count)
+                _set_threads(_before)
+
+
+def _set_threads(counts: Iterable[int]) -> None:
+    for library, count in zip(_libraries(), counts):
+        library.set_num_threads(count)
+        # Since threadpoolctl 3.8, the first thread that sets a number for OpenBLAS owns it, and those of other threads
+        # do nothing. Here the lock says whose turn it is.
+        release = getattr(library, "clear_controlling_thread", None)
+        if release is not None:
+            release(force=True)
 
 
 @functools.cache
