@@ -247,10 +247,19 @@ def _run(program: list[str]) -> tuple[float, float, float]:
     """Wall clock and processor time in seconds, and the largest memory in MB, of a program."""
     start = time.perf_counter()
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, status, usage = os.wait4(process.pid, 0)
+    memory = 0.0
+    while True:
+        done, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if done:
+            break
+        # Not ru_maxrss, which counts what this process had when it started the other one.
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                memory = max(memory, int(line.split()[1]) * 1024 / 1e6)
+        time.sleep(0.005)
     if status:
         raise SystemExit(f"{' '.join(program)} failed: {process.stderr.read().decode() if process.stderr else ''}")
-    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, memory
 
 
 def plot(rows, path: Path) -> None:

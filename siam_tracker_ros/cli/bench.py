@@ -6,8 +6,6 @@ import argparse
 import typing
 from collections.abc import Sequence
 
-from tqdm import tqdm
-
 from siam_tracker_ros.arguments import positive_int_argument
 from siam_tracker_ros.cli.options import DEFAULT_MODEL, add_execution, make_model_tracker
 from siam_tracker_ros.cli.tables import format_table
@@ -58,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Time the trackers on the same frames, in turns, and print a table."""
+    from tqdm import tqdm
+
     from siam_tracker_ros.core.registry import find_model
     from siam_tracker_ros.demo.scene import Scene
     from siam_tracker_ros.evaluation.bench import OpenCvTracker, time_in_turns

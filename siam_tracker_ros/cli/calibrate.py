@@ -9,9 +9,6 @@ import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
 from siam_tracker_ros.arguments import positive_int_argument
 from siam_tracker_ros.cli.options import add_model, make_tracker
 from siam_tracker_ros.cli.tables import format_table
@@ -56,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the clips, fit, print a table and write the calibration."""
+    from tqdm import tqdm
+
     from siam_tracker_ros.core.confidence import STANDINGS
     from siam_tracker_ros.data.labelled import read_videos
     from siam_tracker_ros.data.problems import Problems
@@ -118,6 +117,8 @@ def _output(args: argparse.Namespace) -> Path:
 
 def _make_clips(tracks: "Sequence[Track]", count: int) -> "list[Clip | WholeSequence]":
     """Make clips of all kinds, and the sequences as they are."""
+    import numpy as np
+
     from siam_tracker_ros.evaluation.loss_clips import KINDS, ClipMaker, WholeSequence
 
     maker = ClipMaker(tracks)

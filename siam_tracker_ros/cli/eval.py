@@ -7,14 +7,13 @@ import sys
 import typing
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
 from siam_tracker_ros.cli.options import add_intensity_range, add_mask_value, add_model, check_masks, make_tracker
 from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 
 if typing.TYPE_CHECKING:
+    import numpy as np
+
     from siam_tracker_ros.data.labelled import Videos
     from siam_tracker_ros.evaluation.one_pass import SequenceRun
     from siam_tracker_ros.evaluation.report import Evaluation
@@ -118,8 +117,10 @@ def _check_options(args: argparse.Namespace) -> None:
             raise InvalidInputError(f"{folder} is not a folder, expected one with a NAME.txt per sequence")
 
 
-def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict[str, np.ndarray]]) -> None:
+def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict[str, "np.ndarray"]]) -> None:
     """Run the model over the sequences; what is done is shown however the run ends."""
+    from tqdm import tqdm
+
     from siam_tracker_ros.core.registry import find_calibration, find_model
     from siam_tracker_ros.evaluation.one_pass import Outputs, run_one_pass
     from siam_tracker_ros.evaluation.results import describe_run, read_done, start_results, write_label_maps
@@ -155,7 +156,7 @@ def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict
         )
 
 
-def _compare(args: argparse.Namespace, videos: "Videos", attributes: list[dict[str, np.ndarray]]) -> None:
+def _compare(args: argparse.Namespace, videos: "Videos", attributes: list[dict[str, "np.ndarray"]]) -> None:
     """Show the results in several folders side by side."""
     from siam_tracker_ros.data.problems import Problems
     from siam_tracker_ros.evaluation.results import read_all
@@ -175,7 +176,7 @@ def _compare(args: argparse.Namespace, videos: "Videos", attributes: list[dict[s
 def _show(
     args: argparse.Namespace,
     videos: "Videos",
-    attributes: list[dict[str, np.ndarray]],
+    attributes: list[dict[str, "np.ndarray"]],
     results: "dict[str, dict[str, SequenceRun]]",
 ) -> None:
     """Print tables of the sequences that every tracker has done, and write the report."""

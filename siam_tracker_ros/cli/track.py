@@ -11,14 +11,13 @@ import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
 from siam_tracker_ros.arguments import box_argument
 from siam_tracker_ros.cli.options import add_intensity_range, add_mask_value, add_model, check_masks, make_tracker
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
+    import numpy as np
+
     from siam_tracker_ros.bags.writer import BagSink
     from siam_tracker_ros.core.session import Observation
     from siam_tracker_ros.core.tracker import Tracker
@@ -130,7 +129,7 @@ def _open_outputs(args: argparse.Namespace, frames: "FrameSource", stack: contex
 def _mask_writer(folder: Path, value: int) -> "Output":
     from siam_tracker_ros.drawing import write_mask
 
-    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+    def write(number: int, image_bgr: "np.ndarray", seen: "Observation") -> None:
         if seen.mask is not None:
             write_mask(folder / f"{number:05d}.png", seen.mask, value)
 
@@ -140,7 +139,7 @@ def _mask_writer(folder: Path, value: int) -> "Output":
 def _result_writer(write_line: Callable[[str], object]) -> "Output":
     from siam_tracker_ros.data.box_files import result_line
 
-    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+    def write(number: int, image_bgr: "np.ndarray", seen: "Observation") -> None:
         write_line(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
 
     return write
@@ -149,7 +148,7 @@ def _result_writer(write_line: Callable[[str], object]) -> "Output":
 def _bag_writer(sink: "BagSink", frames: "FrameSource", fps: float) -> "Output":
     from siam_tracker_ros.frames import FrameHeader
 
-    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+    def write(number: int, image_bgr: "np.ndarray", seen: "Observation") -> None:
         stamp_ns = time.time_ns() if frames.live else round(number / fps * 1e9)
         sink.write(frames.header or FrameHeader(stamp_ns, "", stamp_ns), seen)
 
@@ -159,7 +158,7 @@ def _bag_writer(sink: "BagSink", frames: "FrameSource", fps: float) -> "Output":
 def _video_writer(sink: "VideoSink") -> "Output":
     from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target
 
-    def write(number: int, image_bgr: np.ndarray, seen: "Observation") -> None:
+    def write(number: int, image_bgr: "np.ndarray", seen: "Observation") -> None:
         caption = f"{seen.state.name.lower()} {seen.confidence:.2f}"
         draw_target(image_bgr, seen.box_xywh, caption, STATE_COLORS_BGR[seen.state], seen.mask, seen.polygon)
         sink.write(image_bgr)
@@ -197,13 +196,15 @@ def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, .
 
 
 def _follow(
-    tracker: "Tracker", frames: Iterator[np.ndarray], box_xywh: tuple[float, ...]
-) -> Iterator[tuple[np.ndarray, "Observation"]]:
+    tracker: "Tracker", frames: Iterator["np.ndarray"], box_xywh: tuple[float, ...]
+) -> Iterator[tuple["np.ndarray", "Observation"]]:
     """Yield image and Observation of every frame, judged as the node judges them.
 
     A frame of another size is said and yielded in the size of the first one, without a box.
     """
     import cv2
+    import numpy as np
+    from tqdm import tqdm
 
     from siam_tracker_ros.core.monitor import MonitorSettings
     from siam_tracker_ros.core.session import Observation, TargetSession
@@ -225,8 +226,10 @@ def _follow(
         yield image_bgr, seen
 
 
-def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator[np.ndarray]:
+def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator["np.ndarray"]:
     """Iterate over frames with a progress bar on a terminal, unless results are printed there."""
+    from tqdm import tqdm
+
     hidden = True if prints_results and sys.stdout.isatty() else None  # None: tqdm looks for a terminal
     return iter(tqdm(frames, total=frames.frame_count, unit="frame", disable=hidden))
 
