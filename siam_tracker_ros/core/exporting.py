@@ -12,7 +12,7 @@ from siam_tracker_ros.core.confidence import Calibration, calibration_path
 from siam_tracker_ros.core.loading import read_network
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.registry import find_calibration
-from siam_tracker_ros.core.running import GRAPH_SUFFIXES, Weights, graph_file_name, weights_file_name
+from siam_tracker_ros.core.running import GRAPH_SUFFIXES, Weights, graph_file_name, graph_files, weights_file_name
 from siam_tracker_ros.errors import InvalidInputError, WeightsError
 from siam_tracker_ros.executors import RUNTIMES
 from siam_tracker_ros.executors.device import prepare_for_inference
@@ -46,7 +46,7 @@ def export_model(
     Args:
         method: the model.
         weights: as in `create_tracker`.
-        folder: made if it does not exist; files of the same names are replaced.
+        folder: made if it does not exist; the graphs of this model in it are replaced.
         runtime: "onnx" for ONNX files, or "openvino" for OpenVINO's own format.
         check: whether each graph is run, and compared with torch.
 
@@ -67,6 +67,8 @@ def export_model(
     if calibration != Calibration():
         calibration.write(calibration_path(folder, method.name))
     prepare_for_inference(network, torch.device("cpu"), torch.float32)
+    for path in graph_files(method, folder).values():
+        path.unlink()  # of another format, or of a network that had other graphs
     written = []
     for name, (function, inputs) in network.graphs().items():
         graph = export_graph(function, inputs)

@@ -178,7 +178,7 @@ def check_precision(precision: str, device: str, method: Method) -> None:
 def graph_sources(method: Method, weights: Weights) -> dict[str, GraphSource]:
     """Return the graphs of a method by name: files, where there are any, or exported with the given weights."""
     folder = method.shipped_weights.parent if weights is None and method.shipped_weights is not None else None
-    if isinstance(weights, (str, os.PathLike)) and pathlib.Path(weights).is_dir():
+    if isinstance(weights, (str, os.PathLike)) and weights != "random" and pathlib.Path(weights).is_dir():
         folder = pathlib.Path(weights)
     if folder is not None:
         files = graph_files(method, folder)

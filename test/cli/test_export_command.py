@@ -63,6 +63,14 @@ def test_openvinos_own_format_is_for_openvino_alone(tmp_path, own_weights):
         create_tracker("lite", weights=tmp_path, device="cpu", runtime="onnx")
 
 
+def test_an_export_replaces_one_of_another_format(tmp_path, own_weights):
+    pytest.importorskip("openvino")
+    assert run("export", "lite", "--output", tmp_path, "--format", "openvino") == 0
+    assert run("export", "lite", "--weights", own_weights, "--output", tmp_path) == 0
+    _, expected = track(weights=own_weights, runtime="onnx")
+    np.testing.assert_allclose(track(weights=tmp_path, runtime="onnx")[1][:, :5], expected[:, :5], atol=1e-3)
+
+
 def test_a_published_model_is_exported_with_its_weights(tmp_path, capsys):
     assert run("export", "siamrpn_alex", "--weights", "random", "--output", tmp_path) == 0
     method = find_model("siamrpn_alex")
