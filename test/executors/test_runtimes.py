@@ -263,21 +263,32 @@ def measuring(monkeypatch, tmp_path):
     return seen
 
 
-@pytest.mark.parametrize(
-    "model, ways", [("lite", ["onnx in fp32", "openvino in fp32"]), ("siamrpn_alex", [*"..", "torch in fp32"])]
-)
-def test_auto_measures_once_and_remembers(measuring, monkeypatch, tmp_path, model, ways):
+def test_auto_measures_once_and_remembers(measuring, monkeypatch, tmp_path):
     for name in ("onnxruntime", "openvino"):
         pytest.importorskip(name)
     monkeypatch.setattr(OpenVino, "precisions", lambda self: ("fp32",))
-    chosen = [create_tracker(model, weights="random", device="cpu") for _ in range(2)]
-    assert len(measuring) == 1 and measuring[0][-1] == ways[-1] and len(measuring[0]) == len(ways)
-    assert {f"{tracker.runtime} in {tracker.precision}" for tracker in chosen} == {ways[-1]}
+    chosen = [create_tracker("lite", device="cpu") for _ in range(2)]
+    assert measuring == [["onnx in fp32", "openvino in fp32"]]
+    assert {(tracker.runtime, tracker.precision) for tracker in chosen} == {("openvino", "fp32")}
     kept = json.loads((tmp_path / "siam_tracker_ros" / "runtimes.json").read_text())
     ((key, entry),) = kept.items()
-    assert (
-        key.startswith(f"{model} by onnx or openvino") and "openvino 20" in key and entry["times_ms"][ways[-1]] == 1.0
-    )
+    assert key.startswith("lite by onnx or openvino in auto, ") and "openvino 20" in key
+    assert entry["times_ms"] == {"openvino in fp32": 1.0, "onnx in fp32": 2.0}
+
+
+@pytest.mark.parametrize("fastest", ["onnx", "openvino", "torch"])
+def test_auto_runs_a_torch_network_by_the_fastest(measuring, monkeypatch, fastest):
+    for name in ("onnx", "onnxruntime", "openvino"):
+        pytest.importorskip(name)
+    monkeypatch.setattr(OpenVino, "precisions", lambda self: ("fp32",))
+    network = prepare_for_inference(quick_network("siamrcr"), CPU, torch.float32)
+    monkeypatch.setattr("siam_tracker_ros.core.running._read_torch_network", lambda *_: network)
+    monkeypatch.setattr(choice, "measure", lambda trials: {way: float(fastest not in way) for way in trials})
+    tracker = create_tracker("siamrcr", device="cpu")
+    assert tracker.runtime == fastest and bool(tracker.network.compiled) == (fastest != "torch")
+    scene = Scene(size_wh=(160, 120), frames=2)
+    tracker.init(scene[0].image_bgr, scene[0].box_xywh)
+    assert np.isfinite(tracker.track(scene[1].image_bgr).box_xywh).all()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[1]", b'{"x": 3}', b'{"x": {"times_ms": []}}', b"\xff"])
@@ -310,7 +321,7 @@ sys.modules.update(dict.fromkeys({missing!r}))
 from siam_tracker_ros import TargetSession, create_tracker, list_models
 from siam_tracker_ros.demo.scene import Scene
 scene = Scene(size_wh=(320, 240), frames=12)
-session = TargetSession(create_tracker({model!r}))
+session = TargetSession(create_tracker())
 session.init(scene[0].image_bgr, scene[0].box_xywh)
 for number in range(1, 12):
     seen = session.observe(scene[number].image_bgr)
@@ -318,12 +329,11 @@ print(seen.state.name, seen.mask is not None, seen.polygon is not None, len(list
 """
 
 
-@pytest.mark.parametrize("model", ["lite", "lite_online"])
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_lite_tracks_without_torch(model, runtime):
+def test_lite_tracks_without_torch(runtime):
     pytest.importorskip(runtime)
     missing = ["torch", "onnx", *({"onnxruntime", "openvino"} - {runtime})]
-    program = WITHOUT_TORCH.format(missing=missing, model=model)
+    program = WITHOUT_TORCH.format(missing=missing)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     name = {"onnxruntime": "onnx", "openvino": "openvino"}[runtime]
     assert done.stdout.split() == ["TRACKING", "True", "True", str(len(list_models())), name], done.stderr
