@@ -92,7 +92,7 @@ def quick_tracker(model, network=None):
     """A tracker of a model by name, run by torch, with a network or a quick one."""
     method = find_model(model)
     network = prepare_for_inference(network or quick_network(model), torch.device("cpu"), torch.float32)
-    if method.tracker_class.uses_graphs:
+    if method.tracker_class.graph_names:
         network = network.on_arrays()
     return method.tracker_class(network, make_tracker_settings(method, None, {}))
 

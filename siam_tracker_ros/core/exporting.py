@@ -69,6 +69,7 @@ def export_model(
     prepare_for_inference(network, torch.device("cpu"), torch.float32)
     for path in graph_files(method, folder).values():
         path.unlink()  # of another format, or of a network that had other graphs
+        path.with_suffix(".bin").unlink(missing_ok=True)
     written = []
     for name, (function, inputs) in network.graphs().items():
         graph = export_graph(function, inputs)

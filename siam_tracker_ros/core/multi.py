@@ -32,8 +32,8 @@ class MultiTracker:
         monitor_settings: MonitorSettings = MonitorSettings(),
         search_settings: SearchSettings = SearchSettings(),
     ) -> None:
-        if max_targets < 1:
-            raise InvalidInputError(f"max_targets is {max_targets}, expected at least 1")
+        if not isinstance(max_targets, int) or max_targets < 1:
+            raise InvalidInputError(f"max_targets is {max_targets!r}, expected a whole number, at least 1")
         self.tracker = tracker
         self.max_targets = max_targets
         self._monitor_settings = monitor_settings
@@ -73,7 +73,9 @@ class MultiTracker:
             InvalidInputError: there are `max_targets` others, or the image or the box cannot be used; all targets are
                 as they were.
         """
-        target_id = target_id or next(str(number) for number in itertools.count(1) if str(number) not in self._sessions)
+        target_id = str(target_id) or next(
+            str(number) for number in itertools.count(1) if str(number) not in self._sessions
+        )
         replaced = target_id if target_id in self._sessions else instead_of
         session = self._sessions.get(replaced)
         if session is None:
@@ -111,7 +113,7 @@ class MultiTracker:
             InvalidInputError: the image has another size than the one that a target was marked in; see
                 `TargetSession.observe`.
         """
-        return {session.target_id: session.observe(image_bgr) for session in self}
+        return {target_id: session.observe(image_bgr) for target_id, session in tuple(self._sessions.items())}
 
     def set_monitor_settings(self, settings: MonitorSettings) -> None:
         """Judge the next frames by other settings."""

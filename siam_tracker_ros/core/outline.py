@@ -75,6 +75,10 @@ class DrawnOutline:
                 self._draw = None  # with the features that it draws from
             return self._part
 
+    def __reduce__(self) -> tuple[type[FixedOutline], tuple[np.ndarray, np.ndarray]]:
+        """A copy, in this process or another one, is drawn."""
+        return FixedOutline, (self.mask, self.polygon)
+
     @functools.cached_property
     def mask(self) -> np.ndarray:
         return full_frame(*self._drawn(), self._frame_wh)

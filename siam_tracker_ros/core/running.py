@@ -7,6 +7,7 @@ wrote. All others are torch networks, whose graphs a runtime may run.
 """
 
 import dataclasses
+import logging
 import os
 import pathlib
 import typing
@@ -19,11 +20,13 @@ from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
 from siam_tracker_ros.executors import RUNTIMES, TORCH, check_runtime, choice
 from siam_tracker_ros.executors.device import resolve_device
-from siam_tracker_ros.executors.runtime import GraphSource, available_threads, is_installed, load_shared
+from siam_tracker_ros.executors.runtime import GraphSource, available_threads, fault, is_installed, load_shared
 from siam_tracker_ros.extras import require
 
 if typing.TYPE_CHECKING:
     from siam_tracker_ros.core.network import Network
+
+logger = logging.getLogger(__name__)
 
 Weights = str | os.PathLike[str] | Mapping[str, typing.Any] | None
 
@@ -71,7 +74,7 @@ def make_network(
     device = resolve_device(device)
     check_precision(precision, device, method)
     check_runtime(runtime, device, precision)
-    uses_graphs = method.tracker_class.uses_graphs
+    uses_graphs = bool(method.tracker_class.graph_names)
     names = [TORCH]
     if device == "cpu" and runtime != TORCH:
         installed = [name for name in RUNTIMES if is_installed(RUNTIMES[name])]
@@ -129,11 +132,30 @@ def _choose(
     key = choice.key(method.name, names, precision)
     known = choice.recall(key)  # before libraries are imported that it may not need
     if known is not None:
-        return Running.parse(known)
-    ways = ways_to_run(method, names, precision)
+        way = Running.parse(known)
+        if way.runtime in names and way in ways_to_run(method, [way.runtime], precision):
+            return way
+    usable = [name for name in names if name == TORCH or len(names) == 1 or _is_usable(name)]
+    ways = ways_to_run(method, usable, precision)
     if len(ways) == 1:
         return ways[0]
-    return Running.parse(choice.remember(key, choice.measure({str(way): trial(way) for way in ways})))
+    trials, failure = {}, None
+    for way in ways:
+        try:
+            trials[str(way)] = trial(way)
+        except Exception as error:  # whatever a library raises that does not get along with this machine
+            failure = error
+            logger.warning("runtime: %s is left out, it cannot run %s here (%s)", way, method.name, error)
+    if not trials and failure is not None:
+        raise failure
+    return Running.parse(choice.remember(key, choice.measure(trials)))
+
+
+def _is_usable(name: str) -> bool:
+    reason = fault(RUNTIMES[name], "cpu")
+    if reason is not None:
+        logger.warning("runtime: %s is left out: %s", name, reason)
+    return reason is None
 
 
 def _load_graphs(
@@ -150,9 +172,16 @@ def _load_graphs(
 
     def load(way: Running) -> Graphs:
         threads = available_threads()
-        functions = {
-            name: load_shared(RUNTIMES[way.runtime], source, threads, way.precision) for name, source in sources.items()
-        }
+        functions = {}
+        for name, source in sources.items():
+            try:
+                functions[name] = load_shared(RUNTIMES[way.runtime], source, threads, way.precision)
+            except Exception as error:  # of the library, about a file that is damaged or not for it
+                what = source if isinstance(source, pathlib.Path) else name
+                raise WeightsError(
+                    f"graph {what} cannot be loaded by {way.runtime}: {str(error).strip().splitlines()[0]}; "
+                    f"make it again with `siam-tracker export {method.name}`, or use another runtime"
+                ) from error
         return Graphs(functions, way.runtime, way.precision)
 
     return load(_choose(method, names, precision, lambda way: _trial(method, load(way), settings)))
@@ -178,15 +207,16 @@ def check_precision(precision: str, device: str, method: Method) -> None:
 def graph_sources(method: Method, weights: Weights) -> dict[str, GraphSource]:
     """Return the graphs of a method by name: files, where there are any, or exported with the given weights."""
     folder = method.shipped_weights.parent if weights is None and method.shipped_weights is not None else None
-    if isinstance(weights, (str, os.PathLike)) and weights != "random" and pathlib.Path(weights).is_dir():
+    if isinstance(weights, (str, os.PathLike)) and weights not in ("", "random") and pathlib.Path(weights).is_dir():
         folder = pathlib.Path(weights)
     if folder is not None:
         files = graph_files(method, folder)
-        if files:
-            return dict(files)
+        missing = [name for name in method.tracker_class.graph_names if name not in files]
+        if not missing:
+            return {name: files[name] for name in method.tracker_class.graph_names}
         if weights is not None:
             raise WeightsError(
-                f"folder {folder} has no file {graph_file_name(method, 'GRAPH')}; give the folder that "
+                f"folder {folder} has no file {graph_file_name(method, missing[0])}; give the folder that "
                 f"`siam-tracker export {method.name}` wrote, or a file of weights"
             )
     network = _read_torch_network(method, weights, "cpu", "fp32")

@@ -67,21 +67,23 @@ def remember(key: str, times_ms: Mapping[str, float]) -> str:
         path = cache_path()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, (json.dumps(known, indent=1) + "\n").encode())
-    except OSError as error:  # a robot's file system may be read-only; then each start measures
+    except (OSError, RuntimeError) as error:  # a robot's file system may be read-only; then each start measures
         logger.info("runtime: the measurement is not kept (%s)", error)
     return fastest
 
 
 def cache_path() -> pathlib.Path:
-    """Return the file of all measurements."""
-    folder = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(folder) / "siam_tracker_ros" / "runtimes.json"
+    """Return the file of all measurements; raises RuntimeError where the user has no home folder."""
+    folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not folder.is_absolute():  # the specification says to ignore such a value
+        folder = pathlib.Path.home() / ".cache"
+    return folder / "siam_tracker_ros" / "runtimes.json"
 
 
 def _read() -> dict[str, object]:
     try:
         known = json.loads(cache_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or a damaged one, which the next measurement replaces
+    except (OSError, RuntimeError, ValueError):  # none yet, or a damaged one, which the next measurement replaces
         return {}
     return known if isinstance(known, dict) else {}
 

@@ -62,7 +62,8 @@ def fault(runtime: Runtime, device: str, precision: str = "auto") -> str | None:
 
 def is_installed(runtime: Runtime) -> bool:
     """Whether the packages of a runtime are there; they are not imported."""
-    return all(importlib.util.find_spec(name) is not None for name in runtime.packages)
+    found = (importlib.util.find_spec(name) for name in runtime.packages)
+    return all(spec is not None and spec.origin is not None for spec in found)  # a mere folder has no origin
 
 
 def available_threads() -> int:

@@ -192,7 +192,11 @@ class Pipeline:
         """
         if not self._wants_detection():
             return
-        lost = next((session.target_id for session in self.targets if session.state == TargetState.LOST), "")
+        held = self.targets.get(detection.id)
+        if held is not None and held.state != TargetState.LOST and self._parameters.detection_init == "when_lost":
+            return
+        all_lost = [session.target_id for session in self.targets if session.state == TargetState.LOST]
+        lost = detection.id if held is not None else next(iter(all_lost), "")
         target_id = detection.id or lost
         try:
             check_detection(detection)
@@ -237,8 +241,8 @@ class Pipeline:
 
     def _wants_detection(self) -> bool:
         mode = self._parameters.detection_init
-        has_targets = len(self.targets) > 0 and all(session.state != TargetState.LOST for session in self.targets)
-        return self._enabled and (mode == "always" or (mode == "when_lost" and not has_targets))
+        has_lost = any(session.state == TargetState.LOST for session in self.targets)
+        return self._enabled and (mode == "always" or (mode == "when_lost" and (has_lost or len(self.targets) == 0)))
 
     def _start(
         self,
@@ -263,6 +267,8 @@ class Pipeline:
         image_bgr = self._to_bgr(frame.msg)
         box_xywh = read_box((image_bgr.shape[1], image_bgr.shape[0]))
         names = self._node.names
+        while not target_id and self.targets.get(names.next()) is not None:  # a client gave a target this name
+            names.used += 1
         started = time.monotonic()
         if self.targets.max_targets == 1:
             instead_of = next((session.target_id for session in self.targets), "")
@@ -270,7 +276,9 @@ class Pipeline:
             image_bgr, box_xywh, target_id or names.next(), class_id or "target", instead_of=instead_of
         )
         names.used += not target_id
-        if instead_of in self._noted:  # its place is taken: one change of state, not two
+        if (
+            instead_of in self._noted and self.targets.get(instead_of) is None
+        ):  # its place is taken: one change of state, not two
             self._noted[session.target_id] = self._noted.pop(instead_of)
         self._note_targets(frame.msg.header.stamp, {session.target_id: 1.0})
         self._catch_up(session, frame, time.monotonic() - started)

@@ -113,5 +113,18 @@ def test_a_graph_that_computes_something_else_is_not_kept(tmp_path, capsys, monk
 
 
 def test_a_folder_without_graphs_is_refused(tmp_path):
-    with pytest.raises(WeightsError, match="no file lite.GRAPH.onnx; give the folder that `siam-tracker export"):
+    with pytest.raises(
+        WeightsError, match="no file lite.encode_target.onnx; give the folder that `siam-tracker export"
+    ):
+        create_tracker("lite", weights=tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph at all"])
+def test_a_damaged_graph_is_refused(tmp_path, content):
+    assert run("export", "lite", "--output", tmp_path, "--no-check") == 0
+    (tmp_path / "lite.search.onnx").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"lite.search.onnx cannot be loaded by onnx: .*; make it again with `siam-"):
+        create_tracker("lite", weights=tmp_path, device="cpu", runtime="onnx")
+    (tmp_path / "lite.segment.onnx").unlink()
+    with pytest.raises(WeightsError, match="has no file lite.segment.onnx"):
         create_tracker("lite", weights=tmp_path, device="cpu")

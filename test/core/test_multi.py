@@ -86,5 +86,5 @@ def test_settings_hold_for_targets_now_and_later(tracker):
 
 
 def test_no_target_at_all_is_refused(tracker):
-    with pytest.raises(InvalidInputError, match="max_targets is 0, expected at least 1"):
+    with pytest.raises(InvalidInputError, match="max_targets is 0, expected a whole number, at least 1"):
         MultiTracker(tracker, 0)

@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 import threading
+import types
 
 import numpy as np
 import pytest
 import torch
 from quick_networks import quick_network
 
-from siam_tracker_ros import InvalidSettingError, create_tracker
+from siam_tracker_ros import InvalidSettingError, WeightsError, create_tracker
 from siam_tracker_ros.core.loading import read_network
 from siam_tracker_ros.core.registry import find_model, list_models, make_tracker_settings
 from siam_tracker_ros.core.running import graph_files, ways_to_run
@@ -23,7 +24,7 @@ from siam_tracker_ros.executors.executor import GraphInput, RuntimeExecutor, Ten
 from siam_tracker_ros.executors.export import export_graph
 from siam_tracker_ros.executors.onnx_runtime import OnnxRuntime
 from siam_tracker_ros.executors.openvino import OpenVino
-from siam_tracker_ros.executors.runtime import load_shared
+from siam_tracker_ros.executors.runtime import is_installed, load_shared
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -276,6 +277,41 @@ def test_auto_measures_once_and_remembers(measuring, monkeypatch, tmp_path):
     assert entry["times_ms"] == {"openvino in fp32": 1.0, "onnx in fp32": 2.0}
 
 
+@pytest.mark.parametrize("kept", ["tflite in fp32", "openvino in fp16", "openvino in bf16", "onnx", "torch in fp32"])
+def test_a_remembered_way_that_cannot_be_is_measured_again(measuring, monkeypatch, kept):
+    """As where two machines with CPUs of one name share the file."""
+    for name in ("onnxruntime", "openvino"):
+        pytest.importorskip(name)
+    use(monkeypatch, "onnxruntime", "openvino")
+    monkeypatch.setattr(choice, "recall", lambda key: kept)
+    assert create_tracker("lite", device="cpu").runtime == "openvino" and len(measuring) == 1
+
+
+@pytest.mark.parametrize("where", ["import", "load"])
+def test_auto_leaves_out_a_runtime_that_fails(measuring, monkeypatch, caplog, where):
+    for name in ("onnxruntime", "openvino"):
+        pytest.importorskip(name)
+
+    def fail(*_):
+        raise RuntimeError("libopenvino.so: cannot open")
+
+    if where == "import":
+        monkeypatch.setattr("siam_tracker_ros.core.running._is_usable", lambda name: name != "openvino")
+    else:
+        monkeypatch.setattr(OpenVino, "load", fail)
+    assert create_tracker("lite", device="cpu").runtime == "onnx"
+    if where == "load":
+        assert "openvino in fp32 is left out, it cannot run lite here" in caplog.text
+        with pytest.raises(WeightsError, match="cannot be loaded by openvino: libopenvino.so: cannot open; make"):
+            create_tracker("lite", device="cpu", runtime="openvino")
+
+
+def test_a_folder_of_its_name_is_no_runtime(monkeypatch, tmp_path):
+    (tmp_path / "onnx_like").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not is_installed(types.SimpleNamespace(packages=("onnx_like",)))
+
+
 @pytest.mark.parametrize("fastest", ["onnx", "openvino", "torch"])
 def test_auto_runs_a_torch_network_by_the_fastest(measuring, monkeypatch, fastest):
     for name in ("onnx", "onnxruntime", "openvino"):
@@ -301,9 +337,17 @@ def test_a_memory_that_is_absent_or_damaged_is_replaced(measuring, tmp_path, con
     assert choice.remember("x", {"slow": 3.0, "fast": 1.5}) == choice.recall("x") == "fast"
 
 
-def test_a_memory_that_cannot_be_written_is_done_without(measuring, monkeypatch, tmp_path):
+@pytest.mark.parametrize("folder", ["a file", "relative", "no home"])
+def test_a_memory_that_cannot_be_written_is_done_without(measuring, monkeypatch, tmp_path, folder):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", {"a file": str(tmp_path / "file"), "relative": "here"}.get(folder, ""))
+    if folder != "a file":
+
+        def no_home():
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.setattr("pathlib.Path.home", no_home)
     assert choice.remember("x", {"slow": 3.0, "fast": 1.5}) == "fast"
     assert choice.recall("x") is None
 

@@ -1,5 +1,9 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import copy
+import os
+import pickle
+
 import cv2
 import numpy as np
 import pytest
@@ -97,6 +101,49 @@ def test_it_learns_at_once_from_something_that_looks_alike(network):
         for _ in range(lite_online.UPDATE_FRAMES):
             tracker.track(frame((60, 40, RED)))
         assert np.array_equal(tracker._target.kernel, kernel) != learns
+
+
+def learning(network):
+    """A tracker whose filter is being learned, and the filter that it will have."""
+    tracker = started(network)
+    for _ in range(lite_online.UPDATE_INTERVAL):
+        tracker.track(frame((60, 40, RED)))
+    return tracker, tracker._target.update.kernel()
+
+
+def next_kernel(tracker):
+    for _ in range(lite_online.UPDATE_FRAMES):
+        tracker.track(frame((60, 40, RED)))
+    return tracker._target.kernel
+
+
+def test_a_target_that_learns_can_be_copied(network):
+    tracker, expected = learning(network)
+    for copied in (copy.deepcopy(tracker._target), pickle.loads(pickle.dumps(tracker._target))):
+        tracker._target = copied
+        np.testing.assert_array_equal(next_kernel(tracker), expected)
+
+
+def test_it_learns_where_no_thread_can_be_started(network, monkeypatch):
+    """As when the main thread has ended."""
+    _, expected = learning(network)
+
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    tracker, _ = learning(network)
+    np.testing.assert_array_equal(next_kernel(tracker), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_it_learns_on_in_a_forked_process(network):
+    tracker, expected = learning(network)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(next_kernel(tracker), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.parametrize("seen", [(), ((96, 40, BLUE),)], ids=["nothing", "something else"])

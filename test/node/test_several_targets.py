@@ -134,3 +134,29 @@ def test_a_detection_starts_the_target_that_was_lost(operator):
     )
     states, detections = frame(operator, LEFT, RIGHT)
     assert set(states.values()) == {TrackerStatus.TRACKING} and detections == [("target_1", 40), ("target_2", 110)]
+
+
+def test_a_detection_of_a_target_that_is_not_lost_is_ignored(operator):
+    operator.targets = 0
+    publisher = operator.create_publisher(type(make_detection(LEFT)), "tracker/init_detection", 1)
+    operator.wait(publisher.get_subscription_count, "the node to subscribe to detections")
+    frame(operator, LEFT, RIGHT)
+    add(operator, LEFT, target_id="a")
+    add(operator, RIGHT, target_id="b")
+    for _ in range(2):
+        states, _ = frame(operator, LEFT)
+    assert states == {"a": TrackerStatus.TRACKING, "b": TrackerStatus.LOST}
+    frame(operator, LEFT, RIGHT)
+    publisher.publish(make_detection(RIGHT, ("car", 0.9), id="a"))
+    publisher.publish(make_detection(RIGHT, ("car", 0.9), id="b"))
+    operator.diagnosis("tracker", lambda status: ("detections_used", "1") in [(v.key, v.value) for v in status.values])
+    states, detections = frame(operator, LEFT, RIGHT)
+    assert set(states.values()) == {TrackerStatus.TRACKING} and detections == [("a", 40), ("b", 110)]
+
+
+def test_a_name_that_a_client_gave_is_not_given_again(operator):
+    operator.targets = 0
+    frame(operator, LEFT, RIGHT)
+    assert add(operator, LEFT, target_id="target_1").success
+    assert add(operator, RIGHT).target_id == "target_2"
+    assert [name for name, _ in frame(operator, LEFT, RIGHT)[1]] == ["target_1", "target_2"]

@@ -7,8 +7,9 @@ network and no weights of its own. Its score map is mixed with lite's confidence
 Ocean (Zhang et al. 2020): the chosen cell must also look like the target in earlier frames.
 """
 
-import concurrent.futures
 import dataclasses
+import threading
+import typing
 
 import cv2
 import numpy as np
@@ -66,20 +67,42 @@ class LiteOnlineTarget:
     update: "Update | None" = None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Update:
-    """A filter that is learned beside tracking.
+    """A filter that is learned beside tracking, in a thread of its own.
 
     It is used from a fixed frame on, and waited for if it is not ready by then: a track does not depend on how fast
-    the machine is.
+    the machine is. Where the thread cannot start, as when Python is ending, or was left behind by a fork, the filter is
+    learned when it is asked for.
 
     Attributes:
-        kernel: (16, 96), the filter to come.
         frame: number of the frame from which on it is used.
     """
 
-    kernel: "concurrent.futures.Future[Floats]"
-    frame: int
+    def __init__(self, frame: int, kernel: Floats, memory: SampleMemory[Floats]) -> None:
+        self.frame = frame
+        self._samples: tuple[Floats, SampleMemory[Floats]] | None = (kernel, memory)
+        self._kernel: Floats | None = None
+        self._thread: threading.Thread | None = threading.Thread(target=self._run, name="lite-online")
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None
+
+    def _run(self) -> None:
+        assert self._samples is not None
+        self._kernel = learn(*self._samples, LATER_ITERATIONS)
+
+    def kernel(self) -> Floats:
+        """Return the filter, (16, 96)."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._kernel is None:
+            self._run()
+        assert self._kernel is not None
+        return self._kernel
+
+    def __getstate__(self) -> dict[str, typing.Any]:
+        return {"frame": self.frame, "_samples": None, "_kernel": self.kernel(), "_thread": None}
 
 
 class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
@@ -93,14 +116,13 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
     target_class = LiteOnlineTarget
     tile_side = LiteTracker.tile_side
     tile_stride = LiteTracker.tile_stride
-    uses_graphs = True
+    graph_names = LiteTracker.graph_names
     network: Graphs
     settings: LiteOnlineSettings
 
     def __init__(self, network: Graphs, settings: LiteOnlineSettings) -> None:
         super().__init__(network, settings)
         self.siamese = LiteTracker(network, settings)
-        self._learner = concurrent.futures.ThreadPoolExecutor(1, "lite-online")
 
     def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> LiteOnlineTarget:
         siamese = self.siamese._start(image_bgr, box_xywh)
@@ -144,7 +166,7 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         view = self.siamese.look(image_bgr, target.siamese)
         kernel, update, frames = target.kernel, target.update, target.frames + 1
         if update is not None and frames >= update.frame:
-            kernel, update = update.kernel.result(), None
+            kernel, update = update.kernel(), None
         with stage("head"):
             feature = target.whitening(to_array(view.features))  # (1, 16, 16, 96)
             online = filter_scores(feature, kernel)
@@ -161,8 +183,7 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
             box_xywh = cxcywh_to_xywh(view.boxes_cxcywh[:, cell[0], cell[1]])
             memory = memory.insert(feature, box_xywh, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
             if is_due:
-                learning = self._learner.submit(learn, kernel, memory, LATER_ITERATIONS)
-                update = Update(learning, frames + UPDATE_FRAMES)
+                update = Update(frames + UPDATE_FRAMES, kernel, memory)
         target = LiteOnlineTarget(siamese, target.whitening, kernel, memory, frames, update)
         return target, dataclasses.replace(result, updated=is_due)
 

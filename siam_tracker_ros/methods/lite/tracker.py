@@ -94,7 +94,7 @@ class LiteTracker(Tracker[LiteTarget]):
     target_class = LiteTarget
     tile_side = SEARCH_SIDE
     tile_stride = STRIDE
-    uses_graphs = True
+    graph_names = ("encode_target", "search", "segment", "encode")
     network: Graphs
     settings: LiteSettings
 
