@@ -323,6 +323,7 @@ def test_one_gpu_is_asked_for_by_its_number(tmp_path, monkeypatch, device, index
         assert (settings["accelerator"], settings["devices"]) == ("cuda", [index])
         raise Told
 
+    monkeypatch.setattr("siam_tracker_ros.executors.device._has_nvidia_driver", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr("lightning_fabric.Fabric", make_fabric)
@@ -371,7 +372,7 @@ def test_validation_scores_what_the_tracker_does(tmp_path):
     before = {name: value.clone() for name, value in network.state_dict().items()}
     settings = ValidationSettings(str(tmp_path / "sequences"), tracker={"hold_score": 0.0})
     score = Validation(settings, "lite")(network, torch.device("cpu"))
-    tracker = create_tracker("lite", weights=before, device="cpu", hold_score=0.0)
+    tracker = create_tracker("lite", weights=before, device="cpu", runtime="torch", hold_score=0.0)
     runs = run_one_pass(tracker, read_videos(tmp_path / "sequences").tracks)
     assert score == pytest.approx(np.mean([run.scores.mean_iou for run in runs]))
     assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
