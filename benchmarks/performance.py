@@ -10,8 +10,9 @@ usage: benchmarks/performance.py [--parts runtimes sizes targets start] [--model
     targets     1 to 32 targets, each with a tracker of its own, one after the other
     start       wall clock, processor time and memory of whole programs, and of a second tracker in a process
 
-What one table compares runs in turns, so that other programs slow all of it alike: judge by the ratios. A tracker stops
-after --seconds. Models without shipped weights get random ones.
+The runtimes of a model run in turns, so that other programs slow all of them alike: judge by the ratios. The other
+parts run one after the other, and want a machine that is idle. A tracker stops after --seconds. Models without shipped
+weights get random ones.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.evaluation.bench import time_in_turns
 from siam_tracker_ros.executors import RUNTIMES, TORCH
+from siam_tracker_ros.executors.choice import cpu_name
 from siam_tracker_ros.executors.device import set_threads
 from siam_tracker_ros.executors.runtime import is_installed
 
@@ -83,9 +85,8 @@ def main() -> int:
 def machine(threads: int) -> dict[str, object]:
     """What the figures are of."""
     packages = [name for name in ("numpy", "onnxruntime", "openvino", "torch") if installed(name)]
-    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
-        "cpu": cpu[0].partition(":")[2].strip() if cpu else platform.machine(),
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "bf16": "bf16" in RUNTIMES["openvino"].precisions() if is_installed(RUNTIMES["openvino"]) else False,
         "threads": threads,
@@ -161,7 +162,7 @@ def measure_runtimes(args) -> list[dict[str, object]]:
 
 
 def measure_sizes(args) -> list[dict[str, object]]:
-    """The time of lite by the size of the frame and of the target, over that in 640x480 with a target of 80 pixels."""
+    """The time of lite by the size of the frame and of the target, over that in 640x480 with a target of a fifth."""
     rows, first = [], {}
     for size_wh in SIZES_WH:
         sides = {"80 px": SMALL_SIDE, "a fifth": LARGE_SHARE * np.sqrt(size_wh[0] * size_wh[1])}

@@ -21,9 +21,7 @@ def main() -> None:
         weights = method.shipped_weights
         if weights is None or method.weights:  # those of another method
             continue
-        network = (
-            read_network(method, None).eval().requires_grad_(False)
-        )  # norms are not fused: that would change the weights
+        network = read_network(method, None).eval().requires_grad_(False)  # its norms stay: fused, the weights change
         for name, (function, inputs) in network.graphs().items():
             path = weights.parent / graph_file_name(method, name)
             write_atomic(path, share_weights(export_graph(function, inputs, fuse_norms=False), weights))

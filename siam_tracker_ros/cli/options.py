@@ -46,7 +46,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        help="a checkpoint, or random to try a model without one (default: the weights shipped with the model)",
+        help="a checkpoint, a folder that `siam-tracker export` wrote, or random to try a model without one (default: "
+        "the weights shipped with the model)",
     )
     parser.add_argument("--preset", metavar="NAME", help="a named set of the model's settings")
     add_set(parser, "settings", "a setting of the model; `siam-tracker models NAME` lists them; may be repeated")

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from siam_tracker_ros.core.whitening import Whitening
+
 SAMPLES = 4  # a side of the grid of points in a box
 SHRINKAGE = 0.5  # of the mean variance, added to each: one frame tells little of directions that hardly vary
 MIN_ENERGY = 1e-5
@@ -80,33 +82,6 @@ class Peak:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Whitening:
-    """Statistics of the features around a target: mean (C,) and projection (C, C), symmetric.
-
-    It is for single cells, in numpy and outside of the executor's thread. That of `layers.whitening` scales whole
-    samples for the online filter, in torch.
-    """
-
-    mean: npt.NDArray[np.float32]
-    projection: npt.NDArray[np.float32]
-
-    @classmethod
-    def of(cls, features: np.ndarray) -> "Whitening":
-        """Whitening of features (..., C)."""
-        cells = features.reshape(-1, features.shape[-1]).astype(np.float64)
-        mean = cells.mean(0)
-        cells = cells - mean
-        variances, directions = np.linalg.eigh(cells.T @ cells / len(cells))
-        floor = SHRINKAGE * variances.mean().clip(0) + MIN_ENERGY
-        projection = directions * (variances.clip(0) + floor) ** -0.5 @ directions.T
-        return cls(mean.astype(np.float32), projection.astype(np.float32))
-
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Whiten features (..., C)."""
-        return (features - self.mean) @ self.projection
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Appearance:
     """Appearance of a target: a value, to which `remember` adds.
 
@@ -130,7 +105,7 @@ class Appearance:
     @classmethod
     def of(cls, region: Region, box_xywh: np.ndarray) -> "Appearance":
         """Appearance of the target in a box of a region around it."""
-        whitening = Whitening.of(region.features)
+        whitening = Whitening.of(region.features, SHRINKAGE)
         points = whitening(region.sample(box_xywh))
         return cls(whitening, _describe(points), _unit(points.mean(0)))
 

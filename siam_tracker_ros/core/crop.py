@@ -40,7 +40,7 @@ def crop_context(
 
     The pixels are those of PySOT's crop, bit for bit, at a bounded cost: the region is padded, never the frame, and of
     a large region only the pixels that the crop shows are read. Without `exact`, those of a large region that reaches
-    over the frame's edge are rounded otherwise (by 1 at most in OpenCV 5), for a tenth of the time.
+    over the frame's edge are rounded otherwise (by 1 at most in OpenCV 5), at a fraction of the time.
 
     Args:
         image_bgr: uint8 (H, W, 3).

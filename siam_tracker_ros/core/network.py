@@ -31,6 +31,18 @@ P = typing.ParamSpec("P")
 R = typing.TypeVar("R")
 
 
+class Compiled(typing.NamedTuple):
+    """The graphs of a network as an executor runs them.
+
+    Attributes:
+        executor: the executor.
+        functions: the graphs that it runs in place of torch, by name.
+    """
+
+    executor: Executor
+    functions: dict[str, TensorFunction]
+
+
 def graph(
     stage_name: Stage, inputs: Callable[[typing.Any], Sequence[Shape | GraphInput]]
 ) -> Callable[[Callable[typing.Concatenate[Self, P], R]], Callable[typing.Concatenate[Self, P], R]]:
@@ -74,12 +86,20 @@ class Network(nn.Module):
 
     def run_by(self, executor: Executor) -> None:
         """Let an executor run the graphs, with the weights that the network has now."""
-        self.compiled = {}
+        self.run_compiled(self.compile_by(executor))
+
+    def compile_by(self, executor: Executor) -> "Compiled":
+        """Return the graphs as an executor runs them, with the weights that the network has now."""
+        functions = {}
         for name, (function, inputs) in self.graphs().items():
             compiled = executor.compile(function, inputs)
             if compiled is not function:  # which holds the network, that would never be freed by its references
-                self.compiled[name] = compiled
-        self.executor = executor
+                functions[name] = compiled
+        return Compiled(executor, functions)
+
+    def run_compiled(self, compiled: "Compiled") -> None:
+        """Let an executor run the graphs that it has compiled."""
+        self.executor, self.compiled = compiled
 
     def graphs(self) -> dict[str, tuple[TensorFunction, list[GraphInput]]]:
         """Return the graphs by name: the function of tensors that torch runs, and its arguments."""

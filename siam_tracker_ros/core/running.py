@@ -7,6 +7,7 @@ wrote. All others are torch networks, whose graphs a runtime may run.
 """
 
 import dataclasses
+import functools
 import logging
 import os
 import pathlib
@@ -87,15 +88,26 @@ def make_network(
     if uses_graphs:
         return network.on_arrays()
     if device == "cpu":
-        way = _choose(method, names, precision, lambda way: _torch_trial(method, network, settings, way))
-        network.run_by(_executor(way))
+        compile_by = functools.cache(lambda way: network.compile_by(_executor(way)))  # those tried are not made again
+
+        def trial(way: Running) -> Callable[[], object]:
+            network.run_compiled(compile_by(way))
+            step = _trial(method, network, settings)
+
+            def run() -> object:
+                network.run_compiled(compile_by(way))
+                return step()
+
+            return run
+
+        network.run_compiled(compile_by(_choose(method, names, precision, trial)))
     return network
 
 
 def ways_to_run(method: Method, names: Sequence[str], precision: str) -> list[Running]:
     """Return the ways to run a method on a CPU among which "auto" chooses.
 
-    A precision below float32 is among them only if it is asked for, or the method is known to lose nothing by it.
+    A precision below float32 is among them only if it is asked for, or the method is known to lose hardly anything.
 
     Args:
         method: the method.
@@ -170,6 +182,7 @@ def _load_graphs(
             )
         names = ["openvino"]
 
+    @functools.cache  # those that were tried are not loaded again
     def load(way: Running) -> Graphs:
         threads = available_threads()
         functions = {}
@@ -249,11 +262,12 @@ def _read_torch_network(method: Method, weights: Weights, device: str, precision
     import torch
 
     from siam_tracker_ros.core.loading import read_network
-    from siam_tracker_ros.executors.device import prepare_for_inference
+    from siam_tracker_ros.executors.device import apply_threads, prepare_for_inference
 
     on_gpu = device != "cpu"
     half = on_gpu and method.half_precision and precision != "fp32"
     dtype = torch.float16 if half else torch.float32
+    apply_threads()
     with torch.inference_mode(False):  # GradNet takes gradients through its weights, which tensors of that mode forbid
         return prepare_for_inference(read_network(method, weights), torch.device(device), dtype)
 
@@ -273,16 +287,3 @@ def _trial(method: Method, network: "Network | Graphs", settings: typing.Any) ->
     tracker = method.tracker_class(network, settings)
     target = tracker.start(image_bgr, TRIAL_BOX_XYWH)
     return lambda: tracker.step(image_bgr, target)
-
-
-def _torch_trial(method: Method, network: "Network", settings: typing.Any, way: Running) -> Callable[[], object]:
-    """The same for one way to run a torch network, which the function sets each time."""
-    network.run_by(_executor(way))
-    executor, compiled = network.executor, network.compiled
-    step = _trial(method, network, settings)
-
-    def run() -> object:
-        network.executor, network.compiled = executor, compiled
-        return step()
-
-    return run

@@ -44,7 +44,7 @@ def key(model: str, names: Sequence[str], precision: str) -> str:
     """What a measurement holds for: the model, what may run it and how, the CPU, the threads and the versions."""
     versions = [f"{name} {_version(name)}" for name in PACKAGES]
     asked = f"{model} by {' or '.join(names)} in {precision}"
-    return ", ".join([asked, _cpu_name(), f"{available_threads()} threads", *versions])
+    return ", ".join([asked, cpu_name(), f"{available_threads()} threads", *versions])
 
 
 def recall(key: str) -> str | None:
@@ -95,7 +95,8 @@ def _version(package: str) -> str:
         return "-"
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Return the name of this machine's CPU, as far as it is known."""
     try:
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith(("model name", "Model")):

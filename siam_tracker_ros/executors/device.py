@@ -48,11 +48,22 @@ def resolve_device(device: str) -> str:
     return f"cuda:{number}"
 
 
+_threads: list[int] = []  # that were asked for; torch may be imported later
+
+
 def set_threads(count: int) -> None:
-    """Set the number of CPU threads of OpenCV, of graphs that are loaded from now on, and of torch, if it is loaded."""
+    """Set the number of CPU threads of OpenCV, of graphs that are loaded from now on, and of torch."""
     cv2.setNumThreads(count)
-    torch = sys.modules.get("torch")
-    if torch is not None:
+    _threads[:] = [count]
+    if "torch" in sys.modules:
+        apply_threads()
+
+
+def apply_threads() -> None:
+    """Give torch the number of threads that was asked for, if any was."""
+    import torch
+
+    for count in _threads:
         torch.set_num_threads(count)
 
 

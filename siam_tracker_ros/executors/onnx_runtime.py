@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime on the CPU: it needs about half the time of torch."""
+"""ONNX Runtime on the CPU, in float32."""
 
 import numpy as np
 

@@ -24,7 +24,9 @@ class _OwnParameters:
 
     model: str = setting("lite_online", "Name of the model; `siam-tracker models` lists them.")
     weights: str = setting(
-        "", "Path of a checkpoint, or random to try a model without one; empty: the weights shipped with the package."
+        "",
+        "Path of a checkpoint or of an exported folder, or random to try a model without one; empty: the weights "
+        "shipped with the package.",
     )
     preset: str = setting("", "Named set of published settings; empty: the model's general one.")
     settings: tuple[str, ...] = setting(
@@ -34,7 +36,7 @@ class _OwnParameters:
     precision: str = setting(
         "auto",
         "`auto`, `fp32`, `fp16` on a GPU, or `bf16` by OpenVINO on a CPU that has it; `auto` takes a narrow one where "
-        "the model loses nothing by it.",
+        "the model is known to lose hardly anything by it.",
     )
     runtime: str = setting(
         "auto",

@@ -276,9 +276,8 @@ class Pipeline:
             image_bgr, box_xywh, target_id or names.next(), class_id or "target", instead_of=instead_of
         )
         names.used += not target_id
-        if (
-            instead_of in self._noted and self.targets.get(instead_of) is None
-        ):  # its place is taken: one change of state, not two
+        # Where the place of another target is taken, that is one change of state, not two.
+        if instead_of in self._noted and self.targets.get(instead_of) is None:
             self._noted[session.target_id] = self._noted.pop(instead_of)
         self._note_targets(frame.msg.header.stamp, {session.target_id: 1.0})
         self._catch_up(session, frame, time.monotonic() - started)
@@ -369,7 +368,8 @@ class Pipeline:
         observations = [observation for _, observation in named]
         masks = _masks(observations) if outputs.mask.get_subscription_count() > 0 else []  # drawn if somebody looks
         if masks:
-            outputs.mask.publish(fill_image(Image(), mask_image(np.logical_or.reduce(masks)), "mono8", header))
+            union = functools.reduce(np.logical_or, masks)  # of a single target its mask itself, not a copy
+            outputs.mask.publish(fill_image(Image(), mask_image(union), "mono8", header))
         if image_bgr is not None and outputs.debug_image.get_subscription_count() > 0:
             outputs.debug_image.publish(fill_image(Image(), _draw(image_bgr, observations), "bgr8", header))
         self._node.diagnostics.frame_published(skipped, observations, latency_ns / 1e6)

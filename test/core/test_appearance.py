@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siam_tracker_ros.core.appearance import RIVAL_MARGIN, Appearance, Region, Whitening, box_mean
+from siam_tracker_ros.core.appearance import RIVAL_MARGIN, SHRINKAGE, Appearance, Region, box_mean
+from siam_tracker_ros.core.whitening import Whitening
 
 CELLS, CELL = 16, 8.0
 BOX = np.array([44.0, 44.0, 40.0, 40.0])
@@ -115,7 +116,7 @@ def test_features_that_do_not_vary_describe_nothing(features):
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3))
 def test_whitened_features_have_no_mean_and_are_bounded(seed, scale):
     features = np.random.default_rng(seed).normal(3, scale, (9, 9, 5)) * [1, 2, 3, 0, 1e-3]
-    white = Whitening.of(features)(features).reshape(-1, 5)
+    white = Whitening.of(features, SHRINKAGE)(features).reshape(-1, 5)
     np.testing.assert_allclose(white.mean(0), 0, atol=1e-2)
     assert white.std(0).max() <= 1.01
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the runtimes answer in place of torch, which of them is chosen, and why."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -133,10 +134,20 @@ def test_a_graph_may_be_called_from_several_threads(runtime):
     assert not wrong
 
 
-@pytest.mark.parametrize("given", [[torch.zeros(1, 3, 5, 5)], [torch.zeros(1, 3, 4, 4)] * 2, []])
-def test_what_does_not_fit_the_graph_is_refused(runtime, given):
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ([torch.zeros(1, 3, 5, 5)], "invalid dimensions|shape"),
+        ([torch.zeros(1, 3, 4, 4, dtype=torch.float64)], "Unexpected input data type|float64, expected float32"),
+        ([torch.zeros(1, 3, 4, 4, dtype=torch.uint8)], "Unexpected input data type|uint8, expected float32"),
+        ([torch.zeros(1, 3, 4, 4)] * 2, r"zip|float32, float32, expected float32"),
+        ([], "zip|inputs are none, expected float32"),
+    ],
+)
+def test_what_does_not_fit_the_graph_is_refused(runtime, given, words):
     total = load(runtime, Sums().eval().total, GraphInput("image", (1, 3, 4, 4)))
-    with pytest.raises(Exception, match=r"imension|hape|zip|inputs"):
+    total(torch.zeros(1, 3, 4, 4))
+    with pytest.raises(Exception, match=words):
         total(*given)
 
 
@@ -296,11 +307,14 @@ def test_auto_leaves_out_a_runtime_that_fails(measuring, monkeypatch, caplog, wh
         raise RuntimeError("libopenvino.so: cannot open")
 
     if where == "import":
-        monkeypatch.setattr("siam_tracker_ros.core.running._is_usable", lambda name: name != "openvino")
+        real = importlib.import_module
+        monkeypatch.setattr("importlib.import_module", lambda name: real("libopenvino" if name == "openvino" else name))
     else:
         monkeypatch.setattr(OpenVino, "load", fail)
     assert create_tracker("lite", device="cpu").runtime == "onnx"
-    if where == "load":
+    if where == "import":
+        assert not measuring and "openvino is left out: openvino cannot be imported (No module named" in caplog.text
+    else:
         assert "openvino in fp32 is left out, it cannot run lite here" in caplog.text
         with pytest.raises(WeightsError, match="cannot be loaded by openvino: libopenvino.so: cannot open; make"):
             create_tracker("lite", device="cpu", runtime="openvino")
@@ -459,3 +473,18 @@ def test_every_network_is_run_by_the_runtimes(name, model, search_side):
         expected, result = (result for _, result in steps)
         np.testing.assert_allclose(result.box_xywh, expected.box_xywh, rtol=0, atol=1e-2)
         assert result.score == pytest.approx(expected.score, abs=1e-4)
+
+
+def test_torch_gets_the_threads_that_were_asked_for_before_it_was_imported():
+    program = (
+        "import sys\n"
+        "from siam_tracker_ros import create_tracker\n"
+        "from siam_tracker_ros.executors.device import set_threads\n"
+        "set_threads(1)\n"
+        "assert 'torch' not in sys.modules\n"
+        "create_tracker('lite', runtime='torch', device='cpu')\n"
+        "import torch\n"
+        "print(torch.get_num_threads())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["1"], done.stderr

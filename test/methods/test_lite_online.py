@@ -11,13 +11,17 @@ import torch
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.core.graphs import Graphs
+from siam_tracker_ros.core.loading import read_network
 from siam_tracker_ros.core.registry import find_model
+from siam_tracker_ros.core.whitening import Whitening
+from siam_tracker_ros.demo.scene import Scene
+from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.layers import filter_optimizer
 from siam_tracker_ros.methods.lite import online as lite_online
 from siam_tracker_ros.methods.lite import online_filter
 from siam_tracker_ros.methods.lite.network import box_cover
 from siam_tracker_ros.methods.lite.online import LiteOnlineSettings, LiteOnlineTracker
-from siam_tracker_ros.methods.lite.online_filter import Whitening, filter_scores
+from siam_tracker_ros.methods.lite.online_filter import SHRINKAGE, filter_scores, whiten_samples
 from siam_tracker_ros.methods.lite.tracker import LiteSettings, LiteTracker
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -136,7 +140,6 @@ def test_it_learns_where_no_thread_can_be_started(network, monkeypatch):
     np.testing.assert_array_equal(next_kernel(tracker), expected)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_it_learns_on_in_a_forked_process(network):
     tracker, expected = learning(network)
@@ -211,7 +214,8 @@ def test_the_filter_peaks_on_the_targets_cell(network, column):
     tracker = started(network)
     left = 60 + 6 * (column - 7.5)  # a cell is 6 pixels
     view = tracker.siamese.look(frame((round(left), 40, RED)), tracker._target.siamese)
-    online = filter_scores(tracker._target.whitening(view.features), tracker._target.kernel)
+    feature = whiten_samples(np.moveaxis(view.features, 1, -1), tracker._target.whitening)
+    online = filter_scores(feature, tracker._target.kernel)
     assert online.shape == (16, 16) and online.min() >= 0 and 0.3 < online.max() <= 1
     assert abs(online.sum(0).argmax() - column) <= 1 and online.sum(1).argmax() in (7, 8)
 
@@ -235,19 +239,18 @@ def test_odd_boxes_and_flat_pictures_give_finite_answers(network, box, value):
     assert np.isfinite(tracker._target.kernel).all()
 
 
-def test_whitened_features_vary_alike_in_all_directions():
-    random = np.random.default_rng(0)
-    features = np.einsum("dc,nchw->ndhw", random.normal(size=(8, 8)), random.normal(size=(3, 8, 16, 16))) + 5
-    white = Whitening.of(features)(features)  # (3, 16, 16, 8)
+def test_whitened_samples_vary_alike_in_all_directions():
+    random = np.random.default_rng(2)
+    features = random.normal(size=(3, 16, 16, 8)) @ random.normal(size=(8, 8)) + 5
+    white = whiten_samples(features, Whitening.of(features, SHRINKAGE))
     assert np.abs(np.square(white).mean((1, 2, 3)) - 1).max() < 1e-3
-    spread = np.linalg.eigvalsh(np.cov(features.swapaxes(0, 1).reshape(8, -1)))
-    white_spread = np.linalg.eigvalsh(np.cov(white.reshape(-1, 8).T))
-    assert spread[-1] / spread[2] > 5 and white_spread[-1] / white_spread[2] < 2.5
+    spread, white_spread = (np.linalg.eigvalsh(np.cov(cells.reshape(-1, 8).T)) for cells in (features, white))
+    assert spread[-1] / spread[2] > 5 and white_spread[-1] / white_spread[2] < 2
 
 
 def test_whitening_of_a_flat_picture_is_finite():
-    features = np.ones((3, 8, 16, 16))
-    np.testing.assert_array_equal(Whitening.of(features)(features), np.zeros((3, 16, 16, 8)))
+    features = np.ones((3, 16, 16, 8))
+    np.testing.assert_array_equal(whiten_samples(features, Whitening.of(features, SHRINKAGE)), np.zeros_like(features))
 
 
 def test_the_filter_is_that_of_dimp():
@@ -283,3 +286,21 @@ def test_the_real_network_runs_from_lites_weights():
     kernel = tracker._target.kernel
     assert kernel.shape == (16, 96) and np.isfinite(kernel).all() and np.abs(kernel).max() > 0
     assert np.isfinite(tracker.track(frame((64, 40, RED))).box_xywh).all()
+
+
+@pytest.mark.parametrize("model", ["lite", "lite_online"])
+def test_half_precision_gives_the_same_track(model):
+    """As "auto" chooses it on a GPU."""
+    method = find_model(model)
+    assert method.half_precision
+    scene = Scene(size_wh=(320, 240), frames=12)
+    tracks = []
+    for dtype in (torch.float32, torch.float16):
+        network = prepare_for_inference(read_network(method, None), torch.device("cpu"), dtype)
+        tracker = method.tracker_class(network.on_arrays(), method.tracker_class.settings_class())
+        tracker.init(scene[0].image_bgr, scene[0].box_xywh)
+        tracks.append([tracker.track(scene[number].image_bgr) for number in range(1, 12)])
+    assert tracker.precision == "fp16"
+    for expected, result in zip(*tracks):
+        np.testing.assert_allclose(result.box_xywh, expected.box_xywh, atol=0.05)
+        assert (result.mask != expected.mask).sum() <= 5

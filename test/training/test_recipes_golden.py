@@ -46,7 +46,9 @@ MODULES = (
     ("mask_model.mask", "coarse"),
     ("refine_model", "refinement"),
 )
-GRADIENT_TOLERANCE = 5e-4  # CPUs with other instructions sum in another order: 2.8e-4 was seen
+# Of gradients through ResNet-50, and of the step that follows. SiamMask's sums in float32 are 3.1e-4 from those in
+# float64, and a CPU with other instructions sums in another order: up to 2.8e-4 from the authors' sums.
+DEEP_BOUND = 5e-4
 
 
 def own_module(name):
@@ -338,10 +340,11 @@ def test_a_step_of_siamrpn(kind, config, recipe, stage, epoch):
     rates = {group["multiplier"]: group["lr"] for group in optimizer.param_groups}
     assert set(np.round(list(rates.values()), 12)) <= set(np.round(expected[f"{stage}_lr"], 12))
     whole = recipes.take_step(network, optimizer, total, recipe.max_grad_norm)
-    assert whole == pytest.approx(expected[f"{stage}_total_norm"], rel=GRADIENT_TOLERANCE)
+    assert whole == pytest.approx(expected[f"{stage}_total_norm"], rel=1e-4)
     shrunk = recipe.max_grad_norm / expected[f"{stage}_total_norm"]
     found = gradient_norms(network, expected[f"{stage}_grad_modules"])
-    assert found == pytest.approx(list(expected[f"{stage}_grad_norms"] * shrunk), rel=GRADIENT_TOLERANCE)
+    bound = DEEP_BOUND if (kind, stage) == (SiamRPNResNet50, "unfrozen") else 1e-4
+    assert found == pytest.approx(list(expected[f"{stage}_grad_norms"] * shrunk), rel=bound)
 
     learned = dict(network.named_parameters())
     moved = {name: value - before[name] for name, value in network.state_dict().items() if "num_batches" not in name}
@@ -352,7 +355,7 @@ def test_a_step_of_siamrpn(kind, config, recipe, stage, epoch):
             for name, value in moved.items()
             if name.startswith(own_module(own) + ".") and (name in learned) != bool(buffers)
         ]
-        assert norm(parts) == pytest.approx(length, rel=GRADIENT_TOLERANCE, abs=1e-9), module
+        assert norm(parts) == pytest.approx(length, rel=bound, abs=1e-9), module
 
 
 def masks_of(expected):
@@ -374,7 +377,8 @@ def test_losses_of_siammask(stage, epoch):
     assert total.item() == pytest.approx(MASK_BASE[f"{stage}_losses"][3], abs=1e-4)
     total.backward()
     found = gradient_norms(network, MASK_BASE[f"{stage}_grad_modules"])
-    assert found == pytest.approx(list(MASK_BASE[f"{stage}_grad_norms"]), rel=GRADIENT_TOLERANCE)
+    bound = DEEP_BOUND if stage == "half" else 1e-4
+    assert found == pytest.approx(list(MASK_BASE[f"{stage}_grad_norms"]), rel=bound)
 
 
 def test_a_step_of_siammasks_refinement():

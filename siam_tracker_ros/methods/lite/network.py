@@ -236,7 +236,7 @@ class LiteNetwork(Network):
     @graph("backbone", lambda network: (_crops("crop_bgr", 1, TEMPLATE_SIDE), GraphInput("box_cxcywh", (1, 4))))
     def encode_target(self, crop_bgr: torch.Tensor, box_cxcywh: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Kernels and gate of a Template, from a crop, uint8 (1, 128, 128, 3), and the target's box in it (1, 4)."""
-        template = self.encode_template(self._image(crop_bgr), box_cover(box_cxcywh))
+        template = self.encode_template(self._image(crop_bgr), box_cover(box_cxcywh).to(self.inside.dtype))
         return template.kernels, template.gate
 
     @graph(

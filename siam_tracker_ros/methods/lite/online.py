@@ -20,9 +20,17 @@ from siam_tracker_ros.core.response import peak_cell, peak_ratio
 from siam_tracker_ros.core.sample_memory import SampleMemory
 from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
+from siam_tracker_ros.core.whitening import Whitening
 from siam_tracker_ros.executors.blas import one_blas_thread
 from siam_tracker_ros.geometry import cxcywh_to_xywh
-from siam_tracker_ros.methods.lite.online_filter import FILTER_CELLS, Floats, Whitening, filter_scores, improve
+from siam_tracker_ros.methods.lite.online_filter import (
+    FILTER_CELLS,
+    SHRINKAGE,
+    Floats,
+    filter_scores,
+    improve,
+    whiten_samples,
+)
 from siam_tracker_ros.methods.lite.shapes import SEARCH_CELLS, SEARCH_FACTOR, SEARCH_SIDE
 from siam_tracker_ros.methods.lite.tracker import BLACK, LiteSettings, LiteTarget, LiteTracker
 from siam_tracker_ros.settings import setting
@@ -127,13 +135,14 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
     def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> LiteOnlineTarget:
         siamese = self.siamese._start(image_bgr, box_xywh)
         features, boxes_xywh = self._first_samples(image_bgr, siamese.box_cxcywh)
-        whitening = Whitening.of(features)
-        memory = SampleMemory.of(np.split(whitening(features), len(features)), list(boxes_xywh), MEMORY_SAMPLES)
-        nothing = np.zeros((FILTER_CELLS**2, features.shape[1]), np.float32)
+        whitening = Whitening.of(features, SHRINKAGE)
+        samples = np.split(whiten_samples(features, whitening), len(features))
+        memory = SampleMemory.of(samples, list(boxes_xywh), MEMORY_SAMPLES)
+        nothing = np.zeros((FILTER_CELLS**2, features.shape[-1]), np.float32)
         return LiteOnlineTarget(siamese, whitening, learn(nothing, memory, FIRST_ITERATIONS), memory)
 
     def _first_samples(self, image_bgr: np.ndarray, box_cxcywh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features (3, 96, 16, 16) of the first frame as it is, mirrored and blurred, and the target's boxes (3, 4)."""
+        """Features (3, 16, 16, 96) of the first frame as it is, mirrored and blurred, and the target's boxes (3, 4)."""
         side = max(1, round(SEARCH_FACTOR * np.sqrt(box_cxcywh[2:].prod())))
         crop, origin_xy = crop_context(image_bgr, box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
         sigma_x, sigma_y = BLUR_SIGMA_XY
@@ -142,7 +151,7 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         left, top = (box_cxcywh[:2] - box_cxcywh[2:] / 2 - origin_xy) / side
         w, h = box_cxcywh[2:] / side
         boxes_xywh = [(left, top, w, h), (1 - left - w, top, w, h), (left, top, w, h)]
-        return to_array(features), np.array(boxes_xywh)
+        return np.moveaxis(to_array(features), 1, -1), np.array(boxes_xywh)
 
     def move(self, target: LiteOnlineTarget, box_xywh: np.ndarray) -> LiteOnlineTarget:
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
@@ -168,7 +177,7 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         if update is not None and frames >= update.frame:
             kernel, update = update.kernel(), None
         with stage("head"):
-            feature = target.whitening(to_array(view.features))  # (1, 16, 16, 96)
+            feature = whiten_samples(np.moveaxis(to_array(view.features), 1, -1), target.whitening)  # (1, 16, 16, 96)
             online = filter_scores(feature, kernel)
         ratio = self.settings.online_ratio
         score = (1 - ratio) * view.score + ratio * online

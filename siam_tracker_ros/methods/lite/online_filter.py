@@ -6,10 +6,10 @@ The same mathematics as `layers.filter_optimizer`, which learns its tables by gr
 mask and spatial weight are here the ones that DiMP's training begins with.
 """
 
-import dataclasses
-
 import numpy as np
 import numpy.typing as npt
+
+from siam_tracker_ros.core.whitening import MIN_ENERGY, Whitening
 
 FILTER_CELLS = 4
 LABEL_SIGMA = 0.85  # cells
@@ -18,42 +18,16 @@ TABLE_STEP = 0.1  # cells, between the entries of DiMP's tables
 STEP_LENGTH = 0.9
 REGULARIZATION = 0.01
 MIN_CURVATURE = 1e-8
-SHRINKAGE = 0.1  # of the mean variance, added to each variance: directions that hardly vary hold mostly noise
-MIN_ENERGY = 1e-5
+SHRINKAGE = 0.1  # of the whitening
 
 Floats = npt.NDArray[np.float32]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Whitening:
-    """Subtracts the mean, equalizes the variance of all directions, then scales each sample to a mean energy of 1.
-
-    What all cells have in common is gone, so that a filter is learned in few steps.
-
-    Attributes:
-        mean: (C,).
-        projection: (C, C), symmetric.
-    """
-
-    mean: Floats
-    projection: Floats
-
-    @classmethod
-    def of(cls, features: np.ndarray) -> "Whitening":
-        """Whitening of samples (N, C, H, W), from the statistics of all their cells."""
-        cells = np.moveaxis(features, 1, -1).reshape(-1, features.shape[1]).astype(np.float64)
-        mean = cells.mean(0)
-        cells = cells - mean
-        variances, directions = np.linalg.eigh(cells.T @ cells / len(cells))
-        floor = SHRINKAGE * variances.mean().clip(0) + MIN_ENERGY
-        projection = directions * (variances.clip(0) + floor) ** -0.5 @ directions.T
-        return cls(mean.astype(np.float32), projection.astype(np.float32))
-
-    def __call__(self, features: np.ndarray) -> Floats:
-        """Whiten samples (N, C, H, W); the result has the channels last, (N, H, W, C)."""
-        white = (np.moveaxis(features, 1, -1) - self.mean) @ self.projection
-        energy = np.square(white).mean((1, 2, 3), keepdims=True) + MIN_ENERGY
-        return white / np.sqrt(energy)
+def whiten_samples(features: np.ndarray, whitening: Whitening) -> Floats:
+    """Whiten samples (N, H, W, C), and scale each to a mean energy of 1: a filter on them is learned in few steps."""
+    white = whitening(features)
+    energy = np.square(white).mean((1, 2, 3), keepdims=True) + MIN_ENERGY
+    return white / np.sqrt(energy)
 
 
 def filter_scores(features: Floats, kernel: Floats) -> npt.NDArray[np.float64]:
