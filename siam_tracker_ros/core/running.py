@@ -262,12 +262,12 @@ def _read_torch_network(method: Method, weights: Weights, device: str, precision
     import torch
 
     from siam_tracker_ros.core.loading import read_network
-    from siam_tracker_ros.executors.device import apply_threads, prepare_for_inference
+    from siam_tracker_ros.executors.device import apply_pending_threads, prepare_for_inference
 
     on_gpu = device != "cpu"
     half = on_gpu and method.half_precision and precision != "fp32"
     dtype = torch.float16 if half else torch.float32
-    apply_threads()
+    apply_pending_threads()
     with torch.inference_mode(False):  # GradNet takes gradients through its weights, which tensors of that mode forbid
         return prepare_for_inference(read_network(method, weights), torch.device(device), dtype)
 

@@ -48,23 +48,23 @@ def resolve_device(device: str) -> str:
     return f"cuda:{number}"
 
 
-_threads: list[int] = []  # that were asked for; torch may be imported later
+_pending_threads: list[int] = []  # the number for torch, as long as torch is not imported
 
 
 def set_threads(count: int) -> None:
     """Set the number of CPU threads of OpenCV, of graphs that are loaded from now on, and of torch."""
     cv2.setNumThreads(count)
-    _threads[:] = [count]
+    _pending_threads[:] = [count]
     if "torch" in sys.modules:
-        apply_threads()
+        apply_pending_threads()
 
 
-def apply_threads() -> None:
-    """Give torch the number of threads that was asked for, if any was."""
+def apply_pending_threads() -> None:
+    """Give torch the number of threads that was asked for before torch was imported; a later one is the user's own."""
     import torch
 
-    for count in _threads:
-        torch.set_num_threads(count)
+    while _pending_threads:
+        torch.set_num_threads(_pending_threads.pop())
 
 
 def _has_nvidia_driver() -> bool:

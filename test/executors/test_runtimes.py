@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def load(runtime, function, *inputs):
 @pytest.mark.parametrize("model", ["lite", "lite_online"])
 def test_a_track_is_that_of_torch(runtime, model):
     scene = Scene(size_wh=(320, 240), frames=9)
-    trackers = [create_tracker(model, device="cpu", runtime=name) for name in ("torch", runtime.name)]
+    trackers = [create_tracker(model, device="cpu", runtime=name, precision="fp32") for name in ("torch", runtime.name)]
     assert [tracker.runtime for tracker in trackers] == ["torch", runtime.name]
     first, *others = (frame.image_bgr for frame in scene)
     for tracker in trackers:
@@ -311,6 +312,7 @@ def test_auto_leaves_out_a_runtime_that_fails(measuring, monkeypatch, caplog, wh
         monkeypatch.setattr("importlib.import_module", lambda name: real("libopenvino" if name == "openvino" else name))
     else:
         monkeypatch.setattr(OpenVino, "load", fail)
+        monkeypatch.setattr("siam_tracker_ros.executors.runtime._loaded", weakref.WeakValueDictionary())
     assert create_tracker("lite", device="cpu").runtime == "onnx"
     if where == "import":
         assert not measuring and "openvino is left out: openvino cannot be imported (No module named" in caplog.text
@@ -488,3 +490,18 @@ def test_torch_gets_the_threads_that_were_asked_for_before_it_was_imported():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["1"], done.stderr
+
+
+def test_the_number_of_threads_that_the_user_gives_torch_later_stays():
+    program = (
+        "from siam_tracker_ros import create_tracker\n"
+        "from siam_tracker_ros.executors.device import set_threads\n"
+        "set_threads(1)\n"
+        "create_tracker('lite', runtime='torch', device='cpu')\n"
+        "import torch\n"
+        "torch.set_num_threads(3)\n"
+        "create_tracker('lite', runtime='torch', device='cpu')\n"
+        "print(torch.get_num_threads())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["3"], done.stderr
