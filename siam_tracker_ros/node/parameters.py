@@ -130,43 +130,53 @@ def parameter_names() -> list[str]:
     return list(settings_of(NodeParameters))
 
 
-def declare_parameters(node: Node) -> None:
-    """Declare every parameter on a node, with its descriptor."""
-    for name, parameter in settings_of(NodeParameters).items():
+class Parameters(typing.Protocol):
+    """A settings class whose values are a node's parameters."""
+
+    def check(self) -> None:
+        """Raise InvalidSettingError when a value, or the values together, cannot be used."""
+
+
+P = typing.TypeVar("P", bound=Parameters)
+
+
+def declare_parameters(node: Node, parameters_class: type[Parameters]) -> None:
+    """Declare every parameter of a class on a node, with its descriptor."""
+    for name, parameter in settings_of(parameters_class).items():
         default = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
         node.declare_parameter(name, default, _descriptor(parameter))
 
 
-def read_parameters(node: Node) -> NodeParameters:
-    """Return the node's NodeParameters as they are set, not checked.
+def read_parameters(node: Node, parameters_class: type[P]) -> P:
+    """Return the node's parameters as they are set, not checked.
 
     Raises:
         InvalidSettingError: a parameter has no value; ROS takes an empty list in a parameter file for none.
     """
-    values = {name: node.get_parameter_or(name).value for name in parameter_names()}
+    values = {name: node.get_parameter_or(name).value for name in settings_of(parameters_class)}
     missing = [name for name, value in values.items() if value is None and name != "settings"]
     if missing:
         raise InvalidSettingError(
             f"{', '.join(missing)} is an empty list or has no value, expected one; give a value, or leave the name out"
         )
-    return with_values(NodeParameters(), values)
+    return with_values(parameters_class(), values)
 
 
-def with_values(current: NodeParameters, values: Mapping[str, typing.Any]) -> NodeParameters:
-    """Return NodeParameters with other values, as ROS has them, not checked; `settings` of None are no settings."""
+def with_values(current: P, values: Mapping[str, typing.Any]) -> P:
+    """Return parameters with other values, as ROS has them, not checked; `settings` of None are no settings."""
     changes = dict(values)
     if "settings" in changes:
         changes["settings"] = tuple(changes["settings"] or ())
-    return dataclasses.replace(current, **changes)
+    return dataclasses.replace(current, **changes)  # type: ignore[type-var]  # a settings class is a dataclass
 
 
-def change_parameters(current: NodeParameters, changes: Mapping[str, typing.Any], configured: bool) -> NodeParameters:
-    """Return the NodeParameters after a change.
+def change_parameters(current: P, changes: Mapping[str, typing.Any], configured: bool) -> P:
+    """Return the parameters after a change.
 
     Args:
-        current: the NodeParameters now.
+        current: the parameters now.
         changes: mapping from names, all of them ours, to new values.
-        configured: whether the node holds a tracker made with the current values.
+        configured: whether the node holds something made with the current values.
 
     Raises:
         InvalidSettingError: the values cannot be used, or cannot be changed now.
@@ -174,7 +184,7 @@ def change_parameters(current: NodeParameters, changes: Mapping[str, typing.Any]
     for name, value in changes.items():
         if fault := number_fault(name, value):
             raise InvalidSettingError(fault)
-    known = settings_of(NodeParameters)
+    known = settings_of(type(current))
     fixed = [name for name in changes if configured and known[name].rule.change != "any time"]
     if fixed:
         raise InvalidSettingError(

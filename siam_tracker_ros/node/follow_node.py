@@ -1,0 +1,245 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A managed ROS 2 node that keeps a target in the middle of the view: from ~/target of the tracker to a Twist.
+
+The law is `control.servo.Servo`; this file turns messages into directions and commands into messages.
+"""
+
+import dataclasses
+import math
+import typing
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Twist, TwistStamped
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
+from std_msgs.msg import String
+
+from siam_tracker_ros.control.servo import Command, Servo, ServoSettings
+from siam_tracker_ros.core.monitor import TargetState
+from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.msg import Target
+from siam_tracker_ros.node.messages import stamp_to_ns
+from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, read_parameters
+from siam_tracker_ros.node.rclpy_private import lifecycle_label, refuse_unfit_transitions
+from siam_tracker_ros.node.spinning import spin
+from siam_tracker_ros.settings import check_setting, setting, settings_of
+
+_LOG_PERIOD = 5.0  # seconds between two warnings of one kind
+_NO_TARGET = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class FollowParameters(ServoSettings):
+    """Values of all parameters."""
+
+    drive: typing.Literal["pan_tilt", "body"] = setting(
+        "pan_tilt",
+        "`pan_tilt`: the camera turns by itself, angular.z is the rate of yaw and angular.y that of pitch; `body`: it "
+        "is fixed to a vehicle, which turns by angular.z, climbs by linear.z and drives by linear.x.",
+    )
+    stamped: bool = setting(True, "Publish TwistStamped, as the tools of ROS 2 expect; false: Twist.")
+    frame_id: str = setting("base_link", "Frame of the commands.")
+    target_id: str = setting("", "Name of the target to follow; empty: the first one that is seen.", change="any time")
+    wanted_height: float = setting(
+        0.0,
+        "Angular height in radians that a `body` keeps the target at by driving; 0: it does not drive.",
+        0,
+        3,
+        change="any time",
+    )
+    approach_gain: float = setting(
+        0.5, "Speed in m/s for a target that is e times smaller than wanted.", 0, 50, change="any time"
+    )
+    max_speed: float = setting(
+        0.5, "Maximum of that speed in m/s; the vehicle never reverses.", 0, 50, change="any time"
+    )
+    climb_gain: float = setting(
+        0.0,
+        "Speed of climbing in m/s per radian that the target is above the middle; 0: it does not climb.",
+        0,
+        50,
+        change="any time",
+    )
+    max_climb: float = setting(0.5, "Maximum of that speed, up and down, in m/s.", 0, 50, change="any time")
+    rate: float = setting(50.0, "Commands per second.", 1, 1000)
+    autostart: bool = setting(
+        True, "Configure and activate by itself; false: wait for a lifecycle manager.", change="at start"
+    )
+
+    def check(self) -> None:
+        """Raise InvalidSettingError when a value cannot be used."""
+        for name in settings_of(FollowParameters):
+            check_setting(FollowParameters, name, getattr(self, name))
+
+
+class FollowNode(LifecycleNode):
+    """Follows one target with a camera. docs/follow.md lists topics and parameters."""
+
+    def __init__(self, node_name: str = "follow", **node_arguments: Any) -> None:
+        """Create the node, unconfigured.
+
+        Args:
+            node_name: name of the node.
+            node_arguments: further arguments of rclpy.node.Node.
+        """
+        self._commands: LifecyclePublisher | None = None  # while configured, as the next one
+        self._reasons: LifecyclePublisher | None = None
+        self._subscription: Subscription | None = None  # while active, as the next one
+        self._timer: Timer | None = None
+        super().__init__(node_name, **node_arguments)
+        refuse_unfit_transitions(self)
+        declare_parameters(self, FollowParameters)
+        self._settings = read_parameters(self, FollowParameters)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._reason = ""
+        self._height = math.nan  # angular, of the target in the newest image
+        self._followed = _NO_TARGET
+        self._servo = self._make_servo()
+        # Not the node's clock, which with use_sim_time stands still until a simulator runs.
+        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        if self._settings.autostart:
+            self._autostart_timer = self.create_timer(0.0, self._autostart, clock=self._steady_clock)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Check the parameters and make the publishers."""
+        try:
+            self._settings.check()
+        except InvalidSettingError as error:
+            self.get_logger().error(f"cannot configure: {error}")
+            return TransitionCallbackReturn.FAILURE
+        msg_type = TwistStamped if self._settings.stamped else Twist
+        self._commands = self.create_lifecycle_publisher(msg_type, "cmd_vel", 1)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._reasons = self.create_lifecycle_publisher(String, "~/reason", latched)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Listen to the targets and send commands."""
+        self._servo, self._reason, self._followed = self._make_servo(), "", _NO_TARGET
+        answer = super().on_activate(state)
+        self._subscription = self.create_subscription(Target, "target", self._on_target, 10)
+        self._timer = self.create_timer(1 / self._settings.rate, self._on_timer, clock=self._steady_clock)
+        self.get_logger().info(f"waiting for targets on {self._subscription.topic_name}")
+        return answer
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop the camera, then be silent."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Drop the publishers."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop the camera and drop everything."""
+        self._release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop the camera and go back to unconfigured."""
+        self._release()
+        return super().on_error(state)
+
+    def destroy_node(self) -> None:
+        """Stop the camera, then end the node."""
+        self._release()
+        super().destroy_node()
+
+    def _make_servo(self) -> Servo:
+        return Servo(self._settings, turns=(True, self._settings.drive == "pan_tilt"))
+
+    def _autostart(self) -> None:
+        self._autostart_timer.cancel()
+        if lifecycle_label(self) != "unconfigured":
+            return  # a lifecycle manager was faster
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        changes = {p.name: p.value for p in parameters if p.name in settings_of(FollowParameters)}
+        try:
+            self._settings = change_parameters(self._settings, changes, self._commands is not None)
+        except InvalidSettingError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._servo.settings = self._settings
+        return SetParametersResult(successful=True)
+
+    def _on_target(self, msg: Target) -> None:
+        wanted = self._settings.target_id or self._followed
+        if wanted and msg.target_id != wanted and msg.state != Target.IDLE:
+            return
+        self._followed = msg.target_id if msg.state != Target.IDLE else _NO_TARGET
+        state, ray = TargetState(msg.state), np.array([msg.ray.x, msg.ray.y, msg.ray.z])
+        if state == TargetState.TRACKING and not np.isfinite(ray).all():
+            self.get_logger().warning(
+                "the target has no direction; the tracker needs the camera_info of its images",
+                throttle_duration_sec=_LOG_PERIOD,
+            )
+        if state == TargetState.TRACKING:
+            self._height = msg.angular_height
+        prediction_ns = msg.prediction.sec * 10**9 + msg.prediction.nanosec
+        # Another target, or the same name given again, begins anew.
+        self._servo.see(stamp_to_ns(msg.header.stamp) + prediction_ns, msg.target_id, state, ray)
+
+    def _on_timer(self) -> None:
+        command = self._servo.command(self.get_clock().now().nanoseconds)
+        if command.reason != self._reason:
+            self._reason = command.reason
+            self.get_logger().info(f"now: {command.reason}")
+            assert self._reasons is not None
+            self._reasons.publish(String(data=command.reason))
+        self._publish(self._twist(command))
+
+    def _twist(self, command: Command) -> Twist:
+        """Return the message of a command."""
+        settings, twist = self._settings, Twist()
+        twist.angular.z, twist.angular.y = map(float, command.rates)
+        if settings.drive == "body" and command.reason == "follow":
+            climb = -settings.climb_gain * float(command.error[1])
+            twist.linear.z = min(max(climb, -settings.max_climb), settings.max_climb)
+            if settings.wanted_height > 0 and self._height > 0:
+                speed = settings.approach_gain * math.log(settings.wanted_height / self._height)
+                twist.linear.x = min(max(speed, 0.0), settings.max_speed)
+        return twist
+
+    def _publish(self, twist: Twist) -> None:
+        assert self._commands is not None
+        if not self._settings.stamped:
+            self._commands.publish(twist)
+            return
+        msg = TwistStamped(twist=twist)
+        msg.header.stamp = self.get_clock().now().to_msg()
+        msg.header.frame_id = self._settings.frame_id
+        self._commands.publish(msg)
+
+    def _stop(self) -> None:
+        """Send no more commands; the last one is to stand still."""
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+            self._timer = None
+            if self.context.ok():
+                self._publish(Twist())
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _release(self) -> None:
+        self._stop()
+        for publisher in (self._commands, self._reasons):
+            if publisher is not None:
+                self.destroy_lifecycle_publisher(publisher)
+        self._commands = self._reasons = None
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until Ctrl-C or SIGTERM; return the exit status."""
+    return spin("follow", FollowNode, args)
