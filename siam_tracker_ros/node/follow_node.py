@@ -26,7 +26,7 @@ from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.msg import Target
 from siam_tracker_ros.node.messages import stamp_to_ns
-from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, read_parameters
+from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_table, read_parameters
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, refuse_unfit_transitions
 from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.settings import check_setting, setting, settings_of
@@ -243,3 +243,7 @@ class FollowNode(LifecycleNode):
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
     return spin("follow", FollowNode, args)
+
+
+if __name__ == "__main__":
+    print(parameter_table(FollowParameters))

@@ -211,10 +211,10 @@ def _descriptor(parameter: Setting) -> ParameterDescriptor:
     return descriptor
 
 
-def parameter_table() -> str:
-    """Return the table of all parameters for the documentation, in Markdown."""
+def parameter_table(parameters_class: type[Parameters]) -> str:
+    """Return the table of a class's parameters for the documentation, in Markdown."""
     rows = ["| name | default | values | change | meaning |", "|---|---|---|---|---|"]
-    for name, parameter in settings_of(NodeParameters).items():
+    for name, parameter in settings_of(parameters_class).items():
         choices = ", ".join(f"`{choice}`" for choice in parameter.choices)
         values = choices or (parameter.rule.range if parameter.kind in (int, float) else "")
         meaning = parameter.rule.meaning.rstrip(".")
@@ -231,4 +231,4 @@ def _shown(default: typing.Any) -> str:
 
 
 if __name__ == "__main__":
-    print(parameter_table())
+    print(parameter_table(NodeParameters))

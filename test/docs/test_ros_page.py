@@ -21,17 +21,22 @@ from ros_testing import (
 from siam_tracker_ros.msg import TrackerStatus
 
 from siam_tracker_ros.core.monitor import TargetState
-from siam_tracker_ros.node.parameters import parameter_names, parameter_table
+from siam_tracker_ros.node.follow_node import FollowParameters
+from siam_tracker_ros.node.parameters import NodeParameters, parameter_names, parameter_table
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 PAGE = "docs/ros.md"
 
 
-def test_parameter_table_is_that_of_the_node():
-    page = pages.PAGES[PAGE]
-    _, rest = page.split("<!-- parameters: begin -->\n")
+@pytest.mark.parametrize(
+    "page, module, parameters_class",
+    [(PAGE, "parameters", NodeParameters), ("docs/follow.md", "follow_node", FollowParameters)],
+)
+def test_parameter_table_is_that_of_the_node(page, module, parameters_class):
+    _, rest = pages.PAGES[page].split("<!-- parameters: begin -->\n")
     table, _ = rest.split("\n<!-- parameters: end -->")
-    assert table == parameter_table(), "run `python -m siam_tracker_ros.node.parameters` and put its table in"
+    expected = parameter_table(parameters_class)
+    assert table == expected, f"run `./run exec python -m siam_tracker_ros.node.{module}` and put its table in"
 
 
 def test_parameter_files_that_are_shown_name_parameters():
