@@ -5,10 +5,10 @@
     ./run exec python benchmarks/follow.py --runs 20 --json follow.json --plot follow.png
 
 Images and camera_info of 640x480 come at 30 Hz from a camera whose head obeys the commands with delay, lag and limits.
-In each run the target moves from side to side at up to 0.5 rad/s, then hides and comes back. The table has, for each run
-with and without latency compensation: the root mean square of the target's distance from the middle of the image over
-the image's width while it moves in view, the seconds from the first image of state LOST to the last command to turn,
-and the seconds from the target's return to when it is within 5 % of the middle again.
+In each run the target moves from side to side at up to 0.5 rad/s, then hides and comes back. The table has, for each
+run with and without latency compensation: the root mean square of the target's distance from the middle of the image
+over the image's width while it moves in view, the seconds from the first image of state LOST to the last command to
+turn, and the seconds from the target's return to when it is within 5 % of the middle again.
 """
 
 import argparse

@@ -178,11 +178,10 @@ class ImageSubscription:
                 return f"the parameter {self._override} excludes its publisher; remove the parameter"
             if self._lost:
                 return f"all images are lost on their way; {self.loss_remedy}"
-            names = _node_names(publishers)
             return (
-                f"it is published by {names}, but none arrives: none is sent, or {names} runs as another user of this "
-                "machine, with whom Fast DDS shares no memory; run both as one user, or start this node with the "
-                "environment variable FASTDDS_BUILTIN_TRANSPORTS=UDPv4"
+                f"it is published by {_node_names(publishers)}, but none arrives: none is sent, or it is sent by "
+                "another user of this machine, from whom Fast DDS brings nothing; run both programs as one user, or "
+                "this one with the environment variable FASTDDS_BUILTIN_TRANSPORTS=UDPv4"
             )
         types = {publisher.topic_type for publisher in self._node.get_publishers_info_by_topic(self.topic)}
         return self._explain_type(", ".join(sorted(types))) if types else self._explain_absence()

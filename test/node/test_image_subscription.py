@@ -275,7 +275,12 @@ RAW, COMPRESSED = dict(image_transport="raw"), dict(image_transport="compressed"
             {"/camera": Image},
             "there is no topic of type sensor_msgs/msg/CompressedImage, check that the camera driver runs",
         ),
-        ("cam", RAW, {"/cam": Image}, "no image on /cam; it is published by /driver, but none is sent"),
+        (
+            "cam",
+            RAW,
+            {"/cam": Image},
+            "no image on /cam; it is published by /driver, but none arrives: none is sent, or",
+        ),
     ],
 )
 def test_why_no_image_arrives_is_said(graph, operator, others, image, parameters, published, words):
@@ -353,7 +358,7 @@ def test_a_camera_that_has_just_come_is_given_time(looking):
             assert subscription.silence == before
         node.look()
         shown = ("/camera", "a node of unknown name")[number]
-        assert subscription.silence == f"it is published by {shown}, but none is sent"
+        assert subscription.silence.startswith(f"it is published by {shown}, but none arrives: none is sent, or")
 
 
 def test_a_target_is_not_said_to_be_tracked_without_a_camera(graph, operator):
@@ -391,7 +396,8 @@ def test_an_image_that_cannot_be_used_is_not_the_last_word_on_a_camera_that_stop
     publisher.publish(Image(header=operator.header(), encoding="rubbish", width=4, height=4))
     operator.diagnosis("input", lambda status: "rubbish" in status.message)
     operator.diagnosis(
-        "input", lambda status: status.message == "no image on /camera; it is published by /operator, but none is sent"
+        "input",
+        lambda status: status.message.startswith("no image on /camera; it is published by /operator, but none arrives"),
     )
 
 
