@@ -38,7 +38,7 @@ METHODS = {
     "lite": set(),
 }
 ROS = {"rclpy", "rcl_interfaces", "sensor_msgs", "std_msgs", "std_srvs", "vision_msgs", "diagnostic_msgs"}
-ROS |= {"lifecycle_msgs", "geometry_msgs", "builtin_interfaces", "ament_index_python", "launch"}
+ROS |= {"lifecycle_msgs", "geometry_msgs", "builtin_interfaces", "ament_index_python", "launch", "tf2_msgs"}
 
 
 def imports(path):
