@@ -65,7 +65,8 @@ class Observer(Node):
         return condition()
 
     def _on_status(self, msg):
-        self.received += 1 + msg.frames_skipped
+        if not msg.is_heartbeat:
+            self.received += 1 + msg.frames_skipped
 
 
 def play_camera(size, encoding, reliability, images, rate):

@@ -76,6 +76,8 @@ class Stopwatch(Node):
         self.received[_key(msg)] = time.perf_counter()
 
     def _on_status(self, msg):
+        if msg.is_heartbeat:
+            return
         with self.changed:
             self.inference[_key(msg)] = msg.inference_ms
             self.changed.notify()

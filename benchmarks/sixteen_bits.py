@@ -81,6 +81,8 @@ class Operator(Node):
             return self._boxes.get(self._number, LOST)
 
     def _on_status(self, msg):
+        if msg.is_heartbeat:
+            return
         with self._changed:
             self._answers[msg.header.stamp.sec] = msg.state
             self._changed.notify()

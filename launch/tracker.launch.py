@@ -48,6 +48,14 @@ def generate_launch_description() -> LaunchDescription:
                 default_value=_OWN_DETECTIONS,
                 description="Topic of detections that start the target.",
             ),
+            DeclareLaunchArgument(
+                "camera_info_topic",
+                default_value="camera_info",
+                description="Topic of the camera_info; left as it is, that beside the images.",
+            ),
+            DeclareLaunchArgument(
+                "depth_topic", default_value="depth", description="Topic of registered depth images."
+            ),
             *(
                 DeclareLaunchArgument(name, default_value="", description=description)
                 for name, (_, description) in PARAMETERS.items()
@@ -87,6 +95,8 @@ def make_node(context: LaunchContext) -> list[LifecycleNode]:
             remappings=[
                 ("image", LaunchConfiguration("image_topic")),
                 (_OWN_DETECTIONS, LaunchConfiguration("detections_topic")),
+                ("camera_info", LaunchConfiguration("camera_info_topic")),
+                ("depth", LaunchConfiguration("depth_topic")),
             ],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
             output="screen",

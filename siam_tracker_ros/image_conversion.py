@@ -98,7 +98,23 @@ _YUV_OFFSETS = np.array([16.0, 128.0, 128.0])
 ENCODINGS = tuple(sorted(_LAYOUTS))
 """Names of the encodings that `image_to_bgr` converts without cv_bridge."""
 
+_DEPTH_UNITS = {"16UC1": (2, 1e-3), "mono16": (2, 1e-3), "32FC1": (4, 1.0)}  # bytes, metres of the value 1
+
 _FORMAT = re.compile(r"\s*(\w+)\s*;\s*\w+ compressed\s*(\w*)")  # of image_transport: source; codec compressed target
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DepthImage:
+    """Depths along the optical axis.
+
+    Attributes:
+        values: uint16 or float32 (H, W), in the byte order of the message; what is 0, negative or not finite is not
+            measured.
+        unit_m: metres of the value 1.
+    """
+
+    values: np.ndarray
+    unit_m: float
 
 
 def image_to_bgr(msg: ImageFields, stretch: IntensityStretch | None = None) -> np.ndarray:
@@ -134,6 +150,23 @@ def image_to_bgr(msg: ImageFields, stretch: IntensityStretch | None = None) -> n
         pixels = (IntensityStretch() if stretch is None else stretch).to_uint8(pixels)
     pixels = pixels.reshape(len(rows), msg.width, layout.channels) if layout.channels > 1 else pixels
     return pixels if layout.to_bgr is None else cv2.cvtColor(pixels, layout.to_bgr)
+
+
+def image_to_depth(msg: ImageFields) -> DepthImage:
+    """Return a sensor_msgs/Image of depths as a DepthImage: 16UC1 in millimetres, or 32FC1 in metres.
+
+    Raises:
+        InvalidInputError: the message contradicts itself, or its encoding is not that of depths.
+    """
+    if msg.encoding not in _DEPTH_UNITS:
+        raise InvalidInputError(
+            f"the encoding of the depth image is '{msg.encoding}', expected 16UC1 with millimetres or 32FC1 with "
+            "metres; check the topic"
+        )
+    channel_bytes, unit_m = _DEPTH_UNITS[msg.encoding]
+    pixels = np.ascontiguousarray(_rows(msg, _Layout(1, channel_bytes))[:, : msg.width * channel_bytes])
+    order, kind = ">" if msg.is_bigendian else "<", "u" if channel_bytes == 2 else "f"
+    return DepthImage(pixels.view(f"{order}{kind}{channel_bytes}"), unit_m)
 
 
 def compressed_to_bgr(msg: CompressedImageFields, stretch: IntensityStretch | None = None) -> np.ndarray:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from siam_tracker_ros.control.target_motion import TargetEstimate
 from siam_tracker_ros.core.session import Observation
-from siam_tracker_ros.geometry import corners_to_cxcywht, xywh_to_cxcywh
 
 NANOSECONDS = 10**9
 _DURATION_LIMIT = 2**31  # seconds; the message's field is int32
@@ -30,13 +30,7 @@ def make_detection(
     result.hypothesis.class_id = class_id
     result.hypothesis.score = float(observation.confidence)
     detection.results = [result]
-    if rotated and observation.polygon is not None:
-        x, y, width, height, clockwise = (float(value) for value in corners_to_cxcywht(observation.polygon))
-        detection.bbox.center.theta = -clockwise
-    else:
-        x, y, width, height = (float(value) for value in xywh_to_cxcywh(np.asarray(observation.box_xywh)))
-    detection.bbox.center.position.x, detection.bbox.center.position.y = x, y
-    detection.bbox.size_x, detection.bbox.size_y = width, height
+    _fill_bbox(detection.bbox, observation.box_cxcywht(rotated))
     return detection
 
 
@@ -46,9 +40,15 @@ def make_detections(types: Any, header: Any, detections: Sequence[Any]) -> Any:
 
 
 def make_status(
-    types: Any, header: Any, observation: Observation, target_id: str, skipped: int, latency_ns: int
+    types: Any,
+    header: Any,
+    observation: Observation,
+    target_id: str,
+    skipped: int,
+    latency_ns: int,
+    is_heartbeat: bool = False,
 ) -> Any:
-    """Return the TrackerStatus of one frame; `skipped` frames were dropped before it."""
+    """Return the TrackerStatus of one frame, or a heartbeat after it; `skipped` frames were dropped before it."""
     return types.TrackerStatus(
         header=header,
         state=int(observation.state),
@@ -65,7 +65,61 @@ def make_status(
         candidates=observation.candidates,
         search_progress=float(observation.search_progress),
         redetections=observation.redetections,
+        is_heartbeat=is_heartbeat,
     )
+
+
+def make_target(
+    types: Any,
+    header: Any,
+    observation: Observation,
+    target_id: str,
+    estimate: TargetEstimate,
+    latency_ns: int,
+    rotated: bool = False,
+) -> Any:
+    """Return the Target of one frame.
+
+    Args:
+        types, header: see the module.
+        observation: what the frame says of the target.
+        target_id: its name.
+        estimate: what is known of its direction and motion.
+        latency_ns: from the frame's stamp to publishing.
+        rotated: see make_detection.
+    """
+    target = types.Target(
+        header=header,
+        target_id=target_id,
+        state=int(observation.state),
+        confidence=float(observation.confidence),
+        age=observation.age,
+        latency=make_duration(types, latency_ns),
+        prediction=make_duration(types, estimate.lead_ns),
+        is_metric=estimate.is_metric,
+        image_velocity_covariance=estimate.image_velocity_covariance.reshape(-1),
+        angular_width=float(estimate.angular_size[0]),
+        angular_height=float(estimate.angular_size[1]),
+        angular_velocity_covariance=estimate.angular_velocity_covariance.reshape(-1),
+    )
+    _fill_bbox(target.bbox, np.concatenate([estimate.center_xy, observation.box_cxcywht(rotated)[2:]]))
+    target.image_velocity.x, target.image_velocity.y = estimate.image_velocity.tolist()
+    fill_xyz(target.ray, estimate.ray)
+    fill_xyz(target.angular_velocity, estimate.angular_velocity)
+    return target
+
+
+def fill_xyz(msg: Any, vector: np.ndarray) -> Any:
+    """Fill a Vector3 or Point from an array (3,) and return it."""
+    msg.x, msg.y, msg.z = (float(value) for value in vector)
+    return msg
+
+
+def _fill_bbox(bbox: Any, box_cxcywht: np.ndarray) -> None:
+    """Fill a BoundingBox2D from a box (5,); vision_msgs counts theta counter-clockwise on the screen."""
+    x, y, bbox.size_x, bbox.size_y, clockwise = (float(value) for value in box_cxcywht)
+    bbox.center.position.x, bbox.center.position.y = x, y
+    bbox.center.theta = -clockwise + 0.0  # an upright box has 0, not -0
 
 
 def make_duration(types: Any, nanoseconds: int) -> Any:

@@ -289,8 +289,9 @@ def make_detection(center, *hypotheses, size=(20.0, 20.0), theta=0.0, **fields):
 
 
 def parameter_overrides(**values):
-    """Return parameters for a node of the tests."""
-    return [Parameter(name, value=value) for name, value in ({"device": "cpu"} | values).items()]
+    """Return parameters for a node of the tests; without a heartbeat, so that each status is that of one image."""
+    defaults = {"device": "cpu", "heartbeat_period": 0.0}
+    return [Parameter(name, value=value) for name, value in (defaults | values).items()]
 
 
 @pytest.fixture(name="graph")

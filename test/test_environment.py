@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-VISION_MSGS_HASHES = json.loads((ROOT / "test/golden/vision_msgs_hashes.json").read_text())
+MESSAGE_HASHES = json.loads((ROOT / "test/golden/message_hashes.json").read_text())
 STATUS_FIELDS = {
     "header": "std_msgs/Header",
     "state": "uint8",
@@ -31,6 +31,25 @@ STATUS_FIELDS = {
     "candidates": "uint16",
     "search_progress": "float",
     "redetections": "uint32",
+    "is_heartbeat": "boolean",
+}
+TARGET_FIELDS = {
+    "header": "std_msgs/Header",
+    "target_id": "string",
+    "state": "uint8",
+    "confidence": "float",
+    "age": "uint32",
+    "latency": "builtin_interfaces/Duration",
+    "prediction": "builtin_interfaces/Duration",
+    "bbox": "vision_msgs/BoundingBox2D",
+    "image_velocity": "vision_msgs/Point2D",
+    "image_velocity_covariance": "double[4]",
+    "is_metric": "boolean",
+    "ray": "geometry_msgs/Vector3",
+    "angular_width": "double",
+    "angular_height": "double",
+    "angular_velocity": "geometry_msgs/Vector3",
+    "angular_velocity_covariance": "double[9]",
 }
 INIT_REQUEST_FIELDS = {
     "header": "std_msgs/Header",
@@ -58,29 +77,37 @@ def ros_node():
     rclpy.shutdown(context=context)
 
 
-@pytest.mark.parametrize("type_name", VISION_MSGS_HASHES)
-def test_vision_msgs_have_the_upstream_hash_on_the_wire(ros_node, type_name):
-    message = getattr(importlib.import_module("vision_msgs.msg"), type_name.rpartition("/")[2])
-    publisher = ros_node.create_publisher(message, type_name.rpartition("/")[2], 1)
+@pytest.mark.parametrize("type_name", MESSAGE_HASHES)
+def test_messages_of_the_overlay_have_the_upstream_hash_on_the_wire(ros_node, type_name):
+    package, _, name = type_name.split("/")
+    message = getattr(importlib.import_module(f"{package}.msg"), name)
+    publisher = ros_node.create_publisher(message, name, 1)
     try:
         (endpoint,) = ros_node.get_publishers_info_by_topic(publisher.topic_name)
         if not hasattr(endpoint, "topic_type_hash"):
             pytest.skip("this ROS 2 distribution has no type hashes")
         assert endpoint.topic_type == type_name
-        assert str(endpoint.topic_type_hash) == VISION_MSGS_HASHES[type_name]
+        assert str(endpoint.topic_type_hash) == MESSAGE_HASHES[type_name]
     finally:
         ros_node.destroy_publisher(publisher)
 
 
-def test_every_vision_message_has_an_expected_hash():
-    defined = {path.stem for path in (ROOT / "overlay/vision_msgs/msg").glob("*.msg")}
-    assert defined == {name.rpartition("/")[2] for name in VISION_MSGS_HASHES}
+def test_every_message_of_the_overlay_has_an_expected_hash():
+    defined = {f"{path.parts[-3]}/msg/{path.stem}" for path in (ROOT / "overlay").glob("*/msg/*.msg")}
+    assert defined == MESSAGE_HASHES.keys()
 
 
 def test_status_fields_and_states():
     status = pytest.importorskip("siam_tracker_ros.msg", reason="needs the built interfaces").TrackerStatus
     assert list(status.get_fields_and_field_types().items()) == list(STATUS_FIELDS.items())
     assert (status.IDLE, status.TRACKING, status.UNCERTAIN, status.LOST) == (0, 1, 2, 3)
+
+
+def test_target_fields_and_states():
+    messages = pytest.importorskip("siam_tracker_ros.msg", reason="needs the built interfaces")
+    assert list(messages.Target.get_fields_and_field_types().items()) == list(TARGET_FIELDS.items())
+    for state in ("IDLE", "TRACKING", "UNCERTAIN", "LOST"):
+        assert getattr(messages.Target, state) == getattr(messages.TrackerStatus, state)
 
 
 def test_init_fields():

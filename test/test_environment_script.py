@@ -127,6 +127,7 @@ def name_step(line):
         "torch.txt": "torch",
         "pip uninstall": "uninstall",
         "pip install": "packages",
+        "cmake tf2_msgs": "tf2_msgs",
         "cmake vision_msgs": "vision_msgs",
         "cmake source": "interfaces",
     }
@@ -146,7 +147,7 @@ def prepared(machine):
 
 
 NOTHING = ["exec", "bash", "-c", "exit 0"]
-EVERYTHING = ["python", "torch", "packages", "vision_msgs", "interfaces"]
+EVERYTHING = ["python", "torch", "packages", "tf2_msgs", "vision_msgs", "interfaces"]
 ROS = {"ROS_DISTRO": "humble", "AMENT_PREFIX_PATH": "/nowhere/humble"}
 
 
@@ -205,7 +206,8 @@ def test_the_folders_of_the_build_machine_are_replaced(prepared):
         ("CMakeLists.txt", ["interfaces"]),
         ("package.xml", ["interfaces"]),
         ("overlay/vision_msgs/msg/Point2D.msg", ["vision_msgs", "interfaces"]),
-        ("requirements/test.txt", ["packages", "vision_msgs", "interfaces"]),
+        ("overlay/tf2_msgs/msg/TFMessage.msg", ["tf2_msgs", "interfaces"]),
+        ("requirements/test.txt", ["packages", "tf2_msgs", "vision_msgs", "interfaces"]),
         ("requirements/torch.txt", ["torch"]),
         ("config/tracker.yaml", []),
         ("launch/another.launch.py", []),
@@ -327,9 +329,10 @@ def test_clean_removes_the_environment_and_nothing_else(prepared):
     assert prepared.start("clean").returncode == 0
 
 
-def test_a_sourced_ros_is_used_with_its_own_vision_msgs(machine):
+def test_a_sourced_ros_is_used_with_its_own_messages(machine):
     prefix = machine.root.parent / "humble"
-    (prefix / "share/vision_msgs").mkdir(parents=True)
+    for package in ("tf2_msgs", "vision_msgs"):
+        (prefix / "share" / package).mkdir(parents=True)
     ros = {**ROS, "AMENT_PREFIX_PATH": str(prefix)}
     result = machine.start("exec", "bash", "-c", "echo $AMENT_PREFIX_PATH", **ros)
     assert result.returncode == 0, result.stderr
@@ -338,7 +341,7 @@ def test_a_sourced_ros_is_used_with_its_own_vision_msgs(machine):
     assert result.stdout == f"{environment}/overlay/siam_tracker_ros:{prefix}\n"
 
 
-def test_a_sourced_ros_without_vision_msgs_or_torch_gets_them(machine):
+def test_a_sourced_ros_without_messages_or_torch_gets_them(machine):
     result = machine.start(*NOTHING, FAKE_LACKS="torch", **ROS)
     assert result.returncode == 0, result.stderr
     assert machine.steps() == EVERYTHING

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
+from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr, image_to_depth
 from siam_tracker_ros.intensity import IntensityStretch
 
 COLOR_BGR = (40, 90, 200)
@@ -379,3 +379,29 @@ def test_fill_image(image, encoding, step):
 def test_fill_image_refuses_the_wrong_shape(image, encoding):
     with pytest.raises(ValueError):
         fill_image(SimpleNamespace(data=array.array("B")), image, encoding, None)
+
+
+@pytest.mark.parametrize("padding", [0, 6])
+@pytest.mark.parametrize("big_endian", [False, True])
+@pytest.mark.parametrize("encoding, kind, unit_m", [("16UC1", "u2", 1e-3), ("mono16", "u2", 1e-3), ("32FC1", "f4", 1)])
+def test_depths_have_the_unit_of_their_encoding(encoding, kind, unit_m, big_endian, padding):
+    metres = np.array([[0.0, 0.5, 1.25], [2.0, 40.0, 65.0]])
+    stored = (metres / unit_m).astype((">" if big_endian else "<") + kind)
+    depth = image_to_depth(message(stored, encoding, width=3, padding=padding, big_endian=big_endian))
+    np.testing.assert_array_equal(depth.values * depth.unit_m, metres)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(encoding="bgr8"), "the encoding of the depth image is 'bgr8', expected 16UC1 .* or 32FC1"),
+        (dict(encoding=""), "the encoding of the depth image is ''"),
+        (dict(step=3), "image step is 3 bytes, expected at least 16"),
+        (dict(height=600), "image has 96 bytes, expected 9600"),
+    ],
+)
+def test_what_is_no_depth_image_is_refused(change, words):
+    msg = message(np.ones((6, 8), np.uint16), "16UC1")
+    vars(msg).update(change)
+    with pytest.raises(InvalidInputError, match=words):
+        image_to_depth(msg)

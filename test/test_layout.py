@@ -15,6 +15,7 @@ FOLDERS = {
     "executors": set(),
     "core": {"executors", "layers", "methods", "weights"},
     "layers": set(),
+    "control": {"core"},
     "weights": {"core"},
     "bags": {"core"},
     "methods": {"core", "executors", "layers", "weights", "data", "training"},
@@ -24,7 +25,7 @@ FOLDERS = {
     "demo": {"core", "data"},
     "toolkits": {"core"},
     "cli": {"bags", "core", "data", "demo", "evaluation", "executors", "toolkits", "training", "weights"},
-    "node": {"core", "data", "demo", "executors", "msg", "srv"},
+    "node": {"control", "core", "data", "demo", "executors", "msg", "srv"},
 }
 # The methods whose modules each method may import.
 METHODS = {
@@ -37,7 +38,7 @@ METHODS = {
     "lite": set(),
 }
 ROS = {"rclpy", "rcl_interfaces", "sensor_msgs", "std_msgs", "std_srvs", "vision_msgs", "diagnostic_msgs"}
-ROS |= {"lifecycle_msgs", "geometry_msgs", "builtin_interfaces", "ament_index_python", "launch"}
+ROS |= {"lifecycle_msgs", "geometry_msgs", "builtin_interfaces", "ament_index_python", "launch", "tf2_msgs"}
 
 
 def imports(path):

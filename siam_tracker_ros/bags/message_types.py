@@ -54,6 +54,7 @@ DEFINITIONS = {
         uint16 candidates
         float32 search_progress
         uint32 redetections
+        bool is_heartbeat
     """,
     "vision_msgs/msg/BoundingBox2D": """
         vision_msgs/Pose2D center

@@ -92,9 +92,10 @@ class RayFilter:
         noise = np.eye(2) * deviation**2
         if expected is not None:
             innovation = _angles_to(expected, ray)
-            gain = expected.covariance[:, :2] @ np.linalg.inv(expected.covariance[:2, :2] + noise)
-            distance = float(innovation @ np.linalg.solve(expected.covariance[:2, :2] + noise, innovation))
+            precision = np.linalg.inv(expected.covariance[:2, :2] + noise)
+            distance = float(innovation @ precision @ innovation)
             if distance <= _JUMP:
+                gain = expected.covariance[:, :2] @ precision
                 keep = np.eye(4)
                 keep[:, :2] -= gain
                 covariance = keep @ expected.covariance @ keep.T + gain @ noise @ gain.T

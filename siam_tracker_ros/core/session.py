@@ -17,7 +17,7 @@ from siam_tracker_ros.core.pursuit import Pursuit
 from siam_tracker_ros.core.search import SearchSettings
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.executors.blas import one_blas_thread
-from siam_tracker_ros.geometry import xywh_to_xyxy
+from siam_tracker_ros.geometry import corners_to_cxcywht, xywh_to_cxcywh, xywh_to_xyxy
 
 if typing.TYPE_CHECKING:
     from siam_tracker_ros.core.tracker import Tracker  # which imports torch
@@ -71,6 +71,17 @@ class Observation:
     @property
     def polygon(self) -> np.ndarray | None:
         return self.outline.polygon
+
+    def box_cxcywht(self, rotated: bool) -> np.ndarray:
+        """Return the box as float64 (5,): turned, if that is asked for and there is a polygon, else upright.
+
+        Without a box, it is NaN.
+        """
+        if self.box_xywh is None:
+            return np.full(5, math.nan)
+        if rotated and self.polygon is not None:
+            return corners_to_cxcywht(self.polygon)
+        return np.append(xywh_to_cxcywh(np.asarray(self.box_xywh, np.float64)), 0.0)
 
 
 class TargetSession:

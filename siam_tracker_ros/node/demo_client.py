@@ -143,7 +143,8 @@ class DemoClient(Node):
         self._boxes_xywh[stamp_ns] = cxcywh_to_xywh(box_cxcywh)
 
     def _on_status(self, msg: TrackerStatus) -> None:
-        self._statuses[stamp_to_ns(msg.header.stamp)] = msg
+        if not msg.is_heartbeat:
+            self._statuses[stamp_to_ns(msg.header.stamp)] = msg
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         for status in msg.status:

@@ -48,8 +48,8 @@ class DemoTarget(Node):
                 self._answer = self._init.call_async(init_request(header, frame.box_xywh, "rover"))
                 self._answer.add_done_callback(functools.partial(self._on_answer, frame.box_xywh))
 
-    def _on_status(self, _: TrackerStatus) -> None:
-        self._tracker_sees = True  # a request before the first image would be refused
+    def _on_status(self, msg: TrackerStatus) -> None:
+        self._tracker_sees = self._tracker_sees or not msg.is_heartbeat  # before the first image, a request is refused
 
     def _on_answer(self, box_xywh: np.ndarray, answer: Future) -> None:
         response = answer.result()

@@ -1,9 +1,10 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Health of the node on /diagnostics: one status for the input and one for the tracker."""
+"""Health of the node on /diagnostics: one status each for the input, the tracker, and what is told controllers."""
 
 import collections
 import dataclasses
+import math
 import platform
 import threading
 import time
@@ -18,7 +19,8 @@ from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.session import Observation
 
 _WINDOW = 300  # newest frames that the percentiles are taken over
-_MAX_STAMP_AGE = 1.0  # seconds; an older image is no use in a control loop
+MAX_STAMP_AGE_S = 1.0
+"""Seconds; an older image is no use in a control loop, and its stamp may be of another clock."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Health:
         device: device of the network.
         failure: why the node refused a transition, or empty.
         init_extent: seconds and bytes of the images kept for ~/init.
+        target: what is wanted of the messages for controllers, and their inputs.
     """
 
     lifecycle: str
@@ -48,6 +51,28 @@ class Health:
     device: str
     failure: str
     init_extent: tuple[float, int]
+    target: "TargetHealth"
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetHealth:
+    """State of the messages for controllers at the moment of a report.
+
+    Attributes:
+        is_wanted: whether somebody wants any of them.
+        is_metric_wanted: whether somebody wants one that needs a camera_info.
+        is_pose_wanted: whether somebody wants to know where the target is.
+        camera_topic: resolved name of the topic of camera_info.
+        depth_topic: that of the depth images.
+        depth_silence: why no depth image arrives, empty while they do or are not wanted.
+    """
+
+    is_wanted: bool = False
+    is_metric_wanted: bool = False
+    is_pose_wanted: bool = False
+    camera_topic: str = ""
+    depth_topic: str = ""
+    depth_silence: str = ""
 
 
 class Diagnostics:
@@ -73,6 +98,9 @@ class Diagnostics:
         self._latency_ms: collections.deque[float] = collections.deque(maxlen=_WINDOW)
         self._inference_ms: collections.deque[float] = collections.deque(maxlen=_WINDOW)
         self._reported = time.monotonic()
+        self._camera = self._camera_error = self._camera_misfit = ""
+        self._place_error = ""
+        self._depth_m = math.nan
 
     def frame_received(self, stamp_age: float) -> None:
         """Count an image message; `stamp_age` is its age on arrival in seconds."""
@@ -139,6 +167,26 @@ class Diagnostics:
             if inference_ms:
                 self._inference_ms.append(inference_ms)
 
+    def camera_received(self, camera: str, error: str) -> None:
+        """Note what the newest camera_info describes, or why it describes nothing; two empty texts for none."""
+        with self._lock:
+            self._camera, self._camera_error, self._camera_misfit = camera, error, ""
+
+    def camera_used(self, misfit: str) -> None:
+        """Note why the images are not those of the camera; empty if they are."""
+        with self._lock:
+            self._camera_misfit = misfit
+
+    def place_known(self, depth_m: float) -> None:
+        """Note that the place of the target was published."""
+        with self._lock:
+            self._depth_m, self._place_error = depth_m, ""
+
+    def place_unknown(self, error: str) -> None:
+        """Note why the place of the target is not known."""
+        with self._lock:
+            self._depth_m, self._place_error = math.nan, error
+
     def report(self, stamp: Time, health: Health) -> DiagnosticArray:
         """Return the DiagnosticArray of this moment; rates are taken since the report before."""
         array = DiagnosticArray()
@@ -155,6 +203,7 @@ class Diagnostics:
             array.status = [
                 self._input_status(health, period, received, lost, refused),
                 self._tracker_status(health, detections_refused),
+                self._target_status(health.target),
             ]
         return array
 
@@ -173,7 +222,7 @@ class Diagnostics:
         elif refused:
             level = DiagnosticStatus.WARN
             message = f"{refused} images not used, the last: {self._last_input_error}"
-        elif abs(self._stamp_age) > _MAX_STAMP_AGE:
+        elif abs(self._stamp_age) > MAX_STAMP_AGE_S:
             level = DiagnosticStatus.WARN
             place = "behind" if self._stamp_age > 0 else "ahead of"
             distance = f"{abs(self._stamp_age):.3g} s {place} this node's clock"
@@ -239,6 +288,37 @@ class Diagnostics:
             device=health.device,
             **_percentiles("latency", self._latency_ms),
             **_percentiles("inference", self._inference_ms),
+        )
+
+    def _target_status(self, health: TargetHealth) -> DiagnosticStatus:
+        if not health.is_wanted:
+            level, message = DiagnosticStatus.OK, "nobody asks for it"
+        elif self._camera_error or self._camera_misfit:
+            level, message = DiagnosticStatus.ERROR, self._camera_error or self._camera_misfit
+        elif not self._camera:
+            level = DiagnosticStatus.WARN if health.is_metric_wanted else DiagnosticStatus.OK
+            message = (
+                f"no camera_info on {health.camera_topic}, so no direction is known; publish it there, or remap "
+                "camera_info"
+            )
+        elif health.is_pose_wanted and health.depth_silence:
+            level = DiagnosticStatus.WARN
+            message = (
+                f"no depth image on {health.depth_topic}; {health.depth_silence}; or set target_height_m, the height "
+                "of the target"
+            )
+        elif health.is_pose_wanted and self._place_error:
+            level, message = DiagnosticStatus.WARN, self._place_error
+        else:
+            level, message = DiagnosticStatus.OK, "directions are known"
+        return self._status(
+            "target",
+            level,
+            message,
+            camera_topic=health.camera_topic,
+            camera=self._camera,
+            depth_topic=health.depth_topic,
+            depth_m=f"{self._depth_m:.3f}",
         )
 
     def _status(self, task: str, level: bytes, message: str, **values: Any) -> DiagnosticStatus:

@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from siam_tracker_ros.errors import SiamTrackerError
-from siam_tracker_ros.msg import TrackerStatus
+from siam_tracker_ros.msg import Target, TrackerStatus
 from siam_tracker_ros.result_messages import NANOSECONDS
 
 RESULTS = SimpleNamespace(
@@ -19,6 +19,7 @@ RESULTS = SimpleNamespace(
     Detection2DArray=Detection2DArray,
     Duration=Duration,
     ObjectHypothesisWithPose=ObjectHypothesisWithPose,
+    Target=Target,
     TrackerStatus=TrackerStatus,
 )
 """The classes that `result_messages` makes messages of."""

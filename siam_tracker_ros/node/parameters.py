@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
+from siam_tracker_ros.control.target_motion import MotionSettings
 from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.core.search import SearchSettings
@@ -76,6 +77,29 @@ class _OwnParameters:
         "Publish the rotated box where the model has one, its turn in bbox.center.theta; false: upright boxes.",
         change="any time",
     )
+    predict_to_now: bool = setting(
+        False,
+        "Predict the centre of the box and the ray in ~/target, and ~/bearing, to the time of publishing; false: they "
+        "are those of the image.",
+        change="any time",
+    )
+    images_are_rectified: bool = setting(
+        False, "The images are rectified, so that P of camera_info counts; false: K and D, if D is not zero."
+    )
+    target_height_m: float = setting(
+        0.0,
+        "Height of the target in metres, from which its distance is told; 0: the depth image tells it.",
+        0,
+        1000,
+        change="any time",
+    )
+    depth_tolerance_s: float = setting(
+        0.02, "Seconds by which the stamps of an image and its depth image may differ.", 0, 1, change="any time"
+    )
+    tf_frame: str = setting("", "Name of the target's frame in TF; empty: the target is not in TF.")
+    heartbeat_period: float = setting(
+        1.0, "Seconds without an image after which ~/status is repeated, again and again; 0: it is not.", 0, 60
+    )
     autostart: bool = setting(
         True, "Configure and activate by itself; false: wait for a lifecycle manager.", change="at start"
     )
@@ -85,7 +109,7 @@ class _OwnParameters:
 
 
 @dataclasses.dataclass(frozen=True)
-class NodeParameters(MonitorSettings, SearchSettings, _OwnParameters):
+class NodeParameters(MonitorSettings, SearchSettings, MotionSettings, _OwnParameters):
     """Values of all parameters."""
 
     def check(self) -> None:

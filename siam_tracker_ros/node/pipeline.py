@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an image message to the messages about the targets: the work of the worker's thread."""
 
+import contextlib
 import dataclasses
 import functools
 import math
 import time
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D
 
+from siam_tracker_ros.control.camera import Camera
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.multi import MultiTracker
 from siam_tracker_ros.core.session import Observation, TargetSession
@@ -34,6 +36,7 @@ from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_fram
 from siam_tracker_ros.node.messages import RESULTS, age_ns, format_confidence, format_error, format_stamp
 from siam_tracker_ros.node.parameters import NodeParameters
 from siam_tracker_ros.node.requests import box_from_detection, box_from_request, check_detection, check_numbers
+from siam_tracker_ros.node.target_output import TargetOutput
 from siam_tracker_ros.result_messages import make_detection, make_detections, make_status
 from siam_tracker_ros.srv import InitTracker
 
@@ -94,10 +97,14 @@ class Outputs:
     status: Publisher
     mask: Publisher
     debug_image: Publisher
+    target: Publisher
+    bearing: Publisher
+    target_pose: Publisher
+    tf: Publisher | None
 
 
 class Frames(typing.Protocol):
-    """The frames that came in, as a PipelineWorker has them."""
+    """The frames and depth images that came in, as a PipelineWorker has them."""
 
     def kept_frames(self) -> list[Frame]:
         """Return the frames kept for a late init, oldest first."""
@@ -107,6 +114,9 @@ class Frames(typing.Protocol):
 
     def waiting_frame(self) -> Frame | None:
         """Return the frame that is processed next, or None; it is one of those kept."""
+
+    def kept_depths(self) -> list[Frame]:
+        """Return the depth images kept, oldest first."""
 
 
 class Pipeline:
@@ -145,6 +155,8 @@ class Pipeline:
         self._enabled = True
         self._noted: dict[str, TargetState] = {}  # states of the targets, as they were logged
         self._stamp = Time()  # of the newest image that was looked at
+        self._header = Header()  # of the newest image that results were published of
+        self._target_output = TargetOutput(parameters, node.diagnostics, frames.kept_depths)
         self._stream: tuple[str, ...] = ()  # what the images have been so far
         self._stretch = IntensityStretch()  # of that stream
 
@@ -164,6 +176,16 @@ class Pipeline:
         self._parameters = parameters
         self.targets.set_monitor_settings(parameters.monitor_settings())
         self.targets.set_search_settings(parameters.search_settings())
+        self._target_output.set_parameters(parameters)
+
+    def set_camera(self, camera: Camera | None) -> None:
+        """Take over the camera of the images; None if it is not known."""
+        self._target_output.set_camera(camera)
+
+    def depth_arrived(self) -> None:
+        """Use a depth image that the newest frame waits for."""
+        with self._publishing("the place of the target"):
+            self._target_output.depth_arrived(self._outputs)
 
     def set_enabled(self, enabled: bool) -> None:
         """Track in the frames to come, or only hold the targets."""
@@ -229,14 +251,30 @@ class Pipeline:
         self.targets.remove(target_id)
         self._note_targets(self._stamp, {})
 
+    def heartbeat(self) -> None:
+        """Publish the status again, since no image comes: the states are held, and nothing was looked for."""
+        held = [(session.target_id, session.hold()) for session in self.targets] or [("", _NOTHING)]
+        latency_ns = age_ns(self._node.clock, self._header) if self._header != Header() else 0
+        with self._publishing("a heartbeat"):
+            for target_id, observation in held:
+                self._outputs.status.publish(
+                    make_status(RESULTS, self._header, observation, target_id, 0, latency_ns, is_heartbeat=True)
+                )
+
     def process(self, frame: Frame, skipped: int) -> None:
         """Track in a frame and publish the results; `skipped` frames were dropped before it."""
-        try:
+        with self._publishing("a frame"):
             self._publish(frame.msg.header, skipped, *self._observe(frame.msg, tuple(self.targets)))
-        except Exception as error:  # the thread must live; publishers that a shutdown took away are no fault
+
+    @contextlib.contextmanager
+    def _publishing(self, what: str) -> Iterator[None]:
+        """Log any error: the thread must live. Publishers that a shutdown took away are no fault."""
+        try:
+            yield
+        except Exception as error:
             if self._node.context.ok():
                 self._node.logger.error(
-                    f"could not publish a frame: {format_error(error)}", throttle_duration_sec=_LOG_PERIOD
+                    f"could not publish {what}: {format_error(error)}", throttle_duration_sec=_LOG_PERIOD
                 )
 
     def _wants_detection(self) -> bool:
@@ -279,6 +317,7 @@ class Pipeline:
         # Where the place of another target is taken, that is one change of state, not two.
         if instead_of in self._noted and self.targets.get(instead_of) is None:
             self._noted[session.target_id] = self._noted.pop(instead_of)
+        self._target_output.forget(session.target_id)
         self._note_targets(frame.msg.header.stamp, {session.target_id: 1.0})
         self._catch_up(session, frame, time.monotonic() - started)
         return frame.msg.header.stamp, session.target_id
@@ -353,6 +392,7 @@ class Pipeline:
         image_bgr: np.ndarray | None,
     ) -> None:
         outputs, rotated = self._outputs, self._parameters.rotated_box
+        self._header = header
         detections = [
             make_detection(RESULTS, header, observation, session.target_id, session.class_id, rotated)
             for session, observation in observed
@@ -365,6 +405,8 @@ class Pipeline:
         named = [(session.target_id, observation) for session, observation in observed] or [("", _NOTHING)]
         for target_id, observation in named:
             outputs.status.publish(make_status(RESULTS, header, observation, target_id, skipped, latency_ns))
+        size_wh = None if image_bgr is None else (image_bgr.shape[1], image_bgr.shape[0])
+        self._target_output.publish(outputs, header, size_wh, named, age_ns(self._node.clock, header))
         observations = [observation for _, observation in named]
         masks = _masks(observations) if outputs.mask.get_subscription_count() > 0 else []  # drawn if somebody looks
         if masks:

@@ -15,6 +15,7 @@ from vision_msgs.msg import Detection2D
 
 from siam_tracker_ros.node.frame_buffer import Frame, FrameBuffer
 from siam_tracker_ros.node.pipeline import Frames, Pipeline
+from siam_tracker_ros.node.target_output import DEPTH_BUFFER_BYTES, DEPTH_BUFFER_S
 from siam_tracker_ros.node.worker import Parameters, Result, Worker
 
 
@@ -40,6 +41,7 @@ class PipelineWorker(Worker):
         """
         self._own = threading.local()
         self._kept = FrameBuffer(max_seconds, max_bytes)
+        self._depths = FrameBuffer(DEPTH_BUFFER_S, DEPTH_BUFFER_BYTES)
         super().__init__(self._process, self._consider)
         try:
             self.submit(self._make, make_pipeline).result()
@@ -61,6 +63,15 @@ class PipelineWorker(Worker):
         self._kept.append(frame)
         super().offer(frame)
 
+    def offer_depth(self, frame: Frame) -> None:
+        """Keep a depth image, and have the pipeline use it if a frame waits for it."""
+        self._depths.append(frame)
+        self.call(Pipeline.depth_arrived)
+
+    def kept_depths(self) -> list[Frame]:
+        """Return the depth images kept, oldest first."""
+        return self._depths.snapshot()
+
     def kept_frames(self) -> list[Frame]:
         """Return the frames kept, oldest first."""
         return self._kept.snapshot()
@@ -80,6 +91,7 @@ class PipelineWorker(Worker):
         """
         self.empty_slots()
         self._kept.clear()
+        self._depths.clear()
         self.submit(lambda: None).result()
 
     def _make(self, make_pipeline: Callable[[Frames], Pipeline]) -> None:

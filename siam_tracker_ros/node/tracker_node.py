@@ -12,6 +12,7 @@ from typing import Any
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped, Vector3Stamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -20,15 +21,18 @@ from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
+from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2D, Detection2DArray
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.control.camera import Camera
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
-from siam_tracker_ros.msg import TrackerStatus
+from siam_tracker_ros.msg import Target, TrackerStatus
 from siam_tracker_ros.node.detections import best_detection, describe_detections
-from siam_tracker_ros.node.diagnostics import Diagnostics, Health
+from siam_tracker_ros.node.diagnostics import Diagnostics, Health, TargetHealth
 from siam_tracker_ros.node.frame_buffer import Frame
 from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.messages import age_ns, format_error, format_stamp, stamp_to_ns
@@ -43,6 +47,8 @@ from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, Target
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
 from siam_tracker_ros.node.spinning import spin
+from siam_tracker_ros.node.target_inputs import TargetInputs
+from siam_tracker_ros.node.target_output import is_pose_wanted, is_target_wanted
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker, RemoveTarget
 
@@ -72,6 +78,9 @@ class TrackerNode(LifecycleNode):
         self._worker: PipelineWorker | None = None  # while configured
         self._subscription: ImageSubscription | None = None  # while active
         self._detection_subscriptions: list[Subscription] = []  # while active
+        self._target_inputs: TargetInputs | None = None  # while active
+        self._heartbeat: Timer | None = None  # while active
+        self._outputs: Outputs | None = None  # while configured
         self._lifecycle_publishers: list[LifecyclePublisher] = []
         super().__init__(node_name, **node_arguments)
         refuse_unfit_transitions(self)
@@ -110,7 +119,8 @@ class TrackerNode(LifecycleNode):
             self._settings.check()
             self._worker = self._start_worker()
             self._device, runtime = self._worker.call(Pipeline.runs_on).result()
-            self._worker.call(Pipeline.publish_on, self._create_outputs()).result()
+            self._outputs = self._create_outputs()
+            self._worker.call(Pipeline.publish_on, self._outputs).result()
         except Exception as error:  # anything that a damaged file or a driver raises: the node stays, unconfigured
             self._release()
             return self._refuse(f"cannot configure: {format_error(error)}")
@@ -131,6 +141,11 @@ class TrackerNode(LifecycleNode):
         except Exception as error:
             self._unsubscribe()
             return self._refuse(f"cannot subscribe to ~/init_detection and ~/init_detections: {format_error(error)}")
+        self._target_inputs = self._receive_target_inputs()
+        if self._settings.heartbeat_period > 0:
+            self._heartbeat = self.create_timer(
+                self._settings.heartbeat_period, self._on_heartbeat, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            )
         self.get_logger().info(f"waiting for images on {self._subscription.topic}")
         return super().on_activate(state)
 
@@ -162,8 +177,9 @@ class TrackerNode(LifecycleNode):
     def _warn_of_unknown_parameters(self) -> None:
         images = [self._image_topic(transport) for transport in ("raw", "compressed")]
         detections = [self.resolve_topic_name(name) for name in _DETECTION_TOPICS]
-        outputs = [self.resolve_topic_name(f"~/{field.name}") for field in dataclasses.fields(Outputs)]
-        qos_overrides = QosOverrides(images + detections, outputs)
+        outputs = [self.resolve_topic_name(_output_topic(field.name)) for field in dataclasses.fields(Outputs)]
+        depth = [self.resolve_topic_name("depth")]
+        qos_overrides = QosOverrides(images + detections + depth, outputs)
         for name in override_names(self):
             if self.has_parameter(name) or name in qos_overrides.names:
                 continue
@@ -208,6 +224,7 @@ class TrackerNode(LifecycleNode):
             self._worker.close()
             self._worker = None
             self._diagnostics.targets_changed({})
+        self._outputs = None
         for publisher in self._lifecycle_publishers:
             self.destroy_lifecycle_publisher(publisher)
         self._lifecycle_publishers = []
@@ -289,10 +306,28 @@ class TrackerNode(LifecycleNode):
         return response
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.reset()
         if self._worker is not None:
             self._worker.offer(Frame(msg))
         self._note_stamp(msg.header.stamp)
         self._diagnostics.frame_received(age_ns(self.get_clock(), msg.header) / NANOSECONDS)
+
+    def _on_heartbeat(self) -> None:
+        if self._worker is not None:
+            self._worker.call(Pipeline.heartbeat)
+
+    def _on_camera(self, camera: Camera | None, error: str) -> None:
+        if error:
+            self.get_logger().warning(f"{error}; until then no direction is known")
+        size = "" if camera is None else "{} x {} pixels".format(*camera.size_wh)
+        self._diagnostics.camera_received(size, error)
+        if self._worker is not None:
+            self._worker.call(Pipeline.set_camera, camera)
+
+    def _on_depth(self, msg: Image) -> None:
+        if self._worker is not None:
+            self._worker.offer_depth(Frame(msg))
 
     def _on_detection(self, msg: Detection2D) -> None:
         self._on_detections(Detection2DArray(header=msg.header, detections=[msg]))
@@ -344,8 +379,22 @@ class TrackerNode(LifecycleNode):
             device=self._device,
             failure=self._failure,
             init_extent=(0.0, 0) if self._worker is None else self._worker.extent(),
+            target=self._target_health(),
         )
         self._diagnostics_publisher.publish(self._diagnostics.report(self.get_clock().now().to_msg(), health))
+
+    def _target_health(self) -> TargetHealth:
+        inputs, outputs = self._target_inputs, self._outputs
+        if inputs is None or outputs is None:
+            return TargetHealth()
+        return TargetHealth(
+            is_wanted=is_target_wanted(outputs),
+            is_metric_wanted=is_pose_wanted(outputs) or outputs.bearing.get_subscription_count() > 0,
+            is_pose_wanted=is_pose_wanted(outputs),
+            camera_topic=inputs.camera_topic,
+            depth_topic=inputs.depth_topic,
+            depth_silence=inputs.depth_silence,
+        )
 
     def _active_worker(self) -> PipelineWorker:
         if lifecycle_label(self) != "active" or self._worker is None:
@@ -370,6 +419,28 @@ class TrackerNode(LifecycleNode):
         # resolved as well, as create_subscription does, since it may be remapped too.
         return self.resolve_topic_name(self.resolve_topic_name("image") + suffix)
 
+    def _camera_info_topic(self) -> str:
+        """Return the resolved name of the topic of camera_info: beside the images, unless it is remapped."""
+        name = self.resolve_topic_name("camera_info")
+        if name != self.resolve_topic_name("camera_info", only_expand=True):
+            return name
+        return self.resolve_topic_name(f"{self.resolve_topic_name('image').rpartition('/')[0]}/camera_info")
+
+    def _receive_target_inputs(self) -> TargetInputs:
+        outputs, depth_topic = self._outputs, self.resolve_topic_name("depth")
+        assert outputs is not None
+        return TargetInputs(
+            self,
+            self._camera_info_topic(),
+            depth_topic,
+            self._settings.images_are_rectified,
+            wants_camera=lambda: is_target_wanted(outputs),
+            wants_depth=lambda: is_pose_wanted(outputs) and self._settings.target_height_m == 0,
+            on_camera=self._on_camera,
+            on_depth=self._on_depth,
+            on_incompatible_qos=functools.partial(self._on_incompatible_qos, depth_topic, "subscription"),
+        )
+
     def _create_outputs(self) -> Outputs:
         return Outputs(
             detection=self._create_output(Detection2D, "~/detection", 10),
@@ -377,6 +448,10 @@ class TrackerNode(LifecycleNode):
             status=self._create_output(TrackerStatus, "~/status", 10),
             mask=self._create_output(Image, "~/mask", 1),
             debug_image=self._create_output(Image, "~/debug_image", 1),
+            target=self._create_output(Target, "~/target", 1),
+            bearing=self._create_output(Vector3Stamped, "~/bearing", 1),
+            target_pose=self._create_output(PoseStamped, "~/target_pose", 1),
+            tf=self._create_output(TFMessage, "/tf", 100) if self._settings.tf_frame else None,
         )
 
     def _create_output(self, msg_type: type, name: str, depth: int) -> LifecyclePublisher:
@@ -420,11 +495,22 @@ class TrackerNode(LifecycleNode):
         for subscription in self._detection_subscriptions:
             self.destroy_subscription(subscription)
         self._detection_subscriptions = []
+        if self._heartbeat is not None:
+            self.destroy_timer(self._heartbeat)
+            self._heartbeat = None
+        if self._target_inputs is not None:
+            self._target_inputs.close()
+            self._target_inputs = None
         if self._subscription is not None:
             self._subscription.close()
             self._subscription = None
         if self._worker is not None:
             self._worker.forget_frames()
+
+
+def _output_topic(name: str) -> str:
+    """Return the topic of a field of Outputs."""
+    return "/tf" if name == "tf" else f"~/{name}"
 
 
 def main(args: list[str] | None = None) -> int:

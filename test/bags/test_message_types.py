@@ -14,7 +14,7 @@ from siam_tracker_ros.bags.message_types import DEFINITIONS, known_types, make_m
 from siam_tracker_ros.errors import InvalidInputError
 
 ROOT = Path(__file__).resolve().parents[2]
-HASHES = json.loads((ROOT / "test/golden/vision_msgs_hashes.json").read_text())
+HASHES = json.loads((ROOT / "test/golden/message_hashes.json").read_text())
 FOLDERS = {"siam_tracker_ros": ROOT / "msg", "vision_msgs": ROOT / "overlay" / "vision_msgs" / "msg"}
 OURS = [name for name in DEFINITIONS if name.split("/")[0] in FOLDERS]
 

@@ -11,6 +11,7 @@ import yaml
 
 pytest.importorskip("rclpy")
 
+from geometry_msgs.msg import PoseStamped
 from node_doubles import SquareTracker
 from rclpy.lifecycle import LifecycleNode
 from ros_testing import (
@@ -18,7 +19,7 @@ from ros_testing import (
     graph_fixture,  # noqa: F401
     parameter_overrides,
 )
-from siam_tracker_ros.msg import TrackerStatus
+from siam_tracker_ros.msg import Target, TrackerStatus
 
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.node.follow_node import FollowParameters
@@ -65,7 +66,9 @@ def entries_of(names_and_types):
 def test_topics_and_services_are_those_of_the_node(graph):
     operator = Operator(graph)
     arguments = {"context": graph.context, "use_global_arguments": False}
-    graph.add(TrackerNode(SquareTracker, parameter_overrides=parameter_overrides(), **arguments))
+    operator.listen("target_pose", PoseStamped, "tracker/target_pose")  # without which no depth image is taken
+    overrides = parameter_overrides(tf_frame="target")
+    graph.add(TrackerNode(SquareTracker, parameter_overrides=overrides, **arguments))
     graph.add(LifecycleNode("bare", **arguments))
     operator.wait_for_camera_link()
     operator.wait(lambda: ("bare", "/") in operator.get_node_names_and_namespaces(), "the bare node")
@@ -87,11 +90,14 @@ def test_topics_and_services_are_those_of_the_node(graph):
         assert own(ask) == expected
 
 
-def test_fields_of_the_status_are_those_of_the_message():
-    kinds = {"float": "float32", "boolean": "bool"}
-    fields = TrackerStatus.get_fields_and_field_types().items()
-    rows = [[cell.strip("`") for cell in row[:2]] for row in pages.table(PAGE, "Status")]
-    assert rows == [[name, kinds.get(kind, kind)] for name, kind in fields]
+@pytest.mark.parametrize("heading, message", [("Status", TrackerStatus), ("For controllers", Target)])
+def test_fields_of_messages_are_those_of_their_definitions(heading, message):
+    kinds = {"float": "float32", "double": "float64", "boolean": "bool"}
+    fields = message.get_fields_and_field_types().items()
+    rows = [[cell.strip("`") for cell in row[:2]] for row in pages.table(PAGE, heading)]
+    assert rows == [
+        [name, re.sub(r"^\w+(?=$|\[)", lambda kind: kinds.get(kind[0], kind[0]), kind)] for name, kind in fields
+    ]
 
 
 def test_compressed_images_are_documented():

@@ -5,7 +5,7 @@ from builtin_interfaces.msg import Time
 
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.session import Observation
-from siam_tracker_ros.node.diagnostics import Diagnostics, Health
+from siam_tracker_ros.node.diagnostics import Diagnostics, Health, TargetHealth
 
 HEALTH = Health(
     lifecycle="active",
@@ -18,6 +18,7 @@ HEALTH = Health(
     device="cpu",
     failure="",
     init_extent=(0.0, 0),
+    target=TargetHealth(),
 )
 
 
