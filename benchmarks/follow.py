@@ -61,7 +61,8 @@ class CameraOnHead(Node):
         self.now_s = 0.0
 
     def _path(self, time_s):
-        angle = self._phase + SPEED * time_s
+        hidden_s = min(max(0.0, time_s - FOLLOW_S), HIDDEN_S) if self._hides else 0.0
+        angle = self._phase + SPEED * (time_s - 0.8 * hidden_s)  # slow while hidden, so that it returns in view
         return math.sin(angle) - math.sin(self._phase), 0.1 * math.sin(1.3 * angle) - 0.1 * math.sin(1.3 * self._phase)
 
     def _is_hidden(self, time_s):
