@@ -97,10 +97,10 @@ def make_target(
         latency=make_duration(types, latency_ns),
         prediction=make_duration(types, estimate.lead_ns),
         is_metric=estimate.is_metric,
-        image_velocity_covariance=estimate.image_velocity_covariance.reshape(-1),
+        image_velocity_covariance=np.ravel(estimate.image_velocity_covariance).astype(np.float64),
         angular_width=float(estimate.angular_size[0]),
         angular_height=float(estimate.angular_size[1]),
-        angular_velocity_covariance=estimate.angular_velocity_covariance.reshape(-1),
+        angular_velocity_covariance=np.ravel(estimate.angular_velocity_covariance).astype(np.float64),
     )
     _fill_bbox(target.bbox, np.concatenate([estimate.center_xy, observation.box_cxcywht(rotated)[2:]]))
     target.image_velocity.x, target.image_velocity.y = estimate.image_velocity.tolist()

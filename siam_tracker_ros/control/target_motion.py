@@ -157,4 +157,4 @@ class TargetMotion:
 
 def _angle(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Return the angle between two unit vectors in rad; exact for small ones too."""
-    return 2 * math.atan2(float(np.linalg.norm(first - second)), float(np.linalg.norm(first + second)))
+    return 2 * math.atan2(math.dist(first, second), math.dist(first, -second))

@@ -5,15 +5,16 @@ import math
 import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
-from siam_tracker_ros.msg import TrackerStatus
+from siam_tracker_ros.msg import Target, TrackerStatus
 from std_msgs.msg import Header
 
+from siam_tracker_ros.control.target_motion import TargetEstimate
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.outline import FixedOutline
 from siam_tracker_ros.core.session import Observation
 from siam_tracker_ros.geometry import corners_to_cxcywh, cxcywh_to_xywh
 from siam_tracker_ros.node.messages import RESULTS
-from siam_tracker_ros.result_messages import make_detection, make_status
+from siam_tracker_ros.result_messages import make_detection, make_status, make_target
 
 
 def observation(corners):
@@ -59,6 +60,37 @@ def test_the_status_says_what_a_search_has_found():
     arrived = deserialize_message(serialize_message(status), TrackerStatus)
     assert (arrived.state, arrived.confidence, arrived.raw_score) == (TrackerStatus.UNCERTAIN, 0.25, 0.75)
     assert (arrived.candidates, arrived.search_progress, arrived.redetections) == (3, 0.5, 2)
+
+
+def test_a_target_arrives_as_it_was_meant_whatever_numbers_it_was_made_of():
+    single = np.float32
+    estimate = TargetEstimate(
+        lead_ns=1_250_000_000,
+        center_xy=np.array([10, 20], single),
+        image_velocity=np.array([1, -2], single),
+        image_velocity_covariance=np.array([[1, 2], [3, 4]], single),
+        is_metric=True,
+        ray=np.array([0, 0.5, 1], single),
+        angular_size=np.array([0.25, 0.125], single),
+        angular_velocity=np.array([1, 2, 3]),
+        angular_velocity_covariance=np.arange(9).reshape(3, 3),
+    )
+    seen = Observation(TargetState.TRACKING, np.array([0, 0, 30, 40], single), confidence=np.float64(0.5), age=3)
+    header = Header(frame_id="camera")
+    target = make_target(RESULTS, header, seen, "id", estimate, latency_ns=-1)
+    arrived = deserialize_message(serialize_message(target), Target)
+    assert (arrived.header, arrived.target_id, arrived.state, arrived.age) == (header, "id", Target.TRACKING, 3)
+    assert (arrived.prediction.sec, arrived.prediction.nanosec) == (1, 250_000_000)
+    assert (arrived.latency.sec, arrived.latency.nanosec) == (-1, 999_999_999)
+    center = arrived.bbox.center
+    assert (center.position.x, center.position.y, center.theta) == (10, 20, 0)
+    assert (arrived.bbox.size_x, arrived.bbox.size_y, arrived.confidence) == (30, 40, 0.5)
+    assert (arrived.image_velocity.x, arrived.image_velocity.y) == (1, -2)
+    assert arrived.image_velocity_covariance.tolist() == [1, 2, 3, 4]
+    assert (arrived.ray.x, arrived.ray.y, arrived.ray.z) == (0, 0.5, 1) and arrived.is_metric
+    assert (arrived.angular_width, arrived.angular_height) == (0.25, 0.125)
+    assert (arrived.angular_velocity.x, arrived.angular_velocity.z) == (1, 3)
+    assert arrived.angular_velocity_covariance.tolist() == list(range(9))
 
 
 def test_the_status_without_a_target_says_that_nothing_is_known():

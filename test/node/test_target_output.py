@@ -377,6 +377,7 @@ def test_nothing_is_subscribed_to_or_computed_while_nobody_asks(graph, monkeypat
         (["image:=/left/image_raw"], "/left/camera_info"),
         (["image:=/left/image_raw", "camera_info:=/calibration"], "/calibration"),
         (["camera_info:=/calibration"], "/calibration"),
+        (["image:=/left/image_raw", "camera_info:=camera_info"], "/left/camera_info"),  # as the launch file does
     ],
 )
 def test_camera_info_is_beside_the_images_unless_it_is_remapped(graph, remaps, topic):
