@@ -46,9 +46,15 @@ def make_detections(types: Any, header: Any, detections: Sequence[Any]) -> Any:
 
 
 def make_status(
-    types: Any, header: Any, observation: Observation, target_id: str, skipped: int, latency_ns: int
+    types: Any,
+    header: Any,
+    observation: Observation,
+    target_id: str,
+    skipped: int,
+    latency_ns: int,
+    size_wh: tuple[int, int] = (0, 0),
 ) -> Any:
-    """Return the TrackerStatus of one frame; `skipped` frames were dropped before it."""
+    """Return the TrackerStatus of one frame of `size_wh` pixels; `skipped` frames were dropped before it."""
     return types.TrackerStatus(
         header=header,
         state=int(observation.state),
@@ -65,6 +71,8 @@ def make_status(
         candidates=observation.candidates,
         search_progress=float(observation.search_progress),
         redetections=observation.redetections,
+        image_width=size_wh[0],
+        image_height=size_wh[1],
     )
 
 

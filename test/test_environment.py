@@ -31,6 +31,8 @@ STATUS_FIELDS = {
     "candidates": "uint16",
     "search_progress": "float",
     "redetections": "uint32",
+    "image_width": "uint32",
+    "image_height": "uint32",
 }
 INIT_REQUEST_FIELDS = {
     "header": "std_msgs/Header",

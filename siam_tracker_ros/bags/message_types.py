@@ -54,6 +54,8 @@ DEFINITIONS = {
         uint16 candidates
         float32 search_progress
         uint32 redetections
+        uint32 image_width
+        uint32 image_height
     """,
     "vision_msgs/msg/BoundingBox2D": """
         vision_msgs/Pose2D center
