@@ -23,8 +23,9 @@ FOLDERS = {
     "evaluation": {"core", "data"},
     "demo": {"core", "data"},
     "toolkits": {"core"},
+    "mavlink": {"core"},
     "cli": {"bags", "core", "data", "demo", "evaluation", "executors", "toolkits", "training", "weights"},
-    "node": {"core", "data", "demo", "executors", "msg", "srv"},
+    "node": {"core", "data", "demo", "executors", "mavlink", "msg", "srv"},
 }
 # The methods whose modules each method may import.
 METHODS = {
