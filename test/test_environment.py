@@ -94,7 +94,7 @@ def test_init_fields():
 def test_prefix_has_what_ros2_run_and_launch_look_for():
     packages = pytest.importorskip("ament_index_python.packages", reason="needs ROS 2")
     prefix = Path(packages.get_package_prefix("siam_tracker_ros"))
-    for executable in ("demo_target", "siam-tracker", "tracker_node", "video_publisher"):
+    for executable in ("demo_target", "mavlink_camera", "siam-tracker", "tracker_node", "video_publisher"):
         assert os.access(prefix / "lib/siam_tracker_ros" / executable, os.X_OK)
     assert os.access(prefix / "bin/siam-tracker", os.X_OK), "on the path once the workspace is sourced"
     for folder in ("config", "launch"):

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the tracker node: settings, declared in ROS with their meanings and ranges."""
+"""The parameters of the nodes: settings, declared in ROS with their meanings and ranges; those of the tracker node."""
 
 import dataclasses
 import typing
@@ -16,6 +16,8 @@ from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.node.requests import number_fault
 from siam_tracker_ros.settings import Setting, check_setting, parse_setting, setting, settings_of
+
+Parameters = typing.TypeVar("Parameters")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,34 +132,36 @@ def parameter_names() -> list[str]:
     return list(settings_of(NodeParameters))
 
 
-def declare_parameters(node: Node) -> None:
-    """Declare every parameter on a node, with its descriptor."""
-    for name, parameter in settings_of(NodeParameters).items():
+def declare_parameters(node: Node, settings_class: type = NodeParameters) -> None:
+    """Declare every setting of a class as a parameter of a node, with its descriptor."""
+    for name, parameter in settings_of(settings_class).items():
         default = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
         node.declare_parameter(name, default, _descriptor(parameter))
 
 
-def read_parameters(node: Node) -> NodeParameters:
-    """Return the node's NodeParameters as they are set, not checked.
+def read_parameters(node: Node, settings_class: type[Parameters]) -> Parameters:
+    """Return the node's parameters that `declare_parameters` has declared, as they are set, not checked.
 
     Raises:
         InvalidSettingError: a parameter has no value; ROS takes an empty list in a parameter file for none.
     """
-    values = {name: node.get_parameter_or(name).value for name in parameter_names()}
+    names = settings_of(typing.cast(type, settings_class))
+    values = {name: node.get_parameter_or(name).value for name in names}
     missing = [name for name, value in values.items() if value is None and name != "settings"]
     if missing:
         raise InvalidSettingError(
             f"{', '.join(missing)} is an empty list or has no value, expected one; give a value, or leave the name out"
         )
-    return with_values(NodeParameters(), values)
+    return with_values(settings_class(), values)
 
 
-def with_values(current: NodeParameters, values: Mapping[str, typing.Any]) -> NodeParameters:
-    """Return NodeParameters with other values, as ROS has them, not checked; `settings` of None are no settings."""
-    changes = dict(values)
-    if "settings" in changes:
-        changes["settings"] = tuple(changes["settings"] or ())
-    return dataclasses.replace(current, **changes)
+def with_values(current: Parameters, values: Mapping[str, typing.Any]) -> Parameters:
+    """Return parameters with other values, as ROS has them, not checked; a list of None is empty."""
+    changes = {
+        name: tuple(value or ()) if isinstance(getattr(current, name), tuple) else value
+        for name, value in values.items()
+    }
+    return dataclasses.replace(current, **changes)  # type: ignore[type-var] # a class of settings is a dataclass
 
 
 def change_parameters(current: NodeParameters, changes: Mapping[str, typing.Any], configured: bool) -> NodeParameters:
@@ -201,10 +205,10 @@ def _descriptor(parameter: Setting) -> ParameterDescriptor:
     return descriptor
 
 
-def parameter_table() -> str:
-    """Return the table of all parameters for the documentation, in Markdown."""
+def parameter_table(settings_class: type = NodeParameters) -> str:
+    """Return the table of all parameters of a class for the documentation, in Markdown."""
     rows = ["| name | default | values | change | meaning |", "|---|---|---|---|---|"]
-    for name, parameter in settings_of(NodeParameters).items():
+    for name, parameter in settings_of(settings_class).items():
         choices = ", ".join(f"`{choice}`" for choice in parameter.choices)
         values = choices or (parameter.rule.range if parameter.kind in (int, float) else "")
         meaning = parameter.rule.meaning.rstrip(".")

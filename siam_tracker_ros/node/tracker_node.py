@@ -32,7 +32,13 @@ from siam_tracker_ros.node.diagnostics import Diagnostics, Health
 from siam_tracker_ros.node.frame_buffer import Frame
 from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.messages import age_ns, format_error, format_stamp, stamp_to_ns
-from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_names, read_parameters
+from siam_tracker_ros.node.parameters import (
+    NodeParameters,
+    change_parameters,
+    declare_parameters,
+    parameter_names,
+    read_parameters,
+)
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TargetNames, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
@@ -70,7 +76,7 @@ class TrackerNode(LifecycleNode):
         super().__init__(node_name, **node_arguments)
         refuse_unfit_transitions(self)
         declare_parameters(self)
-        self._settings = read_parameters(self)
+        self._settings = read_parameters(self, NodeParameters)
         self._warn_of_unknown_parameters()
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._tracker_factory = tracker_factory
