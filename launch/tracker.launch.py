@@ -1,11 +1,13 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Start the tracker node.
+"""Start the tracker node and, if a ground station is named, its MAVLink camera.
 
     ros2 launch siam_tracker_ros tracker.launch.py image_topic:=/camera/image_raw
 
     ros2 launch siam_tracker_ros tracker.launch.py image_topic:=/camera/image_raw \
         model:=siammask_sharp weights:=/path/to/SiamMask_DAVIS.pth preset:=davis
+
+    ros2 launch siam_tracker_ros tracker.launch.py image_topic:=/camera/image_raw mavlink:=udpout:192.168.1.20:14550
 
 An argument that is left empty keeps the value of the parameter file.
 """
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
@@ -38,7 +40,7 @@ _OWN_DETECTIONS = "~/init_detections"
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the launch description: arguments and one lifecycle node."""
+    """Return the launch description: arguments, one lifecycle node and, if it was asked for, the MAVLink camera."""
     default_params = PathJoinSubstitution([FindPackageShare("siam_tracker_ros"), "config", "tracker.yaml"])
     return LaunchDescription(
         [
@@ -60,12 +62,21 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value="", description=description)
                 for name, (_, description) in PARAMETERS.items()
             ),
+            DeclareLaunchArgument(
+                "mavlink",
+                default_value="",
+                description="Connection to a MAVLink ground station or router, as udpout:HOST:PORT; empty: none.",
+            ),
+            DeclareLaunchArgument(
+                "mavlink_system_id", default_value="1", description="MAVLink system id, that of the vehicle."
+            ),
             DeclareLaunchArgument("params_file", default_value=default_params, description="Parameter file."),
             DeclareLaunchArgument("name", default_value="tracker", description="Name of the node."),
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
             DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock."),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error."),
             OpaqueFunction(function=make_node),
+            OpaqueFunction(function=make_mavlink_camera),
         ]
     )
 
@@ -98,6 +109,30 @@ def make_node(context: LaunchContext) -> list[LifecycleNode]:
                 ("camera_info", LaunchConfiguration("camera_info_topic")),
                 ("depth", LaunchConfiguration("depth_topic")),
             ],
+            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+            output="screen",
+        )
+    ]
+
+
+def make_mavlink_camera(context: LaunchContext) -> list[Node]:
+    """Return the MAVLink camera of the node, if a connection was given."""
+    connection, name = (LaunchConfiguration(key).perform(context) for key in ("mavlink", "name"))
+    if not connection:
+        return []
+    return [
+        Node(
+            package="siam_tracker_ros",
+            executable="mavlink_camera",
+            name="mavlink_camera",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[
+                {
+                    "connections": [connection],
+                    "system_id": ParameterValue(LaunchConfiguration("mavlink_system_id"), value_type=int),
+                }
+            ],
+            remappings=[(f"tracker/{topic}", f"{name}/{topic}") for topic in ("init", "reset", "status", "detections")],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
             output="screen",
         )

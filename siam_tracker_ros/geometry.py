@@ -93,6 +93,12 @@ def normalized_to_pixels(box: ArrayLike, size_wh: Sequence[int]) -> NDArray[np.f
     return np.asarray(box, dtype=np.float64) * np.array([width, height, width, height], dtype=np.float64)
 
 
+def pixels_to_normalized(box: ArrayLike, size_wh: Sequence[int]) -> NDArray[np.float64]:
+    """Scale boxes (..., 4) of any format here from pixels of an image to 0..1 of it; size_wh is (width, height)."""
+    width, height = size_wh
+    return np.asarray(box, dtype=np.float64) / np.array([width, height, width, height], dtype=np.float64)
+
+
 def xywh_to_corners(box_xywh: ArrayLike) -> NDArray[np.float64]:
     """Return the corners (4, 2) of one box (4,), clockwise on the screen from the top left."""
     x1, y1, x2, y2 = xywh_to_xyxy(np.asarray(box_xywh, dtype=np.float64))

@@ -46,9 +46,21 @@ def make_status(
     target_id: str,
     skipped: int,
     latency_ns: int,
+    size_wh: tuple[int, int] | None = None,
     is_heartbeat: bool = False,
 ) -> Any:
-    """Return the TrackerStatus of one frame, or a heartbeat after it; `skipped` frames were dropped before it."""
+    """Return the TrackerStatus of one frame of a size, or a heartbeat after it; see the message for its fields.
+
+    Args:
+        types, header: see the module.
+        observation: what the frame says of the target.
+        target_id: its name.
+        skipped: frames that were dropped before this one.
+        latency_ns: from the frame's stamp to publishing.
+        size_wh: width and height of the frame; None if it was not looked at.
+        is_heartbeat: whether it repeats what was known, as no frame has come.
+    """
+    width, height = (0, 0) if size_wh is None else size_wh
     return types.TrackerStatus(
         header=header,
         state=int(observation.state),
@@ -66,6 +78,8 @@ def make_status(
         search_progress=float(observation.search_progress),
         redetections=observation.redetections,
         is_heartbeat=is_heartbeat,
+        image_width=width,
+        image_height=height,
     )
 
 

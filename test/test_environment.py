@@ -32,6 +32,8 @@ STATUS_FIELDS = {
     "search_progress": "float",
     "redetections": "uint32",
     "is_heartbeat": "boolean",
+    "image_width": "uint32",
+    "image_height": "uint32",
 }
 TARGET_FIELDS = {
     "header": "std_msgs/Header",
@@ -119,7 +121,7 @@ def test_init_fields():
 def test_prefix_has_what_ros2_run_and_launch_look_for():
     packages = pytest.importorskip("ament_index_python.packages", reason="needs ROS 2")
     prefix = Path(packages.get_package_prefix("siam_tracker_ros"))
-    for executable in ("demo_target", "siam-tracker", "tracker_node", "video_publisher"):
+    for executable in ("demo_target", "mavlink_camera", "siam-tracker", "tracker_node", "video_publisher"):
         assert os.access(prefix / "lib/siam_tracker_ros" / executable, os.X_OK)
     assert os.access(prefix / "bin/siam-tracker", os.X_OK), "on the path once the workspace is sourced"
     for folder in ("config", "launch"):

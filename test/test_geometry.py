@@ -100,6 +100,7 @@ def test_known_values():
     assert geometry.xywh_to_cxcywh(box).tolist() == [25, 40, 30, 40]
     assert geometry.xywh_to_corners(box).tolist() == [[10, 20], [40, 20], [40, 60], [10, 60]]
     assert geometry.normalized_to_pixels([0.5, 0.25, 0.1, 1], (640, 480)).tolist() == [320, 120, 64, 480]
+    assert geometry.pixels_to_normalized([320, 120, 64, 480], (640, 480)).tolist() == [0.5, 0.25, 0.1, 1]
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,9 @@ FOLDERS = {
     "evaluation": {"core", "data"},
     "demo": {"core", "data"},
     "toolkits": {"core"},
+    "mavlink": {"core"},
     "cli": {"bags", "core", "data", "demo", "evaluation", "executors", "toolkits", "training", "weights"},
-    "node": {"control", "core", "data", "demo", "executors", "msg", "srv"},
+    "node": {"control", "core", "data", "demo", "executors", "mavlink", "msg", "srv"},
 }
 # The methods whose modules each method may import.
 METHODS = {

@@ -55,6 +55,8 @@ DEFINITIONS = {
         float32 search_progress
         uint32 redetections
         bool is_heartbeat
+        uint32 image_width
+        uint32 image_height
     """,
     "vision_msgs/msg/BoundingBox2D": """
         vision_msgs/Pose2D center

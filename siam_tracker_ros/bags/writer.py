@@ -81,8 +81,14 @@ class BagSink:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close(complete=kind is None)
 
-    def write(self, frame: FrameHeader, observation: Observation) -> None:
-        """Append the messages about one frame: a detection and a mask where there are any, a status always."""
+    def write(self, frame: FrameHeader, size_wh: tuple[int, int], observation: Observation) -> None:
+        """Append the messages about one frame: a detection and a mask where there are any, a status always.
+
+        Args:
+            frame: its header.
+            size_wh: its width and height in pixels.
+            observation: what was seen in it.
+        """
         types = self._types
         seconds, nanoseconds = divmod(frame.stamp_ns, NANOSECONDS)
         header = types.Header(stamp=types.Time(sec=seconds, nanosec=nanoseconds), frame_id=frame.frame_id)
@@ -92,7 +98,8 @@ class BagSink:
             self._append("/tracker/detection", frame, detections[0])
         self._append("/tracker/detections", frame, make_detections(types, header, detections))
         inference_ns = round(observation.inference_ms * 1e6)
-        self._append("/tracker/status", frame, make_status(types, header, observation, "target", 0, inference_ns))
+        status = make_status(types, header, observation, "target", 0, inference_ns, size_wh)
+        self._append("/tracker/status", frame, status)
         self._count += 1
         if observation.mask is not None:
             mask = fill_image(types.Image(data=array.array("B")), mask_image(observation.mask), "mono8", header)

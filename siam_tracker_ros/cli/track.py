@@ -150,7 +150,8 @@ def _bag_writer(sink: "BagSink", frames: "FrameSource", fps: float) -> "Output":
 
     def write(number: int, image_bgr: "np.ndarray", seen: "Observation") -> None:
         stamp_ns = time.time_ns() if frames.live else round(number / fps * 1e9)
-        sink.write(frames.header or FrameHeader(stamp_ns, "", stamp_ns), seen)
+        size_wh = image_bgr.shape[1], image_bgr.shape[0]
+        sink.write(frames.header or FrameHeader(stamp_ns, "", stamp_ns), size_wh, seen)
 
     return write
 

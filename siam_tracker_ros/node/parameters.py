@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the tracker node: settings, declared in ROS with their meanings and ranges."""
+"""The parameters of the nodes: settings, declared in ROS with their meanings and ranges; those of the tracker node."""
 
 import dataclasses
 import typing
@@ -187,10 +187,11 @@ def read_parameters(node: Node, parameters_class: type[P]) -> P:
 
 
 def with_values(current: P, values: Mapping[str, typing.Any]) -> P:
-    """Return parameters with other values, as ROS has them, not checked; `settings` of None are no settings."""
-    changes = dict(values)
-    if "settings" in changes:
-        changes["settings"] = tuple(changes["settings"] or ())
+    """Return parameters with other values, as ROS has them, not checked; a list of None is empty."""
+    changes = {
+        name: tuple(value or ()) if isinstance(getattr(current, name), tuple) else value
+        for name, value in values.items()
+    }
     return dataclasses.replace(current, **changes)  # type: ignore[type-var]  # a settings class is a dataclass
 
 

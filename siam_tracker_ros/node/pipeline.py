@@ -402,10 +402,10 @@ class Pipeline:
             outputs.detection.publish(detections[0])
         outputs.detections.publish(make_detections(RESULTS, header, detections))
         latency_ns = age_ns(self._node.clock, header)
+        size_wh = None if image_bgr is None else (image_bgr.shape[1], image_bgr.shape[0])
         named = [(session.target_id, observation) for session, observation in observed] or [("", _NOTHING)]
         for target_id, observation in named:
-            outputs.status.publish(make_status(RESULTS, header, observation, target_id, skipped, latency_ns))
-        size_wh = None if image_bgr is None else (image_bgr.shape[1], image_bgr.shape[0])
+            outputs.status.publish(make_status(RESULTS, header, observation, target_id, skipped, latency_ns, size_wh))
         self._target_output.publish(outputs, header, size_wh, named, age_ns(self._node.clock, header))
         observations = [observation for _, observation in named]
         masks = _masks(observations) if outputs.mask.get_subscription_count() > 0 else []  # drawn if somebody looks

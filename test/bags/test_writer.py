@@ -36,7 +36,7 @@ LOST = Observation(
 def write(path, observations=(SEEN, LOST, SEEN), error=None):
     with BagSink(path) as sink:
         for frame, observation in zip(FRAMES, observations):
-            sink.write(frame, observation)
+            sink.write(frame, MASK.shape[::-1], observation)
         if error:
             raise error
     return path
@@ -72,6 +72,7 @@ def test_a_bag_has_the_topics_of_the_node_with_the_headers_of_the_frames(name, t
     _, status = messages["/tracker/status"][1]
     assert (status.state, status.frames_lost, status.confidence) == (status.LOST, 1, 0.125)
     assert (status.candidates, status.search_progress, status.redetections) == (2, 0.5, 1)
+    assert (status.image_width, status.image_height) == (64, 48)
     assert np.isnan(status.peak_ratio) and np.isnan(status.raw_score)
     assert [msg.raw_score for _, msg in messages["/tracker/status"][::2]] == [0.25, 0.25]
     with open_frames(tmp_path / name, topic="/tracker/mask") as masks:
@@ -129,6 +130,7 @@ def test_a_full_disk_is_an_error_that_says_where_the_rest_is(limit_bytes, tmp_pa
         for number, mask in enumerate(noise):
             sink.write(
                 FrameHeader(number, "", number),
+                mask.shape[::-1],
                 Observation(TargetState.TRACKING, np.ones(4), 0.5, outline=FixedOutline(mask)),
             )
     assert not (tmp_path / "bag.mcap").exists()

@@ -17,6 +17,7 @@ TRACKER_FILE, DEMO_FILE = (ROOT / "launch" / f"{name}.launch.py" for name in ("t
 ARGUMENTS = {
     *("image_topic", "image_transport", "model", "weights", "preset", "runtime", "device", "params_file", "name"),
     *("namespace", "autostart", "use_sim_time", "log_level", "detections_topic", "detection_init", "detection_class"),
+    *("mavlink", "mavlink_system_id"),
 }
 
 
@@ -95,6 +96,16 @@ def test_the_demo_knows_no_target_of_another_source():
     context.launch_configurations.update(init="true", source="clip.mp4", name="left_tracker")
     with pytest.raises(RuntimeError, match="source is 'clip.mp4', expected source:=scene.* to /left_tracker/init"):
         module.make_target(context)
+
+
+@pytest.mark.parametrize("connection, nodes", [("", 0), ("udpout:192.168.1.20:14550", 1)])
+def test_a_mavlink_camera_is_started_where_a_connection_is_given(connection, nodes):
+    module = load(TRACKER_FILE)
+    import launch
+
+    context = launch.LaunchContext()
+    context.launch_configurations.update(mavlink=connection, mavlink_system_id="7", name="follower", namespace="")
+    assert len(module.make_mavlink_camera(context)) == nodes
 
 
 RUN = """

@@ -8,7 +8,9 @@ import pytest
 pytest.importorskip("rclpy")
 
 
-@pytest.mark.parametrize("module, status", [("tracker_node", 1), ("video_publisher", 2), ("demo_target", 1)])
+@pytest.mark.parametrize(
+    "module, status", [("tracker_node", 1), ("video_publisher", 2), ("demo_target", 1), ("mavlink_camera", 1)]
+)
 @pytest.mark.parametrize(
     "arguments, words",
     [

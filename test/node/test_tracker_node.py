@@ -91,6 +91,7 @@ def follow(operator, center=CENTER):
 def test_a_target_is_followed_from_init_to_reset(operator):
     status, detections = operator.frame(scene(CENTER))
     assert status.state == TrackerStatus.IDLE and detections == []
+    assert (status.image_width, status.image_height) == (160, 120)
     assert math.isnan(status.confidence) and status.target_id == "" and status.age == 0
     response = operator.init(CENTER, class_id="car")
     assert response.success and response.target_id == "target_1"
@@ -402,7 +403,7 @@ def test_pause_keeps_target_and_heartbeat(setup, operator):
             "target_1",
             [],
         )
-        assert status.confidence == 0, "nobody looked at this frame"
+        assert status.confidence == status.image_width == 0, "nobody looked at this frame"
     assert setup.tracker.seen == seen
     response = operator.init((120.0, 60.0))
     assert response.success and "paused" in response.message
