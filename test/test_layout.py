@@ -23,8 +23,9 @@ FOLDERS = {
     "evaluation": {"core", "data"},
     "demo": {"core", "data"},
     "toolkits": {"core"},
-    "cli": {"bags", "core", "data", "demo", "evaluation", "executors", "toolkits", "training", "weights"},
-    "node": {"core", "data", "demo", "executors", "msg", "srv"},
+    "page": {"core"},
+    "cli": {"bags", "core", "data", "demo", "evaluation", "executors", "page", "toolkits", "training", "weights"},
+    "node": {"core", "data", "demo", "executors", "msg", "page", "srv"},
 }
 # The methods whose modules each method may import.
 METHODS = {
