@@ -3,6 +3,7 @@
 """What the tests of the operator's page share: a host that records commands, and a viewer that is no browser."""
 
 import asyncio
+import collections
 import contextlib
 import json
 import struct
@@ -92,22 +93,25 @@ class Viewer:
     def __init__(self, socket):
         self._socket = socket
         self._requests = 0
+        self._received = collections.defaultdict(collections.deque)  # by kind
 
     async def receive(self, kind):
         """Wait for the next message of a kind, "picture" or the type of a text; return (header, JPEG) or the message.
 
-        Messages of other kinds are passed over.
+        Messages of other kinds wait for their turn.
         """
-        while True:
-            message = await asyncio.wait_for(self._socket.receive(), DEADLINE)
+        return await asyncio.wait_for(self._receive(kind), DEADLINE)
+
+    async def _receive(self, kind):
+        while not self._received[kind]:
+            message = await self._socket.receive()
             if message.type == aiohttp.WSMsgType.BINARY:
-                if kind == "picture":
-                    return parse_picture(message.data)
-                continue
-            assert message.type == aiohttp.WSMsgType.TEXT, f"{message}, close code {self._socket.close_code}"
-            fields = json.loads(message.data)
-            if fields["type"] == kind:
-                return fields
+                self._received["picture"].append(parse_picture(message.data))
+            else:
+                assert message.type == aiohttp.WSMsgType.TEXT, f"{message}, close code {self._socket.close_code}"
+                fields = json.loads(message.data)
+                self._received[fields["type"]].append(fields)
+        return self._received[kind].popleft()
 
     async def picture(self, seen=True):
         """Wait for a picture, and say that it was drawn."""
@@ -141,6 +145,15 @@ async def connected(server, token="", **options):
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(f"http://127.0.0.1:{server.port}/socket?token={token}", **options) as socket:
             yield Viewer(socket)
+
+
+async def until(condition):
+    """Wait for what nobody tells."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + DEADLINE
+    while not condition():
+        assert loop.time() < end
+        await asyncio.sleep(0.005)
 
 
 def parse_picture(data):

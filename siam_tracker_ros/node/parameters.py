@@ -92,12 +92,7 @@ class NodeParameters(MonitorSettings, SearchSettings, _OwnParameters):
         """Raise InvalidSettingError when a value, or the values together, cannot be used."""
         for name in parameter_names():
             check_setting(NodeParameters, name, getattr(self, name))
-        if not self.lost_confidence <= self.uncertain_confidence <= self.recover_confidence:
-            raise InvalidSettingError(
-                f"lost_confidence {self.lost_confidence:g}, uncertain_confidence {self.uncertain_confidence:g}, "
-                f"recover_confidence {self.recover_confidence:g} are out of order, expected lost <= uncertain <= "
-                "recover; set them together"
-            )
+        self.check_order()
         parse_intensity_range(self.intensity_range)
         make_tracker_settings(find_model(self.model), None, self._model_settings())
 

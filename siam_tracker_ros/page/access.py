@@ -5,6 +5,7 @@
 import dataclasses
 import hmac
 import ipaddress
+import socket
 import urllib.parse
 
 from siam_tracker_ros.errors import InvalidSettingError
@@ -12,6 +13,7 @@ from siam_tracker_ros.errors import InvalidSettingError
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8642
 MIN_TOKEN = 16  # characters
+_ANY = ("", "0.0.0.0", "::")  # all addresses of this machine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Access:
     token: str = ""
 
     def check(self) -> None:
-        """Raise InvalidSettingError where somebody else could reach the page without a token."""
+        """Raise InvalidSettingError for a port that is none, or where others could reach the page without a token."""
+        if not 0 <= self.port <= 65535:
+            raise InvalidSettingError(f"port is {self.port}, expected 0 to 65535; 0 takes any that is free")
         if self.token and (len(self.token) < MIN_TOKEN or not self.token.isascii() or not self.token.isprintable()):
             raise InvalidSettingError(
                 f"token has {len(self.token)} characters, expected at least {MIN_TOKEN}, printable ASCII alone; make "
@@ -63,7 +67,8 @@ class Access:
 
     def url(self, port: int) -> str:
         """Return the address to open in a browser, with the token, which a browser keeps to itself after a #."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = socket.gethostname() if self.host in _ANY else self.host
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{port}/" + (f"#token={urllib.parse.quote(self.token)}" if self.token else "")
 
 

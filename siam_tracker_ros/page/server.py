@@ -89,6 +89,7 @@ class _Viewer:
         wake: set when there may be something to send.
         in_flight: pictures that were sent and not yet drawn.
         number: of the picture that was sent last.
+        sent_at: time of the loop at which something was sent last.
         values_due: whether the values of the settings have changed since they were sent.
         task: the command that is being performed, or None.
     """
@@ -98,13 +99,18 @@ class _Viewer:
         self.wake = asyncio.Event()
         self.in_flight = 0
         self.number = 0
+        self.sent_at = 0.0
         self.values_due = True
         self.task: asyncio.Task | None = None
         self._handler = asyncio.current_task()
 
-    async def send(self, message: Mapping[str, typing.Any]) -> None:
-        """Send a message that is no picture."""
-        await self.socket.send_str(json.dumps(message, allow_nan=False))
+    async def send(self, message: Mapping[str, typing.Any] | bytes) -> None:
+        """Send a message: text, or that of a picture."""
+        if isinstance(message, bytes):
+            await self.socket.send_bytes(message)
+        else:
+            await self.socket.send_str(json.dumps(message, allow_nan=False))
+        self.sent_at = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
         """Say goodbye; one that does not listen is cut off."""
@@ -245,16 +251,16 @@ class PageServer:
         """Send what there is for a viewer, whenever it is woken."""
         try:
             while True:
-                try:
-                    await asyncio.wait_for(viewer.wake.wait(), ALIVE_S)
-                except asyncio.TimeoutError:
-                    await viewer.send({"type": "alive"})
-                    continue
+                alarm = self._loop.call_later(ALIVE_S, viewer.wake.set)
+                await viewer.wake.wait()
+                alarm.cancel()
                 viewer.wake.clear()
                 if viewer.values_due:
                     viewer.values_due = False
                     await viewer.send({"type": "values", "values": self._values})
                 await self._send_newest(viewer)
+                if self._loop.time() - viewer.sent_at >= ALIVE_S:
+                    await viewer.send({"type": "alive"})
         except ConnectionError:
             pass  # it has gone, which ends its requests as well
         except Exception:  # such as of a mask that a driver could not draw: the page connects again
@@ -270,7 +276,7 @@ class PageServer:
             self._encoded = viewer.number, encode_picture(picture, viewer.number)
         viewer.in_flight += 1
         self._note_watched()
-        await viewer.socket.send_bytes(self._encoded[1])
+        await viewer.send(self._encoded[1])
 
     async def _on_request(self, viewer: _Viewer, text: str) -> None:
         """Take a request; the command in it is performed beside those of other viewers."""

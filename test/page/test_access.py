@@ -1,5 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import socket
+
 import pytest
 
 from siam_tracker_ros.errors import InvalidSettingError
@@ -78,6 +80,7 @@ def test_only_the_token_is_admitted(token):
     [
         (Access(), "http://127.0.0.1:80/"),
         (Access("::1"), "http://[::1]:80/"),
+        (Access("0.0.0.0", token=TOKEN), f"http://{socket.gethostname()}:80/#token={TOKEN}"),
         (Access("robot", token="a#b&c" * 4), "http://robot:80/#token=a%23b%26ca%23b%26ca%23b%26ca%23b%26c"),
     ],
 )
