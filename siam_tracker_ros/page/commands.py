@@ -17,7 +17,7 @@ from siam_tracker_ros.errors import InvalidInputError
 MAX_REQUEST_BYTES = 4096
 _MAX_ID = 2**53  # up to which JavaScript counts
 _STAMP = re.compile("[0-9]{1,19}")
-_MAX_STAMP_NS = 2**63 - 1
+_MAX_STAMP_NS = 2**31 * 10**9 - 1  # that a stamp of ROS can have
 _SHOWN = 60  # characters of a value that a refusal repeats
 Fields = Mapping[str, typing.Any]
 Plain = typing.TypeVar("Plain", bound="_Plain")
