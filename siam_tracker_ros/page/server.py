@@ -228,11 +228,9 @@ class PageServer:
         return viewer_socket
 
     async def _serve_viewer(self, viewer: _Viewer) -> None:
-        await viewer.send(self._offer.describe())
         self._viewers.append(viewer)
         sender = asyncio.ensure_future(self._send(viewer))
         try:
-            viewer.wake.set()
             self._note_watched()
             with contextlib.suppress(ConnectionError):  # it has gone while it was answered
                 async for message in viewer.socket:
@@ -250,6 +248,8 @@ class PageServer:
     async def _send(self, viewer: _Viewer) -> None:
         """Send what there is for a viewer, whenever it is woken."""
         try:
+            await viewer.send(self._offer.describe())
+            viewer.wake.set()
             while True:
                 alarm = self._loop.call_later(ALIVE_S, viewer.wake.set)
                 await viewer.wake.wait()

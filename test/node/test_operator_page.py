@@ -12,6 +12,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_doubles import SquareTracker, TurnedSquareTracker, scene
 from page_testing import connected, decoded
+from pattern_tracker import TARGET, PatternTracker, box_at, draw
 from rclpy.parameter import Parameter
 from ros_testing import (
     Operator,
@@ -220,3 +221,34 @@ def test_the_token_is_not_logged(graph):
     setup.operator.wait_for_camera_link()
     setup.operator.wait(lambda: setup.operator.logged("the operator's page is http://127.0.0.1"), "the address")
     assert not setup.operator.logged(token)
+
+
+def test_a_candidate_of_a_lost_target_is_shown_and_confirmed(graph):
+    setup = Setup(graph, lambda *_, **__: PatternTracker(), search_share=10.0, lost_frames=6)
+    setup.operator.wait_for_camera_link()
+    before, after = (60, 60), (220, 160)
+
+    async def see(viewer):
+        header, _, _ = await frame(setup, viewer, draw((before, TARGET)))
+        await viewer.ask("init", stamp_ns=str(stamp_to_ns(header.stamp)), box_xywh=list(box_at(before)))
+        for _ in range(12):
+            await frame(setup, viewer, draw((before, TARGET)))
+        while True:
+            _, gone, _ = await frame(setup, viewer, draw())
+            if gone["targets"][0]["state"] == "LOST":
+                break
+        for _ in range(20):  # the search looks at the last frame with the target first
+            _, picture, _ = await frame(setup, viewer, draw((after, TARGET)))
+            if picture["targets"][0]["candidates_xywh"]:
+                break
+        (target,) = picture["targets"]
+        candidate = target["candidates_xywh"][0]
+        answer = await viewer.ask("init", stamp_ns=picture["stamp_ns"], box_xywh=candidate, target_id=target["id"])
+        _, found, _ = await frame(setup, viewer, draw((after, TARGET)))
+        return gone, candidate, answer, found
+
+    gone, candidate, answer, found = setup.watch(see)
+    assert gone["targets"][0]["box_xywh"] is None and gone["targets"][0]["candidates_xywh"] == []
+    assert np.add(candidate[:2], np.divide(candidate[2:], 2)) == pytest.approx(after, abs=8)
+    assert answer["text"] == "target 'target_1' is held"
+    assert (found["targets"][0]["id"], found["targets"][0]["state"]) == ("target_1", "TRACKING")
