@@ -25,8 +25,9 @@ FOLDERS = {
     "demo": {"core", "data"},
     "toolkits": {"core"},
     "mavlink": {"core"},
-    "cli": {"bags", "core", "data", "demo", "evaluation", "executors", "toolkits", "training", "weights"},
-    "node": {"control", "core", "data", "demo", "executors", "mavlink", "msg", "srv"},
+    "page": {"core"},
+    "cli": {"bags", "core", "data", "demo", "evaluation", "executors", "page", "toolkits", "training", "weights"},
+    "node": {"control", "core", "data", "demo", "executors", "mavlink", "msg", "page", "srv"},
 }
 # The methods whose modules each method may import.
 METHODS = {

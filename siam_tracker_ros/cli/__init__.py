@@ -17,13 +17,14 @@ import sys
 import typing
 from collections.abc import Sequence
 
-from siam_tracker_ros.cli import bench, calibrate, convert, export, models, track, train, vot
+from siam_tracker_ros.cli import bench, calibrate, convert, export, models, play, track, train, vot
 from siam_tracker_ros.cli import eval as evaluate
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.extras import explain_missing
 
 COMMANDS = {
     "track": track,
+    "play": play,
     "eval": evaluate,
     "bench": bench,
     "calibrate": calibrate,

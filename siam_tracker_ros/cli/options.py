@@ -77,6 +77,41 @@ def add_mask_value(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_masks(parser: argparse.ArgumentParser) -> None:
+    """Add the folder for the target's masks, and the value of its pixels."""
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="new or empty folder to write the target's masks to, one PNG for each frame that has "
+        "one, named by its number; the first frame is 00000",
+    )
+    add_mask_value(parser)
+
+
+def prepare_masks(args: argparse.Namespace) -> None:
+    """Make the folder of `--masks`, if there is to be one; raises InvalidInputError if the model has no masks."""
+    from siam_tracker_ros.outputs import make_empty_folder
+
+    if args.masks is not None:
+        check_masks(args.model)
+        make_empty_folder(args.masks)
+
+
+def check_outputs(source: str, *outputs: Path | None) -> None:
+    """Check, before the source is opened, that no output destroys it; raises InvalidInputError if one does."""
+    source_path = Path(source)
+    for path in outputs:
+        if path is None or not path.exists() or not source_path.exists():
+            continue
+        if path.samefile(source_path):
+            raise InvalidInputError(f"{path} is both read and written; give the output another name")
+        if path.is_file() and source_path.resolve() in path.resolve().parents:
+            raise InvalidInputError(
+                f"{path} is in {source_path} already, which is read; give the output another name, or remove it first"
+            )
+
+
 def check_masks(model: str) -> None:
     """Check that a model has masks to write; raises InvalidInputError if not."""
     from siam_tracker_ros.core.registry import find_model, list_models

@@ -4,7 +4,6 @@
 
 import argparse
 import contextlib
-import math
 import sys
 import time
 import typing
@@ -12,7 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from siam_tracker_ros.arguments import box_argument
-from siam_tracker_ros.cli.options import add_intensity_range, add_mask_value, add_model, check_masks, make_tracker
+from siam_tracker_ros.cli.options import (
+    add_intensity_range,
+    add_masks,
+    add_model,
+    check_outputs,
+    make_tracker,
+    prepare_masks,
+)
 from siam_tracker_ros.errors import InvalidInputError
 
 if typing.TYPE_CHECKING:
@@ -27,7 +33,6 @@ if typing.TYPE_CHECKING:
 
 SUMMARY = "Track one target through a video file, a folder of images, a ROS 2 bag or a camera."
 EXAMPLE = "siam-tracker track clip.mp4 --box 313,88,342,194 --output tracked.mp4 --results boxes.txt"
-NO_BOX = (math.nan,) * 4
 CAMERA_FPS = 30.0  # of the written video, where the source does not state its own rate
 
 
@@ -65,14 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="text file to write, one x,y,w,h,score line a frame, nan,nan,nan,nan,score while the target is "
         "lost (default: standard output, unless there is an --output)",
     )
-    parser.add_argument(
-        "--masks",
-        type=Path,
-        metavar="DIR",
-        help="new or empty folder to write the target's masks to, one PNG for each frame that has "
-        "one, named by its number; the first frame is 00000",
-    )
-    add_mask_value(parser)
+    add_masks(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -140,7 +138,7 @@ def _result_writer(write_line: Callable[[str], object]) -> "Output":
     from siam_tracker_ros.data.box_files import result_line
 
     def write(number: int, image_bgr: "np.ndarray", seen: "Observation") -> None:
-        write_line(result_line(NO_BOX if seen.box_xywh is None else seen.box_xywh, seen.confidence))
+        write_line(result_line(seen.box_xywh, seen.confidence))
 
     return write
 
@@ -237,20 +235,7 @@ def _with_progress(frames: "FrameSource", prints_results: bool) -> Iterator["np.
 
 def _check_outputs(args: argparse.Namespace) -> None:
     """Refuse, before the source is opened, outputs that would destroy the input or that the model does not have."""
-    from siam_tracker_ros.outputs import make_empty_folder
-
-    source = Path(args.source)
-    for path in (args.output, args.results, args.masks):
-        if path is None or not path.exists() or not source.exists():
-            continue
-        if path.samefile(source):
-            raise InvalidInputError(f"{path} is both read and written; give the output another name")
-        if path.is_file() and source.resolve() in path.resolve().parents:
-            raise InvalidInputError(
-                f"{path} is in {source} already, which is read; give the output another name, or remove it first"
-            )
+    check_outputs(args.source, args.output, args.results, args.masks)
     if args.output is not None and args.results is not None and args.output.resolve() == args.results.resolve():
         raise InvalidInputError(f"{args.output} is named for the video and for the results; give one another name")
-    if args.masks is not None:
-        check_masks(args.model)
-        make_empty_folder(args.masks)
+    prepare_masks(args)

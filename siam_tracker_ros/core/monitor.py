@@ -20,6 +20,7 @@ lead back to TRACKING.
 import dataclasses
 import enum
 
+from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.settings import setting
 
 
@@ -49,6 +50,15 @@ class MonitorSettings:
     uncertain_frames: int = setting(2, "Frames in a row that are not good until UNCERTAIN.", 1, 1000, change="any time")
     lost_frames: int = setting(6, "Bad frames (each good one takes one off) until LOST.", 1, 1000, change="any time")
     recover_frames: int = setting(5, "Good frames in a row until TRACKING again.", 1, 1000, change="any time")
+
+    def check_order(self) -> None:
+        """Raise InvalidSettingError where the bounds of the confidence are out of order."""
+        if not self.lost_confidence <= self.uncertain_confidence <= self.recover_confidence:
+            raise InvalidSettingError(
+                f"lost_confidence {self.lost_confidence:g}, uncertain_confidence {self.uncertain_confidence:g}, "
+                f"recover_confidence {self.recover_confidence:g} are out of order, expected lost <= uncertain <= "
+                "recover; set them together"
+            )
 
 
 class TargetMonitor:

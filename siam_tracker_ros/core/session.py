@@ -120,6 +120,12 @@ class TargetSession:
         """State after the last frame."""
         return self._monitor.state
 
+    @property
+    def candidates_xywh(self) -> list[np.ndarray]:
+        """Places that might be the target's in the frame observed last, float64 (4,) each, the likeliest first."""
+        pursuit = self._pursuit
+        return [] if pursuit is None or pursuit.search is None else [c.box_xywh for c in pursuit.search.candidates]
+
     def set_monitor_settings(self, settings: MonitorSettings) -> None:
         """Judge the next frames by other settings."""
         self._monitor.settings = settings

@@ -16,6 +16,8 @@ from siam_tracker_ros.data.files import decode_text
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.outputs import write_atomic
 
+_NO_BOX = (np.nan,) * 4
+
 
 def read_boxes(path: str | Path) -> np.ndarray:
     """Read a ground-truth file as float64 (N, 4), NaN where a frame is not labelled."""
@@ -37,8 +39,9 @@ def write_results(path: str | Path, boxes_xywh: Iterable[Iterable[float]], score
     write_atomic(path, "".join(lines).encode())
 
 
-def result_line(box_xywh: Iterable[float], score: float) -> str:
-    """Return one line of a result file, with its line end."""
+def result_line(box_xywh: Iterable[float] | None, score: float) -> str:
+    """Return one line of a result file, with its line end; of a frame without a box for None."""
+    box_xywh = _NO_BOX if box_xywh is None else box_xywh
     return ",".join(f"{value:.3f}" for value in (*box_xywh, score)) + "\n"
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -22,21 +21,12 @@ from vision_msgs.msg import Detection2D
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.demo.report import LiveRun
 from siam_tracker_ros.frames import VideoSink
-from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
+from siam_tracker_ros.geometry import cxcywh_to_xywh
 from siam_tracker_ros.image_conversion import image_to_bgr
 from siam_tracker_ros.msg import TrackerStatus
-from siam_tracker_ros.node.messages import stamp_to_ns
+from siam_tracker_ros.node.messages import init_request, stamp_to_ns
 from siam_tracker_ros.node.video_publisher import HEADERS_QOS
 from siam_tracker_ros.srv import InitTracker
-
-
-def init_request(header: Header | None, box_xywh: npt.ArrayLike, target_id: str = "") -> InitTracker.Request:
-    """Return the request to start on a box, in pixels, in the image with a header."""
-    request = InitTracker.Request(header=header, target_id=target_id)
-    x, y, width, height = (float(v) for v in xywh_to_cxcywh(np.asarray(box_xywh, dtype=np.float64)))
-    request.bbox.center.position.x, request.bbox.center.position.y = x, y
-    request.bbox.size_x, request.bbox.size_y = width, height
-    return request
 
 
 class DemoClient(Node):

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.msg import TrackerStatus
-from siam_tracker_ros.node.demo_client import init_request
+from siam_tracker_ros.node.messages import init_request
 from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.node.video_publisher import HEADERS_QOS
 from siam_tracker_ros.srv import InitTracker

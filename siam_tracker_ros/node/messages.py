@@ -1,18 +1,22 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's messages: their classes and stamps, and values formatted for people."""
+"""The node's messages: their classes and stamps, requests, and values formatted for people."""
 
 import math
 from types import SimpleNamespace
 
+import numpy as np
+import numpy.typing as npt
 from builtin_interfaces.msg import Duration, Time
 from rclpy.clock import Clock
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from siam_tracker_ros.errors import SiamTrackerError
+from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.msg import Target, TrackerStatus
 from siam_tracker_ros.result_messages import NANOSECONDS
+from siam_tracker_ros.srv import InitTracker
 
 RESULTS = SimpleNamespace(
     Detection2D=Detection2D,
@@ -23,6 +27,15 @@ RESULTS = SimpleNamespace(
     TrackerStatus=TrackerStatus,
 )
 """The classes that `result_messages` makes messages of."""
+
+
+def init_request(header: Header | None, box_xywh: npt.ArrayLike, target_id: str = "") -> InitTracker.Request:
+    """Return the request to start on a box, in pixels, in the image with a header."""
+    request = InitTracker.Request(header=header, target_id=target_id)
+    x, y, width, height = (float(v) for v in xywh_to_cxcywh(np.asarray(box_xywh, dtype=np.float64)))
+    request.bbox.center.position.x, request.bbox.center.position.y = x, y
+    request.bbox.size_x, request.bbox.size_y = width, height
+    return request
 
 
 def stamp_to_ns(stamp: Time) -> int:

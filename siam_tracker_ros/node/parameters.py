@@ -16,6 +16,7 @@ from siam_tracker_ros.core.search import SearchSettings
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.node.requests import number_fault
+from siam_tracker_ros.page.access import DEFAULT_HOST, DEFAULT_PORT, Access
 from siam_tracker_ros.settings import Setting, check_setting, parse_setting, setting, settings_of
 
 
@@ -100,6 +101,16 @@ class _OwnParameters:
     heartbeat_period: float = setting(
         1.0, "Seconds without an image after which ~/status is repeated, again and again; 0: it is not.", 0, 60
     )
+    operator_page: bool = setting(
+        False, "Serve a web page on which people see the target, mark it and change what can change at any time."
+    )
+    operator_page_host: str = setting(
+        DEFAULT_HOST, "Address on which the page is served; one that others can reach needs a token."
+    )
+    operator_page_port: int = setting(DEFAULT_PORT, "TCP port of the page.", 1, 65535)
+    operator_page_token: str = setting(
+        "", "What a viewer of the page has to know, at least 16 characters; empty: nothing, on this machine alone."
+    )
     autostart: bool = setting(
         True, "Configure and activate by itself; false: wait for a lifecycle manager.", change="at start"
     )
@@ -116,13 +127,10 @@ class NodeParameters(MonitorSettings, SearchSettings, MotionSettings, _OwnParame
         """Raise InvalidSettingError when a value, or the values together, cannot be used."""
         for name in parameter_names():
             check_setting(NodeParameters, name, getattr(self, name))
-        if not self.lost_confidence <= self.uncertain_confidence <= self.recover_confidence:
-            raise InvalidSettingError(
-                f"lost_confidence {self.lost_confidence:g}, uncertain_confidence {self.uncertain_confidence:g}, "
-                f"recover_confidence {self.recover_confidence:g} are out of order, expected lost <= uncertain <= "
-                "recover; set them together"
-            )
+        self.check_order()
         parse_intensity_range(self.intensity_range)
+        if self.operator_page:
+            self.page_access().check()
         make_tracker_settings(find_model(self.model), None, self._model_settings())
 
     def tracker_arguments(self) -> dict[str, typing.Any]:
@@ -139,6 +147,10 @@ class NodeParameters(MonitorSettings, SearchSettings, MotionSettings, _OwnParame
     def _model_settings(self) -> dict[str, typing.Any]:
         """Return the model's settings that are given, by name."""
         return dict(parse_setting(text) for text in self.settings if text)
+
+    def page_access(self) -> Access:
+        """Return where the operator's page is served, and to whom."""
+        return Access(self.operator_page_host, self.operator_page_port, self.operator_page_token)
 
     def search_settings(self) -> SearchSettings:
         """Return the SearchSettings."""

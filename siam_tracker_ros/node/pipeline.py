@@ -33,12 +33,16 @@ from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, ima
 from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
 from siam_tracker_ros.node.diagnostics import Diagnostics
 from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame, is_next_frame
-from siam_tracker_ros.node.messages import RESULTS, age_ns, format_confidence, format_error, format_stamp
+from siam_tracker_ros.node.messages import RESULTS, age_ns, format_confidence, format_error, format_stamp, stamp_to_ns
 from siam_tracker_ros.node.parameters import NodeParameters
 from siam_tracker_ros.node.requests import box_from_detection, box_from_request, check_detection, check_numbers
 from siam_tracker_ros.node.target_output import TargetOutput
+from siam_tracker_ros.page.pictures import Picture, TargetView
 from siam_tracker_ros.result_messages import make_detection, make_detections, make_status
 from siam_tracker_ros.srv import InitTracker
+
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.page.server import PageServer  # which imports aiohttp
 
 _LOG_PERIOD = 5.0  # seconds between two warnings of one kind
 _NEXT_FRAME_S = 2.0  # seconds that an init waits for its frame where that one is the next
@@ -153,6 +157,7 @@ class Pipeline:
         self._node = node
         self._frames = frames
         self._enabled = True
+        self._page: PageServer | None = None
         self._noted: dict[str, TargetState] = {}  # states of the targets, as they were logged
         self._stamp = Time()  # of the newest image that was looked at
         self._header = Header()  # of the newest image that results were published of
@@ -168,6 +173,10 @@ class Pipeline:
     def publish_on(self, outputs: Outputs) -> None:
         """Publish the results of the frames to come."""
         self._outputs = outputs
+
+    def show_on(self, page: "PageServer") -> None:
+        """Show the frames to come on a page."""
+        self._page = page
 
     def set_parameters(self, parameters: NodeParameters) -> None:
         """Take over the parameters that can change while the node is configured."""
@@ -264,7 +273,10 @@ class Pipeline:
     def process(self, frame: Frame, skipped: int) -> None:
         """Track in a frame and publish the results; `skipped` frames were dropped before it."""
         with self._publishing("a frame"):
-            self._publish(frame.msg.header, skipped, *self._observe(frame.msg, tuple(self.targets)))
+            observed, image_bgr = self._observe(frame.msg, tuple(self.targets))
+            self._publish(frame.msg.header, skipped, observed, image_bgr)
+            if self._page is not None:
+                self._show(self._page, frame.msg, observed, image_bgr)
 
     @contextlib.contextmanager
     def _publishing(self, what: str) -> Iterator[None]:
@@ -415,6 +427,25 @@ class Pipeline:
         if image_bgr is not None and outputs.debug_image.get_subscription_count() > 0:
             outputs.debug_image.publish(fill_image(Image(), _draw(image_bgr, observations), "bgr8", header))
         self._node.diagnostics.frame_published(skipped, observations, latency_ns / 1e6)
+
+    def _show(
+        self,
+        page: "PageServer",
+        msg: Image | CompressedImage,
+        observed: Sequence[tuple[TargetSession, Observation]],
+        image_bgr: np.ndarray | None,
+    ) -> None:
+        if not self._enabled and page.is_watched:  # the pictures go on, so that a new box can be drawn
+            with contextlib.suppress(InvalidInputError):  # which is said once tracking goes on
+                image_bgr = self._to_bgr(msg)
+        if image_bgr is None:
+            return
+        views = [
+            TargetView(session.target_id, seen, session.candidates_xywh if seen.candidates else ())
+            for session, seen in observed
+        ]
+        latency_ms = age_ns(self._node.clock, msg.header) / 1e6
+        page.show(Picture(stamp_to_ns(msg.header.stamp), image_bgr, views, latency_ms, not self._enabled))
 
     def _note_targets(self, stamp: Time, confidences: Mapping[str, float]) -> None:
         """Tell the diagnostics what the targets are now, and log the states that have changed.

@@ -8,6 +8,7 @@ Images are tracked in by a Pipeline in a thread of its own. Everything in this f
 import dataclasses
 import functools
 import time
+import typing
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -30,6 +31,7 @@ from vision_msgs.msg import Detection2D, Detection2DArray
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.control.camera import Camera
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
+from siam_tracker_ros.extras import require
 from siam_tracker_ros.msg import Target, TrackerStatus
 from siam_tracker_ros.node.detections import best_detection, describe_detections
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health, TargetHealth
@@ -51,6 +53,9 @@ from siam_tracker_ros.node.target_inputs import TargetInputs
 from siam_tracker_ros.node.target_output import is_pose_wanted, is_target_wanted
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker, RemoveTarget
+
+if typing.TYPE_CHECKING:
+    from siam_tracker_ros.node.operator_page import OperatorPage  # which imports aiohttp
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks
@@ -76,6 +81,7 @@ class TrackerNode(LifecycleNode):
         """
         # set before anything that can raise: rclpy may call destroy_node then
         self._worker: PipelineWorker | None = None  # while configured
+        self._page: OperatorPage | None = None  # while configured, if there is to be one
         self._subscription: ImageSubscription | None = None  # while active
         self._detection_subscriptions: list[Subscription] = []  # while active
         self._target_inputs: TargetInputs | None = None  # while active
@@ -121,6 +127,9 @@ class TrackerNode(LifecycleNode):
             self._device, runtime = self._worker.call(Pipeline.runs_on).result()
             self._outputs = self._create_outputs()
             self._worker.call(Pipeline.publish_on, self._outputs).result()
+            if self._settings.operator_page:
+                self._page = self._start_page()
+                self._worker.call(Pipeline.show_on, self._page.server).result()
         except Exception as error:  # anything that a damaged file or a driver raises: the node stays, unconfigured
             self._release()
             return self._refuse(f"cannot configure: {format_error(error)}")
@@ -218,6 +227,17 @@ class TrackerNode(LifecycleNode):
             max_bytes=self._settings.frame_buffer_mb * 10**6,
         )
 
+    def _start_page(self) -> "OperatorPage":
+        require("operator_page", "aiohttp", extra="page")
+        from siam_tracker_ros.node.operator_page import NodeServices, OperatorPage
+
+        services = NodeServices(self._on_init, self._on_reset, self._on_enable)
+        page = OperatorPage(self, services, self._settings, self._image_topic())
+        address, _, token = page.server.url.partition("#")  # a log is no place for a token
+        hint = ", and #token= with operator_page_token after it" if token else ""
+        self.get_logger().info(f"the operator's page is {address}{hint}")
+        return page
+
     def _release(self) -> None:
         self._unsubscribe()
         if self._worker is not None:
@@ -225,6 +245,9 @@ class TrackerNode(LifecycleNode):
             self._worker = None
             self._diagnostics.targets_changed({})
         self._outputs = None
+        if self._page is not None:
+            self._page.close()
+            self._page = None
         for publisher in self._lifecycle_publishers:
             self.destroy_lifecycle_publisher(publisher)
         self._lifecycle_publishers = []
@@ -245,6 +268,8 @@ class TrackerNode(LifecycleNode):
                 return SetParametersResult(successful=False, reason=str(error))
             if self._worker is not None:
                 self._worker.call(Pipeline.set_parameters, self._settings)
+            if self._page is not None:
+                self._page.set_parameters(self._settings)
         return SetParametersResult(successful=True)
 
     async def _on_init(self, request: InitTracker.Request, response: InitTracker.Response) -> InitTracker.Response:

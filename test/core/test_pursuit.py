@@ -273,3 +273,16 @@ def test_the_usual_likeness_is_learned_from_the_target_itself():
     session.init(SEEN, box_at(PLACE))
     strangeness = [o.evidence["strangeness"] for o in observe(session, [SEEN] * 90)]
     assert strangeness[0] < -0.25 and strangeness[6] > -0.15 and abs(strangeness[-1]) < 0.03
+
+
+def test_the_candidates_of_a_lost_target_are_where_something_looks_like_it():
+    session = lost(SearchSettings(search_share=10.0))
+    session.observe(GONE)
+    assert session.candidates_xywh == []
+    place = 220, 160
+    seen = session.observe(draw((place, TARGET)))
+    assert len(session.candidates_xywh) == seen.candidates > 0
+    first = session.candidates_xywh[0]  # of one of the sizes that are looked for
+    assert first[:2] + first[2:] / 2 == pytest.approx(place, abs=SIDE / 3)
+    session.reset()
+    assert session.candidates_xywh == []
