@@ -32,6 +32,7 @@ PARAMETERS = {
     "device": (str, "auto, cpu, cuda or cuda:N."),
     "detection_init": (str, "When a detection starts the target: never, when_lost or always."),
     "detection_class": (str, "Class of these detections."),
+    "operator_page": (bool, "true to serve the operator's page at http://127.0.0.1:8642/."),
     "autostart": (bool, "true, or false to wait for a lifecycle manager."),
 }
 

@@ -18,6 +18,7 @@ ARGUMENTS = {
     *("image_topic", "image_transport", "model", "weights", "preset", "runtime", "device", "params_file", "name"),
     *("namespace", "autostart", "use_sim_time", "log_level", "detections_topic", "detection_init", "detection_class"),
     *("mavlink", "mavlink_system_id"),
+    "operator_page",
 }
 
 
