@@ -73,16 +73,26 @@ def losses(costs: Iterable[Cost]) -> dict[str, float]:
     found: dict[str, float] = {}
     for cost in costs:
         if cost.way.precision != "fp32":
-            found[cost.way.precision] = round(max(cost.loss, found.get(cost.way.precision, -np.inf)), 4)
+            found[cost.way.precision] = max(_rounded(cost.loss), found.get(cost.way.precision, -np.inf))
     return found
 
 
 def cost_rows(costs: Iterable[Cost]) -> list[list[str]]:
     """Return a row of text per cost, under COST_COLUMNS."""
     return [
-        [cost.way.precision, cost.way.runtime, f"{cost.mean_iou:.4f}", f"{cost.loss:+.4f}", f"{cost.speed:.2f}"]
+        [
+            cost.way.precision,
+            cost.way.runtime,
+            f"{cost.mean_iou:.4f}",
+            f"{_rounded(cost.loss):+.4f}",
+            f"{cost.speed:.2f}",
+        ]
         for cost in costs
     ]
+
+
+def _rounded(loss: float) -> float:
+    return round(loss, 4) + 0.0  # which is never a negative zero
 
 
 def record_inputs(

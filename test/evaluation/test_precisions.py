@@ -70,6 +70,7 @@ def test_without_labels_nothing_is_measured():
 def test_of_several_runtimes_the_largest_loss_counts():
     costs = [Cost(FP32, 0.8, 0.0, 1.0), Cost(INT8[0], 0.79, 0.01, 1.5), Cost(INT8[1], 0.82, -0.02, 2.0)]
     assert losses(costs) == {"int8": 0.01} and losses(costs[:1]) == {}
+    assert str(losses([Cost(BF16, 0.8, -1e-6, 1.0)])) == "{'bf16': 0.0}"
     assert cost_rows(costs)[1] == ["int8", "onnx", "0.7900", "+0.0100", "1.50"]
 
 
