@@ -55,10 +55,9 @@ def repeatable(monkeypatch):
 
 def _remembered(key):
     """The way to run a model that "auto" remembers in tests: torch where it may, else ONNX Runtime."""
-    asked, _, precision = key.partition(",")[0].partition(" by ")[2].rpartition(" in ")
-    names = asked.split(" or ")
-    usual = [name for name in ("torch", "onnx") if name in names]
-    return f"{usual[0]} in fp32" if usual and precision != "bf16" else None
+    names, _, precisions = key.partition(",")[0].partition(" by ")[2].rpartition(" in ")
+    usual = [name for name in ("torch", "onnx") if name in names.split(" or ")]
+    return f"{usual[0]} in fp32" if usual and "fp32" in precisions.split(" or ") else None
 
 
 @pytest.fixture

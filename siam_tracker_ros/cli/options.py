@@ -27,7 +27,7 @@ def add_execution(parser: argparse.ArgumentParser, threads: int | None) -> None:
     """Add what runs the network: `--device`, `--precision`, `--runtime` and `--threads` with its default."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument(
-        "--precision", default="auto", help="auto, fp32, fp16 on a GPU or bf16 on a CPU (default: auto)"
+        "--precision", default="auto", help="auto, fp32, fp16 on a GPU, bf16 or int8 on a CPU (default: auto)"
     )
     parser.add_argument("--runtime", default="auto", help="auto, torch, onnx or openvino (default: auto)")
     shown = threads or "as many as the libraries choose"

@@ -1,6 +1,9 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The probability that a box is right, from what the tracker and the target's appearance say of it."""
+"""What is measured of a model with its weights: the probability that a box is right, the loss by narrow precisions.
+
+A box is judged by what the tracker and the target's appearance say of it.
+"""
 
 import dataclasses
 import json
@@ -31,6 +34,8 @@ EVIDENCE = frozenset(APPEARANCE_EVIDENCE) | {
 
 MIN_SCORE = 1e-3  # of a score, before its logit
 
+NARROW_PRECISIONS = ("bf16", "int8")  # on a CPU
+
 
 def logit(score: float) -> float:
     """Logarithm of the odds of a score 0..1, which is first cut to 0.001..0.999."""
@@ -58,17 +63,19 @@ class Logistic:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """From evidence to the probability that the IoU of a box is above 0.5.
+    """From evidence to the probability that the IoU of a box is above 0.5; and what narrow precisions cost.
 
     Attributes:
         tracked: for a box next to which the target was tracked in the frame before.
         doubted: for one next to which it was followed on in doubt, or was found not long ago.
         found: for a box at a place that a search has found, or of a target that is LOST: it has to prove more.
+        losses: mean IoU that a precision costs in place of float32, by its name; only those that were measured.
     """
 
     tracked: Logistic = Logistic(0.0, {"score": 1.0})
     doubted: Logistic = Logistic(0.0, {"score": 1.0})
     found: Logistic = Logistic(0.0, {"score": 1.0})
+    losses: Mapping[str, float] = dataclasses.field(default_factory=dict, kw_only=True)
 
     def confidence(self, evidence: Evidence, standing: Standing) -> float:
         """Return the probability, 0..1, that a box of a standing is right."""
@@ -84,7 +91,8 @@ class Calibration:
         """
         try:
             parts = json.loads(path.read_text(encoding="utf-8"))
-            return cls(*(_logistic(parts[name]) for name in STANDINGS))
+            tracked, doubted, found = (_logistic(parts[name]) for name in STANDINGS)
+            return cls(tracked, doubted, found, losses=_losses(parts.get("losses", {})))  # which older files lack
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise WeightsError(
                 f"{path} is no calibration ({type(error).__name__}: {error}); remove it, or make it again with "
@@ -109,3 +117,10 @@ def _logistic(part: Mapping[str, typing.Any]) -> Logistic:
     if unknown or not all(map(math.isfinite, [*factors.values(), float(part["bias"])])):
         raise ValueError(f"factors are {factors}, expected finite ones of {', '.join(sorted(EVIDENCE))}")
     return Logistic(float(part["bias"]), factors)
+
+
+def _losses(part: Mapping[str, typing.Any]) -> dict[str, float]:
+    losses = {str(name): float(loss) for name, loss in part.items()}
+    if losses.keys() - set(NARROW_PRECISIONS) or not all(map(math.isfinite, losses.values())):
+        raise ValueError(f"losses are {losses}, expected finite ones of {', '.join(NARROW_PRECISIONS)}")
+    return losses

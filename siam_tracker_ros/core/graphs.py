@@ -31,6 +31,10 @@ class Graphs:
         self.precision = precision
         self.device = device
 
+    def wrap(self, wrapper: Callable[[str, ArrayFunction], ArrayFunction]) -> None:
+        """Put in place of each graph what a function of its name and it returns."""
+        self.functions = {name: wrapper(name, function) for name, function in self.functions.items()}
+
     def __getattr__(self, name: str) -> ArrayFunction:
         try:
             return vars(self)["functions"][name]

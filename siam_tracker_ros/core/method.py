@@ -76,8 +76,6 @@ class Method:
         published: where the authors publish them.
         weights: name of the method whose shipped weights it shares, if it is another one.
         half_precision: whether it may run in half precision.
-        narrow_precisions: precisions below float32 on a CPU that cost its tracks at most 0.005 IoU on development
-            sequences, so that "auto" may choose them.
         has_masks: whether its results have masks.
         result_boxes: what the authors' code makes of boxes (..., 4), float64, when it writes result files, on which
             their published figures rest; None if it writes them as they are.
@@ -100,7 +98,6 @@ class Method:
     published: str = ""
     weights: str = ""
     half_precision: bool = True
-    narrow_precisions: tuple[str, ...] = ()
     has_masks: bool = False
     result_boxes: Callable[[np.ndarray], np.ndarray] | None = None
     untrained_settings: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)

@@ -92,7 +92,7 @@ class Network(nn.Module):
         """Return the graphs as an executor runs them, with the weights that the network has now."""
         functions = {}
         for name, (function, inputs) in self.graphs().items():
-            compiled = executor.compile(function, inputs)
+            compiled = executor.compile(name, function, inputs)
             if compiled is not function:  # which holds the network, that would never be freed by its references
                 functions[name] = compiled
         return Compiled(executor, functions)
@@ -100,6 +100,11 @@ class Network(nn.Module):
     def run_compiled(self, compiled: "Compiled") -> None:
         """Let an executor run the graphs that it has compiled."""
         self.executor, self.compiled = compiled
+
+    def wrap(self, wrapper: Callable[[str, TensorFunction], TensorFunction]) -> None:
+        """Put in place of each graph what a function of its name and it returns."""
+        graphs = {name: function for name, (function, _) in self.graphs().items()} | self.compiled
+        self.compiled = {name: wrapper(name, function) for name, function in graphs.items()}
 
     def graphs(self) -> dict[str, tuple[TensorFunction, list[GraphInput]]]:
         """Return the graphs by name: the function of tensors that torch runs, and its arguments."""

@@ -119,7 +119,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
     @property
     def precision(self) -> str:
-        """What the network is computed in: "fp32", "fp16" or "bf16"."""
+        """What the network is computed in: "fp32", "fp16", "bf16" or "int8"."""
         return self.network.precision
 
     @property

@@ -17,7 +17,7 @@ def check_runtime(name: str, device: str, precision: str) -> None:
     Args:
         name: "auto", "torch" or one of RUNTIMES.
         device: "cpu" or "cuda:N".
-        precision: "auto", "fp32", "fp16" or "bf16".
+        precision: "auto", "fp32", "fp16", "bf16" or "int8".
 
     Raises:
         InvalidSettingError: an unknown name, or a runtime that cannot run on this device in this precision.

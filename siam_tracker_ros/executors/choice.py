@@ -40,10 +40,10 @@ def measure(trials: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def key(model: str, names: Sequence[str], precision: str) -> str:
+def key(model: str, names: Sequence[str], precisions: Sequence[str]) -> str:
     """What a measurement holds for: the model, what may run it and how, the CPU, the threads and the versions."""
     versions = [f"{name} {_version(name)}" for name in PACKAGES]
-    asked = f"{model} by {' or '.join(names)} in {precision}"
+    asked = f"{model} by {' or '.join(names)} in {' or '.join(precisions)}"
     return ", ".join([asked, cpu_name(), f"{available_threads()} threads", *versions])
 
 

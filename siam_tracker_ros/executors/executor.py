@@ -3,10 +3,11 @@
 """What runs the graphs of a torch network: torch itself, or a runtime that they are exported to."""
 
 import functools
+import pathlib
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from siam_tracker_ros.executors.runtime import LoadedGraph, Runtime, available_threads, load_shared
+from siam_tracker_ros.executors.runtime import GraphSource, LoadedGraph, Runtime, available_threads, load_shared
 
 if typing.TYPE_CHECKING:  # whoever has a torch network has imported it
     import torch
@@ -42,10 +43,11 @@ class Executor(typing.Protocol):
     name: str
     precision: str
 
-    def compile(self, function: TensorFunction, inputs: Sequence[GraphInput]) -> TensorFunction:
+    def compile(self, name: str, function: TensorFunction, inputs: Sequence[GraphInput]) -> TensorFunction:
         """Return a function with the same results.
 
         Args:
+            name: of the graph.
             function: function of tensors alone, with the weights that it has now.
             inputs: its arguments.
         """
@@ -64,7 +66,7 @@ class TorchExecutor:
     def __init__(self, precision: str = "fp32") -> None:
         self.precision = precision
 
-    def compile(self, function: TensorFunction, inputs: Sequence[GraphInput]) -> TensorFunction:
+    def compile(self, name: str, function: TensorFunction, inputs: Sequence[GraphInput]) -> TensorFunction:
         """Return the function itself."""
         return function
 
@@ -74,23 +76,33 @@ class TorchExecutor:
 
 
 class RuntimeExecutor:
-    """A runtime, to which the graphs are exported in memory. The work that is left to torch is done in a LoneThread."""
+    """A runtime, to which the graphs are exported. The work that is left to torch is done in a LoneThread.
 
-    def __init__(self, runtime: Runtime, precision: str = "fp32") -> None:
+    Args:
+        runtime: the runtime.
+        precision: what it computes in.
+        files: graphs that were exported earlier, by name; the others are exported in memory.
+    """
+
+    def __init__(
+        self, runtime: Runtime, precision: str = "fp32", files: Mapping[str, pathlib.Path] | None = None
+    ) -> None:
         from siam_tracker_ros.executors.lone_thread import LoneThread
 
         self.name = runtime.name
         self.precision = precision
         self._runtime = runtime
+        self._files = files or {}
         self._thread = LoneThread()
 
-    def compile(self, function: TensorFunction, inputs: Sequence[GraphInput]) -> TensorFunction:
-        """Return a TensorGraph; it keeps the weights that the function has now."""
+    def compile(self, name: str, function: TensorFunction, inputs: Sequence[GraphInput]) -> TensorFunction:
+        """Return a TensorGraph; it keeps the weights that the function, or the file, has now."""
         import torch
 
         from siam_tracker_ros.executors.export import example, export_graph
 
-        graph = load_shared(self._runtime, export_graph(function, inputs), available_threads(), self.precision)
+        source: GraphSource = self._files[name] if name in self._files else export_graph(function, inputs)
+        graph = load_shared(self._runtime, name, source, available_threads(), self.precision)
         with torch.inference_mode():
             returns_tensor = isinstance(function(*map(example, inputs)), torch.Tensor)
         return TensorGraph(graph, returns_tensor)

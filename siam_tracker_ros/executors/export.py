@@ -8,16 +8,19 @@ import json
 import pathlib
 import typing
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from siam_tracker_ros.executors.executor import GraphInput, TensorFunction
 
+if typing.TYPE_CHECKING:
+    import onnx
+
 OPSET = 17  # the newest that torch 2.0 writes
 EXAMPLE_BATCH, EXAMPLE_SIDE = 2, 128  # for sizes that vary
-MIN_SHARED = 64  # values of a tensor that is read from the file of weights
+MIN_STORED = 64  # values of a tensor that is stored in float16
 
 
 def export_graph(function: TensorFunction, inputs: Sequence[GraphInput], fuse_norms: bool = True) -> bytes:
@@ -76,27 +79,51 @@ def share_weights(graph: bytes, weights: pathlib.Path) -> bytes:
     What the file holds in float16 is converted when the graph is loaded. Small tensors, and what the exporter changed,
     stay in the graph.
     """
+    from onnx import TensorProto
+
+    stored = _stored_tensors(weights)
+
+    def store(halved: np.ndarray) -> "TensorProto | None":
+        match = stored.get((halved.shape, halved.tobytes()))
+        if match is None:
+            return None
+        place = TensorProto.EXTERNAL
+        tensor = TensorProto(dims=halved.shape, data_type=TensorProto.FLOAT16, data_location=place)
+        for key, value in (("location", weights.name), ("offset", str(match[0])), ("length", str(match[1]))):
+            tensor.external_data.add(key=key, value=value)
+        return tensor
+
+    return _store_in_half(graph, store)
+
+
+def halve_weights(graph: bytes) -> bytes:
+    """Return a graph whose weights are stored in float16, and converted to float32 when the graph is loaded.
+
+    Weights that float16 cannot hold stay as they are.
+    """
+    from onnx import numpy_helper
+
+    return _store_in_half(graph, lambda halved: numpy_helper.from_array(halved) if np.isfinite(halved).all() else None)
+
+
+def _store_in_half(graph: bytes, store: "Callable[[np.ndarray], onnx.TensorProto | None]") -> bytes:
+    """Store constants of float32 as a function of their values in float16 says; those of which it returns None stay."""
     import onnx
     from onnx import numpy_helper
 
     model = onnx.load_model_from_string(graph)
-    stored = _stored_tensors(weights)
     nodes = []
     for node in model.graph.node:
         values = numpy_helper.to_array(node.attribute[0].t) if node.op_type == "Constant" else np.empty(0)
-        with np.errstate(over="ignore"):  # of whole numbers that no weight has
-            match = stored.get((values.shape, values.astype(np.float16).tobytes()))
-        if match is None or values.size < MIN_SHARED or values.dtype != np.float32:
+        tensor = None
+        if values.size >= MIN_STORED and values.dtype == np.float32:
+            with np.errstate(over="ignore"):
+                tensor = store(values.astype(np.float16))
+        if tensor is None:
             nodes.append(node)
             continue
-        tensor = model.graph.initializer.add(
-            name=f"{node.output[0]}.stored",
-            dims=values.shape,
-            data_type=onnx.TensorProto.FLOAT16,
-            data_location=onnx.TensorProto.EXTERNAL,
-        )
-        for key, value in (("location", weights.name), ("offset", str(match[0])), ("length", str(match[1]))):
-            tensor.external_data.add(key=key, value=value)
+        tensor.name = f"{node.output[0]}.stored"
+        model.graph.initializer.append(tensor)
         nodes.append(onnx.helper.make_node("Cast", [tensor.name], node.output, to=onnx.TensorProto.FLOAT))
     del model.graph.node[:]
     model.graph.node.extend(nodes)

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime on the CPU, in float32."""
+"""ONNX Runtime on the CPU, in float32 or int8."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ SPIN_BOUNDED_SINCE = (1, 26)  # version of ONNX Runtime; before it, a thread tha
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the CPU, in float32."""
+    """ONNX Runtime on the CPU, in float32 or int8."""
 
     name = "onnx"
     packages: tuple[str, ...] = ("onnxruntime",)

@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO on the CPU, in float32, or in bfloat16 where the CPU has instructions for it."""
+"""OpenVINO on the CPU, in float32 or int8, or in bfloat16 where the CPU has instructions for it."""
 
 import functools
 import threading
@@ -10,11 +10,11 @@ import numpy as np
 
 from siam_tracker_ros.executors.runtime import GraphSource, LoadedGraph
 
-PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
+PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
 class OpenVino:
-    """OpenVINO on the CPU, in float32 or bfloat16."""
+    """OpenVINO on the CPU, in float32, bfloat16 or int8."""
 
     name = "openvino"
     packages: tuple[str, ...] = ("openvino",)

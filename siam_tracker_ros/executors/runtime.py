@@ -12,6 +12,8 @@ import weakref
 import cv2
 import numpy as np
 
+from siam_tracker_ros.errors import WeightsError
+
 GraphSource = bytes | pathlib.Path  # an ONNX graph; a path where its weights lie in another file beside it
 
 
@@ -35,11 +37,14 @@ class Runtime(typing.Protocol):
     packages: tuple[str, ...]
 
     def precisions(self) -> tuple[str, ...]:
-        """Names of the precisions that it can compute in on this machine, "fp32" first."""
+        """Names of the precisions that it can compute a graph of float32 in on this machine, "fp32" first."""
         ...
 
     def load(self, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
-        """Load a graph of float32 and uint8 tensors, to be computed by so many threads in a precision."""
+        """Load a graph of float32 and uint8 tensors, to be computed by so many threads in a precision.
+
+        In "int8", the graph says itself what of it is computed in int8; the rest is computed in float32.
+        """
         ...
 
 
@@ -52,7 +57,7 @@ def fault(runtime: Runtime, device: str, precision: str = "auto") -> str | None:
             importlib.import_module(name)
         except ImportError as error:
             return f"{name} cannot be imported ({error}); run `pip install {name}`"
-    if precision != "auto" and precision not in runtime.precisions():
+    if precision not in ("auto", "int8", *runtime.precisions()):
         return (
             f"it computes in {' or '.join(runtime.precisions())} on this CPU and precision is {precision!r}; "
             "use precision 'auto' or 'fp32'"
@@ -76,8 +81,12 @@ _loaded: "weakref.WeakValueDictionary[tuple[typing.Any, ...], LoadedGraph]" = we
 _loading = threading.Lock()
 
 
-def load_shared(runtime: Runtime, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
-    """Load a graph, or return it if another tracker of this process has it loaded in the same way."""
+def load_shared(runtime: Runtime, name: str, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
+    """Load a graph of a name, or return it if another tracker of this process has it loaded in the same way.
+
+    Raises:
+        WeightsError: the runtime cannot load it.
+    """
     if isinstance(graph, bytes):
         content: tuple[typing.Any, ...] = (hashlib.sha256(graph).digest(),)
     else:
@@ -86,5 +95,12 @@ def load_shared(runtime: Runtime, graph: GraphSource, threads: int, precision: s
     with _loading:
         loaded = _loaded.get(key)
         if loaded is None:
-            loaded = _loaded[key] = runtime.load(graph, threads, precision)
+            try:
+                loaded = _loaded[key] = runtime.load(graph, threads, precision)
+            except Exception as error:  # of the library, about a file that is damaged or not for it
+                raise WeightsError(
+                    f"graph {graph if isinstance(graph, pathlib.Path) else name} cannot be loaded by {runtime.name}: "
+                    f"{str(error).strip().splitlines()[0]}; make it again with `siam-tracker export`, or use another "
+                    "runtime"
+                ) from error
         return loaded

@@ -37,8 +37,8 @@ class _OwnParameters:
     device: str = setting("auto", "`auto`, `cpu`, `cuda` or `cuda:N`; `auto` takes a GPU where there is one.")
     precision: str = setting(
         "auto",
-        "`auto`, `fp32`, `fp16` on a GPU, or `bf16` by OpenVINO on a CPU that has it; `auto` takes a narrow one where "
-        "the model is known to lose hardly anything by it.",
+        "`auto`, `fp32`, `fp16` on a GPU, `bf16` by OpenVINO on a CPU that has it, or `int8` of an exported folder "
+        "with such graphs; `auto` takes a narrow one where the weights are known to lose hardly anything by it.",
     )
     runtime: str = setting(
         "auto",

@@ -1,5 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 import shutil
 
 import cv2
@@ -11,6 +12,7 @@ from drawn_tracks import BLUE, drawn_track
 from siam_tracker_ros.core import registry
 from siam_tracker_ros.core.confidence import Calibration
 from siam_tracker_ros.core.registry import find_model
+from siam_tracker_ros.core.running import Running
 from siam_tracker_ros.core.tracker import TrackResult
 from siam_tracker_ros.evaluation.loss_clips import KINDS
 
@@ -58,7 +60,7 @@ def tracker(monkeypatch):
 
 def test_a_calibration_is_written_beside_the_weights(tracker, sequences, tmp_path, capsys):
     weights = tmp_path / "own.safetensors"
-    assert run("calibrate", sequences, "--weights", weights, "--clips", 2) == 0
+    assert run("calibrate", sequences, "--weights", weights, "--clips", 2, "--no-precisions") == 0
     written = tmp_path / "own.safetensors.lite_online.calibration.json"
     assert Calibration.read(written) == tracker.calibration
     said = capsys.readouterr()
@@ -90,7 +92,7 @@ def test_where_nothing_can_be_written_nothing_is_run(tracker, sequences, monkeyp
 
 def test_other_places_and_one_round_can_be_chosen(tracker, sequences, tmp_path, capsys):
     output = tmp_path / "new" / "own.json"
-    assert run("calibrate", sequences, "--clips", 1, "--rounds", 1, "--output", output) == 0
+    assert run("calibrate", sequences, "--clips", 1, "--rounds", 1, "--no-precisions", "--output", output) == 0
     assert list(Calibration.read(output).found.factors) == ["score", "drop"]
 
 
@@ -106,7 +108,7 @@ def test_a_gap_in_the_labels_is_no_loss(tracker, sequences, tmp_path, capsys):
     path = sequences / "blue" / "groundtruth.txt"
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:2] + ["nan,nan,nan,nan"] * 28) + "\n")
-    command = "calibrate", sequences, "--clips", 1, "--output", tmp_path / "own.json"
+    command = "calibrate", sequences, "--clips", 1, "--no-precisions", "--output", tmp_path / "own.json"
     shown = []
     for absent in (None, [0] * 20 + [1] * 10):
         if absent is not None:
@@ -114,3 +116,61 @@ def test_a_gap_in_the_labels_is_no_loss(tracker, sequences, tmp_path, capsys):
         assert run(*command) == 0
         shown.append(capsys.readouterr().out.splitlines()[2].split()[1])
     assert [int(count) for count in shown] == [99 + 29 + 1, 99 + 29 + 1 + 10]
+
+
+class ShiftedInBfloat16(SeesRed):
+    """In bfloat16 its boxes lie a pixel further to the right."""
+
+    runtime = "openvino"
+
+    def __init__(self, precision):
+        super().__init__()
+        self.precision = precision
+
+    def init(self, image_bgr, box_xywh):
+        self.target = self.start(image_bgr, box_xywh)
+
+    def track(self, image_bgr):
+        self.target, result = self.step(image_bgr, self.target)
+        return dataclasses.replace(result, box_xywh=result.box_xywh + (self.precision == "bf16", 0, 0, 0))
+
+
+@pytest.fixture
+def narrow(tracker, monkeypatch):
+    """A machine with bfloat16, and the trackers that are made of it, by their precisions."""
+    monkeypatch.setattr("siam_tracker_ros.core.running.narrow_ways", lambda *_: [Running("openvino", "bf16")])
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, precision, **__: ShiftedInBfloat16(precision))
+
+
+def test_what_a_precision_costs_is_written(narrow, sequences, tmp_path, capsys):
+    output = tmp_path / "own.json"
+    assert run("calibrate", sequences, "--clips", 1, "--rounds", 1, "--output", output) == 0
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said.splitlines() if line.startswith(("fp32 ", "bf16 "))]
+    assert [row[:2] for row in rows] == [["fp32", "openvino"], ["bf16", "openvino"]]
+    # One of the two sequences is found; a box of 24 pixels that is one pixel off has an IoU of 23 / 25.
+    assert float(rows[0][2]) == 0.5 and float(rows[1][3]) == pytest.approx(0.5 * 2 / 25, abs=1e-4)
+    assert Calibration.read(output).losses == {"bf16": 0.04}
+    assert "bf16: costs 0.0400 mean IoU, more than 0.005; precision auto does not take it" in said
+
+
+@pytest.mark.parametrize("options", [["--no-precisions"], []])
+def test_what_is_not_measured_keeps_its_loss(narrow, sequences, tmp_path, monkeypatch, capsys, options):
+    before = Calibration(losses={"bf16": 0.001, "int8": 0.002})
+    monkeypatch.setattr(registry, "create_tracker", lambda *_, precision, **__: _with(before, precision))
+    output = tmp_path / "own.json"
+    assert run("calibrate", sequences, "--clips", 1, "--rounds", 1, "--output", output, *options) == 0
+    assert Calibration.read(output).losses == {"bf16": 0.001 if options else 0.04, "int8": 0.002}
+
+
+def _with(calibration, precision):
+    made = ShiftedInBfloat16(precision)
+    made.calibration = calibration
+    return made
+
+
+def test_a_machine_without_narrow_precisions_says_so(narrow, sequences, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("siam_tracker_ros.core.running.narrow_ways", lambda *_: [])
+    assert run("calibrate", sequences, "--clips", 1, "--rounds", 1, "--output", tmp_path / "own.json") == 0
+    assert "no precision below float32 here whose loss could be measured" in capsys.readouterr().err
+    assert Calibration.read(tmp_path / "own.json").losses == {}

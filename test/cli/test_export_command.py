@@ -1,5 +1,11 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
+import dataclasses
+import io
+import shutil
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,6 +16,7 @@ from siam_tracker_ros.core.confidence import Calibration, Logistic, calibration_
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.core.running import graph_files
 from siam_tracker_ros.demo.scene import Scene
+from siam_tracker_ros.evaluation import precisions
 from siam_tracker_ros.executors.onnx_runtime import OnnxRuntime
 from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.weights.checkpoint import save_weights
@@ -19,6 +26,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 OWN = Calibration(*[Logistic(-1.0, {"score": 2.0})] * 3)
+LITE = find_model("lite")
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +81,7 @@ def test_an_export_replaces_one_of_another_format(tmp_path, own_weights):
 
 def test_a_published_model_is_exported_with_its_weights(tmp_path, capsys):
     assert run("export", "siamrpn_alex", "--weights", "random", "--output", tmp_path) == 0
-    method = find_model("siamrpn_alex")
-    files = graph_files(method, tmp_path)
+    files = graph_files(find_model("siamrpn_alex"), tmp_path)
     assert files.keys() == {"features", "respond"}
     features = OnnxRuntime().load(files["features"], 1, "fp32")
     (seen,) = features(np.zeros((1, 3, 287, 287), np.float32))
@@ -83,6 +90,104 @@ def test_a_published_model_is_exported_with_its_weights(tmp_path, capsys):
     expected = create_tracker("siamrpn_alex", weights="random", device="cpu", runtime="torch").network.state_dict()
     for name, value in tracker.network.state_dict().items():
         torch.testing.assert_close(value, expected[name])
+    files["respond"].write_bytes(b"damaged")  # the files are run, and not graphs that are made anew
+    with pytest.raises(WeightsError, match="siamrpn_alex.respond.onnx cannot be loaded by onnx"):
+        create_tracker("siamrpn_alex", weights=tmp_path, device="cpu", runtime="onnx")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_weights_in_half_the_size_track_alike(tmp_path, own_weights, kind):
+    pytest.importorskip(kind.replace("onnx", "onnxruntime"))
+    command = "export", "lite", "--weights", own_weights, "--output", tmp_path, "--format", kind
+    assert run(*command, "--precision", "fp16") == 0
+    weights = tmp_path / f"lite.search.{'bin' if kind == 'openvino' else 'onnx'}"
+    assert weights.stat().st_size < 0.6 * 4 * LITE.count_parameters()
+    (_, expected), (tracker, given) = track(weights=own_weights, runtime="onnx"), track(weights=tmp_path, runtime=kind)
+    assert tracker.precision == "fp32"
+    np.testing.assert_allclose(given[:, :4], expected[:, :4], atol=0.1)
+
+
+@pytest.fixture(scope="module")
+def sequences(tmp_path_factory):
+    """A labelled sequence as files."""
+    folder = tmp_path_factory.mktemp("data") / "rover"
+    scene = Scene(size_wh=(320, 240), frames=5)
+    (folder / "img").mkdir(parents=True)
+    for number, frame in enumerate(scene):
+        cv2.imwrite(str(folder / "img" / f"{number:04d}.png"), frame.image_bgr)
+    np.savetxt(folder / "groundtruth.txt", [frame.box_xywh for frame in scene], "%g", ",")
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory, sequences):
+    """The shipped lite in int8, calibrated with three frames, and what the command has said."""
+    folder = tmp_path_factory.mktemp("int8")
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
+        patch.setattr(precisions, "SAMPLE_FRAMES", 3)
+        assert run("export", "lite", "--output", folder, "--precision", "int8", "--calibrate-with", sequences) == 0
+    return folder, said.getvalue()
+
+
+def test_int8_is_measured_and_its_loss_is_kept(quantized):
+    folder, said = quantized
+    assert graph_files(LITE, folder).keys() == {"encode_target", "search", "segment", "encode"}
+    assert graph_files(LITE, folder, "int8").keys() == {"search", "segment"}, "what runs in each frame"
+    rows = {tuple(line.split()[:2]): line.split() for line in said.splitlines() if line.startswith(("fp32 ", "int8 "))}
+    loss = max(float(row[3]) for (precision, _), row in rows.items() if precision == "int8")
+    kept = Calibration.read(calibration_path(folder, "lite"))
+    assert kept == dataclasses.replace(kept, losses={"bf16": kept.losses["bf16"], "int8": loss}) and loss < 0.1
+    assert f"int8: costs {loss:.4f} mean IoU" in said
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_int8_tracks_almost_as_float32_does(quantized, runtime):
+    pytest.importorskip(runtime.replace("onnx", "onnxruntime"))
+    folder, _ = quantized
+    tracker, given = track(weights=folder, runtime=runtime, precision="int8")
+    exact, expected = track(weights=folder, runtime=runtime, precision="fp32")
+    assert (tracker.runtime, tracker.precision, exact.precision) == (runtime, "int8", "fp32")
+    assert 0 < np.abs(given[:, :4] - expected[:, :4]).max() < 8
+    np.testing.assert_allclose(expected, track(runtime=runtime, precision="fp32")[1], atol=1e-2)
+
+
+def test_a_new_export_removes_graphs_in_int8_and_their_loss(quantized, tmp_path, capsys):
+    folder = shutil.copytree(quantized[0], tmp_path / "lite")
+    assert run("export", "lite", "--output", folder, "--no-check") == 0
+    assert not graph_files(LITE, folder, "int8")
+    assert Calibration.read(calibration_path(folder, "lite")).losses.keys() == {"bf16"}
+    with pytest.raises(
+        InvalidSettingError, match="'int8', which needs .* `siam-tracker export MODEL --precision int8`"
+    ):
+        create_tracker("lite", weights=folder, device="cpu", precision="int8")
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--precision", "int8"], "give labelled sequences with --calibrate-with SEQUENCES_DIR"),
+        (["--precision", "fp16", "--calibrate-with", "."], "is for --precision int8, and precision is fp16; leave one"),
+        (["--calibrate-with", "."], "is for --precision int8, and precision is fp32"),
+        (["--precision", "int8", "--calibrate-with", "absent"], "absent is not a folder, expected a folder of seq"),
+        (["--precision", "int8", "--calibrate-with", "EMPTY"], "has no sequence in it"),
+        (["--precision", "bf16"], "invalid choice: 'bf16'"),
+    ],
+)
+def test_what_cannot_be_quantized_is_refused(tmp_path, capsys, options, words):
+    (tmp_path / "empty").mkdir()
+    options = [tmp_path / "empty" if option == "EMPTY" else option for option in options]
+    assert run("export", "lite", "--output", tmp_path / "out", *options) == 2
+    assert words in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("of_the_package", [True, False])
+def test_all_models_of_the_weights_get_their_calibration(tmp_path, own_weights, of_the_package):
+    kept = calibration_path(tmp_path, "lite_online")
+    dataclasses.replace(OWN, losses={"int8": 0.0}).write(kept)  # of what was in the folder before
+    weights = LITE.shipped_weights if of_the_package else own_weights
+    assert run("export", "lite", "--weights", weights, "--output", tmp_path, "--no-check") == 0
+    shipped = Calibration.read(calibration_path(LITE.shipped_weights, "lite_online"))
+    assert Calibration.read(kept) == (shipped if of_the_package else dataclasses.replace(shipped, losses={}))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The probability that a box is right, and the files that it is calibrated by."""
 
+import dataclasses
 import math
 
 import pytest
@@ -14,13 +15,18 @@ from siam_tracker_ros.methods.lite.network import LiteNetwork
 from siam_tracker_ros.weights.checkpoint import save_weights
 
 OWN = Calibration(
-    Logistic(-1.5, {"score": 2.0, "drop": -0.5}), Logistic(-2.0, {"score": 1.0}), Logistic(0.25, {"likeness": 3.0})
+    Logistic(-1.5, {"score": 2.0, "drop": -0.5}),
+    Logistic(-2.0, {"score": 1.0}),
+    Logistic(0.25, {"likeness": 3.0}),
+    losses={"bf16": -0.0012, "int8": 0.25},
 )
 SHIPPED = {
     model.name: Calibration.read(calibration_path(model.shipped_weights, model.name))
     for model in list_models()
     if model.name in ("lite", "lite_online")
 }
+SHIPPED_FOR_OTHERS = {name: dataclasses.replace(shipped, losses={}) for name, shipped in SHIPPED.items()}
+PARTS = ", ".join(f'"{standing}": {{"bias": 0, "factors": {{}}}}' for standing in STANDINGS)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +94,11 @@ def test_evidence_that_a_factor_needs_has_to_be_there():
             b'{"tracked": {"bias": 0, "factors": {"found": 1}}, "doubted": 0, "found": 0}',
             "'found'.*expected finite ones",
         ),
+        (f'{{{PARTS}, "losses": [0.1]}}'.encode(), "AttributeError"),
+        (f'{{{PARTS}, "losses": {{"bf16": "none"}}}}'.encode(), "ValueError"),
+        (f'{{{PARTS}, "losses": {{"bf16": null}}}}'.encode(), "TypeError"),
+        (f'{{{PARTS}, "losses": {{"int8": NaN}}}}'.encode(), "losses are .*nan.*expected finite ones of bf16, int8"),
+        (f'{{{PARTS}, "losses": {{"int4": 0.1}}}}'.encode(), "losses are .*'int4'.*expected finite ones"),
     ],
 )
 def test_a_file_that_is_no_calibration_is_refused_with_its_name(tmp_path, content, words):
@@ -102,6 +113,11 @@ def test_what_was_written_is_read(tmp_path):
     OWN.write(tmp_path / "own.json")
     assert Calibration.read(tmp_path / "own.json") == OWN
     assert [path.name for path in tmp_path.iterdir()] == ["own.json"]
+
+
+def test_a_file_of_before_losses_were_measured_is_read(tmp_path):
+    (tmp_path / "old.json").write_text(f"{{{PARTS}}}")
+    assert Calibration.read(tmp_path / "old.json") == Calibration(*[Logistic(0.0, {})] * 3)
 
 
 def test_a_calibration_is_kept_beside_its_weights(tmp_path):
@@ -127,8 +143,8 @@ def weights(tmp_path):
 @pytest.mark.parametrize(
     "files, model, expected",
     [
-        ((), "lite", SHIPPED["lite"]),
-        (("lite_online",), "lite", SHIPPED["lite"]),  # of the same weights, in another method
+        ((), "lite", SHIPPED_FOR_OTHERS["lite"]),
+        (("lite_online",), "lite", SHIPPED_FOR_OTHERS["lite"]),  # of the same weights, in another method
         (("lite",), "lite", OWN),
         (("lite", "lite_online"), "lite_online", OWN),
     ],
@@ -147,10 +163,16 @@ def test_a_damaged_file_beside_the_weights_is_refused(weights):
 
 
 @pytest.mark.parametrize(
-    "given_weights", [None, "random", LiteNetwork().state_dict()], ids=["none", "random", "mapping"]
+    "given_weights, expected",
+    [
+        (None, SHIPPED["lite"]),
+        ("random", SHIPPED_FOR_OTHERS["lite"]),
+        (LiteNetwork().state_dict(), SHIPPED_FOR_OTHERS["lite"]),
+    ],
+    ids=["none", "random", "mapping"],
 )
-def test_without_a_file_of_weights_the_calibration_is_that_of_the_shipped_ones(given_weights):
-    assert create_tracker("lite", weights=given_weights, runtime="torch").calibration == SHIPPED["lite"]
+def test_without_a_file_of_weights_the_calibration_is_that_of_the_shipped_ones(given_weights, expected):
+    assert create_tracker("lite", weights=given_weights, runtime="torch").calibration == expected
 
 
 def test_a_method_without_any_calibration_takes_its_scores_as_they_are():

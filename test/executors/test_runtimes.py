@@ -191,8 +191,9 @@ def test_the_trackers_of_a_process_share_their_graphs_and_free_them(checked):
     create_tracker("lite", device="cpu", runtime="checked")
     assert checked.loaded == 8
     source = export_graph(Sums().eval().total, [GraphInput("image", (1, 3, 4, 4))])
-    kept = load_shared(checked, source, 1, "fp32")
-    assert load_shared(checked, source, 1, "fp32") is kept and load_shared(checked, source, 2, "fp32") is not kept
+    kept = load_shared(checked, "total", source, 1, "fp32")
+    assert load_shared(checked, "total", source, 1, "fp32") is kept
+    assert load_shared(checked, "total", source, 2, "fp32") is not kept
 
 
 @pytest.mark.parametrize(
@@ -224,22 +225,21 @@ def use(monkeypatch, *packages, bf16=False):
 
 
 @pytest.mark.parametrize(
-    "model, names, bf16, precision, expected",
+    "names, bf16, precisions, expected",
     [
-        ("lite", ["onnx"], False, "auto", ["onnx in fp32"]),
-        ("lite", ["onnx", "openvino"], False, "auto", ["onnx in fp32", "openvino in fp32"]),
-        ("lite", ["onnx", "openvino"], True, "auto", ["onnx in fp32", "openvino in fp32", "openvino in bf16"]),
-        ("lite", ["onnx", "openvino"], True, "fp32", ["onnx in fp32", "openvino in fp32"]),
-        ("lite_online", ["onnx", "openvino"], True, "bf16", ["openvino in bf16"]),
-        # What a published model loses by bfloat16 is not known: it is never chosen, and may be asked for.
-        ("ocean", ["openvino", "torch"], True, "auto", ["openvino in fp32", "torch in fp32"]),
-        ("ocean", ["openvino", "torch"], True, "bf16", ["openvino in bf16"]),
-        ("ocean", ["torch"], True, "auto", ["torch in fp32"]),
+        (["onnx"], False, ["fp32"], ["onnx in fp32"]),
+        (["onnx", "openvino"], False, ["fp32", "bf16"], ["onnx in fp32", "openvino in fp32"]),
+        (["onnx", "openvino"], True, ["fp32", "bf16"], ["onnx in fp32", "openvino in fp32", "openvino in bf16"]),
+        (["onnx", "openvino"], True, ["fp32"], ["onnx in fp32", "openvino in fp32"]),
+        (["onnx", "openvino"], True, ["bf16"], ["openvino in bf16"]),
+        (["onnx", "openvino"], True, ["fp32", "int8"], ["onnx in fp32", "openvino in fp32"]),  # no graphs in int8
+        (["openvino", "torch"], True, ["fp32", "bf16"], ["openvino in fp32", "openvino in bf16", "torch in fp32"]),
+        (["torch"], True, ["fp32", "bf16"], ["torch in fp32"]),
     ],
 )
-def test_the_ways_among_which_is_chosen(monkeypatch, model, names, bf16, precision, expected):
+def test_the_ways_among_which_is_chosen(monkeypatch, names, bf16, precisions, expected):
     use(monkeypatch, "onnxruntime", "openvino", bf16=bf16)
-    assert [str(way) for way in ways_to_run(find_model(model), names, precision)] == expected
+    assert [str(way) for way in ways_to_run(find_model("lite"), None, names, precisions)] == expected
 
 
 @pytest.mark.parametrize("model", ["lite", "siamrpn_alex"])
@@ -285,7 +285,7 @@ def test_auto_measures_once_and_remembers(measuring, monkeypatch, tmp_path):
     assert {(tracker.runtime, tracker.precision) for tracker in chosen} == {("openvino", "fp32")}
     kept = json.loads((tmp_path / "siam_tracker_ros" / "runtimes.json").read_text())
     ((key, entry),) = kept.items()
-    assert key.startswith("lite by onnx or openvino in auto, ") and "openvino 20" in key
+    assert key.startswith("lite by onnx or openvino in fp32 or bf16, ") and "openvino 20" in key
     assert entry["times_ms"] == {"openvino in fp32": 1.0, "onnx in fp32": 2.0}
 
 

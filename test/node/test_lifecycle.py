@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from diagnostic_msgs.msg import DiagnosticStatus
+from drawn_tracks import drawn_track
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from node_doubles import SquareTracker, scene
@@ -23,7 +24,10 @@ from ros_testing import (
 from siam_tracker_ros.msg import TrackerStatus
 
 from siam_tracker_ros import create_tracker
+from siam_tracker_ros.core.exporting import export_model
 from siam_tracker_ros.core.monitor import MonitorSettings
+from siam_tracker_ros.core.registry import find_model
+from siam_tracker_ros.evaluation.precisions import record_inputs
 from siam_tracker_ros.node.parameters import parameter_names
 from siam_tracker_ros.node.tracker_node import TrackerNode
 from siam_tracker_ros.weights.checkpoint import save_weights
@@ -202,6 +206,7 @@ def broken_files(tmp_path, monkeypatch):
         (dict(device="tpu"), "'tpu'"),
         (dict(device="cuda:99"), "cuda:99"),
         (dict(precision="fp8"), "'fp8'"),
+        (dict(precision="int8"), "'int8', which needs ONNX Runtime or OpenVINO, and as weights a folder that"),
         (dict(runtime="abacus"), "'abacus'"),
         (dict(preset="vot1066"), "vot1066"),
         (dict(image_transport="theora"), "image_transport is 'theora'"),
@@ -306,11 +311,25 @@ def test_the_tracker_gets_the_parameters(graph):
     assert node._worker.submit(torch.get_num_threads).result() == 1  # each thread has a number of its own
 
 
-def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph):
+@pytest.fixture
+def int8_folder(tmp_path):
+    """Random weights of the default model as graphs, in int8 too."""
+    pytest.importorskip("onnx")
+    tracker = create_tracker(weights="random", device="cpu", runtime="onnx", precision="fp32")
+    samples = {"search": record_inputs(tracker, [drawn_track(frames=3)])["search"]}
+    export_model(find_model("lite_online"), "random", tmp_path, check=False, samples=samples)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["auto", "int8"])
+def test_the_real_tracker_gives_the_same_in_the_node_as_outside_it(graph, request, precision):
+    weights = request.getfixturevalue("int8_folder") if precision == "int8" else "random"
     bounds = dict(lost_confidence=0.0, uncertain_confidence=0.0, recover_confidence=0.0, min_visible=0.0)
-    node, operator = start(graph, create_tracker, weights="random", search_share=0.0, **bounds)
+    chosen = dict(weights=weights, precision=precision, runtime="onnx")
+    node, operator = start(graph, create_tracker, search_share=0.0, **chosen, **bounds)
     operator.wait_for_camera_link()
-    tracker = create_tracker("lite_online", weights="random", device="cpu")
+    tracker = create_tracker("lite_online", device="cpu", **chosen)
+    assert targets_of(node).tracker.precision == tracker.precision == precision.replace("auto", "fp32")
     generator = torch.Generator().manual_seed(1)
     images = [torch.randint(0, 255, (120, 160, 3), generator=generator, dtype=torch.uint8).numpy() for _ in range(4)]
     operator.frame(images[0])

@@ -17,7 +17,6 @@ METHODS = (
         checkpoint="lite's weights, which come with the package",
         weights="lite",
         has_masks=True,
-        narrow_precisions=("bf16",),
     ),
     Method(
         name="lite",
@@ -29,7 +28,6 @@ METHODS = (
         frame_gmacs=0.38,
         checkpoint="its own weights, which come with the package",
         has_masks=True,
-        narrow_precisions=("bf16",),
         training="siam_tracker_ros.methods.lite.training:TRAINING",
     ),
 )
