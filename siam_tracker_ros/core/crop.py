@@ -26,6 +26,14 @@ def mean_bgr(image_bgr: np.ndarray) -> npt.NDArray[np.float64]:
     return np.array(cv2.sumElems(image_bgr)[:3]) / (image_bgr.shape[0] * image_bgr.shape[1])
 
 
+def region_corner(
+    center_xy: Iterable[float], side: int, snap: Callable[[float], int] = round_half_up
+) -> tuple[int, int]:
+    """Top left pixel (x, y) of the region of a side around a centre, see `crop_context`."""
+    x0, y0 = (int(snap(center - (side + 1) / 2)) for center in center_xy)
+    return x0, y0
+
+
 @stage("crop")
 def crop_context(
     image_bgr: np.ndarray,
@@ -54,7 +62,7 @@ def crop_context(
     Returns:
         The crop, uint8 (out_side, out_side, 3), and the top left pixel (x, y) of the region in the image.
     """
-    x0, y0 = (int(snap(center - (side + 1) / 2)) for center in center_xy)
+    x0, y0 = region_corner(center_xy, side, snap)
     height, width = image_bgr.shape[:2]
     left, top = max(0, -x0), max(0, -y0)
     right, bottom = max(0, x0 + side - width), max(0, y0 + side - height)

@@ -16,6 +16,7 @@ from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.running import Weights, make_network
 from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.executors import TORCH
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.methods import METHODS
 from siam_tracker_ros.settings import check_setting
@@ -117,8 +118,8 @@ def create_tracker(
             authors' settings for general video.
         device: "auto", "cpu", "cuda" or "cuda:N".
         precision: "auto", "fp32", "fp16" on a GPU, or "bf16" by OpenVINO on a CPU that has it.
-        runtime: "auto", "torch", "onnx", which is ONNX Runtime on a CPU, or "openvino" on a CPU. "auto" takes the one
-            that is fastest here, see `core.running`.
+        runtime: "auto", "torch", "onnx", which is ONNX Runtime on a CPU, "openvino" on a CPU, or "cuda_graph" on a GPU.
+            "auto" takes the one that is fastest here, see `core.running`, and CUDA graphs on a GPU.
         **settings: fields of the model's settings, which replace those of the preset.
 
     Raises:
@@ -129,6 +130,8 @@ def create_tracker(
     tracker_settings = make_tracker_settings(method, preset, settings)
     network = make_network(method, tracker_settings, weights, str(device), precision, runtime)
     tracker = method.tracker_class(network, tracker_settings)
+    if tracker.device != "cpu":
+        tracker.use_device_step(captures=runtime != TORCH)
     tracker.calibration = find_calibration(method, weights)
     return tracker
 

@@ -30,6 +30,31 @@ class ResponseSettings:
     )
 
 
+class BestBox(typing.NamedTuple):
+    """The box of the best cell of a response.
+
+    Attributes:
+        row, column: the cell.
+        box_cxcywh: float64 (4,), the box in pixels of the search crop, from the crop's middle.
+        score: 0..1, its confidence without penalty and window.
+        penalty: 0..1, factor for its change of size and shape; 1 for no change.
+        peak_ratio: 0..1, highest score away from its cell divided by its own.
+    """
+
+    row: int
+    column: int
+    box_cxcywh: np.ndarray
+    score: float
+    penalty: float
+    peak_ratio: float
+
+    @classmethod
+    def unpack(cls, values: np.ndarray) -> "BestBox":
+        """Return the box that `device_response.choose_box` packed into values."""
+        row, column, *box_cxcywh, score, penalty, ratio = values.tolist()
+        return cls(int(row), int(column), np.array(box_cxcywh), score, penalty, ratio)
+
+
 def context_side(w: Number, h: Number) -> Number:
     """Side of the square around a target of w x h pixels with half its mean side of context on each side.
 
