@@ -145,6 +145,11 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
             self._device_step = DeviceStep(function, self.device, captures)
 
+    @property
+    def has_device_step(self) -> bool:
+        """Whether the whole work of a frame is done where the network lies, see `use_device_step`."""
+        return self._device_step is not None
+
     def sharing(self, image_bgr: np.ndarray) -> contextlib.AbstractContextManager[None]:
         """A context in which an image is not changed, so that the steps of several targets in it may share work."""
         return contextlib.nullcontext() if self._device_step is None else self._device_step.unchanged(image_bgr)
