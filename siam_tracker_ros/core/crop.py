@@ -13,6 +13,7 @@ from siam_tracker_ros.core.stage import stage
 TEMPLATE_SIDE = 127  # pixels of a template crop in SiamFC and in the published trackers after it
 SEARCH_SIDE = 255  # pixels of their usual search crop
 FAR_DOWN = 8  # times the crop; a region of this side and more is sampled instead of padded
+REGION_NUMBERS = 6  # what `region_numbers` returns
 DOWN = 3  # times the crop; the same where the pixels need not be exact
 
 
@@ -32,6 +33,11 @@ def region_corner(
     """Top left pixel (x, y) of the region of a side around a centre, see `crop_context`."""
     x0, y0 = (int(snap(center - (side + 1) / 2)) for center in center_xy)
     return x0, y0
+
+
+def region_numbers(corner_xy: tuple[int, int], side: int, fill_bgr: Iterable[float]) -> list[float]:
+    """Corner, side and colour of a region, as `device_crop` takes them; float32 holds them up to 16 million pixels."""
+    return [*corner_xy, side, *(int(value) for value in fill_bgr)]
 
 
 @stage("crop")

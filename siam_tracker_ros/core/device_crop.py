@@ -8,13 +8,10 @@ are whole numbers throughout, where OpenCV rounds them to float32: the pixels of
 """
 
 import typing
-from collections.abc import Iterable
 
 import torch
 
 from siam_tracker_ros.core.stage import stage
-
-REGION_NUMBERS = 6  # what `region_numbers` returns
 
 
 class CropRegion(typing.NamedTuple):
@@ -32,7 +29,7 @@ class CropRegion(typing.NamedTuple):
 
     @classmethod
     def of(cls, numbers: torch.Tensor) -> "CropRegion":
-        """Return the region of REGION_NUMBERS numbers, float32, from `region_numbers`."""
+        """Return the region of float32 (REGION_NUMBERS,) from `region_numbers`."""
         whole = numbers.long()
         return cls(whole[:2], whole[2:3], whole[3:].to(torch.uint8))
 
@@ -47,11 +44,6 @@ class Taps(typing.NamedTuple):
 
     places: torch.Tensor
     far: torch.Tensor
-
-
-def region_numbers(corner_xy: tuple[int, int], side: int, fill_bgr: Iterable[float]) -> list[float]:
-    """Corner, side and colour of a region for `CropRegion.of`; float32 holds whole numbers exactly up to 16 million."""
-    return [*corner_xy, side, *(int(value) for value in fill_bgr)]
 
 
 @stage("crop")
@@ -83,7 +75,7 @@ def resize_taps(side: torch.Tensor, out_side: int | torch.Tensor, at: torch.Tens
         out_side: side of the crop, a number or as `side`.
         at: int64 (B, N), pixels of the crop.
     """
-    position = (2 * at + 1) * side - out_side  # in units of half a pixel of the crop
+    position = (2 * at + 1) * side - out_side  # in pixels of the region times 2 * out_side
     first = torch.div(position, 2 * out_side, rounding_mode="floor")
     rest = position - first * (2 * out_side)
     far = torch.round(rest.float() * 1024 / out_side).int()

@@ -4,14 +4,11 @@
 
 import functools
 import typing
-from collections.abc import Iterable
 
 import torch
 
 from siam_tracker_ros.core.response import PEAK_RADIUS, hann_window
 
-CHOICE_NUMBERS = 4  # of `choice_numbers`
-BEST_VALUES = 9  # of a Best
 MIN_SIZE, MAX_SIZE = 1e-6, 1e9  # of boxes; their areas and the ratios of these stay finite in float32
 
 
@@ -26,17 +23,6 @@ class Best(typing.NamedTuple):
     row: torch.Tensor
     column: torch.Tensor
     values: torch.Tensor
-
-
-def choice_numbers(size_wh: Iterable[float], penalty_k: float, window_influence: float) -> list[float]:
-    """Return what `choose_box` needs, which differs from frame to frame.
-
-    Args:
-        size_wh: last size of the target in pixels of the search crop.
-        penalty_k: strength of the penalty on changes of size and shape.
-        window_influence: 0..1, share of the Hann window.
-    """
-    return [*size_wh, penalty_k, window_influence]
 
 
 def choose_box(score: torch.Tensor, boxes: torch.Tensor, numbers: torch.Tensor) -> Best:

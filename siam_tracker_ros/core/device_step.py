@@ -96,8 +96,9 @@ class CapturedStep:
                 function(frame_bgr, numbers, *self._tensors)
         torch.cuda.current_stream().wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        # Torch's own stream for captures lies on the device that was the first one used.
-        with torch.cuda.graph(self._graph, stream=stream):
+        # Torch's own stream for captures lies on the device that was the first one used. Where a capture fails, torch
+        # may stay on the stream; the outer context goes back.
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(self._graph, stream=stream):
             self._outputs = function(frame_bgr, numbers, *self._tensors)
 
     def __call__(self, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
@@ -162,7 +163,7 @@ class DeviceStep:
         self,
         image_bgr: np.ndarray,
         numbers: Sequence[float],
-        tensors: Sequence[torch.Tensor],
+        tensors: Sequence[torch.Tensor | np.ndarray],
         **options: Hashable,
     ) -> StepOutput:
         """Run the step on a frame.
@@ -170,7 +171,7 @@ class DeviceStep:
         Args:
             image_bgr: uint8 (H, W, 3).
             numbers: what differs between frames, as many each time.
-            tensors: those of the target.
+            tensors: those of the target; arrays on a CPU alone.
             **options: what the function has to know before it runs, such as the side of the search crop.
         """
         with self._using, _current(self._device):
@@ -179,9 +180,10 @@ class DeviceStep:
                 if self._numbers is None:
                     self._numbers = Upload((len(numbers),), torch.float32, self._device)
                 given = self._numbers(np.asarray(numbers, np.float32))
-            outputs = self._replay(frame_bgr, given, tensors, options) if self._captures else None
+            own = [torch.as_tensor(tensor) for tensor in tensors]
+            outputs = self._replay(frame_bgr, given, own, options) if self._captures else None
             if outputs is None:
-                outputs = self._function(frame_bgr, given, *tensors, **options)
+                outputs = self._function(frame_bgr, given, *own, **options)
             values, *kept = outputs
             return StepOutput(values.cpu().numpy(), tuple(kept))
 

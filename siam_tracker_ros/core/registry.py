@@ -16,7 +16,7 @@ from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.running import Weights, make_network
 from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.executors import TORCH
+from siam_tracker_ros.executors import CUDA_GRAPH, TORCH
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.methods import METHODS
 from siam_tracker_ros.settings import check_setting
@@ -132,6 +132,10 @@ def create_tracker(
     tracker = method.tracker_class(network, tracker_settings)
     if tracker.device != "cpu":
         tracker.use_device_step(captures=runtime != TORCH)
+        if runtime == CUDA_GRAPH and not tracker.has_device_step:
+            raise InvalidSettingError(
+                f"runtime is {runtime!r}, but nothing of {model} can be captured as a CUDA graph; use auto or {TORCH}"
+            )
     tracker.calibration = find_calibration(method, weights)
     return tracker
 

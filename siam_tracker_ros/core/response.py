@@ -5,6 +5,7 @@
 import dataclasses
 import functools
 import typing
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from siam_tracker_ros.settings import setting
 
 PEAK_RADIUS = 3  # cells around the best one that belong to the same peak
+CHOICE_NUMBERS = 4  # what `choice_numbers` returns
+BEST_VALUES = 9  # what `BestBox.unpack` takes
 MIN_SIDE = 10.0  # pixels of a target, in the published trackers
 
 Number = typing.TypeVar("Number", float, np.ndarray)
@@ -53,6 +56,17 @@ class BestBox(typing.NamedTuple):
         """Return the box that `device_response.choose_box` packed into values."""
         row, column, *box_cxcywh, score, penalty, ratio = values.tolist()
         return cls(int(row), int(column), np.array(box_cxcywh), score, penalty, ratio)
+
+
+def choice_numbers(size_wh: Iterable[float], penalty_k: float, window_influence: float) -> list[float]:
+    """Return what `device_response.choose_box` needs, which differs from frame to frame.
+
+    Args:
+        size_wh: last size of the target in pixels of the search crop.
+        penalty_k: strength of the penalty on changes of size and shape.
+        window_influence: 0..1, share of the Hann window.
+    """
+    return [*size_wh, penalty_k, window_influence]
 
 
 def context_side(w: Number, h: Number) -> Number:

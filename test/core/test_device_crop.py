@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from siam_tracker_ros.core.crop import crop_context, region_corner
-from siam_tracker_ros.core.device_crop import CropRegion, crop_input, crop_region, region_numbers
+from siam_tracker_ros.core.crop import crop_context, region_corner, region_numbers
+from siam_tracker_ros.core.device_crop import CropRegion, crop_input, crop_region
 
 FILL_BGR = (200.9, 3.2, 77)
 

@@ -181,19 +181,31 @@ def test_a_network_is_freed_with_its_tracker():
         gc.enable()
 
 
+@pytest.fixture
+def on_gpu(monkeypatch):
+    """Networks say that they lie on a GPU."""
+
+    def make_network(method, *arguments):
+        network = quick_network(method.name)
+        network.__class__ = type("OnGpu", (type(network),), {"device": "cuda:0"})
+        return network
+
+    monkeypatch.setattr(registry, "make_network", make_network)
+
+
 @pytest.mark.parametrize(
     "runtime, expected", [("auto", "cuda_graph"), ("cuda_graph", "cuda_graph"), ("torch", "torch")]
 )
-def test_on_a_gpu_steps_are_captured_unless_torch_is_asked_for(monkeypatch, runtime, expected):
-    class OnGpu(type(quick_network("siamrpn_r50"))):
-        device = "cuda:0"
-
-    network = quick_network("siamrpn_r50")
-    network.__class__ = OnGpu
-    monkeypatch.setattr(registry, "make_network", lambda *arguments: network)
+def test_on_a_gpu_steps_are_captured_unless_torch_is_asked_for(on_gpu, runtime, expected):
     tracker = create_tracker("siamrpn_r50", "random", device="cuda", runtime=runtime)
     assert (tracker.runtime, tracker.device) == (expected, "cuda:0")
-    assert isinstance(tracker._device_step, DeviceStep)
+    assert tracker.has_device_step
+
+
+def test_a_model_of_which_nothing_can_be_captured_says_so(on_gpu):
+    assert create_tracker("ocean_online", "random", device="cuda").runtime == "torch"
+    with pytest.raises(InvalidSettingError, match="nothing of ocean_online can be captured as a CUDA graph; use auto"):
+        create_tracker("ocean_online", "random", device="cuda", runtime="cuda_graph")
 
 
 def test_cuda_graphs_are_refused_on_a_cpu():

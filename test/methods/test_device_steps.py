@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from device_testing import check_capturable
-from quick_networks import quick_network, quick_tracker
+from quick_networks import quick_network
 
-from siam_tracker_ros.core.crop import crop_context, region_corner, round_half_up
-from siam_tracker_ros.core.device_crop import CropRegion, crop_region, region_numbers
+from siam_tracker_ros.core.crop import crop_context, region_corner, region_numbers, round_half_up
+from siam_tracker_ros.core.device_crop import CropRegion, crop_region
 from siam_tracker_ros.core.device_step import DeviceStep
+from siam_tracker_ros.core.graphs import Graphs
+from siam_tracker_ros.core.loading import read_network
 from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.executors.device import prepare_for_inference
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.slow
 SCENE = Scene(size_wh=(320, 240), frames=5)
 FRAMES = [frame.image_bgr for frame in SCENE]
 BOX = np.array(SCENE[0].box_xywh)
-MODELS = ["siamrpn_r50", "siammask_sharp", "siammask_base", "ocean", "siamrcr"]
+MODELS = ["siamrpn_r50", "siammask_sharp", "siammask_base", "ocean", "siamrcr", "gradnet", "lite"]
 
 
 def contrasted(model):
@@ -39,10 +41,20 @@ def contrasted(model):
                 parameter.data *= 0.05  # else no box is near the target's size, and all responses are nearly 0
             level.classification.predict[1].weight.data *= gain
             level.classification.predict[1].bias.data[:5] += shift / len(network.rpn.levels)
-    else:
+    elif model != "gradnet":
         gain = {"ocean": 300, "siamrcr": 30}[model]
         network.classification.weight.data *= gain
     return network
+
+
+def prepared(model, device, dtype=torch.float32):
+    """A network as a tracker takes it."""
+    if model.startswith("lite"):
+        network = prepare_for_inference(read_network(find_model(model), None), torch.device(device), dtype)
+        if device == "meta":  # which has no arrays
+            return Graphs({name: getattr(network, name) for name in network.graphs()}, "torch")
+        return network.on_arrays()
+    return prepare_for_inference(contrasted(model), torch.device(device), dtype)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +64,7 @@ def networks():
 
     def get(model, dtype=torch.float32):
         if (model, dtype) not in made:
-            made[model, dtype] = prepare_for_inference(contrasted(model), torch.device("cpu"), dtype)
+            made[model, dtype] = prepared(model, "cpu", dtype)
         return made[model, dtype]
 
     return get
@@ -99,6 +111,13 @@ def compare(results, atol, mask_share=0.0):
         assert np.count_nonzero(usual.mask != on_device.mask) <= mask_share * usual.mask.size
 
 
+def numbers_of(target):
+    """Where a target is kept to be: its box, or GradNet's place, which is not rounded as its box is."""
+    target = getattr(target, "siamese", target)
+    place = getattr(target, "place", None)
+    return [target.box_cxcywh] if place is None else [place.center_xy, place.size_wh, place.side]
+
+
 def follow(trackers, frames, box_xywh, atol, steps=1):
     """Compare the steps of both trackers from the same targets; return the usual results."""
     usual, on_device = trackers
@@ -107,11 +126,8 @@ def follow(trackers, frames, box_xywh, atol, steps=1):
         next_target, result = usual.step(image_bgr, target)
         next_on_device, on_device_result = on_device.step(image_bgr, target)
         compare((result, on_device_result), atol)
-        for field in dataclasses.fields(next_target):
-            if field.name.startswith("box"):
-                np.testing.assert_allclose(
-                    getattr(next_on_device, field.name), getattr(next_target, field.name), atol=100 * atol, rtol=atol
-                )
+        for before, after in zip(numbers_of(next_target), numbers_of(next_on_device), strict=True):
+            np.testing.assert_allclose(after, before, atol=100 * atol, rtol=atol)
         target = next_target
         seen.append(result)
     return seen
@@ -134,7 +150,7 @@ def test_odd_frames_and_targets(networks, same_pixels, model, case):
     follow(pair(model, networks(model)), frames, box_xywh, 1e-4)
 
 
-@pytest.mark.parametrize("model", [*MODELS, "siamrpn_alex", "siammask_r50"])
+@pytest.mark.parametrize("model", [*MODELS, "siamrpn_alex", "siammask_r50", "lite_online"])
 def test_with_the_same_pixels_the_step_finds_the_same(networks, same_pixels, model):
     follow(pair(model, networks(model)), FRAMES[:4], BOX, 1e-4)
 
@@ -164,7 +180,7 @@ def test_settings_are_read_in_each_frame(networks, same_pixels, model, penalty_k
     results = [tracker.step(FRAMES[1], target)[1] for tracker in (usual, on_device)]
     compare(results, 1e-4)
     if (penalty_k, window_influence) == (0, 0):
-        assert 0.01 < results[0].score < 0.9999 and 0.01 < results[0].peak_ratio < 0.9999, "nothing would be compared"
+        assert 0.01 < results[0].score and 0 < results[0].peak_ratio < 0.9999, "nothing would be compared"
 
 
 @pytest.mark.parametrize("box_xywh", [(-150, 60, 40, 40), (1e5, 1e5, 30, 30)])
@@ -172,10 +188,14 @@ def test_settings_are_read_in_each_frame(networks, same_pixels, model, penalty_k
 def test_regions_outside_of_the_frame(networks, same_pixels, model, box_xywh):
     trackers = pair(model, networks(model))
     target = trackers[0].move(trackers[0].start(FRAMES[0], BOX), np.array(box_xywh, float))
-    compare([tracker.step(FRAMES[1], target)[1] for tracker in trackers], 1e-4)
+    results = [tracker.step(FRAMES[1], target)[1] for tracker in trackers]
+    if model == "gradnet":  # whose scores of one colour are the same everywhere: no place is the best
+        assert results[1].score == pytest.approx(results[0].score, abs=1e-4)
+    else:
+        compare(results, 1e-4)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["siamrpn_r50", "siamrcr"])
 def test_targets_in_turn_keep_their_own_templates(networks, model):
     usual, on_device = pair(model, networks(model))
     targets = [usual.start(FRAMES[0], BOX + [shift, 0, 0, 0]) for shift in (0, 25)]
@@ -198,7 +218,7 @@ def capturable_inputs(model, network, **settings):
     tracker._device_step._function = note
     with pytest.raises(InterruptedError):
         tracker.step(FRAMES[1], target)
-    network = prepare_for_inference(quick_network(model), torch.device("meta"), torch.float32)
+    network = prepared(model, "meta")
     return method.tracker_class(network, tracker.settings)._step_function(), given[0]
 
 
@@ -211,14 +231,10 @@ def test_the_step_reads_no_value_and_copies_nothing_to_the_device(networks, mode
 @pytest.mark.parametrize("model", [name for name in MODELS if find_model(name).half_precision])
 def test_the_step_runs_in_half_precision(networks, model):
     """As it does on a GPU; the numbers after the network are of float32 all the same."""
-    usual = quick_tracker(model)
-    network = networks(model, torch.float16)
-    _, on_device = pair(model, network)
-    target = on_device.start(FRAMES[0], BOX)
-    _, result = on_device.step(FRAMES[1], target)
-    _, expected = pair(model, networks(model))[0].step(FRAMES[1], usual.start(FRAMES[0], BOX))
-    assert np.isfinite(result.box_xywh).all() and 0 <= result.score <= 1
-    assert result.region.source.dtype == torch.float16 and expected.region.source.dtype == torch.float32
+    _, on_device = pair(model, networks(model, torch.float16))
+    _, result = on_device.step(FRAMES[1], on_device.start(FRAMES[0], BOX))
+    assert np.isfinite(result.box_xywh).all() and 0 <= result.score <= 1 and 0 <= result.peak_ratio <= 1
+    assert result.region.source.dtype == torch.float16
 
 
 @pytest.mark.parametrize("score_low, expected", [(0.0, 255), (1.0, 303)])

@@ -8,8 +8,10 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 
-from siam_tracker_ros.core.device_crop import REGION_NUMBERS, CropRegion, crop_input
-from siam_tracker_ros.core.device_response import CHOICE_NUMBERS, choose_box
+from siam_tracker_ros.core.crop import REGION_NUMBERS
+from siam_tracker_ros.core.device_crop import CropRegion, crop_input
+from siam_tracker_ros.core.device_response import choose_box
+from siam_tracker_ros.core.response import CHOICE_NUMBERS
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
 from siam_tracker_ros.methods.ocean.network import AnchorFreeNetwork, OceanNetwork, Template, cell_pixels
 

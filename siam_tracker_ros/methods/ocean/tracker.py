@@ -17,14 +17,14 @@ from siam_tracker_ros.core.crop import (
     crop_context,
     mean_bgr,
     region_corner,
+    region_numbers,
     round_half_up,
 )
-from siam_tracker_ros.core.device_crop import region_numbers
-from siam_tracker_ros.core.device_response import choice_numbers
 from siam_tracker_ros.core.device_step import StepFunction
 from siam_tracker_ros.core.response import (
     BestBox,
     ResponseSettings,
+    choice_numbers,
     clip_to_frame,
     context_side,
     hann_window,

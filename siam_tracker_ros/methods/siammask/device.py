@@ -7,10 +7,9 @@ import math
 import numpy as np
 import torch
 
-from siam_tracker_ros.core.crop import SEARCH_SIDE
-from siam_tracker_ros.core.device_crop import REGION_NUMBERS, CropRegion, crop_input, is_within
-from siam_tracker_ros.core.device_response import BEST_VALUES
-from siam_tracker_ros.core.response import BestBox
+from siam_tracker_ros.core.crop import REGION_NUMBERS, SEARCH_SIDE
+from siam_tracker_ros.core.device_crop import CropRegion, crop_input, is_within
+from siam_tracker_ros.core.response import BEST_VALUES, BestBox
 from siam_tracker_ros.methods.siammask.network import SiamMask
 from siam_tracker_ros.methods.siamrpn.device import choose_proposal
 

@@ -16,13 +16,12 @@ from siam_tracker_ros.core.crop import (
     crop_context,
     mean_bgr,
     region_corner,
+    region_numbers,
     round_half_up,
 )
-from siam_tracker_ros.core.device_crop import region_numbers
-from siam_tracker_ros.core.device_response import choice_numbers
 from siam_tracker_ros.core.device_step import StepFunction
 from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, smallest_rectangle, upright_bounds, warp_mask
-from siam_tracker_ros.core.response import ResponseSettings, clip_to_frame, context_side
+from siam_tracker_ros.core.response import ResponseSettings, choice_numbers, clip_to_frame, context_side
 from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import corners_to_equal_area_cxcywh, cxcywh_to_xywh, xywh_to_corners, xywh_to_cxcywh

@@ -6,7 +6,8 @@ import functools
 
 import torch
 
-from siam_tracker_ros.core.device_crop import REGION_NUMBERS, CropRegion, crop_input
+from siam_tracker_ros.core.crop import REGION_NUMBERS
+from siam_tracker_ros.core.device_crop import CropRegion, crop_input
 from siam_tracker_ros.core.device_response import Best, choose_box
 from siam_tracker_ros.methods.siamrpn.anchors import anchor_grid
 from siam_tracker_ros.methods.siamrpn.network import SiamRPN, selective_level

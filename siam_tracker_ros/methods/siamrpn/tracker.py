@@ -9,11 +9,9 @@ import numpy as np
 import torch
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr, region_corner
-from siam_tracker_ros.core.device_crop import region_numbers
-from siam_tracker_ros.core.device_response import choice_numbers
+from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr, region_corner, region_numbers
 from siam_tracker_ros.core.device_step import StepFunction
-from siam_tracker_ros.core.response import BestBox, ResponseSettings, clip_to_frame, context_side
+from siam_tracker_ros.core.response import BestBox, ResponseSettings, choice_numbers, clip_to_frame, context_side
 from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.errors import InvalidSettingError
