@@ -29,7 +29,7 @@ def add_execution(parser: argparse.ArgumentParser, threads: int | None) -> None:
     parser.add_argument(
         "--precision", default="auto", help="auto, fp32, fp16 on a GPU, bf16 or int8 on a CPU (default: auto)"
     )
-    parser.add_argument("--runtime", default="auto", help="auto, torch, onnx or openvino (default: auto)")
+    parser.add_argument("--runtime", default="auto", help="auto, torch, onnx, openvino or cuda_graph (default: auto)")
     shown = threads or "as many as the libraries choose"
     parser.add_argument(
         "--threads", type=positive_int_argument, default=threads, metavar="N", help=f"CPU threads (default: {shown})"

@@ -13,6 +13,7 @@ from siam_tracker_ros.core.stage import stage
 TEMPLATE_SIDE = 127  # pixels of a template crop in SiamFC and in the published trackers after it
 SEARCH_SIDE = 255  # pixels of their usual search crop
 FAR_DOWN = 8  # times the crop; a region of this side and more is sampled instead of padded
+REGION_NUMBERS = 6  # what `region_numbers` returns
 DOWN = 3  # times the crop; the same where the pixels need not be exact
 
 
@@ -24,6 +25,19 @@ def round_half_up(value: float) -> int:
 def mean_bgr(image_bgr: np.ndarray) -> npt.NDArray[np.float64]:
     """Mean colour (3,) of an image; the published trackers fill with it what lies outside the frame."""
     return np.array(cv2.sumElems(image_bgr)[:3]) / (image_bgr.shape[0] * image_bgr.shape[1])
+
+
+def region_corner(
+    center_xy: Iterable[float], side: int, snap: Callable[[float], int] = round_half_up
+) -> tuple[int, int]:
+    """Top left pixel (x, y) of the region of a side around a centre, see `crop_context`."""
+    x0, y0 = (int(snap(center - (side + 1) / 2)) for center in center_xy)
+    return x0, y0
+
+
+def region_numbers(corner_xy: tuple[int, int], side: int, fill_bgr: Iterable[float]) -> list[float]:
+    """Corner, side and colour of a region, as `device_crop` takes them; float32 holds them up to 16 million pixels."""
+    return [*corner_xy, side, *(int(value) for value in fill_bgr)]
 
 
 @stage("crop")
@@ -54,7 +68,7 @@ def crop_context(
     Returns:
         The crop, uint8 (out_side, out_side, 3), and the top left pixel (x, y) of the region in the image.
     """
-    x0, y0 = (int(snap(center - (side + 1) / 2)) for center in center_xy)
+    x0, y0 = region_corner(center_xy, side, snap)
     height, width = image_bgr.shape[:2]
     left, top = max(0, -x0), max(0, -y0)
     right, bottom = max(0, x0 + side - width), max(0, y0 + side - height)

@@ -113,7 +113,8 @@ class MultiTracker:
             InvalidInputError: the image has another size than the one that a target was marked in; see
                 `TargetSession.observe`.
         """
-        return {target_id: session.observe(image_bgr) for target_id, session in tuple(self._sessions.items())}
+        with self.tracker.sharing(image_bgr):
+            return {target_id: session.observe(image_bgr) for target_id, session in tuple(self._sessions.items())}
 
     def set_monitor_settings(self, settings: MonitorSettings) -> None:
         """Judge the next frames by other settings."""

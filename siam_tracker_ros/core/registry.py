@@ -17,6 +17,7 @@ from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.running import Weights, make_network
 from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.executors import CUDA_GRAPH, TORCH
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.methods import METHODS
 from siam_tracker_ros.settings import check_setting
@@ -120,8 +121,8 @@ def create_tracker(
         precision: "auto", "fp32", "fp16" on a GPU, "bf16" by OpenVINO on a CPU that has it, or "int8" of a folder that
             `siam-tracker export --precision int8` wrote. On a CPU, "auto" is float32, or one of the others where it is
             faster and costs at most 0.005 mean IoU, as the calibration of these weights says.
-        runtime: "auto", "torch", "onnx", which is ONNX Runtime on a CPU, or "openvino" on a CPU. "auto" takes the one
-            that is fastest here, see `core.running`.
+        runtime: "auto", "torch", "onnx", which is ONNX Runtime on a CPU, "openvino" on a CPU, or "cuda_graph" on a GPU.
+            "auto" takes the one that is fastest here, see `core.running`, and CUDA graphs on a GPU.
         **settings: fields of the model's settings, which replace those of the preset.
 
     Raises:
@@ -134,6 +135,12 @@ def create_tracker(
     network = make_network(method, tracker_settings, weights, str(device), precision, runtime, calibration.losses)
     tracker = method.tracker_class(network, tracker_settings)
     tracker.calibration = calibration
+    if tracker.device != "cpu":
+        tracker.use_device_step(captures=runtime != TORCH)
+        if runtime == CUDA_GRAPH and not tracker.has_device_step:
+            raise InvalidSettingError(
+                f"runtime is {runtime!r}, but nothing of {model} can be captured as a CUDA graph; use auto or {TORCH}"
+            )
     return tracker
 
 

@@ -5,6 +5,7 @@
 import dataclasses
 import functools
 import typing
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from siam_tracker_ros.settings import setting
 
 PEAK_RADIUS = 3  # cells around the best one that belong to the same peak
+CHOICE_NUMBERS = 4  # what `choice_numbers` returns
+BEST_VALUES = 9  # what `BestBox.unpack` takes
 MIN_SIDE = 10.0  # pixels of a target, in the published trackers
 
 Number = typing.TypeVar("Number", float, np.ndarray)
@@ -28,6 +31,42 @@ class ResponseSettings:
     lr: float = setting(
         0.38, "Share of a new size that is taken over at full confidence; the position is taken over whole.", 0, 1
     )
+
+
+class BestBox(typing.NamedTuple):
+    """The box of the best cell of a response.
+
+    Attributes:
+        row, column: the cell.
+        box_cxcywh: float64 (4,), the box in pixels of the search crop, from the crop's middle.
+        score: 0..1, its confidence without penalty and window.
+        penalty: 0..1, factor for its change of size and shape; 1 for no change.
+        peak_ratio: 0..1, highest score away from its cell divided by its own.
+    """
+
+    row: int
+    column: int
+    box_cxcywh: np.ndarray
+    score: float
+    penalty: float
+    peak_ratio: float
+
+    @classmethod
+    def unpack(cls, values: np.ndarray) -> "BestBox":
+        """Return the box that `device_response.choose_box` packed into values."""
+        row, column, *box_cxcywh, score, penalty, ratio = values.tolist()
+        return cls(int(row), int(column), np.array(box_cxcywh), score, penalty, ratio)
+
+
+def choice_numbers(size_wh: Iterable[float], penalty_k: float, window_influence: float) -> list[float]:
+    """Return what `device_response.choose_box` needs, which differs from frame to frame.
+
+    Args:
+        size_wh: last size of the target in pixels of the search crop.
+        penalty_k: strength of the penalty on changes of size and shape.
+        window_influence: 0..1, share of the Hann window.
+    """
+    return [*size_wh, penalty_k, window_influence]
 
 
 def context_side(w: Number, h: Number) -> Number:

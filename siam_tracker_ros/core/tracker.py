@@ -3,6 +3,7 @@
 """The contract of a tracker: `start` and `step`, `init` and `track`, and the result of a frame."""
 
 import abc
+import contextlib
 import dataclasses
 import typing
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from siam_tracker_ros.executors.blas import one_blas_thread
 from siam_tracker_ros.geometry import check_box_xywh, check_image_bgr
 
 if typing.TYPE_CHECKING:  # torch comes with it, which not every tracker needs
+    from siam_tracker_ros.core.device_step import DeviceStep, StepFunction
     from siam_tracker_ros.core.network import Network
 
 Target = typing.TypeVar("Target")
@@ -85,7 +87,8 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
     A subclass names the class of its targets in its bases, `Tracker[XTarget]`, and annotates `network` and `settings`.
     One whose targets learn overrides `_look`. One that can be moved and whose network has features to correlate sets
-    `tile_side` and overrides `move`, `_input_scale` and `_encode_tile`, so that a lost target can be searched for.
+    `tile_side` and overrides `move`, `_input_scale` and `_encode_tile`, so that a lost target can be searched for. One
+    that can do the work of a frame on a GPU overrides `_step_function`.
 
     Attributes:
         tile_side: side in pixels of the network's input in which features of a part of a frame are computed; 0 if the
@@ -105,6 +108,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     graph_names: typing.ClassVar[tuple[str, ...]] = ()
     network: "Network | Graphs"
     settings: typing.Any
+    _device_step: "DeviceStep | None" = None
 
     def __init__(self, network: "Network | Graphs", settings: typing.Any) -> None:
         self.network = network
@@ -115,7 +119,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     @property
     def runtime(self) -> str:
         """Name of what runs the network."""
-        return self.network.runtime
+        return self.network.runtime if self._device_step is None else self._device_step.runtime
 
     @property
     def precision(self) -> str:
@@ -126,6 +130,29 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     def device(self) -> str:
         """Where the network runs, "cpu" or "cuda:N"."""
         return self.network.device
+
+    def use_device_step(self, captures: bool = True) -> None:
+        """Do the whole work of a frame where the network lies, if the method can; made for a GPU.
+
+        Its pixels are those of the usual step but for rounding, its choice of the best box is made in float32.
+
+        Args:
+            captures: whether it is captured as CUDA graphs, on a GPU.
+        """
+        function = self._step_function()
+        if function is not None:
+            from siam_tracker_ros.core.device_step import DeviceStep
+
+            self._device_step = DeviceStep(function, self.device, captures)
+
+    @property
+    def has_device_step(self) -> bool:
+        """Whether the whole work of a frame is done where the network lies, see `use_device_step`."""
+        return self._device_step is not None
+
+    def sharing(self, image_bgr: np.ndarray) -> contextlib.AbstractContextManager[None]:
+        """A context in which an image is not changed, so that the steps of several targets in it may share work."""
+        return contextlib.nullcontext() if self._device_step is None else self._device_step.unchanged(image_bgr)
 
     def start(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike) -> Target:
         """Return a new target.
@@ -214,6 +241,10 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     def _look(self, image_bgr: np.ndarray, target: Target) -> tuple[Target, TrackResult]:
         """The same as `_step`, but the target learns nothing."""
         return self._step(image_bgr, target)
+
+    def _step_function(self) -> "StepFunction | None":
+        """The function of a DeviceStep, which must not refer to this tracker; None if the method has none."""
+        return None
 
     def _region(self, image_bgr: np.ndarray, target: Target, center_xy: np.ndarray, target_scale: float) -> Region:
         side = self.tile_extent(target, target_scale)

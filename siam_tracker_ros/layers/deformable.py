@@ -44,7 +44,7 @@ def _sample_taps(x: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
     tap = torch.arange(-1, 2, device=x.device, dtype=offset.dtype)
     row = torch.arange(height, device=x.device, dtype=offset.dtype)[:, None]
     column = torch.arange(width, device=x.device, dtype=offset.dtype)
-    y = offset[:, :, 0] + row + tap.repeat_interleave(3)[:, None, None]  # (B, 9, H, W)
+    y = offset[:, :, 0] + row + tap[:, None].expand(3, 3).reshape(TAPS, 1, 1)  # (B, 9, H, W)
     x_ = offset[:, :, 1] + column + tap.repeat(3)[:, None, None]
     points = torch.stack([2 * x_ / (width - 1) - 1, 2 * y / (height - 1) - 1], -1)  # -1..1 between the outer cells
     return functional.grid_sample(x, points.reshape(batch, TAPS * height, width, 2), align_corners=True)

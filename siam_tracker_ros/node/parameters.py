@@ -42,8 +42,8 @@ class _OwnParameters:
     )
     runtime: str = setting(
         "auto",
-        "`auto`, `torch`, `onnx` for ONNX Runtime on a CPU, or `openvino` on a CPU; `auto` takes the one that is the "
-        "fastest here, which it measures the first time.",
+        "`auto`, `torch`, `onnx` for ONNX Runtime on a CPU, `openvino` on a CPU, or `cuda_graph` on a GPU; `auto` "
+        "takes the one that is the fastest here, which it measures the first time, and CUDA graphs on a GPU.",
     )
     threads: int = setting(0, "CPU threads of the network; 0: the library's default.", 0, 256)
     max_targets: int = setting(

@@ -17,8 +17,7 @@ TRACKER_FILE, DEMO_FILE = (ROOT / "launch" / f"{name}.launch.py" for name in ("t
 ARGUMENTS = {
     *("image_topic", "image_transport", "model", "weights", "preset", "runtime", "device", "params_file", "name"),
     *("namespace", "autostart", "use_sim_time", "log_level", "detections_topic", "detection_init", "detection_class"),
-    *("mavlink", "mavlink_system_id"),
-    "operator_page",
+    *("camera_info_topic", "depth_topic", "mavlink", "mavlink_system_id", "operator_page"),
 }
 
 

@@ -14,19 +14,25 @@ import numpy as np
 import torch
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr
+from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr, region_corner, region_numbers
+from siam_tracker_ros.core.device_step import DeviceStep, StepFunction
 from siam_tracker_ros.core.response import context_side, hann_window, peak_cell, peak_ratio
 from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
-from siam_tracker_ros.methods.gradnet.network import SCORE_CELLS, STRIDE, GradNetNetwork, correlate
+from siam_tracker_ros.methods.gradnet.device import (
+    MIDDLE,
+    RESPONSE_SIDE,
+    UPSAMPLING,
+    GradNetStep,
+    Pick,
+    SearchAnswer,
+)
+from siam_tracker_ros.methods.gradnet.network import STRIDE, GradNetNetwork, correlate
 from siam_tracker_ros.settings import setting
 
-UPSAMPLING = 16  # factor, of the response
-RESPONSE_SIDE = SCORE_CELLS * UPSAMPLING
 SIDE_LIMITS = np.array([0.2, 5.0])  # of the search region, relative to its first side
 SIZE_LIMITS = 1e-6, 1e6  # pixels; they keep the target's size finite
-MIDDLE = 1  # index of the scale that changes nothing
 
 UPDATE_INTERVAL = 5  # frames
 UPDATE_RATE = 0.6  # weight of the new hidden features in the moving average
@@ -121,11 +127,13 @@ class Scores:
         fixed: raw scores of the fixed template at three scales, (3, 17, 17).
         adapted: raw scores of the adapted template at the middle scale, (17, 17).
         region: features of the search region of the middle scale.
+        pick: the best place, where it has been found on a device.
     """
 
     fixed: np.ndarray
     adapted: np.ndarray
     region: Region | None = None
+    pick: Pick | None = None
 
     @property
     def peak(self) -> float:
@@ -187,6 +195,9 @@ class GradNetTracker(Tracker[GradNetTarget]):
         place = dataclasses.replace(place, side=float(np.clip(place.side, *(SIDE_LIMITS * target.first_side))))
         return dataclasses.replace(target, place=place, look_in_middle=False)
 
+    def _step_function(self) -> StepFunction:
+        return GradNetStep(self.network)
+
     def _input_scale(self, target: GradNetTarget) -> float:
         return SEARCH_SIDE / target.place.side
 
@@ -206,7 +217,7 @@ class GradNetTracker(Tracker[GradNetTarget]):
     @torch.no_grad()
     def _follow(self, image_bgr: np.ndarray, target: GradNetTarget, learn: bool) -> tuple[GradNetTarget, TrackResult]:
         frame = target.frame + 1
-        free = not target.window_was_left_out and frame - target.samples[-1].frame == FREE_FRAME
+        free = _is_free(target)
         window_influence = 0.0 if free else self.settings.window_influence
 
         scores = self._score_scales(image_bgr, target.place.center_xy, target)
@@ -259,6 +270,8 @@ class GradNetTracker(Tracker[GradNetTarget]):
     def _score_scales(self, image_bgr: np.ndarray, center_xy: np.ndarray, target: GradNetTarget) -> Scores:
         """Scores of the search regions around a centre at the three scales."""
         sides = target.place.side * self._scales
+        if self._device_step is not None:
+            return self._score_on_device(self._device_step, image_bgr, center_xy, sides, target)
         cuts = _cut_pyramid(image_bgr, center_xy, sides, target.fill_bgr)
         features = self._encode(np.stack([cut.crop for cut in cuts]))  # (3, 256, 22, 22)
         templates = torch.cat([target.fixed_template, target.adapted_template])
@@ -266,6 +279,28 @@ class GradNetTracker(Tracker[GradNetTarget]):
         middle = cuts[MIDDLE]
         region = Region(features[MIDDLE], middle.origin_xy, middle.side, STRIDE * middle.side / SEARCH_SIDE)
         return Scores(scores[:, 0], scores[MIDDLE, 1], region)
+
+    def _score_on_device(
+        self, step: DeviceStep, image_bgr: np.ndarray, center_xy: np.ndarray, sides: np.ndarray, target: GradNetTarget
+    ) -> Scores:
+        pyramid = _plan_pyramid(center_xy, sides)
+        corners, inner_sides = zip(*pyramid.regions, strict=True)
+        settings = self.settings
+        window_influence = 0.0 if _is_free(target) else settings.window_influence
+        numbers = [
+            *region_numbers(pyramid.corner_xy, pyramid.side, target.fill_bgr),
+            pyramid.whole_side,
+            *corners,
+            *inner_sides,
+            settings.penalty_k,
+            settings.gradient_influence,
+            window_influence,
+        ]
+        values, (features,) = step(image_bgr, numbers, [target.fixed_template, target.adapted_template])
+        answer = SearchAnswer.unpack(values)
+        origin_xy, side = pyramid.place(MIDDLE)
+        region = Region(features, origin_xy, side, STRIDE * side / SEARCH_SIDE)
+        return Scores(answer.fixed, answer.adapted, region, answer.pick)
 
     def _move(
         self, target: GradNetTarget, place: Place, scores: Scores, window_influence: float
@@ -275,14 +310,7 @@ class GradNetTracker(Tracker[GradNetTarget]):
         The scales are relative to the target's last place.
         """
         settings = self.settings
-        penalty_k = np.array([settings.penalty_k, 1, settings.penalty_k])
-        responses = [_upsample(score) for score in scores.fixed]
-        best = int(np.argmax(penalty_k * [response.max() for response in responses]))
-        response = (1 - settings.gradient_influence) * _normalize(responses[best])
-        response = response + settings.gradient_influence * _normalize(_upsample(scores.adapted))
-        response = (1 - window_influence) * response + window_influence * self._window
-        row, column = peak_cell(response)
-
+        best, row, column = scores.pick or self._pick(scores, window_influence)
         shift_cells = (np.array([column, row]) - RESPONSE_SIDE // 2) / UPSAMPLING
         shift_xy = shift_cells * STRIDE * round(place.side) / SEARCH_SIDE
         scale, lr = self._scales[best], settings.lr
@@ -295,6 +323,17 @@ class GradNetTracker(Tracker[GradNetTarget]):
         )
         above_lowest = scores.fixed[best] - scores.fixed[best].min()
         return moved, peak_ratio(above_lowest, row // UPSAMPLING, column // UPSAMPLING)
+
+    def _pick(self, scores: Scores, window_influence: float) -> Pick:
+        """Find the best place: first its scale, then its cell."""
+        settings = self.settings
+        penalty_k = np.array([settings.penalty_k, 1, settings.penalty_k])
+        responses = [_upsample(score) for score in scores.fixed]
+        best = int(np.argmax(penalty_k * [response.max() for response in responses]))
+        response = (1 - settings.gradient_influence) * _normalize(responses[best])
+        response = response + settings.gradient_influence * _normalize(_upsample(scores.adapted))
+        response = (1 - window_influence) * response + window_influence * self._window
+        return Pick(best, *peak_cell(response))
 
     def _adapt(self, hidden: torch.Tensor, crop: np.ndarray, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
         """The adapted template, and the moving average of its hidden features at a rate."""
@@ -335,22 +374,56 @@ def _cut_pyramid(
     fill_bgr: Iterable[float],
     wanted: Sequence[int] = (0, 1, 2),
 ) -> list[Cut]:
-    """The wanted ones of three regions around a centre, the smallest first.
+    """The wanted ones of three regions around a centre, the smallest first."""
+    pyramid = _plan_pyramid(center_xy, sides)
+    whole, _ = crop_context(image_bgr, center_xy, pyramid.side, pyramid.whole_side, fill_bgr, snap=round)
+    middle = (pyramid.whole_side - 1) / 2
+    cuts = []
+    for index in wanted:
+        crop, _ = crop_context(whole, (middle, middle), pyramid.regions[index][1], SEARCH_SIDE, fill_bgr, snap=round)
+        cuts.append(Cut(crop, *pyramid.place(index)))
+    return cuts
+
+
+@dataclasses.dataclass(frozen=True)
+class Pyramid:
+    """Three regions around a centre, the smallest first.
 
     The largest region is cut and resized to the scale at which the smallest fills 255 pixels. The crops are cut out of
     that.
+
+    Attributes:
+        corner_xy, side: top left pixel and side of the largest region.
+        whole_side: side that it is resized to.
+        regions: corner, the same in x and y, and side of each region in that.
     """
+
+    corner_xy: tuple[int, int]
+    side: int
+    whole_side: int
+    regions: tuple[tuple[int, int], ...]
+
+    def place(self, index: int) -> tuple[tuple[float, float], float]:
+        """Top left corner and side of a region in pixels of the frame."""
+        (left, top), pixel = self.corner_xy, self.side / self.whole_side
+        corner, side = self.regions[index]
+        return (left + corner * pixel, top + corner * pixel), side * pixel
+
+
+def _plan_pyramid(center_xy: np.ndarray, sides: np.ndarray) -> Pyramid:
     sides = np.maximum(np.rint(sides), 1)
     zoom = SEARCH_SIDE / sides[0]
     whole_side = round(zoom * sides[-1])
-    whole, (left, top) = crop_context(image_bgr, center_xy, int(sides[-1]), whole_side, fill_bgr, snap=round)
-    middle, pixel = (whole_side - 1) / 2, float(sides[-1] / whole_side)  # pixel: its side in pixels of the image
-    cuts = []
-    for index in wanted:
-        side = round(zoom * sides[index])
-        crop, (x, y) = crop_context(whole, (middle, middle), side, SEARCH_SIDE, fill_bgr, snap=round)
-        cuts.append(Cut(crop, (left + x * pixel, top + y * pixel), side * pixel))
-    return cuts
+    middle = (whole_side - 1) / 2
+    inner_sides = [round(zoom * side) for side in sides]
+    corners = [region_corner((middle, middle), side, round)[0] for side in inner_sides]
+    side = int(sides[-1])
+    return Pyramid(region_corner(center_xy, side, round), side, whole_side, tuple(zip(corners, inner_sides)))
+
+
+def _is_free(target: GradNetTarget) -> bool:
+    """Whether the window is left out in the next frame of a target."""
+    return not target.window_was_left_out and target.frame + 1 - target.samples[-1].frame == FREE_FRAME
 
 
 def _upsample(score: np.ndarray) -> np.ndarray:

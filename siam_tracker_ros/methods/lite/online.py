@@ -157,6 +157,11 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
         return dataclasses.replace(target, siamese=self.siamese.move(target.siamese, box_xywh))
 
+    def use_device_step(self, captures: bool = True) -> None:
+        """See `Tracker`; the filter stays on the CPU."""
+        self.siamese.use_device_step(captures)
+        self._device_step = self.siamese._device_step
+
     def _input_scale(self, target: LiteOnlineTarget) -> float:
         return self.siamese._input_scale(target.siamese)
 

@@ -3,11 +3,12 @@
 """`lite`: the small tracker that this package trains and ships."""
 
 import dataclasses
+import typing
 
 import numpy as np
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import crop_context
+from siam_tracker_ros.core.crop import crop_context, region_corner, region_numbers
 from siam_tracker_ros.core.graphs import Array, Graphs, to_array
 from siam_tracker_ros.core.mask_shape import paint_mask
 from siam_tracker_ros.core.outline import DrawnOutline
@@ -31,6 +32,9 @@ from siam_tracker_ros.methods.lite.shapes import (
     TEMPLATE_SIDE,
 )
 from siam_tracker_ros.settings import setting, with_default
+
+if typing.TYPE_CHECKING:  # torch comes with it
+    from siam_tracker_ros.core.device_step import StepFunction
 
 BLACK = (0, 0, 0)  # outside of the frame, as in training
 MIN_SIDE = 4.0  # pixels of a target
@@ -119,6 +123,11 @@ class LiteTracker(Tracker[LiteTarget]):
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
         return dataclasses.replace(target, box_cxcywh=xywh_to_cxcywh(box_xywh))
 
+    def _step_function(self) -> "StepFunction":
+        from siam_tracker_ros.methods.lite.device import LiteStep
+
+        return LiteStep(self.network)
+
     def _input_scale(self, target: LiteTarget) -> float:
         return SEARCH_SIDE / (SEARCH_FACTOR * float(np.sqrt(target.box_cxcywh[2:].prod())))
 
@@ -129,11 +138,17 @@ class LiteTracker(Tracker[LiteTarget]):
     def look(self, image_bgr: np.ndarray, target: LiteTarget) -> View:
         """Run the network on the region around a target's last box."""
         side = max(1, round(SEARCH_FACTOR * np.sqrt(target.box_cxcywh[2:].prod())))
-        crop, origin_xy = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
-        with stage("backbone"):
-            cells, features, *segmented = self.network.search(crop[None], target.kernels, target.gate)
-        cells = to_array(cells)[0].astype(np.float64)  # (5, 16, 16)
-        return View(cells[0], cells[1:], side, origin_xy, features, tuple(segmented))
+        origin_xy = region_corner(target.box_cxcywh[:2], side)
+        if self._device_step is not None:
+            numbers = region_numbers(origin_xy, side, BLACK)
+            cells, kept = self._device_step(image_bgr, numbers, [target.kernels, target.gate])
+            features, fused, middle, fine = kept
+        else:
+            crop, _ = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
+            with stage("backbone"):
+                cells, features, fused, middle, fine = self.network.search(crop[None], target.kernels, target.gate)
+        cells = to_array(cells).reshape(5, SEARCH_CELLS, SEARCH_CELLS).astype(np.float64)
+        return View(cells[0], cells[1:], side, origin_xy, features, (fused, middle, fine))
 
     def decide(
         self, image_bgr: np.ndarray, target: LiteTarget, view: View, score: np.ndarray

@@ -86,9 +86,9 @@ def response_cells(search_side: int) -> int:
     return (search_side - TEMPLATE_SIDE) // STRIDE + 9
 
 
-def cell_pixels(cells: int) -> torch.Tensor:
+def cell_pixels(cells: int, device: torch.device | None = None) -> torch.Tensor:
     """Positions (S,) of cells 0..S-1 along an axis, in pixels of the search crop from its middle pixel, side // 2."""
-    return (torch.arange(cells) - cells // 2) * STRIDE
+    return (torch.arange(cells, device=device) - cells // 2) * STRIDE
 
 
 def at_least_float32(x: torch.Tensor) -> torch.Tensor:
@@ -150,7 +150,7 @@ def alignment_offset(box_ltrb: torch.Tensor, search_side: int) -> torch.Tensor:
     center = torch.stack([bottom - top, right - left], 1) / 2 - middle  # (B, 2, S, S), y and x
     reach = (torch.stack([bottom + top, right + left], 1) + 1) / STRIDE / 2 - 1  # cells beyond a tap's usual place
     tap = torch.arange(-1, 2, device=box_ltrb.device, dtype=box_ltrb.dtype)
-    tap = torch.stack([tap.repeat_interleave(3), tap.repeat(3)], 1)[..., None, None]  # (9, 2, 1, 1)
+    tap = torch.stack(torch.meshgrid(tap, tap, indexing="ij"), -1).reshape(9, 2, 1, 1)
     return (center[:, None] / STRIDE + tap * reach[:, None]).flatten(1, 2)
 
 

@@ -16,10 +16,15 @@ from siam_tracker_ros.core.crop import (
     TEMPLATE_SIDE,
     crop_context,
     mean_bgr,
+    region_corner,
+    region_numbers,
     round_half_up,
 )
+from siam_tracker_ros.core.device_step import StepFunction
 from siam_tracker_ros.core.response import (
+    BestBox,
     ResponseSettings,
+    choice_numbers,
     clip_to_frame,
     context_side,
     hann_window,
@@ -30,6 +35,7 @@ from siam_tracker_ros.core.response import (
 from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, ltrb_to_cxcywh, xywh_to_cxcywh
+from siam_tracker_ros.methods.ocean.device import OceanStep, StepInputs
 from siam_tracker_ros.methods.ocean.network import (
     STRIDE,
     AnchorFreeNetwork,
@@ -99,6 +105,10 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
     settings: AnchorFreeSettings
 
     @abc.abstractmethod
+    def _step_inputs(self, template: Kept) -> StepInputs:
+        """Return what the AnchorFreeStep of this method is given beside the frame."""
+
+    @abc.abstractmethod
     def _encode(self, image_bgr: torch.Tensor) -> Kept:
         """Return the template of a crop (1, 3, 127, 127)."""
 
@@ -149,27 +159,39 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
         scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
         margin = (target.search_side - TEMPLATE_SIDE) / 2 / scale
         side = round_half_up(context + 2 * margin)
-        crop, origin_xy = crop_context(image_bgr, center_xy, side, target.search_side, target.fill_bgr, snap=round)
-        with torch.inference_mode():
-            features = self.network.features(crops_to_tensor(crop[None], self.network))
-            score, boxes = self._respond(features, target.template, target.search_side)
-        boxes = boxes / scale  # in pixels of the frame, from the target's last centre
-
-        penalty = np.exp(-settings.penalty_k * (size_change(size_wh, boxes[2:]) - 1))
-        window = hann_window(response_cells(target.search_side))  # (S, S)
-        response = penalty * score * (1 - settings.window_influence) + window * settings.window_influence
-        if blend:
-            response = blend(response)
-        row, column = peak_cell(response)
-        found, best_score = boxes[:, row, column], float(score[row, column])
-        rate = (penalty[row, column] * best_score * settings.lr) ** settings.size_smoothing
+        origin_xy = region_corner(center_xy, side, round)
+        if self._device_step is not None and blend is None:
+            inputs = self._step_inputs(target.template)
+            region = region_numbers(origin_xy, side, target.fill_bgr)
+            choice = choice_numbers(size_wh * scale, settings.penalty_k, settings.window_influence)
+            numbers = [*region, *choice, *inputs.numbers]
+            values, (features,) = self._device_step(
+                image_bgr, numbers, inputs.tensors, search_side=target.search_side, **inputs.options
+            )
+            best = BestBox.unpack(values)
+        else:
+            crop, _ = crop_context(image_bgr, center_xy, side, target.search_side, target.fill_bgr, snap=round)
+            with torch.inference_mode():
+                features = self.network.features(crops_to_tensor(crop[None], self.network))
+                score, boxes = self._respond(features, target.template, target.search_side)
+            penalty = np.exp(-settings.penalty_k * (size_change(size_wh, boxes[2:] / scale) - 1))
+            window = hann_window(response_cells(target.search_side))  # (S, S)
+            response = penalty * score * (1 - settings.window_influence) + window * settings.window_influence
+            if blend:
+                response = blend(response)
+            row, column = at = peak_cell(response)
+            best = BestBox(
+                row, column, boxes[:, row, column], float(score[at]), penalty[at], peak_ratio(score, row, column)
+            )
+        found = best.box_cxcywh / scale  # in pixels of the frame, from the target's last centre
+        rate = (best.penalty * best.score * settings.lr) ** settings.size_smoothing
 
         box = np.concatenate([center_xy + found[:2], size_wh + rate * (found[2:] - size_wh)])
         box = clip_to_frame(box, image_bgr)
         result = TrackResult(
             cxcywh_to_xywh(box),
-            best_score,
-            peak_ratio=peak_ratio(score, row, column),
+            best.score,
+            peak_ratio=best.peak_ratio,
             region=Region(features, origin_xy, side, STRIDE * side / target.search_side),
         )
         return dataclasses.replace(target, box_cxcywh=box), result
@@ -195,6 +217,13 @@ class OceanTracker(AnchorFreeTracker[Template]):
     settings_class = OceanSettings
     network: OceanNetwork
     settings: OceanSettings
+
+    def _step_function(self) -> StepFunction:
+        return OceanStep(self.network)
+
+    def _step_inputs(self, template: Template) -> StepInputs:
+        ratio = self.settings.ratio
+        return StepInputs([*template.classification, *template.regression], [ratio], {"align": ratio < 1})
 
     def _encode(self, image_bgr: torch.Tensor) -> Template:
         return self.network.encode_template(image_bgr)

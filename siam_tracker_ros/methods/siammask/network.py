@@ -25,6 +25,9 @@ PASSED_ON = (1, 4, 16)  # channels from each scale to the next finer one
 SCALE_SIDES = (61, 31, 15)  # pixels of the patch at each scale
 REFINED_SIDES = (127, 61, 31)  # pixels of the output of each scale
 
+Index = typing.TypeVar("Index", int, torch.Tensor)
+Cut = Callable[[torch.Tensor, Index, Index, int], torch.Tensor]  # a map, first row and column, side
+
 
 class Template(typing.NamedTuple):
     """Kernels of a target.
@@ -70,13 +73,11 @@ class Refinement(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_uniform_(module.weight, a=1)  # as the authors do; it matters, as there are no norms
 
-    def forward(self, features: Sequence[torch.Tensor], response: torch.Tensor, row: int, column: int) -> torch.Tensor:
-        """Logits (B, 1, 127, 127) from three feature maps and a cell's response (B, 256, 1, 1)."""
+    def forward(self, patches: Sequence[torch.Tensor], response: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 1, 127, 127) from a cell's patches of three feature maps and its response (B, 256, 1, 1)."""
         x = self.seed(response)  # (B, 32, 15, 15)
         for scale in (2, 1, 0):
-            step = 2 ** (2 - scale)
-            patch = _patch(features[scale], row * step, column * step, SCALE_SIDES[scale], 4 * step)
-            x = self.vertical[scale](x) + self.lateral[scale](patch)
+            x = self.vertical[scale](x) + self.lateral[scale](patches[scale])
             x = self.merge[scale](functional.interpolate(x, size=(REFINED_SIDES[scale],) * 2))
         return x
 
@@ -90,12 +91,27 @@ def _two_convolutions(channels_in: int, channels: int, channels_out: int) -> nn.
     )
 
 
-def _patch(features: torch.Tensor, row: int, column: int, side: int, margin: int) -> torch.Tensor:
-    """The square (B, C, side, side) of features (B, C, H, W) whose corner is `margin` up and left of (row, column).
+def cut_patches(features: Sequence[torch.Tensor], row: Index, column: Index, cut: Cut[Index]) -> list[torch.Tensor]:
+    """Patches (B, C, side, side) of three feature maps around a cell, the finest first, which are refined with.
 
-    It is zero outside of the features; the patch alone is padded.
+    Args:
+        features: maps (B, C, H, W).
+        row, column: the cell, as numbers or as tensors.
+        cut: cuts a square out of a map, such as `cut_square`.
     """
-    top, left = row - margin, column - margin
+    steps = [2 ** (2 - scale) for scale in range(len(SCALE_SIDES))]  # cells of a map per cell of the response
+    margins = [4 * step for step in steps]
+    return [
+        cut(map, row * step - margin, column * step - margin, side)
+        for map, step, margin, side in zip(features, steps, margins, SCALE_SIDES, strict=True)
+    ]
+
+
+def cut_square(features: torch.Tensor, top: int, left: int, side: int) -> torch.Tensor:
+    """The square (B, C, side, side) of features (B, C, H, W) whose first cell is (top, left).
+
+    It is zero outside of the features; the square alone is padded.
+    """
     bottom, right = top + side, left + side
     height, width = features.shape[2:]
     inside = features[:, :, max(0, top) : bottom, max(0, left) : right]
@@ -172,12 +188,17 @@ class SiamMask(Network):
         The side is 127 with refinement and 63 without. The mask head is computed for this cell alone; the authors' code
         computes it for all cells and discards most masks.
         """
-        *fine, last = response.features
-        window = last[:, :, row : row + TEMPLATE_CELLS, column : column + TEMPLATE_CELLS]
-        cell = self.coarse.correlate(window, template.mask)  # (B, 256, 1, 1)
+        return self.mask_around(response.features, template.mask, row, column, cut_square)
+
+    def mask_around(
+        self, features: Sequence[torch.Tensor], kernel: torch.Tensor, row: Index, column: Index, cut: Cut[Index]
+    ) -> torch.Tensor:
+        """The same from the features of a Response, the mask's kernel and a cell; see `cut_patches`."""
+        *fine, last = features
+        cell = self.coarse.correlate(cut(last, row, column, TEMPLATE_CELLS), kernel)  # (B, 256, 1, 1)
         if self.refinement is None:
             return self.coarse.predict(cell).reshape(-1, COARSE_SIDE, COARSE_SIDE)
-        return self.refinement(fine, cell, row, column)[:, 0]
+        return self.refinement(cut_patches(fine, row, column, cut), cell)[:, 0]
 
 
 class SiamMaskBase(SiamMask):

@@ -15,13 +15,17 @@ from siam_tracker_ros.core.crop import (
     TEMPLATE_SIDE,
     crop_context,
     mean_bgr,
+    region_corner,
+    region_numbers,
     round_half_up,
 )
+from siam_tracker_ros.core.device_step import StepFunction
 from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, smallest_rectangle, upright_bounds, warp_mask
-from siam_tracker_ros.core.response import ResponseSettings, clip_to_frame, context_side
+from siam_tracker_ros.core.response import ResponseSettings, choice_numbers, clip_to_frame, context_side
 from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import corners_to_equal_area_cxcywh, cxcywh_to_xywh, xywh_to_corners, xywh_to_cxcywh
+from siam_tracker_ros.methods.siammask.device import SiamMaskStep, unpack_mask
 from siam_tracker_ros.methods.siammask.network import SiamMask, Template
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
@@ -96,13 +100,23 @@ class SiamMaskTracker(Tracker[SiamMaskTarget]):
         context = context_side(*size_wh)
         scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
         side = max(1, round(context * (SEARCH_SIDE / TEMPLATE_SIDE)))
-        crop, origin_xy = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, target.fill_bgr, self.snap)
-        with torch.inference_mode():
-            response = self.network(crops_to_tensor(crop[None], self.network), target.template)
-            score, boxes = decode_proposals(response.logits, response.offsets)
-            best = best_proposal(score, boxes, size_wh * scale, settings.penalty_k, settings.window_influence)
-            logits = self.network.mask(response, target.template, best.row, best.column)
-            probability = torch.sigmoid(logits[0]).float().cpu().numpy()  # (127, 127) or (63, 63)
+        origin_xy = region_corner(center_xy, side, self.snap)
+        penalty_k, influence = settings.penalty_k, settings.window_influence
+        if self._device_step is not None:
+            region = region_numbers(origin_xy, side, target.fill_bgr)
+            numbers = [*region, *choice_numbers(size_wh * scale, penalty_k, influence)]
+            (kernels,) = target.template.proposals
+            values, (features,) = self._device_step(image_bgr, numbers, [*kernels, target.template.mask])
+            best, probability = unpack_mask(values)
+        else:
+            crop, _ = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, target.fill_bgr, self.snap)
+            with torch.inference_mode():
+                response = self.network(crops_to_tensor(crop[None], self.network), target.template)
+                score, boxes = decode_proposals(response.logits, response.offsets)
+                best = best_proposal(score, boxes, size_wh * scale, penalty_k, influence)
+                logits = self.network.mask(response, target.template, best.row, best.column)
+                probability = torch.sigmoid(logits[0]).float().cpu().numpy()  # (127, 127) or (63, 63)
+            features = response.features[-1]
 
         found = best.box_cxcywh / scale
         rate = best.penalty * best.score * settings.lr
@@ -133,13 +147,16 @@ class SiamMaskTracker(Tracker[SiamMaskTarget]):
             mask=full_frame(part, first_xy, frame_wh),
             polygon=polygon,
             peak_ratio=best.peak_ratio,
-            region=Region(response.features[-1], origin_xy, side, STRIDE * zoom),
+            region=Region(features, origin_xy, side, STRIDE * zoom),
         )
         return dataclasses.replace(target, box_cxcywh=box), result
 
     def move(self, target: SiamMaskTarget, box_xywh: np.ndarray) -> SiamMaskTarget:
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
         return dataclasses.replace(target, box_cxcywh=xywh_to_cxcywh(box_xywh))
+
+    def _step_function(self) -> StepFunction:
+        return SiamMaskStep(self.network)
 
     def _input_scale(self, target: SiamMaskTarget) -> float:
         return TEMPLATE_SIDE / float(context_side(*target.box_cxcywh[2:]))

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from siam_tracker_ros.core.crop import TEMPLATE_SIDE
-from siam_tracker_ros.methods.siammask.network import Refinement, SiamMask
+from siam_tracker_ros.methods.siammask.network import Refinement, SiamMask, cut_patches, cut_square
 from siam_tracker_ros.methods.siamrpn.anchor_targets import TARGET, anchor_targets
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
 from siam_tracker_ros.methods.siamrpn.training import classification_loss, cropped_cells, offset_loss, unpadded_cells
@@ -214,13 +214,12 @@ def _refine_all(
     In tracking, a cell's patch starts NECK_MARGIN cells before the cell; here the first patch starts at pixel 0.
     """
     rows, columns = correlation.shape[2:]
-    return [
-        [
-            refinement(fine, correlation[:, :, row, column, None, None], row + NECK_MARGIN, column + NECK_MARGIN)[:, 0]
-            for column in range(columns)
-        ]
-        for row in range(rows)
-    ]
+
+    def refine(row: int, column: int) -> torch.Tensor:
+        patches = cut_patches(fine, row + NECK_MARGIN, column + NECK_MARGIN, cut_square)
+        return refinement(patches, correlation[:, :, row, column, None, None])[:, 0]
+
+    return [[refine(row, column) for column in range(columns)] for row in range(rows)]
 
 
 BASE = PairTraining(

@@ -72,7 +72,7 @@ def encode_box(box_cxcywh: torch.Tensor) -> torch.Tensor:
 
 def _cell_centers(like: torch.Tensor) -> torch.Tensor:
     """Centres x, y (2, S, S) of the cells of a map (B, 4, S, S) in pixels from the crop's middle pixel."""
-    cell = cell_pixels(like.shape[-1]).to(like)
+    cell = cell_pixels(like.shape[-1], like.device).to(like)
     return torch.stack(torch.meshgrid(cell, cell, indexing="xy"))
 
 

@@ -11,7 +11,10 @@ import dataclasses
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.device_step import StepFunction
+from siam_tracker_ros.methods.ocean.device import StepInputs
 from siam_tracker_ros.methods.ocean.tracker import AnchorFreeSettings, AnchorFreeTracker
+from siam_tracker_ros.methods.siamrcr.device import SiamRCRStep
 from siam_tracker_ros.methods.siamrcr.network import SiamRCRNetwork, Template
 from siam_tracker_ros.settings import setting, with_default
 
@@ -32,6 +35,12 @@ class SiamRCRTracker(AnchorFreeTracker[Template]):
     settings_class = SiamRCRSettings
     network: SiamRCRNetwork
     settings: SiamRCRSettings
+
+    def _step_function(self) -> StepFunction:
+        return SiamRCRStep(self.network)
+
+    def _step_inputs(self, template: Template) -> StepInputs:
+        return StepInputs([template.classification, template.regression])
 
     def _encode(self, image_bgr: torch.Tensor) -> Template:
         return self.network.encode_template(image_bgr)

@@ -39,6 +39,15 @@ def crop_template(features: torch.Tensor) -> torch.Tensor:
     return features[:, :, top : top + TEMPLATE_CELLS, left : left + TEMPLATE_CELLS]
 
 
+def selective_level(features: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The level, of one or three, that places are compared by.
+
+    Of three it is the middle one. Our choice, not measured: earlier levels know textures rather than objects, later
+    ones kinds of objects rather than one of a kind.
+    """
+    return features[len(features) // 2]
+
+
 class SiamRPN(Network):
     """A backbone, a neck that narrows each level's features, and region proposals.
 

@@ -2,34 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The choice of one region proposal of the response, in SiamRPN++ and SiamMask."""
 
-import typing
-
 import numpy as np
 import torch
 
-from siam_tracker_ros.core.response import hann_window, peak_ratio, size_change
+from siam_tracker_ros.core.response import BestBox, hann_window, peak_ratio, size_change
 from siam_tracker_ros.methods.siamrpn.anchors import anchor_grid
 
 MAX_EXPONENT = 88.0  # the largest in single precision; it keeps sizes finite, whatever a network predicts
-
-
-class Proposal(typing.NamedTuple):
-    """The best anchor of a response.
-
-    Attributes:
-        row, column: its cell.
-        box_cxcywh: float64 (4,), its box in pixels of the search crop, from the crop's middle.
-        score: 0..1, its confidence without penalty and window.
-        penalty: 0..1, factor for its change of size and shape; 1 for no change.
-        peak_ratio: 0..1, highest score away from its cell divided by its own.
-    """
-
-    row: int
-    column: int
-    box_cxcywh: np.ndarray
-    score: float
-    penalty: float
-    peak_ratio: float
 
 
 def decode_proposals(logits: torch.Tensor, offsets: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -53,8 +32,8 @@ def decode_proposals(logits: torch.Tensor, offsets: torch.Tensor) -> tuple[np.nd
 
 def best_proposal(
     score: np.ndarray, boxes: np.ndarray, size_wh: np.ndarray, penalty_k: float, window_influence: float
-) -> Proposal:
-    """Pick the Proposal with the highest score after penalty and window.
+) -> BestBox:
+    """Pick the box with the highest score after penalty and window.
 
     Args:
         score: (5, S, S) from `decode_proposals`.
@@ -69,7 +48,7 @@ def best_proposal(
     best_score = score[anchor, row, column]
     peaks = score.max(0)
     peaks[row, column] = best_score
-    return Proposal(
+    return BestBox(
         row,
         column,
         boxes[:, anchor, row, column],

@@ -3,22 +3,22 @@
 """SiamRPN++ (Li et al. 2019) as PySOT released it, short-term and long-term."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr
-from siam_tracker_ros.core.response import ResponseSettings, clip_to_frame, context_side
+from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr, region_corner, region_numbers
+from siam_tracker_ros.core.device_step import StepFunction
+from siam_tracker_ros.core.response import BestBox, ResponseSettings, choice_numbers, clip_to_frame, context_side
 from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.methods.siamrpn.anchors import STRIDE
-from siam_tracker_ros.methods.siamrpn.network import (
-    SiamRPN,
-)
+from siam_tracker_ros.methods.siamrpn.device import SiamRPNStep
+from siam_tracker_ros.methods.siamrpn.network import SiamRPN, selective_level
 from siam_tracker_ros.methods.siamrpn.proposals import best_proposal, decode_proposals
 from siam_tracker_ros.methods.siamrpn.rpn import Kernels
 from siam_tracker_ros.settings import setting
@@ -99,11 +99,20 @@ class SiamRPNTracker(Tracker[SiamRPNTarget]):
         context = context_side(*size_wh)
         scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
         side = max(1, round(context * (search_side / TEMPLATE_SIDE)))
-        crop, origin_xy = crop_context(image_bgr, center_xy, side, search_side, target.fill_bgr)
-        with torch.inference_mode():
-            features = self.network.features(crops_to_tensor(crop[None], self.network))
-            score, boxes = decode_proposals(*self.network.propose(features, target.kernels))
-        best = best_proposal(score, boxes, size_wh * scale, settings.penalty_k, influence)
+        origin_xy, penalty_k = region_corner(center_xy, side), settings.penalty_k
+        if self._device_step is not None:
+            region = region_numbers(origin_xy, side, target.fill_bgr)
+            numbers = [*region, *choice_numbers(size_wh * scale, penalty_k, influence)]
+            kernels = [kernel for pair in target.kernels for kernel in pair]
+            values, (selective,) = self._device_step(image_bgr, numbers, kernels, search_side=search_side)
+            best = BestBox.unpack(values)
+        else:
+            crop, _ = crop_context(image_bgr, center_xy, side, search_side, target.fill_bgr)
+            with torch.inference_mode():
+                features = self.network.features(crops_to_tensor(crop[None], self.network))
+                score, boxes = decode_proposals(*self.network.propose(features, target.kernels))
+            best = best_proposal(score, boxes, size_wh * scale, penalty_k, influence)
+            selective = selective_level(features)
 
         box, lost = target.box_cxcywh, False
         if not settings.long_term or best.score >= settings.confidence_low:
@@ -121,13 +130,16 @@ class SiamRPNTracker(Tracker[SiamRPNTarget]):
             cxcywh_to_xywh(clipped),
             best.score,
             peak_ratio=best.peak_ratio,
-            region=Region(_selective(features), origin_xy, side, STRIDE * side / search_side),
+            region=Region(selective, origin_xy, side, STRIDE * side / search_side),
         )
         return dataclasses.replace(target, box_cxcywh=next_box, lost=lost), result
 
     def move(self, target: SiamRPNTarget, box_xywh: np.ndarray) -> SiamRPNTarget:
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
         return dataclasses.replace(target, box_cxcywh=xywh_to_cxcywh(box_xywh), lost=False)
+
+    def _step_function(self) -> StepFunction:
+        return SiamRPNStep(self.network)
 
     def _input_scale(self, target: SiamRPNTarget) -> float:
         return TEMPLATE_SIDE / float(context_side(*target.box_cxcywh[2:]))
@@ -137,13 +149,4 @@ class SiamRPNTracker(Tracker[SiamRPNTarget]):
 
     def _encode_tile(self, crop_bgr: np.ndarray) -> torch.Tensor:
         with torch.inference_mode():
-            return _selective(self.network.features(crops_to_tensor(crop_bgr[None], self.network)))
-
-
-def _selective(features: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The level, of one or three, that places are compared by.
-
-    Of three it is the middle one. Our choice, not measured: earlier levels know textures rather than objects, later
-    ones kinds of objects rather than one of a kind.
-    """
-    return features[len(features) // 2]
+            return selective_level(self.network.features(crops_to_tensor(crop_bgr[None], self.network)))

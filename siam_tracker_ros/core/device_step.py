@@ -1,0 +1,239 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The whole work of a frame on the network's device: one upload, one function of tensors, one result, one wait.
+
+On CUDA the function is captured as a graph, for each size of the frame and each set of options: a frame is then one
+launch in place of some hundred. All that differs between frames is a tensor of the captured function.
+"""
+
+import collections
+import contextlib
+import functools
+import logging
+import threading
+import typing
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from siam_tracker_ros.core.stage import stage
+from siam_tracker_ros.executors import CUDA_GRAPH, TORCH
+
+logger = logging.getLogger(__name__)
+
+K = typing.TypeVar("K", bound=Hashable)
+V = typing.TypeVar("V")
+
+MAX_KEPT = 4  # captured graphs, and sizes of frames, at a time; each graph has the memory that its function needs
+WARM_UP_RUNS = 3  # before a capture: libraries choose their algorithms, and constants are made
+
+# Of the frame, uint8 (H, W, 3), of numbers, float32 (N,), and of the target's tensors. The result is float32 (M,); the
+# tensors after it stay on the device. After the first call with the same options and shapes, no value may be read and
+# nothing copied from the CPU.
+StepFunction = Callable[..., tuple[torch.Tensor, ...]]
+
+
+class StepOutput(typing.NamedTuple):
+    """Output of a step.
+
+    Attributes:
+        values: float32 (M,), the packed result.
+        kept: further outputs, tensors on the device; no later step changes them.
+    """
+
+    values: npt.NDArray[np.float32]
+    kept: tuple[torch.Tensor, ...]
+
+
+class Upload:
+    """Copies arrays of one shape to a tensor on a device, on CUDA from page-locked memory and without waiting.
+
+    Attributes:
+        tensor: what was copied last.
+    """
+
+    def __init__(self, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> None:
+        self.tensor = torch.empty(tuple(shape), dtype=dtype, device=device)
+        self._copied: torch.cuda.Event | None = None
+        self._staged = self.tensor
+        if device.type == "cuda":
+            self._copied = torch.cuda.Event()
+            self._staged = torch.empty(tuple(shape), dtype=dtype, pin_memory=True)
+        self._array = self._staged.numpy()
+
+    def __call__(self, array: npt.ArrayLike) -> torch.Tensor:
+        """Copy an array, and return the tensor."""
+        if self._copied is not None:
+            self._copied.synchronize()  # the memory may still be read for the array before
+        np.copyto(self._array, array)
+        if self._copied is not None:
+            self.tensor.copy_(self._staged, non_blocking=True)
+            self._copied.record()
+        return self.tensor
+
+
+class CapturedStep:
+    """A step as a CUDA graph, with tensors of its own for those of a target.
+
+    Args:
+        function: the step, of the frame, the numbers and the target's tensors alone.
+        frame_bgr, numbers: what the graph reads; whoever replays it fills them before.
+        tensors: those of a target, of the shapes that all others have.
+    """
+
+    def __init__(
+        self, function: StepFunction, frame_bgr: torch.Tensor, numbers: torch.Tensor, tensors: Sequence[torch.Tensor]
+    ) -> None:
+        self._tensors = [tensor.clone() for tensor in tensors]
+        self._filled_with = tuple(tensors)
+        self._reads = function, frame_bgr, numbers  # a graph knows addresses alone and keeps no memory alive
+        stream = torch.cuda.Stream(frame_bgr.device)
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP_RUNS):
+                function(frame_bgr, numbers, *self._tensors)
+        torch.cuda.current_stream().wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        # Torch's own stream for captures lies on the device that was the first one used. Where a capture fails, torch
+        # may stay on the stream; the outer context goes back.
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(self._graph, stream=stream):
+            self._outputs = function(frame_bgr, numbers, *self._tensors)
+
+    def __call__(self, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """Replay; the next replay overwrites the first output, the others are copies."""
+        if any(given is not filled for given, filled in zip(tensors, self._filled_with, strict=True)):
+            for own, given in zip(self._tensors, tensors, strict=True):
+                own.copy_(given)
+            self._filled_with = tuple(tensors)
+        self._graph.replay()
+        values, *kept = self._outputs
+        return (values, *(tensor.clone() for tensor in kept))
+
+
+class _Recent(typing.Generic[K, V]):
+    """The values used last, MAX_KEPT of them at most, by key."""
+
+    def __init__(self) -> None:
+        self._values: collections.OrderedDict[K, V] = collections.OrderedDict()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """Return the value of a key; one that is not kept is made, and the one not used for longest is dropped."""
+        if key not in self._values:
+            if len(self._values) == MAX_KEPT:
+                self._values.popitem(last=False)
+            self._values[key] = make()
+        self._values.move_to_end(key)
+        return self._values[key]
+
+    def clear(self) -> None:
+        """Drop all values."""
+        self._values.clear()
+
+
+class DeviceStep:
+    """Runs a method's step where its network lies.
+
+    Args:
+        function: the step; see StepFunction. Options follow as arguments by name.
+        device: where the network lies.
+        captures: whether CUDA graphs are captured; elsewhere nothing is.
+    """
+
+    def __init__(self, function: StepFunction, device: str, captures: bool = True) -> None:
+        self._function = function
+        self._device = torch.device(device)
+        self._captures = captures and self._device.type == "cuda"
+        self._uploads: _Recent[tuple[int, ...], Upload] = _Recent()
+        # As each step uses both an upload and a graph, a graph's upload is never dropped before the graph.
+        self._graphs: _Recent[Hashable, CapturedStep] = _Recent()
+        self._numbers: Upload | None = None
+        self._unchanged: np.ndarray | None = None
+        self._is_uploaded = False
+        self._using = threading.Lock()  # of the memory that the steps share
+
+    @property
+    def runtime(self) -> str:
+        """Name of what runs the step: "cuda_graph", or "torch" where none is captured."""
+        return CUDA_GRAPH if self._captures else TORCH
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        image_bgr: np.ndarray,
+        numbers: Sequence[float],
+        tensors: Sequence[torch.Tensor | np.ndarray],
+        **options: Hashable,
+    ) -> StepOutput:
+        """Run the step on a frame.
+
+        Args:
+            image_bgr: uint8 (H, W, 3).
+            numbers: what differs between frames, as many each time.
+            tensors: those of the target; arrays on a CPU alone.
+            **options: what the function has to know before it runs, such as the side of the search crop.
+        """
+        with self._using, _current(self._device):
+            with stage("crop"):
+                frame_bgr = self._upload_frame(image_bgr)
+                if self._numbers is None:
+                    self._numbers = Upload((len(numbers),), torch.float32, self._device)
+                given = self._numbers(np.asarray(numbers, np.float32))
+            own = [torch.as_tensor(tensor) for tensor in tensors]
+            outputs = self._replay(frame_bgr, given, own, options) if self._captures else None
+            if outputs is None:
+                outputs = self._function(frame_bgr, given, *own, **options)
+            values, *kept = outputs
+            return StepOutput(values.cpu().numpy(), tuple(kept))
+
+    @contextlib.contextmanager
+    def unchanged(self, image_bgr: np.ndarray) -> Iterator[None]:
+        """Upload a frame once for all steps: as long as the context is open, its pixels must not change."""
+        self._unchanged, self._is_uploaded = image_bgr, False
+        try:
+            yield
+        finally:
+            self._unchanged = None
+
+    def _upload_frame(self, image_bgr: np.ndarray) -> torch.Tensor:
+        shape = image_bgr.shape
+        upload = self._uploads.get(shape, lambda: Upload(shape, torch.uint8, self._device))
+        if self._is_uploaded and image_bgr is self._unchanged:
+            return upload.tensor
+        self._is_uploaded = image_bgr is self._unchanged
+        return upload(image_bgr)
+
+    def _replay(
+        self,
+        frame_bgr: torch.Tensor,
+        numbers: torch.Tensor,
+        tensors: Sequence[torch.Tensor],
+        options: dict[str, Hashable],
+    ) -> tuple[torch.Tensor, ...] | None:
+        """Return the outputs of a captured graph; None from the first one on that cannot be captured."""
+        key = (frame_bgr.shape, *(tensor.shape for tensor in tensors), *sorted(options.items()))
+        function = functools.partial(self._function, **options)
+        try:
+            captured = self._graphs.get(key, lambda: CapturedStep(function, frame_bgr, numbers, tensors))
+        except RuntimeError as error:  # what torch raises where memory or the capture fails
+            reason = str(error).strip().partition("\n")[0]
+        else:
+            return captured(tensors)
+        self._captures = False
+        self._graphs.clear()
+        torch.cuda.empty_cache()
+        height, width = frame_bgr.shape[:2]
+        logger.warning(
+            "runtime: no CUDA graph can be made of a frame of %d x %d pixels (%s); frames are computed without graphs "
+            "from now on, which is slower. Free memory of the GPU and make the tracker again, or use runtime 'torch'",
+            width,
+            height,
+            reason,
+        )
+        return None
+
+
+def _current(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """A context in which a CUDA device is the current one."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
