@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract of a runtime, which runs ONNX graphs on arrays, and the loading of graphs. No torch in here."""
 
-import hashlib
 import importlib.util
 import pathlib
 import threading
@@ -79,6 +78,8 @@ _loading = threading.Lock()
 def load_shared(runtime: Runtime, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
     """Load a graph, or return it if another tracker of this process has it loaded in the same way."""
     if isinstance(graph, bytes):
+        import hashlib  # which loads OpenSSL; shipped graphs are files
+
         content: tuple[typing.Any, ...] = (hashlib.sha256(graph).digest(),)
     else:
         content = (graph, graph.stat().st_mtime_ns)
