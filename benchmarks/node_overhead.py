@@ -1,19 +1,21 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the ROS node adds to the network's own time.
+"""What the ROS node adds to the network's own time, and how many frames it misses.
 
-It starts the tracker node in a process of its own, publishes images of 640 x 480 at 30 Hz over DDS, and takes
-for each frame the time from publishing the image to receiving its detection, less the inference time that the
-status reports.
+It starts the tracker node in a process of its own, publishes images over DDS, and takes for each frame the time from
+publishing the image to receiving its detection, and that time less the inference time that the status reports, which
+is the node's own. A frame without a detection is missed.
 
-    ./run exec python benchmarks/node_overhead.py --seconds 20
+    ./run exec python benchmarks/node_overhead.py --seconds 20 --rates 10 30 60 --sizes 640x480 1920x1080
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import rclpy
@@ -24,10 +26,12 @@ from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.srv import InitTracker
 from vision_msgs.msg import Detection2D
 
+from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.node.fast_dds import make_room_for_images
 
 BOX_SIDE = 80
+PERCENTILES = (50, 95, 99)
 NODE = "import sys; from siam_tracker_ros.node.tracker_node import main; sys.exit(main())"
 # The picture stands for any: a frame that counts as lost has no detection to time.
 ALWAYS_HELD = [
@@ -88,7 +92,7 @@ def _key(msg):
 
 
 def measure(seconds, rate, size_wh):
-    """Return overhead and inference in ms of the frames that came back, and the number published."""
+    """Return end-to-end and inference time in ms of the frames that came back, and the number published."""
     node = Stopwatch(size_wh)
     thread = threading.Thread(target=_spin, args=(node,), daemon=True)
     thread.start()
@@ -111,7 +115,7 @@ def measure(seconds, rate, size_wh):
     keys = [key for key in node.published if key in node.received and key in node.inference]
     inference = np.array([node.inference[key] for key in keys])
     total = np.array([node.received[key] - node.published[key] for key in keys]) * 1e3
-    return total - inference, inference, len(node.published)
+    return total, inference, len(node.published)
 
 
 def _spin(node):
@@ -121,34 +125,51 @@ def _spin(node):
         pass
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of the measurement")
-    parser.add_argument("--rate", type=float, default=30.0, help="images per second")
-    parser.add_argument("--size", default="640x480", help="of the images, WIDTHxHEIGHT")
-    parser.add_argument("--model", default="lite")
-    parser.add_argument("--weights", default="", help="a checkpoint, or random; empty: those of the package")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network; 0: as torch likes")
-    arguments = parser.parse_args()
-    size_wh = tuple(int(side) for side in arguments.size.split("x"))
+def size_argument(text):
+    """WIDTHxHEIGHT as two numbers."""
+    width, height = text.split("x")
+    return int(width), int(height)
+
+
+def measure_row(arguments, rate, size_wh):
+    """Start the node, measure at one rate and size, and end it; return a row of the table."""
     parameters = {name: getattr(arguments, name) for name in ("model", "weights", "device")}
-    make_room_for_images()  # as video_publisher does
     command = [sys.executable, "-c", NODE, "--ros-args", *ALWAYS_HELD, "-p", f"threads:={arguments.threads}"]
     for name, value in parameters.items():
         command += ["-p", f'{name}:="{value}"']
     process = subprocess.Popen(command)
     rclpy.init()
     try:
-        overhead, inference, published = measure(arguments.seconds, arguments.rate, size_wh)
+        total, inference, published = measure(arguments.seconds, rate, size_wh)
     finally:
         rclpy.try_shutdown()
         process.terminate()
         process.wait()
-    print(f"published {published} frames, detections {len(overhead)}")
-    for name, values in (("node overhead", overhead), ("inference", inference)):
-        p50, p95, p99 = np.percentile(values, (50, 95, 99))
-        print(f"{name:14} p50 {p50:6.2f} ms   p95 {p95:6.2f} ms   p99 {p99:6.2f} ms")
+    row = {"image": "x".join(map(str, size_wh)), "Hz": rate, "published": published, "missed": published - len(total)}
+    for name, values in (("end to end", total), ("inference", inference), ("node", total - inference)):
+        row |= {f"{name} p{percent}": float(np.percentile(values, percent)) for percent in PERCENTILES}
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of a measurement")
+    parser.add_argument("--rates", type=float, nargs="+", default=[30.0], help="images per second")
+    parser.add_argument(
+        "--sizes", type=size_argument, nargs="+", default=[(640, 480)], help="WIDTHxHEIGHT, of the images"
+    )
+    parser.add_argument("--model", default="lite")
+    parser.add_argument("--weights", default="", help="a checkpoint, or random; empty: those of the package")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network; 0: as torch likes")
+    parser.add_argument("--json", type=Path, help="file to write the table to")
+    arguments = parser.parse_args()
+    make_room_for_images()  # as video_publisher does
+    rows = [measure_row(arguments, rate, size_wh) for size_wh in arguments.sizes for rate in arguments.rates]
+    cells = [[f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows]
+    print(format_table(list(rows[0]), cells, left=(0,)))
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

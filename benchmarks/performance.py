@@ -3,16 +3,17 @@
 """Speed, start-up and memory: the tables of docs/performance.md.
 
 usage: benchmarks/performance.py [--parts runtimes sizes targets start] [--models MODEL ...] [--threads 2]
-                                 [--frames 1000] [--seconds 30] [--json FILE] [--plot FILE]
+                                 [--frames 1000] [--seconds 30] [--against FILE.py NAME ...] [--json FILE] [--plot FILE]
 
     runtimes    each model by each runtime and precision that this machine has
     sizes       lite in frames from 320x240 to 3840x2160, with a target of 80 pixels and one of a fifth of the frame
     targets     1 to 32 targets, each with a tracker of its own, one after the other
     start       wall clock, processor time and memory of whole programs, and of a second tracker in a process
+    against     the models beside other trackers; FILE.py is as for benchmarks/compare.py. Only with --against
 
-The runtimes of a model run in turns, so that other programs slow all of them alike: judge by the ratios. The other
-parts run one after the other, and want a machine that is idle. A tracker stops after --seconds. Models without shipped
-weights get random ones.
+The runtimes of a model run in turns, and so do all trackers of `against`, so that other programs slow all of them
+alike: judge by the ratios. The other parts run one after the other, and want a machine that is idle. A tracker stops
+after --seconds. Models without shipped weights get random ones.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from compare import load_peers
 
 from siam_tracker_ros import create_tracker, list_models
 from siam_tracker_ros.cli.tables import format_table
@@ -60,18 +62,19 @@ print(json.dumps([1e3 * (time.perf_counter() - start), memory() - before]))
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(usage=(__doc__ or "").partition("usage: ")[2].partition("\n\n")[0])
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--models", nargs="+", default=[model.name for model in list_models()])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--against", nargs="+", default=[], metavar=("FILE.py", "NAME"))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
     set_threads(args.threads)
     report: dict[str, object] = {"machine": machine(args.threads)}
     print(json.dumps(report["machine"], indent=1))
-    for part in args.parts:
+    for part in [*args.parts, *(["against"] if args.against else [])]:
         rows = MEASURES[part](args)
         report[part] = rows
         print(f"\n{part}\n{format_table(list(rows[0]), [list(map(shown, row.values())) for row in rows], left=(0,))}")
@@ -159,6 +162,19 @@ def measure_runtimes(args) -> list[dict[str, object]]:
             speed = first / timing.percentile_ms(50)
             rows.append({"model": model, "runtime": name, **percentiles(timing), "speed": speed})
     return rows
+
+
+def measure_against(args) -> list[dict[str, object]]:
+    """Each model as "auto" runs it, beside other trackers in the same process."""
+    frames, box = scene_frames((640, 480), 1 + WARM_UP + args.frames)
+    file, *names = args.against
+    trackers = {model: make(model) for model in args.models} | load_peers(Path(file), names, args.threads)
+    timings = time_in_turns(trackers, frames, box, WARM_UP, limit_s=args.seconds, rest_s=0.1)
+    first = next(iter(timings.values())).percentile_ms(50)
+    return [
+        {"tracker": name, **percentiles(timing), "speed": first / timing.percentile_ms(50)}
+        for name, timing in timings.items()
+    ]
 
 
 def measure_sizes(args) -> list[dict[str, object]]:
@@ -284,6 +300,7 @@ MEASURES = {
     "sizes": measure_sizes,
     "targets": measure_targets,
     "start": measure_start,
+    "against": measure_against,
 }
 
 if __name__ == "__main__":

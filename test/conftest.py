@@ -48,8 +48,9 @@ def pytest_unconfigure():
 def repeatable(monkeypatch):
     """The same random numbers in every test, no more threads than the smallest machine has, and no measured runtime."""
     torch.manual_seed(0)
-    torch.set_num_threads(2)
-    cv2.setNumThreads(2)
+    threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2  # each of several processes has a core
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
     monkeypatch.setattr("siam_tracker_ros.executors.choice.recall", _remembered)
 
 

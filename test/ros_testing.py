@@ -39,12 +39,15 @@ os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 DEADLINE = 30.0  # seconds
 FRAME_ID = "camera_optical_frame"
 
+_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _domains = itertools.count(os.getpid())
 
 
 def next_domain_id():
-    """Return a domain for one test: 1..100, not the one of the test before."""
-    return next(_domains) % 100 + 1
+    """Return a domain for one test: 1..100, not the one of the test before, and none of another worker's."""
+    own = 100 // _workers
+    return _worker * own + next(_domains) % own + 1
 
 
 @contextlib.contextmanager

@@ -173,7 +173,6 @@ def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, .
     """Return the frames, and the target's box in the first one: that of `--box`, or the label of a sequence."""
     from siam_tracker_ros.bags.reader import is_bag
     from siam_tracker_ros.data.kinds import kind_of
-    from siam_tracker_ros.data.labelled import TrackFrames, read_target
     from siam_tracker_ros.frames import open_frames
     from siam_tracker_ros.images import list_images
 
@@ -184,6 +183,8 @@ def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, .
         has_frames = bool(list_images(path)) or (is_bag(path) and not labelled)
         # Without --box the label is needed; with it, a labelled sequence only says where its images are.
         if (labelled or not has_frames) if wants_label else (labelled and not has_frames):
+            from siam_tracker_ros.data.labelled import TrackFrames, read_target
+
             track = read_target(path, args.target)
             return TrackFrames(track, args.intensity_range), args.box or tuple(track.boxes_xywh[0].tolist())
     if wants_label:

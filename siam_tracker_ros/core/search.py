@@ -149,7 +149,11 @@ class Search:
     def remember(self, image_bgr: np.ndarray, region: Region, box_xywh: np.ndarray, description: Description) -> None:
         """Learn from a frame in which the target is trusted to be in a box of a region of it."""
         self.appearance = self.appearance.remember(description)
-        self._scene_bgr, self._scene_xywh = image_bgr.copy(), box_xywh
+        if self._scene_bgr.shape == image_bgr.shape:  # in place: memory that is new costs more time than the copy
+            np.copyto(self._scene_bgr, image_bgr)
+        else:
+            self._scene_bgr = image_bgr.copy()
+        self._scene_xywh = box_xywh
         self._remember_rivals(region, box_xywh)
 
     def start(self, target: typing.Any, size_wh: tuple[int, int], box_xywh: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract of a runtime, which runs ONNX graphs on arrays, and the loading of graphs. No torch in here."""
 
-import hashlib
 import importlib.util
 import pathlib
 import threading
@@ -88,6 +87,8 @@ def load_shared(runtime: Runtime, name: str, graph: GraphSource, threads: int, p
         WeightsError: the runtime cannot load it.
     """
     if isinstance(graph, bytes):
+        import hashlib  # which loads OpenSSL; shipped graphs are files
+
         content: tuple[typing.Any, ...] = (hashlib.sha256(graph).digest(),)
     else:
         content = (graph, graph.stat().st_mtime_ns)
