@@ -57,7 +57,7 @@ class MavlinkCameraNode(Node):
         self._arrival = self.create_guard_condition(self._on_messages)
         links = Links(settings.connections, settings.system_id, settings.component_id, self._on_message, self._say)
         self._tracker = _Tracker(self, settings.video_latency_s)
-        self._camera = MavlinkCamera(settings, self._tracker, links.send, self.get_logger().warning, time.monotonic)
+        self._camera = MavlinkCamera(settings, self._tracker, links.send, self._warn, time.monotonic)
         self._frames = _Frames(self._camera, self._tracker)
         # Not the node's clock, which with use_sim_time stands still until a simulator runs.
         self.create_timer(_TICK_S, self._camera.tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -85,6 +85,10 @@ class MavlinkCameraNode(Node):
 
     def _say(self, sentence: str) -> None:
         self.get_logger().info(sentence)
+
+    def _warn(self, sentence: str) -> None:
+        """Log a refusal; of many in a second the first, as anyone on the network may send commands."""
+        self.get_logger().warning(sentence, throttle_duration_sec=1.0)
 
 
 class _Tracker:

@@ -133,8 +133,7 @@ def has_flags(flags):
 def test_a_target_marked_in_the_ground_station_is_followed_lost_found_and_dropped(make_setup):
     setup = make_setup()
     station = setup.station
-    station.heartbeat()
-    heartbeat = station.wait_for("HEARTBEAT")
+    heartbeat = station.wait_for("HEARTBEAT", meanwhile=station.heartbeat)
     assert heartbeat.type == mavlink.MAV_TYPE_CAMERA
     setup.start_tracker()
 

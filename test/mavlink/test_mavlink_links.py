@@ -42,6 +42,13 @@ from siam_tracker_ros.mavlink.settings import MavlinkSettings
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Shorter periods than on a vehicle."""
+    monkeypatch.setattr("siam_tracker_ros.mavlink.links._RETRY_S", 0.1)
+    monkeypatch.setattr("siam_tracker_ros.mavlink.camera.HEARTBEAT_S", 0.1)
+
+
 class LiveCamera:
     """A camera on real links, of which every call of `work` does what has come: a context manager."""
 
@@ -228,7 +235,7 @@ def test_a_port_that_is_taken_is_said_once_and_used_when_it_is_free():
             camera.wait_until_said(
                 f"MAVLink udpin 127.0.0.1 {port} has failed: [Errno 98] Address already in use; it is"
             )
-            time.sleep(1.2)  # the second attempt
+            time.sleep(0.3)  # for further attempts
             assert len(camera.said) == 1
             other.close()
             camera.wait_until_said("is open")
@@ -348,7 +355,7 @@ def reseal(data, chance):
     return data
 
 
-@pytest.mark.parametrize("kind, count", [("udp", 10_000), ("tcp", 2_000)])
+@pytest.mark.parametrize("kind, count", [("udp", 10_000), ("tcp", 1_000)])
 def test_damaged_frames_leave_the_camera_alive(kind, count):
     chance = random.Random(2026)
     encoder = mavlink.MAVLink(None, *QGROUNDCONTROL)
@@ -382,7 +389,7 @@ def test_damaged_frames_leave_the_camera_alive(kind, count):
             if number % 100 == 99:
                 assert ask(station, camera).flags == 512 | 1024
         assert not [sentence for sentence in camera.said if "has failed" in sentence]
-    assert len(camera.tracker.calls) > 10, "enough of them were whole to be obeyed"
+    assert len(camera.tracker.calls) > 5, "enough of them were whole to be obeyed"
     assert all("expected" in sentence or "answered" in sentence for sentence in camera.said if "refused" in sentence)
 
 
