@@ -236,7 +236,9 @@ def test_without_viewers_nothing_is_encoded(host, encoded):
         await until(lambda: not host.server.is_watched)
         before = list(encoded)
         offer_pictures()
-        await asyncio.sleep(0.05)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), host.server._loop).result(
+            DEADLINE
+        )  # all it was told is done
         return before
 
     assert not host.server.is_watched
