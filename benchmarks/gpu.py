@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Speed of the models on a GPU, and whether their boxes are those of the CPU: one run of less than five minutes.
+"""Speed of the models on a GPU, and whether their boxes are those of the CPU, in one run.
 
 usage: benchmarks/gpu.py [--device cuda] [--models MODEL ...] [--targets 1 4 16] [--frames 300] [--seconds 1.5]
                          [--warm-up 20] [--agreement 10] [--limit 240] [--json FILE]

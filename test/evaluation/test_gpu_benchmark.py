@@ -10,21 +10,7 @@ from quick_networks import quick_tracker
 
 from benchmarks import gpu
 
-TINY = [
-    "--device",
-    "cpu",
-    "--frames",
-    "2",
-    "--seconds",
-    "0.1",
-    "--warm-up",
-    "1",
-    "--agreement",
-    "2",
-    "--targets",
-    "1",
-    "2",
-]
+TINY = "--device cpu --frames 1 --seconds 0.1 --warm-up 0 --agreement 1 --targets 1 2".split()
 
 
 @pytest.fixture(autouse=True)
