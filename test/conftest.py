@@ -46,7 +46,10 @@ def pytest_unconfigure():
 
 @pytest.fixture(autouse=True)
 def repeatable(monkeypatch):
-    """The same random numbers in every test, no more threads than the smallest machine has, and no measured runtime."""
+    """The same random numbers in every test, no more threads than the smallest machine has, and no measured runtime.
+
+    Fixtures that several tests share are made before it: they name a precision.
+    """
     torch.manual_seed(0)
     threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2  # each of several processes has a core
     torch.set_num_threads(threads)

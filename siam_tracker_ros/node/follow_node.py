@@ -187,7 +187,6 @@ class FollowNode(LifecycleNode):
         if state == TargetState.TRACKING:
             self._height = msg.angular_height
         prediction_ns = msg.prediction.sec * 10**9 + msg.prediction.nanosec
-        # Another target, or the same name given again, begins anew.
         self._servo.see(stamp_to_ns(msg.header.stamp) + prediction_ns, msg.target_id, state, ray)
 
     def _on_timer(self) -> None:

@@ -40,7 +40,7 @@ def draw(*placed):
 
 @pytest.fixture(scope="module")
 def tracker():
-    return create_tracker(device="cpu")
+    return create_tracker(device="cpu", precision="fp32")
 
 
 def tracked(tracker, *others):

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def tracker():
-    return create_tracker("lite_online", device="cpu")
+    return create_tracker("lite_online", device="cpu", precision="fp32")
 
 
 def test_each_target_is_followed_as_if_it_were_alone(tracker):

@@ -27,7 +27,7 @@ HIDDEN = 3  # a frame whose label says that nothing of the target is visible
 
 @pytest.fixture(scope="module")
 def tracker():
-    return create_tracker("lite")
+    return create_tracker("lite", precision="fp32")
 
 
 def write_sequence(folder, frames, seed):

@@ -132,9 +132,11 @@ def client():
 
     server = subprocess.Popen(shlex.split(COMMAND), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     log = lambda text: None  # noqa: E731, without one the client of vot-trax 4.0.2 does not start
-    yield Client(stream=(server.stdin.fileno(), server.stdout.fileno()), timeout=120, log=log), server
+    client = Client(stream=(server.stdin.fileno(), server.stdout.fileno()), timeout=120, log=log)
+    yield client, server
     server.kill()
     server.wait()
+    client._handle.ref.finalizer = None  # it crashes where the client's log function was collected before it
 
 
 def test_a_client_is_answered_and_told_of_a_frame_that_cannot_be_read(client, tmp_path):
@@ -193,7 +195,7 @@ def evaluate(folder, experiment):
 
 @pytest.fixture(scope="module")
 def tracker():
-    return create_tracker("lite")
+    return create_tracker("lite", precision="fp32")
 
 
 def follow(tracker, images_bgr, box_xywh):
