@@ -1,5 +1,7 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
+import io
 import json
 import os
 import re
@@ -312,7 +314,7 @@ def test_a_report_has_figures_plots_and_a_page(compared, sequences, tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', page)  # it needs no other file
 
 
-def test_a_report_takes_any_names(compared, sequences, tmp_path, monkeypatch, capsys):
+def test_a_report_takes_any_names(compared, sequences, tmp_path, monkeypatch):
     """Formulas, what matplotlib leaves out of legends, HTML, bytes that are not UTF-8."""
     axes = pytest.importorskip("matplotlib.axes").Axes
     legends, legend = [], axes.legend
@@ -328,8 +330,8 @@ def test_a_report_takes_any_names(compared, sequences, tmp_path, monkeypatch, ca
     for name in odd:
         shutil.copytree(compared[0], tmp_path / name)
     folders = [tmp_path / name for name in odd]
-    assert run("eval", sequences, "--compare", *folders, "--report", tmp_path / "report") == 0
-    capsys.readouterr()  # pytest-xdist cannot send text that is not UTF-8 from a worker
+    with contextlib.redirect_stdout(io.StringIO()):  # pytest-xdist cannot send text that is not UTF-8 from a worker
+        assert run("eval", sequences, "--compare", *folders, "--report", tmp_path / "report") == 0
     assert legends == [
         [f"{auc} {name}" for name in (r"\$a_{b\$", "_today", '<i>&"', "caf?")] for auc in ("0.952", "1.000")
     ]
