@@ -350,7 +350,7 @@ def test_a_depth_camera_that_is_silent_is_named(graph):
     controller = Controller(graph, "target_pose")
     controller.calibrate()
     controller.mark()
-    words = "no depth image on /depth; it is published by /operator, but none is sent; or set target_height_m"
+    words = "no depth image on /depth; it is published by /operator, but none arrives: none is sent, or"
     status = controller.operator.diagnosis("target", lambda status: words in status.message)
     assert status.level == DiagnosticStatus.WARN
 
