@@ -213,6 +213,8 @@ class Servo:
         settings = self.settings
         if self._seen_ns is None or _seconds(now_ns - self._seen_ns) > settings.stale_s:
             return _stay(f"no answer for an image of the last {settings.stale_s:g} s")
+        if _seconds(self._seen_ns - now_ns) > settings.stale_s:  # that it is stale could never be told
+            return _stay("images have stamps of the future; let camera and robot have one clock")
         if self._state == TargetState.IDLE:
             return _stay("no target")
         if self._state == TargetState.LOST:

@@ -122,6 +122,14 @@ def test_it_stops_without_new_images(stops_s):
     assert rates[round(stops_s + 0.9, 2)].reason == "no answer for an image of the last 0.3 s"
 
 
+def test_stamps_of_the_future_stop_it():
+    servo = Servo(USUAL)
+    servo.see(ns(100.0), "a", TRACKING, ray_along((0.3, 0.0)))
+    commands = [servo.command(ns(time_s)) for time_s in (1.0, 1.1)]
+    assert not commands[-1].rates.any() and commands[-1].reason.startswith("images have stamps of the future")
+    assert servo.command(ns(99.9)).reason == "follow"
+
+
 def test_it_searches_about_the_last_direction_and_gives_up():
     settings = ServoSettings(search="pan", search_after_s=0.5, search_rate=0.4, search_angle=0.3, max_search_s=6)
     run = simulate(
