@@ -106,7 +106,8 @@ class CameraOnHead(Node):
             self.head.command(rates)
 
     def _on_status(self, msg):
-        self.states.append((self.now_s, msg.state))
+        if not msg.is_heartbeat:
+            self.states.append((self.now_s, msg.state))
 
 
 def run_once(seed, compensates, hides, model):
@@ -121,7 +122,7 @@ def run_once(seed, compensates, hides, model):
         node = CameraOnHead(seed, hides)
         thread = threading.Thread(target=_spin, args=(node,), daemon=True)
         thread.start()
-        while not node.states:  # the node loads its model meanwhile
+        while not (node.states and node.commands):  # the tracker loads its model meanwhile
             node.take_picture(0.0)
             time.sleep(0.1)
         answer = node.init()
@@ -129,6 +130,7 @@ def run_once(seed, compensates, hides, model):
             raise SystemExit(f"init was refused: {answer.message}")
         node.rows.clear()
         node.states.clear()
+        node.commands.clear()
         start = time.perf_counter()
         seconds = FOLLOW_S + (HIDDEN_S + RETURN_S if hides else 0.0)
         for number in itertools.count(1):
