@@ -14,6 +14,7 @@ import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -32,6 +33,7 @@ from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.settings import check_setting, setting, settings_of
 
 _LOG_PERIOD = 5.0  # seconds between two warnings of one kind
+_LAST_COMMAND_S = 0.2  # that the last command may take to arrive
 _NO_TARGET = ""
 
 
@@ -225,8 +227,9 @@ class FollowNode(LifecycleNode):
         if self._timer is not None:
             self.destroy_timer(self._timer)
             self._timer = None
-            if self.context.ok():
+            if self.context.ok() and self._commands is not None:
                 self._publish(Twist())
+                self._commands.wait_for_all_acked(Duration(seconds=_LAST_COMMAND_S))  # or it goes with the publisher
         if self._subscription is not None:
             self.destroy_subscription(self._subscription)
             self._subscription = None
@@ -241,7 +244,7 @@ class FollowNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
-    return spin("follow", FollowNode, args)
+    return spin("follow", FollowNode, args, has_last_words=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import rclpy
 import rclpy.exceptions
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.node.program import STOP_SIGNALS
@@ -20,6 +21,7 @@ PARAMETER_ERRORS = (
     InvalidSettingError,
 )
 """What a node raises for a parameter on the command line or in a file that it cannot use."""
+SIGNAL_PERIOD_S = 0.05  # between two looks for a signal
 
 
 def note_signals() -> list[int]:
@@ -43,13 +45,15 @@ def init_ros(args: list[str] | None, **options: Any) -> None:
         raise InvalidSettingError(f"ROS cannot start with these arguments: {reason}") from error
 
 
-def spin(name: str, make_node: Callable[[], Node], args: list[str] | None) -> int:
+def spin(name: str, make_node: Callable[[], Node], args: list[str] | None, has_last_words: bool = False) -> int:
     """Make a node and spin it until Ctrl-C or SIGTERM.
 
     Args:
         name: of the node, for a message if it cannot be made.
         make_node: makes the node.
         args: command line arguments; None: those of the process.
+        has_last_words: whether the node still publishes when it is destroyed; rclpy's own handlers of the signals would
+            shut the context down before.
 
     Returns:
         The exit status: 1 for arguments or parameters that cannot be used.
@@ -57,9 +61,12 @@ def spin(name: str, make_node: Callable[[], Node], args: list[str] | None) -> in
     signals = note_signals()
     node = None
     try:
-        init_ros(args)
+        init_ros(args, **({"signal_handler_options": SignalHandlerOptions.NO} if has_last_words else {}))
         node = make_node()
-        if not signals:
+        if has_last_words:
+            while not signals:
+                rclpy.spin_once(node, timeout_sec=SIGNAL_PERIOD_S)
+        elif not signals:
             rclpy.spin(node)  # which rclpy's own handlers end
     except ExternalShutdownException:
         pass

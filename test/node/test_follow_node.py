@@ -3,8 +3,13 @@
 """The follow node over DDS, with targets that a test publishes."""
 
 import math
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +26,8 @@ from std_msgs.msg import String
 
 from siam_tracker_ros.control.simulation import ray_along
 from siam_tracker_ros.node.follow_node import FollowNode, FollowParameters
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
 
@@ -128,6 +135,19 @@ def test_the_target_that_is_named_is_followed(graph):
         time.sleep(0.01)
     robot.show_until(lambda: robot.last().angular.z < -0.1, "a turn to the right", yaw=-0.3, target_id="b")
     assert all(command.twist.angular.z <= 0 for command in robot.commands)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_program_that_is_ended_stops_the_camera(graph, number):
+    program = subprocess.Popen(
+        [sys.executable, ROOT / "scripts" / "follow"],
+        env=os.environ | {"ROS_DOMAIN_ID": str(graph.context.get_domain_id())},
+    )
+    robot = Robot(graph)
+    robot.show_until(lambda: robot.last().angular.z > 0.3, "a turn", yaw=0.5)
+    program.send_signal(number)
+    assert program.wait(DEADLINE) == 0
+    robot.wait(lambda: is_still(robot.last()), "the stop")
 
 
 def test_the_whole_life_by_a_manager(graph):
