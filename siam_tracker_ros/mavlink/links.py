@@ -6,6 +6,7 @@ A link is opened, and opened again after a failure, by a thread of its own, whic
 not open is lost, as it is on a radio; the protocol above repeats what matters.
 """
 
+import abc
 import contextlib
 import select
 import socket
@@ -108,7 +109,7 @@ class Links:
             link.close()
 
 
-class _Link:
+class _Link(abc.ABC):
     """One link. Subclasses open it, and read and write bytes."""
 
     def __init__(self, connection: Connection, number: int, on_message: OnMessage, say: Say) -> None:
@@ -128,20 +129,21 @@ class _Link:
         if self._thread.is_alive():
             self._thread.join()
 
+    @abc.abstractmethod
     def write(self, data: bytes) -> None:
         """Send the bytes of a message, or lose them; called by the encoder."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _open(self) -> None:
         """Open; raise OSError where that fails."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _receive(self) -> None:
         """Wait a moment for data and pass on what is in it; raise OSError where the link has failed."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _shut(self) -> None:
-        raise NotImplementedError
+        """Close what `_open` opened, if it did."""
 
     def _run(self) -> None:
         while not self._ending.is_set():
@@ -207,9 +209,9 @@ class _SocketLink(_Link):
             with contextlib.suppress(BlockingIOError):  # what had come is gone, such as a datagram with a wrong sum
                 self._read(self._socket)
 
+    @abc.abstractmethod
     def _read(self, opened: socket.socket) -> None:
         """Read what has come, and pass it on."""
-        raise NotImplementedError
 
     def _shut(self) -> None:
         shut, self._socket = self._socket, None
