@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
-from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
@@ -26,9 +25,9 @@ from siam_tracker_ros.control.servo import Command, Servo, ServoSettings
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.msg import Target
+from siam_tracker_ros.node.managed_node import ManagedNode
 from siam_tracker_ros.node.messages import stamp_to_ns
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_table, read_parameters
-from siam_tracker_ros.node.rclpy_private import lifecycle_label, refuse_unfit_transitions
 from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.settings import check_setting, setting, settings_of
 
@@ -81,7 +80,7 @@ class FollowParameters(ServoSettings):
             check_setting(FollowParameters, name, getattr(self, name))
 
 
-class FollowNode(LifecycleNode):
+class FollowNode(ManagedNode):
     """Follows one target with a camera. docs/follow.md lists topics and parameters."""
 
     def __init__(self, node_name: str = "follow", **node_arguments: Any) -> None:
@@ -96,7 +95,6 @@ class FollowNode(LifecycleNode):
         self._subscription: Subscription | None = None  # while active, as the next one
         self._timer: Timer | None = None
         super().__init__(node_name, **node_arguments)
-        refuse_unfit_transitions(self)
         declare_parameters(self, FollowParameters)
         self._settings = read_parameters(self, FollowParameters)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -104,10 +102,8 @@ class FollowNode(LifecycleNode):
         self._height = math.nan  # angular, of the target in the newest image
         self._followed = _NO_TARGET
         self._servo = self._make_servo()
-        # Not the node's clock, which with use_sim_time stands still until a simulator runs.
-        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         if self._settings.autostart:
-            self._autostart_timer = self.create_timer(0.0, self._autostart, clock=self._steady_clock)
+            self.start_by_itself()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check the parameters and make the publishers."""
@@ -127,7 +123,7 @@ class FollowNode(LifecycleNode):
         self._servo, self._reason, self._followed = self._make_servo(), "", _NO_TARGET
         answer = super().on_activate(state)
         self._subscription = self.create_subscription(Target, "target", self._on_target, 10)
-        self._timer = self.create_timer(1 / self._settings.rate, self._on_timer, clock=self._steady_clock)
+        self._timer = self.create_timer(1 / self._settings.rate, self._on_timer, clock=self.steady_clock)
         self.get_logger().info(f"waiting for targets on {self._subscription.topic_name}")
         return answer
 
@@ -136,35 +132,8 @@ class FollowNode(LifecycleNode):
         self._stop()
         return super().on_deactivate(state)
 
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Drop the publishers."""
-        self._release()
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop the camera and drop everything."""
-        self._release()
-        return super().on_shutdown(state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop the camera and go back to unconfigured."""
-        self._release()
-        return super().on_error(state)
-
-    def destroy_node(self) -> None:
-        """Stop the camera, then end the node."""
-        self._release()
-        super().destroy_node()
-
     def _make_servo(self) -> Servo:
         return Servo(self._settings, turns=(True, self._settings.drive == "pan_tilt"))
-
-    def _autostart(self) -> None:
-        self._autostart_timer.cancel()
-        if lifecycle_label(self) != "unconfigured":
-            return  # a lifecycle manager was faster
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         changes = {p.name: p.value for p in parameters if p.name in settings_of(FollowParameters)}
@@ -235,6 +204,7 @@ class FollowNode(LifecycleNode):
             self._subscription = None
 
     def _release(self) -> None:
+        """Stop the camera and drop the publishers; in any state."""
         self._stop()
         for publisher in (self._commands, self._reasons):
             if publisher is not None:

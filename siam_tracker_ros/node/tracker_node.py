@@ -16,8 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, Vector3Stamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -37,6 +36,7 @@ from siam_tracker_ros.node.detections import best_detection, describe_detections
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health, TargetHealth
 from siam_tracker_ros.node.frame_buffer import Frame
 from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
+from siam_tracker_ros.node.managed_node import ManagedNode
 from siam_tracker_ros.node.messages import age_ns, format_error, format_stamp, stamp_to_ns
 from siam_tracker_ros.node.parameters import (
     NodeParameters,
@@ -47,7 +47,7 @@ from siam_tracker_ros.node.parameters import (
 )
 from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TargetNames, TrackerFactory
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
-from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names, refuse_unfit_transitions
+from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names
 from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.node.target_inputs import TargetInputs
 from siam_tracker_ros.node.target_output import is_pose_wanted, is_target_wanted
@@ -66,7 +66,7 @@ except ImportError:  # ROS 2 Humble
 _DETECTION_TOPICS = {"~/init_detection": Detection2D, "~/init_detections": Detection2DArray}
 
 
-class TrackerNode(LifecycleNode):
+class TrackerNode(ManagedNode):
     """Follows one target in an image topic. docs/ros.md lists its topics, services and parameters."""
 
     def __init__(
@@ -89,7 +89,6 @@ class TrackerNode(LifecycleNode):
         self._outputs: Outputs | None = None  # while configured
         self._lifecycle_publishers: list[LifecyclePublisher] = []
         super().__init__(node_name, **node_arguments)
-        refuse_unfit_transitions(self)
         declare_parameters(self, NodeParameters)
         self._settings = read_parameters(self, NodeParameters)
         self._warn_of_unknown_parameters()
@@ -110,11 +109,9 @@ class TrackerNode(LifecycleNode):
         self.create_service(Trigger, "~/reset", self._on_reset, callback_group=self._waiting_group)
         self.create_service(RemoveTarget, "~/remove_target", self._on_remove, callback_group=self._waiting_group)
         self.create_service(SetBool, "~/enable", self._on_enable)
-        # Not the node's clock, which with use_sim_time stands still until a simulator runs.
-        steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(self._settings.diagnostics_period, self._report, clock=steady_clock)
+        self.create_timer(self._settings.diagnostics_period, self._report, clock=self.steady_clock)
         if self._settings.autostart:
-            self._autostart_timer = self.create_timer(0.0, self._autostart, clock=steady_clock)
+            self.start_by_itself()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and warm it up; refuse, and say why, when that fails."""
@@ -153,7 +150,7 @@ class TrackerNode(LifecycleNode):
         self._target_inputs = self._receive_target_inputs()
         if self._settings.heartbeat_period > 0:
             self._heartbeat = self.create_timer(
-                self._settings.heartbeat_period, self._on_heartbeat, clock=Clock(clock_type=ClockType.STEADY_TIME)
+                self._settings.heartbeat_period, self._on_heartbeat, clock=self.steady_clock
             )
         self.get_logger().info(f"waiting for images on {self._subscription.topic}")
         return super().on_activate(state)
@@ -162,26 +159,6 @@ class TrackerNode(LifecycleNode):
         """Unsubscribe and keep the target."""
         self._unsubscribe()
         return super().on_deactivate(state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Drop the target and free the device."""
-        self._release()
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Drop everything."""
-        self._release()
-        return super().on_shutdown(state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Drop everything and go back to unconfigured."""
-        self._release()
-        return super().on_error(state)
-
-    def destroy_node(self) -> None:
-        """End the pipeline, then the node."""
-        self._release()
-        super().destroy_node()
 
     def _warn_of_unknown_parameters(self) -> None:
         images = [self._image_topic(transport) for transport in ("raw", "compressed")]
@@ -204,13 +181,6 @@ class TrackerNode(LifecycleNode):
                     f'settings:=["{setting}=VALUE"]'
                 )
             self.get_logger().warning(f"parameter '{name}' is ignored, expected {expected}")
-
-    def _autostart(self) -> None:
-        self._autostart_timer.cancel()
-        if lifecycle_label(self) != "unconfigured":
-            return  # a lifecycle manager was faster
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
 
     def _start_worker(self) -> PipelineWorker:
         node = NodeAccess(
@@ -239,6 +209,7 @@ class TrackerNode(LifecycleNode):
         return page
 
     def _release(self) -> None:
+        """Unsubscribe, end the pipeline and the page, drop the publishers; in any state."""
         self._unsubscribe()
         if self._worker is not None:
             self._worker.close()
