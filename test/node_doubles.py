@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trackers without a network, for tests of the node."""
 
+import contextlib
 import dataclasses
 import threading
 
@@ -33,6 +34,8 @@ class SquareTracker:
         gate: cleared, `step` waits for it; how a test makes the network slow without a clock.
         entered: set whenever `step` is called.
         failure: raised by the next `step` when set.
+        is_shared: whether all steps of now are in one image.
+        shared: number of images so far that the steps of all targets were in together.
         runtime, precision, device: of what would run its network.
     """
 
@@ -48,6 +51,15 @@ class SquareTracker:
         self.gate.set()
         self.entered = threading.Event()
         self.failure = None
+        self.is_shared = False
+        self.shared = 0
+
+    @contextlib.contextmanager
+    def sharing(self, image_bgr):
+        self.is_shared = True
+        self.shared += 1
+        yield
+        self.is_shared = False
 
     def start(self, image_bgr, box_xywh):
         self.threads.add(threading.get_ident())

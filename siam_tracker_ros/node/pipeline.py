@@ -374,18 +374,19 @@ class Pipeline:
         except InvalidInputError as error:
             fault = str(error)
         observed = []
-        for session in sessions:
-            observation = None
-            try:
-                observation = session.observe(image_bgr) if image_bgr is not None else None
-            except InvalidInputError as error:
-                fault = str(error)
-            except Exception as error:  # a fault of a model or driver is reported; the next frame is another chance
-                has_failed = True
-                failure = f"the tracker failed: {format_error(error)}"
-                self._node.diagnostics.tracker_failed(failure)
-                self._node.logger.error(failure, throttle_duration_sec=_LOG_PERIOD)
-            observed.append((session, observation or session.miss()))
+        with contextlib.nullcontext() if image_bgr is None else self.targets.tracker.sharing(image_bgr):
+            for session in sessions:
+                observation = None
+                try:
+                    observation = session.observe(image_bgr) if image_bgr is not None else None
+                except InvalidInputError as error:
+                    fault = str(error)
+                except Exception as error:  # a fault of a model or driver is reported; the next frame is another chance
+                    has_failed = True
+                    failure = f"the tracker failed: {format_error(error)}"
+                    self._node.diagnostics.tracker_failed(failure)
+                    self._node.logger.error(failure, throttle_duration_sec=_LOG_PERIOD)
+                observed.append((session, observation or session.miss()))
         if fault:
             self._node.diagnostics.image_refused(fault)
             self._node.logger.warning(f"image not used: {fault}", throttle_duration_sec=_LOG_PERIOD)

@@ -17,7 +17,10 @@ LEFT, RIGHT = (40.0, 60.0), (110.0, 60.0)
 class NearestSquareTracker(SquareTracker):
     """Finds the bright square that overlaps the target's last box."""
 
+    steps_in_shared_images = 0
+
     def step(self, image_bgr, target, learn=True):
+        self.steps_in_shared_images += self.is_shared
         x, y, w, h = np.round(target).astype(int)
         near = np.zeros_like(image_bgr)
         rows, columns = slice(max(0, y - 5), y + h + 5), slice(max(0, x - 5), x + w + 5)
@@ -34,14 +37,20 @@ def scene(*centers):
 
 
 @pytest.fixture
-def operator(graph):
+def trackers():
+    """What the node has made."""
+    return []
+
+
+@pytest.fixture
+def operator(graph, trackers):
+    def make(*args, **arguments):
+        trackers.append(NearestSquareTracker(*args, **arguments))
+        return trackers[-1]
+
     operator = Operator(graph)
     overrides = parameter_overrides(max_targets=2, lost_frames=2, diagnostics_period=0.1)
-    graph.add(
-        TrackerNode(
-            NearestSquareTracker, context=graph.context, use_global_arguments=False, parameter_overrides=overrides
-        )
-    )
+    graph.add(TrackerNode(make, context=graph.context, use_global_arguments=False, parameter_overrides=overrides))
     operator.wait_for_camera_link()
     return operator
 
@@ -70,6 +79,16 @@ def add(operator, center, **fields):
 
 def remove(operator, target_id):
     return operator.call(RemoveTarget, "remove_target", RemoveTarget.Request(target_id=target_id))
+
+
+def test_the_steps_of_all_targets_share_the_work_on_an_image(operator, trackers):
+    operator.targets = 0
+    frame(operator, LEFT, RIGHT)
+    assert add(operator, LEFT).success and add(operator, RIGHT).success
+    (tracker,) = trackers
+    images, steps = tracker.shared, tracker.steps_in_shared_images
+    frame(operator, LEFT, RIGHT)
+    assert (tracker.shared - images, tracker.steps_in_shared_images - steps) == (1, 2)
 
 
 def test_targets_are_added_followed_lost_and_removed(operator):
