@@ -8,6 +8,7 @@ of a file wait for the tracker; those of a camera do not.
 
 import collections
 import dataclasses
+import math
 import queue
 import time
 import typing
@@ -35,6 +36,7 @@ if typing.TYPE_CHECKING:
 USUAL_FPS = 30.0  # of a source that does not state its own rate
 KEPT_S = 10.0  # for which frames are kept, so that a box can be drawn in one that has passed
 KEPT_BYTES = 256 * 10**6
+MAX_WAIT_S = 0.5  # for a command: a signal that does not interrupt a wait is noticed after it
 _IDLE = Observation(TargetState.IDLE)
 
 
@@ -118,11 +120,13 @@ class Player:
         self._advance()
         due = time.monotonic() + self._period_s
         while not self._closed:
+            patience_s = self._patience_s(due)
             try:
-                job = self._commands.get(timeout=self._patience_s(due))
+                job = self._commands.get(timeout=min(patience_s, MAX_WAIT_S))
             except queue.Empty:
-                self._advance()
-                due = max(due + self._period_s, time.monotonic())
+                if patience_s <= MAX_WAIT_S:
+                    self._advance()
+                    due = max(due + self._period_s, time.monotonic())
                 continue
             if job is not None:
                 self._perform(*job)
@@ -141,11 +145,11 @@ class Player:
         self._commands.put((command, outcome))
         return outcome
 
-    def _patience_s(self, due: float) -> float | None:
-        """Return for how long to wait for a command before the next frame; None: for ever."""
+    def _patience_s(self, due: float) -> float:
+        """Return for how many seconds to wait for a command before the next frame; infinite while paused."""
         if self._frames.live:
             return 0.0
-        return None if self._paused else max(0.0, due - time.monotonic())
+        return math.inf if self._paused else max(0.0, due - time.monotonic())
 
     def _perform(self, command: Command, outcome: "Future[str]") -> None:
         try:

@@ -4,7 +4,9 @@
 
 import asyncio
 import contextlib
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -102,6 +104,25 @@ class Playing:
             self.player.run()
         except Exception as error:
             self.failure = error
+
+
+def test_a_signal_that_does_not_interrupt_the_wait_for_a_command_ends_it():
+    player = Player(SquareTracker(), Clip(), "clip.mp4", ANY_PORT, {}.__setitem__, None)
+
+    def interrupt():  # in this thread: the main one goes on waiting
+        while not player.observations:
+            time.sleep(0.01)
+        time.sleep(0.2)  # it is paused and waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    last_resort = threading.Timer(DEADLINE, player.close)
+    last_resort.start()
+    threading.Thread(target=interrupt).start()
+    with contextlib.closing(player):
+        with pytest.raises(KeyboardInterrupt):
+            player.run()
+        assert last_resort.is_alive(), "it was noticed only when the player was closed"
+    last_resort.cancel()
 
 
 @contextlib.contextmanager
