@@ -44,17 +44,31 @@ def pytest_unconfigure():
     shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 
-@pytest.fixture(autouse=True)
-def repeatable(monkeypatch):
-    """The same random numbers in every test, no more threads than the smallest machine has, and no measured runtime.
+@pytest.fixture(autouse=True, scope="session")
+def unmeasured():
+    """No runtime is chosen by a measurement, in fixtures that several tests share neither. Yield the real memory."""
+    from siam_tracker_ros.executors import choice  # found by the path above
 
-    Fixtures that several tests share are made before it: they name a precision.
-    """
+    recall = choice.recall
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "recall", _remembered)
+        yield recall
+
+
+@pytest.fixture
+def measured(unmeasured, monkeypatch, tmp_path):
+    """What "auto" takes is measured, and remembered in an empty folder of this test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("siam_tracker_ros.executors.choice.recall", unmeasured)
+
+
+@pytest.fixture(autouse=True)
+def repeatable():
+    """The same random numbers in every test, and no more threads than the smallest machine has."""
     torch.manual_seed(0)
     threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2  # each of several processes has a core
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    monkeypatch.setattr("siam_tracker_ros.executors.choice.recall", _remembered)
 
 
 def _remembered(key):

@@ -24,10 +24,8 @@ QUANTIZED = ("search", "segment")
 
 
 @pytest.fixture
-def tried(monkeypatch, tmp_path):
+def tried(measured, monkeypatch):
     """Precisions that were tried, on a CPU with bfloat16, in place of the measurement; graphs are not run."""
-    monkeypatch.undo()  # of the measurements that tests remember
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(OpenVino, "precisions", lambda self: ("fp32", "bf16"))
     monkeypatch.setattr(running, "graph_sources", lambda *_: {})
     monkeypatch.setattr(running, "_trial", lambda *_: lambda: None)

@@ -259,11 +259,8 @@ def test_auto_is_torch_where_no_runtime_is_installed(monkeypatch):
 
 
 @pytest.fixture
-def measuring(monkeypatch, tmp_path):
-    """The real memory of measurements, empty, and measurements that are noted and made up."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.undo()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def measuring(measured, monkeypatch):
+    """Measurements that are noted and made up."""
     seen = []
 
     def measure(trials):

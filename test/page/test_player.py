@@ -115,13 +115,14 @@ def test_a_signal_that_does_not_interrupt_the_wait_for_a_command_ends_it():
         time.sleep(0.2)  # it is paused and waits
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
-    last_resort = threading.Timer(DEADLINE, player.close)
+    rescued = threading.Event()
+    last_resort = threading.Timer(DEADLINE, lambda: (rescued.set(), player.close()))
     last_resort.start()
     threading.Thread(target=interrupt).start()
     with contextlib.closing(player):
         with pytest.raises(KeyboardInterrupt):
             player.run()
-        assert last_resort.is_alive(), "it was noticed only when the player was closed"
+        assert not rescued.is_set(), "it was noticed only when the player was closed"
     last_resort.cancel()
 
 
