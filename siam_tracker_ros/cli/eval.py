@@ -268,7 +268,7 @@ def _show(args: argparse.Namespace, material: _Material, results: "dict[str, dic
     if not any(len(run.frame_scores.frames) for runs in evaluation.runs.values() for run in runs):
         print("no frame after the first is labelled, so that there are results, but no figures", file=sys.stderr)
     if args.results is not None:
-        evaluation.run_scores(args.model).write(args.results)
+        evaluation.run_scores[args.model].write(args.results)
     if args.report is not None:
         write_report(args.report, evaluation)
 
@@ -288,7 +288,7 @@ def _tables(evaluation: "Evaluation") -> list[str]:
     tables = [overall_table(evaluation)] if several else []
     tables += [sequence_table(evaluation), interval_table(evaluation)]
     if several:
-        tables.append(difference_table(evaluation.all_run_scores, evaluation.shows_halves))
+        tables.append(difference_table(evaluation.run_scores, evaluation.shows_halves))
     if evaluation.sessions:
         tables.append(session_table(evaluation))
     if evaluation.attribute_names:

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -38,7 +38,7 @@ from siam_tracker_ros.evaluation.reliability import (
 )
 from siam_tracker_ros.evaluation.resampling import Estimate
 from siam_tracker_ros.evaluation.run_scores import ALL, RunScores, StartScores, digest, estimate_differences
-from siam_tracker_ros.evaluation.starts import ManyStarts, Part
+from siam_tracker_ros.evaluation.starts import HALVES, ManyStarts, Part
 from siam_tracker_ros.outputs import write_atomic
 
 FIGURES = {"mean_iou": "mean IoU", "auc": "AUC", "precision20": "precision@20", "region": "J of masks"}
@@ -93,9 +93,12 @@ class Evaluation:
             return mean_scores(self.runs[tracker][i].scores for i in self.sequences[sequence])
         return mean_scores(self.scores(tracker, name) for name in self.sequences)
 
-    def run_scores(self, tracker: str) -> RunScores:
-        """Return a tracker's scores start by start."""
-        runs = self.runs[tracker]
+    @functools.cached_property
+    def run_scores(self) -> dict[str, RunScores]:
+        """The scores of each tracker start by start, by its name."""
+        return {tracker: self._run_scores(runs) for tracker, runs in self.runs.items()}
+
+    def _run_scores(self, runs: Sequence[SequenceRun]) -> RunScores:
         return RunScores(
             starts=self.starts,
             halves={name: self.halves[name] for name in self.sequences},
@@ -103,11 +106,6 @@ class Evaluation:
                 name: tuple(_start_scores(self.parts[i], runs[i]) for i in own) for name, own in self.sequences.items()
             },
         )
-
-    @property
-    def all_run_scores(self) -> dict[str, RunScores]:
-        """The scores of each tracker start by start, by its name."""
-        return {name: self.run_scores(name) for name in self.runs}
 
     def within(self, tracker: str, attribute: str) -> list[Scores]:
         """Return a tracker's scores on the sequences that have an attribute, over the frames in which it holds."""
@@ -208,10 +206,10 @@ def overall_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
 def interval_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
     """Return the header and rows of the mean IoU of each tracker with its interval, as text."""
     rows = []
-    for name in evaluation.runs:
-        for label, own in evaluation.run_scores(name).estimates(evaluation.shows_halves).items():
+    for name, scores in evaluation.run_scores.items():
+        for label, own in _shown(name, scores.estimates, evaluation.shows_halves):
             counts = [str(own.sequences), str(own.starts)]
-            rows.append([_label(name, label), *counts, format_figure(own.mean), format_interval(own, ".3f")])
+            rows.append([label, *counts, format_figure(own.mean), _interval(own, ".3f")])
     return ["mean IoU", "sequences", "starts", "mean", INTERVAL], rows
 
 
@@ -225,11 +223,11 @@ def difference_table(runs: Mapping[str, RunScores], shows_halves: bool) -> tuple
     (first, base), *others = runs.items()
     rows = []
     for name, other in others:
-        for label, own in estimate_differences(base, other, shows_halves).items():
+        for label, own in _shown(f"{name} - {first}", estimate_differences(base, other), shows_halves):
             mean = "-" if math.isnan(own.mean) else f"{own.mean:+.4f}"
             verdict = "told from chance" if own.is_told_from_chance else "not told from chance"
             counts = [str(own.sequences), str(own.starts)]
-            rows.append([_label(f"{name} - {first}", label), *counts, mean, format_interval(own, "+.4f"), verdict])
+            rows.append([label, *counts, mean, _interval(own, "+.4f"), verdict])
     return ["difference", "sequences", "starts", "mean", INTERVAL, ""], rows
 
 
@@ -249,11 +247,14 @@ def pair_table(runs: Mapping[str, RunScores]) -> tuple[list[str], list[list[str]
     return ["sequence", "half", "starts", *runs, "difference"], rows
 
 
-def _label(name: str, part: str) -> str:
-    return name if part == ALL else f"{name}, half {part}"
+def _shown(name: str, estimates: Mapping[str, Estimate], shows_halves: bool) -> Iterator[tuple[str, Estimate]]:
+    """Yield the label of a row and its estimate: over all sequences and, if they are shown, over each half."""
+    yield name, estimates[ALL]
+    for half in HALVES if shows_halves else ():
+        yield f"{name}, half {half}", estimates[half]
 
 
-def format_interval(own: Estimate, form: str) -> str:
+def _interval(own: Estimate, form: str) -> str:
     """Return the ends of an interval as text, "-" if there is none."""
     return "-" if math.isnan(own.low) else f"{own.low:{form}} to {own.high:{form}}"
 
@@ -315,10 +316,10 @@ def write_report(folder: Path, evaluation: Evaluation) -> None:
 def _tracker_json(evaluation: Evaluation, tracker: str) -> dict[str, typing.Any]:
     runs = evaluation.runs[tracker]
     within = {name: evaluation.within(tracker, name) for name in evaluation.attribute_names}
-    scores = evaluation.run_scores(tracker)
+    own_scores = evaluation.run_scores[tracker]
     return {
         "mean": _scores_json(evaluation.scores(tracker)),
-        "intervals": scores.figures(),
+        "intervals": own_scores.figures(),
         "ms_per_frame": _known(median_ms(runs)),
         "success": [_known(value) for value in evaluation.curve(tracker, FrameScores.success)],
         "precision": [_known(value) for value in evaluation.curve(tracker, FrameScores.precision)],
@@ -330,7 +331,7 @@ def _tracker_json(evaluation: Evaluation, tracker: str) -> dict[str, typing.Any]
             name: {
                 **_scores_json(evaluation.scores(tracker, name)),
                 "ms_per_frame": _known(median_ms([runs[i] for i in own])),
-                "starts": [dataclasses.asdict(start) for start in scores.sequences[name]],
+                "starts": [dataclasses.asdict(start) for start in own_scores.sequences[name]],
                 **_session_json(evaluation, tracker, own),
             }
             for name, own in evaluation.sequences.items()
@@ -414,7 +415,7 @@ def _page(evaluation: Evaluation, plots: Mapping[str, bytes]) -> str:
 <h1>{title}</h1>
 {_table(*overall_table(evaluation))}
 {_table(*interval_table(evaluation))}
-{_table(*difference_table(evaluation.all_run_scores, evaluation.shows_halves)) if len(evaluation.runs) > 1 else ""}
+{_table(*difference_table(evaluation.run_scores, evaluation.shows_halves)) if len(evaluation.runs) > 1 else ""}
 <p class="plots">{images}</p>
 {_table(*session_table(evaluation)) if evaluation.sessions else ""}
 {_table(*attribute_table(evaluation)) if evaluation.attribute_names else ""}

@@ -57,14 +57,10 @@ def estimate(values: Sequence[np.ndarray]) -> Estimate:
 
 def _draw_means(values: Sequence[np.ndarray]) -> np.ndarray:
     """Return the means of DRAWS samples, float64 (DRAWS,)."""
-    random = np.random.default_rng(0)
-    times = random.multinomial(len(values), _even(len(values)), size=DRAWS)  # that each sequence is drawn
+    random, count = np.random.default_rng(0), len(values)
+    times = random.multinomial(count, np.full(count, 1 / count), size=DRAWS)  # that each sequence is drawn
     total = np.zeros(DRAWS)
     for own, drawn in zip(values, times.T):
-        times_of_start = random.multinomial(drawn * len(own), _even(len(own)))
-        total += times_of_start @ own / len(own)
-    return total / len(values)
-
-
-def _even(count: int) -> np.ndarray:
-    return np.full(count, 1 / count)
+        means = own[random.integers(len(own), size=(drawn.sum(), len(own)))].mean(axis=1)
+        total += np.bincount(np.repeat(np.arange(DRAWS), drawn), means, DRAWS)
+    return total / count

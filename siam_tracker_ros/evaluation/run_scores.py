@@ -3,6 +3,7 @@
 """The scores of a run in one file, and pairing those of two runs start by start."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import typing
@@ -64,10 +65,10 @@ class RunScores:
             self, sequences={name: own for name, own in self.sequences.items() if self.halves[name] == half}
         )
 
-    def estimates(self, with_halves: bool = True) -> dict[str, Estimate]:
-        """Return the mean IoU over ALL sequences and over each of HALVES."""
-        values = {name: self.values(name) for name in self.sequences}
-        return _estimates(values, self.halves, with_halves)
+    @functools.cached_property
+    def estimates(self) -> dict[str, Estimate]:
+        """The mean IoU over ALL sequences and over each of HALVES."""
+        return _estimates({name: self.values(name) for name in self.sequences}, self.halves)
 
     def figures(self) -> dict[str, typing.Any]:
         """Return the mean IoU and its interval, over all and over each half, as what json.dumps takes."""
@@ -78,7 +79,7 @@ class RunScores:
                 "mean_iou": own.mean if own.starts else None,
                 "interval": [own.low, own.high] if own.sequences > 1 else None,
             }
-            for label, own in self.estimates().items()
+            for label, own in self.estimates.items()
         }
 
     def write(self, folder: Path) -> None:
@@ -115,20 +116,21 @@ class RunScores:
             ) from error
 
 
-def _estimates(values: Mapping[str, np.ndarray], halves: Mapping[str, str], with_halves: bool) -> dict[str, Estimate]:
-    labels = (ALL, *HALVES) if with_halves else (ALL,)
-    return {label: estimate([own for name, own in values.items() if label in (ALL, halves[name])]) for label in labels}
+def _estimates(values: Mapping[str, np.ndarray], halves: Mapping[str, str]) -> dict[str, Estimate]:
+    return {
+        label: estimate([own for name, own in values.items() if label in (ALL, halves[name])])
+        for label in (ALL, *HALVES)
+    }
 
 
-def estimate_differences(first: RunScores, second: RunScores, with_halves: bool = True) -> dict[str, Estimate]:
+def estimate_differences(first: RunScores, second: RunScores) -> dict[str, Estimate]:
     """Return the mean difference of the IoU, second run less first, over ALL sequences and over each of HALVES.
 
     Args:
         first, second: of the same starts of the same sequences, see `check_pairs`.
-        with_halves: whether over each half too.
     """
     values = {name: second.values(name) - first.values(name) for name in first.sequences}
-    return _estimates(values, first.halves, with_halves)
+    return _estimates(values, first.halves)
 
 
 def _half(half: typing.Any) -> str:
