@@ -5,7 +5,7 @@
 import argparse
 from pathlib import Path
 
-from siam_tracker_ros.cli.options import add_half, folder_names
+from siam_tracker_ros.cli.options import add_half, path_names
 from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.errors import InvalidInputError
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
         first, second = first.within(args.half), second.within(args.half)
         if not first.sequences:
             raise InvalidInputError(f"the runs have no sequence in half {args.half}; leave --half out")
-    runs = dict(zip(folder_names([path if path.is_dir() else path.parent for path in paths]), (first, second)))
+    runs = dict(zip(path_names(paths), (first, second)))
     print(format_table(*pair_table(runs)))
     print()
     print(format_table(*difference_table(runs, args.half == "both")))

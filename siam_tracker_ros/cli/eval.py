@@ -15,8 +15,8 @@ from siam_tracker_ros.cli.options import (
     add_mask_value,
     add_model,
     check_masks,
-    folder_names,
     make_tracker,
+    path_names,
 )
 from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
@@ -241,7 +241,7 @@ def _compare(args: argparse.Namespace, material: _Material) -> None:
     from siam_tracker_ros.evaluation.results import read_all
 
     problems = Problems()
-    names = folder_names(args.compare)
+    names = path_names(args.compare)
     results = {
         name: {run.name: run for run in read_all(folder, material.tracks, problems)}
         for name, folder in zip(names, args.compare)

@@ -121,10 +121,10 @@ def add_half(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def folder_names(folders: Sequence[Path]) -> list[str]:
-    """Return names for folders of results: their own, or their paths where two have the same."""
-    names = [folder.resolve().name for folder in folders]
-    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
+def path_names(paths: Sequence[Path]) -> list[str]:
+    """Return names for the results in some paths: their last parts, or all of the paths where two have the same."""
+    names = [path.resolve().name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
 def check_masks(model: str) -> None:

@@ -90,7 +90,7 @@ def start_results(folder: Path, tracks: Sequence[Track], description: Descriptio
         InvalidInputError: there are files of these names which are no run's, such as the labels of the sequences.
     """
     files = [result_file(folder, track.name) for track in tracks]
-    files += [state_file(folder, track.name) for track in tracks]
+    files += [*(state_file(folder, track.name) for track in tracks), folder / SCORES]
     masks = [mask_folder(folder, track.name) for track in tracks]
     found = next((path for path in (*files, *masks) if path.exists()), None)
     if found is not None and not (folder / DESCRIPTION).is_file():
@@ -98,7 +98,7 @@ def start_results(folder: Path, tracks: Sequence[Track], description: Descriptio
             f"{found} is there, but no {DESCRIPTION} of a run that wrote it; give another folder for the results, or "
             "remove it"
         )
-    for path in (*files, folder / SCORES):
+    for path in files:
         path.unlink(missing_ok=True)
     for path in masks:
         shutil.rmtree(path, ignore_errors=True)

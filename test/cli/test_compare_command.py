@@ -56,7 +56,7 @@ def test_sequences_are_paired(runs, capsys):
     assert "no sequence in half A" in capsys.readouterr().err
     assert run("compare", runs[1] / "scores.json", runs[0]) == 0
     (back,) = tables(capsys.readouterr().out)["difference"]
-    assert back[0] == "stays - low" and back[3:] == ["+0.5000", "+0.5000 to +0.5000", "told from chance"]
+    assert back[0] == "stays - scores.json" and back[3:] == ["+0.5000", "+0.5000 to +0.5000", "told from chance"]
 
 
 def test_differences_in_both_directions_are_not_told_from_chance(runs, capsys):

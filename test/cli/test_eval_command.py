@@ -477,6 +477,18 @@ def test_a_half_is_run_alone(moving, tmp_path, capsys):
     assert scores["A"]["mean"]["B"] == {"sequences": 0, "starts": 0, "mean_iou": None, "interval": None}
 
 
+def test_the_other_half_is_added_by_resuming(moving, tmp_path, monkeypatch):
+    for name in ("surfer 2", "surfer 3"):
+        shutil.copytree(moving / "bike", moving / name)
+    calls, track = [], BoxThatStays.track
+    monkeypatch.setattr(BoxThatStays, "track", lambda self, image_bgr: calls.append(1) or track(self, image_bgr))
+    command = "eval", moving, *STARTS, "--results", tmp_path / "results"
+    for half, more in (("A", []), ("both", ["--resume"])):
+        assert run(*command, "--half", half, *more) == 0
+    assert len(calls) == 4 * 2 * 2
+    assert run(*command, "--half", "A", "--resume") == 0 and len(calls) == 4 * 2 * 2
+
+
 def test_a_report_of_many_starts_has_a_section_per_sequence(moving, tmp_path):
     pytest.importorskip("matplotlib")
     assert run("eval", moving, *STARTS, "--half", "both", "--report", tmp_path / "report") == 0
