@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of the command siam-tracker share."""
 
+import re
+
 import numpy as np
 
 from siam_tracker_ros import cli
@@ -43,6 +45,15 @@ class BoxThatStays:
             mask[y : y + h, x : x + w // 2] = True
             polygon = cxcywht_to_corners([x + w / 2, y + h / 2, w, h, 0.3])
         return TrackResult(self.box, 0.0 if self.frame >= self.lost_from else 0.9, mask, polygon)
+
+
+def tables(printed):
+    """The rows of cells of each table in what a command printed, by the first word of the table's header."""
+    found = {}
+    for block in printed.strip().split("\n\n"):
+        header, _, *rows = [re.split(r"  +", line) for line in block.splitlines()]
+        found[header[0]] = rows
+    return found
 
 
 def run(*arguments):

@@ -17,7 +17,7 @@ import sys
 import typing
 from collections.abc import Sequence
 
-from siam_tracker_ros.cli import bench, calibrate, convert, export, models, play, track, train, vot
+from siam_tracker_ros.cli import bench, calibrate, compare, convert, export, models, play, track, train, vot
 from siam_tracker_ros.cli import eval as evaluate
 from siam_tracker_ros.errors import SiamTrackerError
 from siam_tracker_ros.extras import explain_missing
@@ -26,6 +26,7 @@ COMMANDS = {
     "track": track,
     "play": play,
     "eval": evaluate,
+    "compare": compare,
     "bench": bench,
     "calibrate": calibrate,
     "train": train,

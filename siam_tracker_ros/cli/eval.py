@@ -1,24 +1,36 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`siam-tracker eval`: one-pass evaluation on labelled sequences."""
+"""`siam-tracker eval`: evaluation on labelled sequences, in one pass or from many starts."""
 
 import argparse
+import dataclasses
 import sys
 import typing
 from pathlib import Path
 
-from siam_tracker_ros.cli.options import add_intensity_range, add_mask_value, add_model, check_masks, make_tracker
+from siam_tracker_ros.arguments import positive_int_argument
+from siam_tracker_ros.cli.options import (
+    add_half,
+    add_intensity_range,
+    add_mask_value,
+    add_model,
+    check_masks,
+    make_tracker,
+    path_names,
+)
 from siam_tracker_ros.cli.tables import format_table
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 
 if typing.TYPE_CHECKING:
     import numpy as np
 
-    from siam_tracker_ros.data.labelled import Videos
+    from siam_tracker_ros.data.track import Track
     from siam_tracker_ros.evaluation.one_pass import SequenceRun
     from siam_tracker_ros.evaluation.report import Evaluation
+    from siam_tracker_ros.evaluation.starts import ManyStarts, Part
 
-SUMMARY = "Run a model over labelled sequences in one pass and say how well it follows; or compare results."
+SUMMARY = "Run a model over labelled sequences and say how well it follows; or put results side by side."
+DEFAULT_FRAMES = 60  # after each start
 EXAMPLE = "siam-tracker eval data/sequences --model lite --results results/lite --report report/lite"
 
 
@@ -35,6 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_intensity_range(parser)
     parser.add_argument(
+        "--every",
+        type=positive_int_argument,
+        metavar="N",
+        help="start again at every N frames, on the label there, instead of one pass; see --frames",
+    )
+    parser.add_argument(
+        "--frames",
+        type=positive_int_argument,
+        metavar="N",
+        help=f"with --every, frames to track after each start (default: {DEFAULT_FRAMES})",
+    )
+    add_half(parser, "run")
+    parser.add_argument(
         "--session",
         action="store_true",
         help="follow each target as siam-tracker track does, without box while it is lost; say how losses are noticed",
@@ -44,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="folder to write NAME.txt to when a sequence is done, one x,y,w,h,score line a frame, and NAME/mask/; "
-        "with --session, nan,nan,nan,nan,confidence while the target is lost, and NAME/states.txt",
+        "with --session, nan,nan,nan,nan,confidence while the target is lost, and NAME/states.txt; with --every, "
+        "NAME/START.txt; at the end, scores.json for siam-tracker compare",
     )
     add_mask_value(parser)
     parser.add_argument(
@@ -69,29 +95,72 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Material:
+    """What is run, or what the results are of.
+
+    Attributes:
+        title: for people.
+        starts, parts, attributes, halves: see `Evaluation`.
+    """
+
+    title: str
+    starts: "ManyStarts | None"
+    parts: "list[Part]"
+    attributes: "list[dict[str, np.ndarray]]"
+    halves: dict[str, str]
+
+    @property
+    def tracks(self) -> "list[Track]":
+        """The frames of each part."""
+        return [part.track for part in self.parts]
+
+
 def run(args: argparse.Namespace) -> None:
     """Track every sequence, or read results, and print tables of scores; write a report if one is asked for."""
-    from siam_tracker_ros.data.labelled import read_videos
-    from siam_tracker_ros.data.problems import Problems
-    from siam_tracker_ros.evaluation.check import check_tracks
+    from siam_tracker_ros.evaluation.results import check_starts
     from siam_tracker_ros.outputs import make_empty_folder, make_folder
 
     _check_options(args)
+    material = _read_material(args)
+    for folder in filter(None, (args.results, *(args.compare or ()))):
+        check_starts(folder, material.starts)
+    for folder in filter(None, (args.results, args.report)):
+        make_folder(folder)
+    if args.masks is not None:
+        make_empty_folder(args.masks)
+    if args.compare is None:
+        _run_model(args, material)
+    else:
+        _compare(args, material)
+
+
+def _read_material(args: argparse.Namespace) -> _Material:
+    from siam_tracker_ros.data.labelled import read_videos
+    from siam_tracker_ros.data.problems import Problems
+    from siam_tracker_ros.evaluation.check import check_tracks
+    from siam_tracker_ros.evaluation.starts import ManyStarts, halves, parts_of
+
     problems = Problems()
     videos = read_videos(args.sequences, args.split, problems)
+    half_by_name = halves(videos.tracks)
+    if args.half in ("A", "B"):
+        videos = videos.chosen([half_by_name[track.name] == args.half for track in videos.tracks])
+        if not videos.tracks:
+            problems.raise_any()
+            raise InvalidInputError(f"{args.sequences} has no sequence in half {args.half}; leave --half out")
     attributes = videos.read_attributes(problems)
     if args.compare is None:
         check_tracks(videos.tracks, problems)
     problems.raise_any()
-    for folder in (args.results, args.report):
-        if folder is not None:
-            make_folder(folder)
-    if args.masks is not None:
-        make_empty_folder(args.masks)
-    if args.compare is None:
-        _run_model(args, videos, attributes)
-    else:
-        _compare(args, videos, attributes)
+    starts = None if args.every is None else ManyStarts(args.every, args.frames or DEFAULT_FRAMES)
+    parts, own_attributes = [], []
+    for track, flags in zip(videos.tracks, attributes):
+        for part in parts_of(track, starts):
+            parts.append(part)
+            own_attributes.append({name: frames[part.rows] for name, frames in flags.items()})
+    details = ([] if starts is None else [str(starts)]) + ([f"half {args.half}"] if args.half in ("A", "B") else [])
+    return _Material("; ".join([videos.title, *details]), starts, parts, own_attributes, half_by_name)
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -101,7 +170,11 @@ def _check_options(args: argparse.Namespace) -> None:
         require("--report", "matplotlib", extra="bench")
     if args.resume and args.results is None:
         raise InvalidSettingError("--resume goes on from results, but no --results DIR is given; name their folder")
+    if args.frames is not None and args.every is None:
+        raise InvalidSettingError("--frames is of the starts that --every makes, which is not given; add it")
     if args.masks is not None:
+        if args.every is not None:
+            raise InvalidSettingError("--masks are of whole sequences; leave --every or --masks out")
         if args.results is None:
             raise InvalidSettingError("--masks are made of those in --results DIR, which is not given; add it")
         check_masks(args.model)
@@ -117,7 +190,7 @@ def _check_options(args: argparse.Namespace) -> None:
             raise InvalidInputError(f"{folder} is not a folder, expected one with a NAME.txt per sequence")
 
 
-def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict[str, "np.ndarray"]]) -> None:
+def _run_model(args: argparse.Namespace, material: _Material) -> None:
     """Run the model over the sequences; what is done is shown however the run ends."""
     from tqdm import tqdm
 
@@ -128,10 +201,16 @@ def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict
 
     calibration = find_calibration(find_model(args.model), args.weights) if args.session else None
     description = describe_run(
-        args.model, args.weights, args.preset, dict(args.settings), args.intensity_range, calibration
+        args.model,
+        args.weights,
+        args.preset,
+        dict(args.settings),
+        args.intensity_range,
+        calibration,
+        material.starts,
     )
-    done = {run.name: run for run in (read_done(args.results, videos.tracks, description) if args.resume else ())}
-    remaining = [track for track in videos.tracks if track.name not in done]
+    done = {run.name: run for run in (read_done(args.results, material.tracks, description) if args.resume else ())}
+    remaining = [track for track in material.tracks if track.name not in done]
     own = make_tracker(args)
     tracker: SequenceTracker = SessionTracker(own) if args.session else own
     if args.results is not None:
@@ -145,80 +224,73 @@ def _run_model(args: argparse.Namespace, videos: "Videos", attributes: list[dict
                 tqdm.write(remark, file=sys.stderr)
     finally:
         if done:
-            _show(args, videos, attributes, {args.model: done})
+            _show(args, material, {args.model: done})
     if args.masks is not None:
-        tracks = [track for track in videos.tracks if track.name in done]
+        tracks = [track for track in material.tracks if track.name in done]
         write_label_maps(args.masks, args.results, tracks, [done[track.name] for track in tracks])
     if failures:
         raise InvalidInputError(
-            f"{len(failures)} of {len(videos.tracks)} sequences ended early and are left out: "
-            + "; ".join(map(str, failures))
+            f"{len(failures)} of {len(material.parts)} {'sequences' if material.starts is None else 'starts'} ended "
+            f"early and are left out: {'; '.join(map(str, failures))}"
         )
 
 
-def _compare(args: argparse.Namespace, videos: "Videos", attributes: list[dict[str, "np.ndarray"]]) -> None:
+def _compare(args: argparse.Namespace, material: _Material) -> None:
     """Show the results in several folders side by side."""
     from siam_tracker_ros.data.problems import Problems
     from siam_tracker_ros.evaluation.results import read_all
 
     problems = Problems()
-    names = [folder.resolve().name for folder in args.compare]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in args.compare]
+    names = path_names(args.compare)
     results = {
-        name: {run.name: run for run in read_all(folder, videos.tracks, problems)}
+        name: {run.name: run for run in read_all(folder, material.tracks, problems)}
         for name, folder in zip(names, args.compare)
     }
     problems.raise_any()
-    _show(args, videos, attributes, results)
+    _show(args, material, results)
 
 
-def _show(
-    args: argparse.Namespace,
-    videos: "Videos",
-    attributes: list[dict[str, "np.ndarray"]],
-    results: "dict[str, dict[str, SequenceRun]]",
-) -> None:
-    """Print tables of the sequences that every tracker has done, and write the report."""
+def _show(args: argparse.Namespace, material: _Material, results: "dict[str, dict[str, SequenceRun]]") -> None:
+    """Print tables of what every tracker has done, and write the scores and the report."""
     from siam_tracker_ros.evaluation.report import Evaluation, write_report
 
-    kept = [i for i, track in enumerate(videos.tracks) if all(track.name in runs for runs in results.values())]
-    tracks = [videos.tracks[i] for i in kept]
+    kept = [i for i, part in enumerate(material.parts) if all(part.track.name in runs for runs in results.values())]
     evaluation = Evaluation(
-        title=f"{videos.title}: {', '.join(results)}",
-        tracks=tracks,
-        runs={name: [runs[track.name] for track in tracks] for name, runs in results.items()},
-        attributes=[attributes[i] for i in kept],
+        title=f"{material.title}: {', '.join(results)}",
+        starts=material.starts,
+        parts=[material.parts[i] for i in kept],
+        runs={name: [runs[material.parts[i].track.name] for i in kept] for name, runs in results.items()},
+        attributes=[material.attributes[i] for i in kept],
+        halves=material.halves,
+        shows_halves=args.half == "both",
     )
-    for table in _tables(evaluation):
-        print(table)
+    print("\n\n".join(_tables(evaluation)))
     if not any(len(run.frame_scores.frames) for runs in evaluation.runs.values() for run in runs):
         print("no frame after the first is labelled, so that there are results, but no figures", file=sys.stderr)
+    if args.results is not None:
+        evaluation.run_scores[args.model].write(args.results)
     if args.report is not None:
         write_report(args.report, evaluation)
 
 
 def _tables(evaluation: "Evaluation") -> list[str]:
-    """Return a table of a tracker's sequences, or one of trackers and one of their sequences; and one of attributes."""
+    """Return the tables of one tracker, or those of several side by side."""
     from siam_tracker_ros.evaluation.report import (
-        FIGURE_COLUMNS,
         attribute_table,
-        figure_row,
-        format_figure,
+        difference_table,
+        interval_table,
         overall_table,
+        sequence_table,
         session_table,
     )
 
-    runs = evaluation.runs
-    if len(runs) == 1:
-        (own,) = runs.values()
-        rows = [*(figure_row(run.name, [run]) for run in own), figure_row("mean of sequences", own)]
-        tables = [format_table(["sequence", *FIGURE_COLUMNS], rows)]
-    else:
-        rows = [[row[0].name, *(format_figure(run.scores.mean_iou) for run in row)] for row in zip(*runs.values())]
-        tables = [format_table(*overall_table(evaluation)), "", format_table(["mean IoU", *runs], rows)]
+    several = len(evaluation.runs) > 1
+    tables = [overall_table(evaluation)] if several else []
+    tables += [sequence_table(evaluation), interval_table(evaluation)]
+    if several:
+        tables.append(difference_table(evaluation.run_scores, evaluation.shows_halves))
     if evaluation.sessions:
-        tables += ["", format_table(*session_table(evaluation))]
+        tables.append(session_table(evaluation))
     if evaluation.attribute_names:
-        tables += ["", format_table(*attribute_table(evaluation))]
-    return tables
+        tables.append(attribute_table(evaluation))
+    return [format_table(*table) for table in tables]

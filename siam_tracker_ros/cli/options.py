@@ -4,7 +4,7 @@
 
 import argparse
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from siam_tracker_ros.arguments import intensity_range_argument, positive_int_argument, setting_argument
@@ -110,6 +110,21 @@ def check_outputs(source: str, *outputs: Path | None) -> None:
             raise InvalidInputError(
                 f"{path} is in {source_path} already, which is read; give the output another name, or remove it first"
             )
+
+
+def add_half(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `--half`, with which `what` is done to the sequences of one half, or to all with the figures of both."""
+    parser.add_argument(
+        "--half",
+        choices=("A", "B", "both"),
+        help=f"{what} the sequences of one half, to choose settings on; or all, and show the figures of both halves",
+    )
+
+
+def path_names(paths: Sequence[Path]) -> list[str]:
+    """Return names for the results in some paths: their last parts, or all of the paths where two have the same."""
+    names = [path.resolve().name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
 def check_masks(model: str) -> None:

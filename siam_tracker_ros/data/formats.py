@@ -3,6 +3,7 @@
 """The formats of data sets by name, and reading a data set."""
 
 import dataclasses
+import difflib
 import pathlib
 import typing
 from collections.abc import Mapping, Sequence
@@ -171,7 +172,7 @@ def read_dataset(settings: DatasetSettings) -> list[Track]:
 
 
 def read_tracks(settings: DatasetSettings, problems: Problems) -> list[Track]:
-    """Read all frames of a data set; note what cannot be read."""
+    """Read all frames of a data set but those in `settings.leave_out`; note what cannot be read."""
     if settings.format not in FORMATS:
         raise InvalidSettingError(f"data format is {settings.format!r}, expected one of {', '.join(sorted(FORMATS))}")
     known = FORMATS[settings.format]
@@ -184,7 +185,7 @@ def read_tracks(settings: DatasetSettings, problems: Problems) -> list[Track]:
     if not _check_level(folder, known.splits[settings.split], settings.format, problems):
         return []
     tracks = known.read(folder, settings.split, settings.name or known.name, problems)
-    tracks = [track for track in tracks if len(track)]
+    tracks = [track for track in _leave_out(tracks, settings, problems) if len(track)]
     if not tracks and len(problems) == found:
         problems.add(folder, f"has no target in split {settings.split}", f"data in the format {settings.format}")
     return tracks
@@ -194,6 +195,23 @@ def thin(tracks: Sequence[Track], settings: DatasetSettings) -> list[Track]:
     """Reduce tracks to `settings.max_frames` frames each; drop tracks without frames."""
     thinned = [track.spread(settings.max_frames) for track in tracks] if settings.max_frames else tracks
     return [track for track in thinned if len(track)]
+
+
+def _leave_out(tracks: Sequence[Track], settings: DatasetSettings, problems: Problems) -> list[Track]:
+    """Return the tracks without their frames in `settings.leave_out`; note the names that are no track's."""
+    ends, names = settings.leave_out or {}, [track.name for track in tracks]
+    for name in ends.keys() - set(names) if names else ():
+        near = ", ".join(difflib.get_close_matches(name, names) or names[:3])
+        problems.add(
+            pathlib.Path(settings.path),
+            f"has no track {name} to leave out",
+            f"one such as {near}",
+            "correct leave_out, or set it to null",
+        )
+    return [
+        track.take(np.flatnonzero(track.numbers < ends[track.name])) if track.name in ends else track
+        for track in tracks
+    ]
 
 
 def _check_level(folder: pathlib.Path, pattern: str, kind: str, problems: Problems) -> bool:

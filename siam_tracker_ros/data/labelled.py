@@ -4,6 +4,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -40,6 +41,11 @@ class Videos:
         split = f", split {self.split}" if self.split else ""
         what = f"{names}{split}" if names else self.folder.resolve().name
         return f"{what}, {len(self.tracks)} sequence{'s' * (len(self.tracks) != 1)}"
+
+    def chosen(self, flags: Sequence[bool]) -> "Videos":
+        """Return those whose flag is set, one flag per track."""
+        kept = [(kind, track) for kind, track, flag in zip(self.formats, self.tracks, flags) if flag]
+        return dataclasses.replace(self, formats=[kind for kind, _ in kept], tracks=[track for _, track in kept])
 
     def read_attributes(self, problems: Problems) -> list[dict[str, np.ndarray]]:
         """Return for each track the frames, bool (N,), in which each of its attributes holds, by name."""

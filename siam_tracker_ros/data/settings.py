@@ -24,6 +24,11 @@ class DatasetSettings:
     max_frames: int = setting(
         0, "Maximum per track, evenly spread over the frames that show the target; 0 for all frames."
     )
+    leave_out: dict[str, int] | None = setting(
+        None,
+        "By name of a track, the number of the frame from which on it is left out, because its labels are wrong; 0 for "
+        "all of it. None leaves out nothing.",
+    )
     pairs: int | None = setting(
         None,
         "Pairs that it adds to a round of all data sets; None for one per image or video. For published recipes only.",

@@ -13,6 +13,7 @@ from siam_tracker_ros.geometry import iou_xywh, xywh_to_cxcywh
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 21)
 PRECISION_THRESHOLDS = np.arange(51.0)  # pixels
 PRECISION_PIXELS = 20
+LOST_IOU, LOST_FRAMES = 0.2, 5  # a target is lost at the end if the mean over the last frames that count is lower
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,11 @@ class FrameScores:
     def precision(self) -> np.ndarray:
         """Share of frames whose offset is at most each of PRECISION_THRESHOLDS, float64; NaN without frames."""
         return _share(self.offset_px[:, None] <= PRECISION_THRESHOLDS)
+
+    @property
+    def is_lost(self) -> bool | None:
+        """Whether the target is lost at the end, see LOST_IOU; None without frames."""
+        return bool(self.iou[-LOST_FRAMES:].mean() < LOST_IOU) if len(self.frames) else None
 
     def summary(self, region: float = np.nan) -> Scores:
         """Return the metrics of the sequence."""
@@ -129,7 +135,7 @@ def mean_scores(scores: Iterable[Scores]) -> Scores:
     """
     scores = list(scores)
     names = [field.name for field in dataclasses.fields(Scores) if field.name != "frames"]
-    means = {name: _mean_of_known([getattr(s, name) for s in scores]) for name in names}
+    means = {name: mean_of_known([getattr(s, name) for s in scores]) for name in names}
     return Scores(frames=sum(s.frames for s in scores), **means)
 
 
@@ -138,6 +144,7 @@ def _share(met: np.ndarray) -> np.ndarray:
     return met.mean(axis=0) if len(met) else np.full(met.shape[1], np.nan)
 
 
-def _mean_of_known(values: Sequence[float]) -> float:
+def mean_of_known(values: Iterable[float]) -> float:
+    """Return the mean of those values that are not NaN; NaN without any."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else np.nan

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -24,6 +24,7 @@ from siam_tracker_ros.evaluation.metrics import (
     SUCCESS_THRESHOLDS,
     FrameScores,
     Scores,
+    mean_of_known,
     mean_scores,
 )
 from siam_tracker_ros.evaluation.one_pass import DECIMALS, SequenceRun
@@ -35,9 +36,13 @@ from siam_tracker_ros.evaluation.reliability import (
     longterm_row,
     summarize_longterm,
 )
+from siam_tracker_ros.evaluation.resampling import Estimate
+from siam_tracker_ros.evaluation.run_scores import ALL, RunScores, StartScores, digest, estimate_differences
+from siam_tracker_ros.evaluation.starts import HALVES, ManyStarts, Part
 from siam_tracker_ros.outputs import write_atomic
 
 FIGURES = {"mean_iou": "mean IoU", "auc": "AUC", "precision20": "precision@20", "region": "J of masks"}
+INTERVAL = "95 % interval"
 FIGURE_COLUMNS = ("frames", *FIGURES.values(), "ms/frame")
 COLORS_RGB = (  # of the trackers, in their order
     (31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (227, 119, 194),
@@ -53,39 +58,80 @@ class Evaluation:
 
     Attributes:
         title: what was evaluated, for people.
-        tracks: the sequences.
-        runs: by name of the tracker, one run per track, in the same order.
-        attributes: for each track, the frames, bool (N,), in which each of its attributes holds, by name.
+        starts: how the sequences were run; None for one pass.
+        parts: the parts of sequences that were run, those of a sequence in a row.
+        runs: by name of the tracker, one run per part, in the same order.
+        attributes: for each part, the frames, bool (N,), in which each of its attributes holds, by name.
+        halves: of HALVES, by name of the sequence.
+        shows_halves: whether tables have the figures of each half too.
     """
 
     title: str
-    tracks: Sequence[Track]
+    starts: ManyStarts | None
+    parts: Sequence[Part]
     runs: Mapping[str, Sequence[SequenceRun]]
     attributes: Sequence[Mapping[str, np.ndarray]]
+    halves: Mapping[str, str]
+    shows_halves: bool = False
+
+    @functools.cached_property
+    def sequences(self) -> dict[str, list[int]]:
+        """Indices of the parts of each sequence, by its name."""
+        found: dict[str, list[int]] = {}
+        for i, part in enumerate(self.parts):
+            found.setdefault(part.sequence, []).append(i)
+        return found
 
     @property
     def attribute_names(self) -> list[str]:
         """Names of all attributes, sorted."""
         return sorted({name for given in self.attributes for name in given})
 
+    def scores(self, tracker: str, sequence: str | None = None) -> Scores:
+        """Return a tracker's mean over the starts of a sequence, or over all sequences of theirs."""
+        if sequence is not None:
+            return mean_scores(self.runs[tracker][i].scores for i in self.sequences[sequence])
+        return mean_scores(self.scores(tracker, name) for name in self.sequences)
+
+    @functools.cached_property
+    def run_scores(self) -> dict[str, RunScores]:
+        """The scores of each tracker start by start, by its name."""
+        return {tracker: self._run_scores(runs) for tracker, runs in self.runs.items()}
+
+    def _run_scores(self, runs: Sequence[SequenceRun]) -> RunScores:
+        return RunScores(
+            starts=self.starts,
+            halves={name: self.halves[name] for name in self.sequences},
+            sequences={
+                name: tuple(_start_scores(self.parts[i], runs[i]) for i in own) for name, own in self.sequences.items()
+            },
+        )
+
     def within(self, tracker: str, attribute: str) -> list[Scores]:
         """Return a tracker's scores on the sequences that have an attribute, over the frames in which it holds."""
-        chosen = [
-            (run, given[attribute]) for run, given in zip(self.runs[tracker], self.attributes) if attribute in given
-        ]
-        scores = [run.frame_scores.within(frames).summary() for run, frames in chosen]
-        return [score for score in scores if score.frames]
+        found = []
+        for own in self.sequences.values():
+            scores = [
+                self.runs[tracker][i].frame_scores.within(self.attributes[i][attribute]).summary()
+                for i in own
+                if attribute in self.attributes[i]
+            ]
+            found.append(mean_scores(scores))
+        return [scores for scores in found if scores.frames]
 
     def curve(self, tracker: str, curve: typing.Callable[[FrameScores], np.ndarray]) -> np.ndarray:
-        """Return the mean of a curve over the sequences of which a frame counts; NaN if there are none."""
-        curves = np.array([curve(run.frame_scores) for run in self.runs[tracker] if len(run.frame_scores.frames)])
-        return curves.mean(axis=0) if len(curves) else curve(FrameScores(*np.empty((3, 0))))
+        """Return the mean of a curve over the starts of which a frame counts, then over sequences; NaN without any."""
+        scores = [[self.runs[tracker][i].frame_scores for i in own] for own in self.sequences.values()]
+        curves = [[curve(part) for part in own if len(part.frames)] for own in scores]
+        means = [np.mean(own, axis=0) for own in curves if own]
+        return np.mean(means, axis=0) if means else curve(FrameScores(*np.empty((3, 0))))
 
     @functools.cached_property
     def truths(self) -> list[Truth]:
-        """Where the target of each track is, and where it is absent."""
-        sizes_wh = [track.image_bgr(0).shape[1::-1] for track in self.tracks]
-        return [Truth.of_labels(track.boxes_xywh, size, track.absent) for track, size in zip(self.tracks, sizes_wh)]
+        """Where the target of each part is, and where it is absent."""
+        tracks = [part.track for part in self.parts]
+        sizes_wh = [track.image_bgr(0).shape[1::-1] for track in tracks]
+        return [Truth.of_labels(track.boxes_xywh, size, track.absent) for track, size in zip(tracks, sizes_wh)]
 
     @property
     def sessions(self) -> list[str]:
@@ -93,8 +139,8 @@ class Evaluation:
         return [name for name, runs in self.runs.items() if runs and all(run.states is not None for run in runs)]
 
     def session_figures(self, tracker: str, numbers: Sequence[int] | None = None) -> LongTerm:
-        """Return the figures of one of `sessions` over the tracks of some numbers, or over all."""
-        chosen = range(len(self.tracks)) if numbers is None else numbers
+        """Return the figures of one of `sessions` over the parts of some numbers, or over all."""
+        chosen = range(len(self.parts)) if numbers is None else numbers
         runs = [self.runs[tracker][i] for i in chosen]
         records = [
             Record(run.states, run.confidences.round(DECIMALS), run.boxes_xywh)
@@ -110,9 +156,107 @@ def median_ms(runs: Iterable[SequenceRun]) -> float:
     return float(np.median(times)) if len(times) else math.nan
 
 
+def _start_scores(part: Part, run: SequenceRun) -> StartScores:
+    scores = run.frame_scores
+    return StartScores(
+        first=part.first,
+        frames=len(scores.frames),
+        mean_iou=_known(run.scores.mean_iou),
+        lost=scores.is_lost,
+        labels=digest(run.truth_xywh),
+    )
+
+
+def figure_columns(starts: ManyStarts | None) -> list[str]:
+    """Return the columns of `figure_row`."""
+    return [*FIGURE_COLUMNS] if starts is None else ["starts", *FIGURE_COLUMNS, "lost at the end"]
+
+
+def figure_row(evaluation: Evaluation, tracker: str, sequence: str | None = None) -> list[str]:
+    """Return the figures of a tracker on a sequence, or on all, under `figure_columns`, as text."""
+    chosen = range(len(evaluation.parts)) if sequence is None else evaluation.sequences[sequence]
+    runs = [evaluation.runs[tracker][i] for i in chosen]
+    scores, ms = evaluation.scores(tracker, sequence), median_ms(runs)
+    figures = [format_figure(getattr(scores, figure)) for figure in FIGURES]
+    row = [str(scores.frames), *figures, "-" if math.isnan(ms) else f"{ms:.1f}"]
+    lost = sum(bool(run.frame_scores.is_lost) for run in runs)
+    return row if evaluation.starts is None else [str(len(runs)), *row, f"{lost} of {len(runs)}"]
+
+
+def sequence_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Return the header and a row for each sequence, as text: of one tracker its figures, of several their mean IoU."""
+    if len(evaluation.runs) == 1:
+        (tracker,) = evaluation.runs
+        rows = [[name, *figure_row(evaluation, tracker, name)] for name in evaluation.sequences]
+        mean = ["mean of sequences", *figure_row(evaluation, tracker)]
+        return ["sequence", *figure_columns(evaluation.starts)], [*rows, mean]
+    rows = [
+        [name, *(format_figure(evaluation.scores(tracker, name).mean_iou) for tracker in evaluation.runs)]
+        for name in evaluation.sequences
+    ]
+    return ["sequence", *evaluation.runs], rows
+
+
 def overall_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
     """Return the header and a row for each tracker of its figures over all sequences, as text."""
-    return ["tracker", *FIGURE_COLUMNS], [figure_row(name, runs) for name, runs in evaluation.runs.items()]
+    rows = [[name, *figure_row(evaluation, name)] for name in evaluation.runs]
+    return ["tracker", *figure_columns(evaluation.starts)], rows
+
+
+def interval_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Return the header and rows of the mean IoU of each tracker with its interval, as text."""
+    rows = []
+    for name, scores in evaluation.run_scores.items():
+        for label, own in _shown(name, scores.estimates, evaluation.shows_halves):
+            counts = [str(own.sequences), str(own.starts)]
+            rows.append([label, *counts, format_figure(own.mean), _interval(own, ".3f")])
+    return ["mean IoU", "sequences", "starts", "mean", INTERVAL], rows
+
+
+def difference_table(runs: Mapping[str, RunScores], shows_halves: bool) -> tuple[list[str], list[list[str]]]:
+    """Return the header and rows of the mean difference of the IoU of each further run to the first, as text.
+
+    Args:
+        runs: by name, of the same starts with the same labels.
+        shows_halves: whether there are rows of the halves.
+    """
+    (first, base), *others = runs.items()
+    rows = []
+    for name, other in others:
+        for label, own in _shown(f"{name} - {first}", estimate_differences(base, other), shows_halves):
+            mean = "-" if math.isnan(own.mean) else f"{own.mean:+.4f}"
+            verdict = "told from chance" if own.is_told_from_chance else "not told from chance"
+            counts = [str(own.sequences), str(own.starts)]
+            rows.append([label, *counts, mean, _interval(own, "+.4f"), verdict])
+    return ["difference", "sequences", "starts", "mean", INTERVAL, ""], rows
+
+
+def pair_table(runs: Mapping[str, RunScores]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and, for each sequence of two paired runs, a row of their mean IoU and the difference, as text.
+
+    Args:
+        runs: two by name, of the same starts with the same labels.
+    """
+    first, second = runs.values()
+    rows = []
+    for name in first.sequences:
+        values = [run.values(name) for run in (first, second)]
+        means = [mean_of_known(own) for own in values]
+        difference = "-" if math.isnan(means[0]) else f"{means[1] - means[0]:+.4f}"
+        rows.append([name, first.halves[name], str(len(values[0])), *map(format_figure, means), difference])
+    return ["sequence", "half", "starts", *runs, "difference"], rows
+
+
+def _shown(name: str, estimates: Mapping[str, Estimate], shows_halves: bool) -> Iterator[tuple[str, Estimate]]:
+    """Yield the label of a row and its estimate: over all sequences and, if they are shown, over each half."""
+    yield name, estimates[ALL]
+    for half in HALVES if shows_halves else ():
+        yield f"{name}, half {half}", estimates[half]
+
+
+def _interval(own: Estimate, form: str) -> str:
+    """Return the ends of an interval as text, "-" if there is none."""
+    return "-" if math.isnan(own.low) else f"{own.low:{form}} to {own.high:{form}}"
 
 
 def attribute_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
@@ -130,19 +274,12 @@ def session_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
     if len(evaluation.runs) > 1:
         return ["session", *LONG_TERM_COLUMNS], [longterm_row(name, evaluation.session_figures(name)) for name in names]
     rows = [
-        longterm_row(track.name, evaluation.session_figures(name, [i]))
+        longterm_row(sequence, evaluation.session_figures(name, own))
         for name in names
-        for i, track in enumerate(evaluation.tracks)
+        for sequence, own in evaluation.sequences.items()
     ]
     overall = [longterm_row("all sequences", evaluation.session_figures(name)) for name in names]
     return ["session", *LONG_TERM_COLUMNS], rows + overall
-
-
-def figure_row(name: str, runs: Sequence[SequenceRun]) -> list[str]:
-    """Return a name and the figures of runs under FIGURE_COLUMNS, as text."""
-    scores, ms = mean_scores(run.scores for run in runs), median_ms(runs)
-    figures = [format_figure(getattr(scores, figure)) for figure in FIGURES]
-    return [name, str(scores.frames), *figures, "-" if math.isnan(ms) else f"{ms:.1f}"]
 
 
 def format_figure(value: float) -> str:
@@ -179,8 +316,10 @@ def write_report(folder: Path, evaluation: Evaluation) -> None:
 def _tracker_json(evaluation: Evaluation, tracker: str) -> dict[str, typing.Any]:
     runs = evaluation.runs[tracker]
     within = {name: evaluation.within(tracker, name) for name in evaluation.attribute_names}
+    own_scores = evaluation.run_scores[tracker]
     return {
-        "mean": _scores_json(mean_scores(run.scores for run in runs)),
+        "mean": _scores_json(evaluation.scores(tracker)),
+        "intervals": own_scores.figures(),
         "ms_per_frame": _known(median_ms(runs)),
         "success": [_known(value) for value in evaluation.curve(tracker, FrameScores.success)],
         "precision": [_known(value) for value in evaluation.curve(tracker, FrameScores.precision)],
@@ -189,12 +328,13 @@ def _tracker_json(evaluation: Evaluation, tracker: str) -> dict[str, typing.Any]
         },
         **_session_json(evaluation, tracker),
         "sequences": {
-            run.name: {
-                **_scores_json(run.scores),
-                "ms_per_frame": _known(median_ms([run])),
-                **_session_json(evaluation, tracker, [i]),
+            name: {
+                **_scores_json(evaluation.scores(tracker, name)),
+                "ms_per_frame": _known(median_ms([runs[i] for i in own])),
+                "starts": [dataclasses.asdict(start) for start in own_scores.sequences[name]],
+                **_session_json(evaluation, tracker, own),
             }
-            for i, run in enumerate(runs)
+            for name, own in evaluation.sequences.items()
         },
     }
 
@@ -229,8 +369,7 @@ def _plot(
 
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()
-    means = {name: mean_scores(run.scores for run in runs) for name, runs in evaluation.runs.items()}
-    figures = {name: getattr(scores, figure_of_legend) for name, scores in means.items()}
+    figures = {name: getattr(evaluation.scores(name), figure_of_legend) for name in evaluation.runs}
     colors = dict(zip(evaluation.runs, _colors(len(evaluation.runs))))
     for name in sorted(figures, key=lambda name: -np.nan_to_num(figures[name])):
         color = tuple(channel / 255 for channel in colors[name])
@@ -268,31 +407,37 @@ def _page(evaluation: Evaluation, plots: Mapping[str, bytes]) -> str:
         f'<i style="background:{color}"></i>{html.escape(name)}' for name, color in zip(evaluation.runs, colors)
     )
     images = "".join(f'<img alt="{name} plot" src="{_data_url("png", png)}">' for name, png in plots.items())
-    sequences = "\n".join(_sequence_section(evaluation, i, colors) for i in range(len(evaluation.tracks)))
+    sequences = "\n".join(_sequence_section(evaluation, name, colors) for name in evaluation.sequences)
     title = html.escape(evaluation.title)
+    of_start = "" if evaluation.starts is None else " after its worst start"
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head><body>
 <h1>{title}</h1>
 {_table(*overall_table(evaluation))}
+{_table(*interval_table(evaluation))}
+{_table(*difference_table(evaluation.run_scores, evaluation.shows_halves)) if len(evaluation.runs) > 1 else ""}
 <p class="plots">{images}</p>
 {_table(*session_table(evaluation)) if evaluation.sessions else ""}
 {_table(*attribute_table(evaluation)) if evaluation.attribute_names else ""}
 <h2>Sequences</h2>
-<p>Each picture is the frame that the first tracker meets worst; the label is white. Below is the IoU over time.
-{legend}</p>
+<p>Each picture is the frame that the first tracker meets worst{of_start}; the label is white. Below is the IoU over
+time. {legend}</p>
 {sequences}
 </body></html>
 """
 
 
-def _sequence_section(evaluation: Evaluation, i: int, colors: Sequence[str]) -> str:
-    track = evaluation.tracks[i]
-    runs = [runs[i] for runs in evaluation.runs.values()]
-    figures = ", ".join(format_figure(run.scores.mean_iou) for run in runs)
+def _sequence_section(evaluation: Evaluation, sequence: str, colors: Sequence[str]) -> str:
+    """Return the section of a sequence; of many starts it shows the one that the first tracker meets worst."""
+    first = next(iter(evaluation.runs.values()))
+    shown = min(evaluation.sequences[sequence], key=lambda i: np.nan_to_num(first[i].scores.mean_iou, nan=1.0))
+    track = evaluation.parts[shown].track
+    runs = [runs[shown] for runs in evaluation.runs.values()]
+    figures = ", ".join(format_figure(evaluation.scores(name, sequence).mean_iou) for name in evaluation.runs)
     lines = "".join(_polyline(run, len(track), color) for run, color in zip(runs, colors))
     chart = f'<svg viewBox="0 0 280 60"><rect width="280" height="60" fill="#f5f5f5"/>{lines}</svg>'
-    name = html.escape(track.name)
-    return f'<section class="sequence"><h3>{name}: mean IoU {figures}</h3>{_picture(track, runs)}{chart}</section>'
+    heading = f"{html.escape(sequence)}: mean IoU {figures}"
+    return f'<section class="sequence"><h3>{heading}</h3>{_picture(track, runs)}{chart}</section>'
 
 
 def _polyline(run: SequenceRun, count: int, color: str) -> str:

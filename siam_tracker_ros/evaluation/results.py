@@ -24,6 +24,8 @@ from siam_tracker_ros.drawing import write_png
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.evaluation.metrics import mask_iou
 from siam_tracker_ros.evaluation.one_pass import DECIMALS, SequenceRun, mask_folder, result_file, state_file
+from siam_tracker_ros.evaluation.run_scores import SCORES
+from siam_tracker_ros.evaluation.starts import ManyStarts
 from siam_tracker_ros.outputs import write_atomic
 
 DESCRIPTION = "run.json"  # of the run that the results are of
@@ -38,6 +40,7 @@ def describe_run(
     settings: Mapping[str, typing.Any],
     intensity_range: tuple[int, int] | None,
     session: Calibration | None = None,
+    starts: ManyStarts | None = None,
 ) -> Description:
     """Return what two runs must have in common for one to go on from the results of the other.
 
@@ -45,6 +48,7 @@ def describe_run(
         model, weights, preset, settings: arguments of `create_tracker`.
         intensity_range: see `open_frames`.
         session: calibration of the confidence of a run in which sessions follow the targets; None for another run.
+        starts: how the sequences are run; None for one pass.
     """
     path = Path(weights) if weights else None
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else None
@@ -56,7 +60,27 @@ def describe_run(
         "settings": settings,
         "intensity_range": intensity_range,
     }
-    return description if session is None else description | {"session": dataclasses.asdict(session)}
+    further = {"session": session, "starts": starts}
+    return description | {name: dataclasses.asdict(value) for name, value in further.items() if value is not None}
+
+
+def check_starts(folder: Path, starts: ManyStarts | None) -> None:
+    """Check that the results in a folder, if there are any that a run described, are of the same starts.
+
+    Raises:
+        InvalidInputError: they are of others, with which those of this run would be mixed up.
+    """
+    try:
+        found = dict(json.loads((folder / DESCRIPTION).read_bytes())["starts"])
+    except (OSError, ValueError, LookupError, TypeError):  # of one pass, or of another tool
+        found = None
+    if (folder / DESCRIPTION).is_file() and found != (None if starts is None else dataclasses.asdict(starts)):
+        there = "one pass" if found is None else " ".join(f"--{name} {value}" for name, value in found.items())
+        here = "one pass" if starts is None else f"--every {starts.every} --frames {starts.frames}"
+        raise InvalidInputError(
+            f"the results in {folder} are of {there}, expected {here} as in this call; give the same starts, or "
+            "another folder"
+        )
 
 
 def start_results(folder: Path, tracks: Sequence[Track], description: Description) -> None:
@@ -66,7 +90,7 @@ def start_results(folder: Path, tracks: Sequence[Track], description: Descriptio
         InvalidInputError: there are files of these names which are no run's, such as the labels of the sequences.
     """
     files = [result_file(folder, track.name) for track in tracks]
-    files += [state_file(folder, track.name) for track in tracks]
+    files += [*(state_file(folder, track.name) for track in tracks), folder / SCORES]
     masks = [mask_folder(folder, track.name) for track in tracks]
     found = next((path for path in (*files, *masks) if path.exists()), None)
     if found is not None and not (folder / DESCRIPTION).is_file():

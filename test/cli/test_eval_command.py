@@ -10,7 +10,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from cli_testing import BoxThatStays, run
+from cli_testing import BoxThatStays, run, tables
 from drawn_datasets import box_of, labels, write_davis
 from full_disk import no_file_above
 
@@ -44,9 +44,10 @@ def test_eval_takes_settings(created, sequences):
 
 def test_eval_prints_a_table_and_writes_results(created, sequences, tmp_path, capsys):
     assert run("eval", sequences, "--results", tmp_path / "results") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[2:]] == ["bike", "walk", "mean"]
-    assert lines[-1].split()[3:6] == ["6", "1.000", "0.952"]
+    printed = tables(capsys.readouterr().out)
+    assert [row[0] for row in printed["sequence"]] == ["bike", "walk", "mean of sequences"]
+    assert printed["sequence"][-1][1:4] == ["6", "1.000", "0.952"]
+    assert printed["mean IoU"] == [["lite_online", "2", "2", "1.000", "1.000 to 1.000"]]
     for name in ("bike", "walk"):
         assert read_results(tmp_path / "results" / f"{name}.txt")[0].shape == (4, 4)
 
@@ -55,7 +56,7 @@ def test_eval_prints_a_table_and_writes_results(created, sequences, tmp_path, ca
 def test_masks_are_read_and_written_with_either_value(tracker, sequences, tmp_path, capsys, labelled, written):
     label_masks(sequences, labelled)
     assert run("eval", sequences, "--results", tmp_path / "results", "--mask-value", written) == 0
-    assert capsys.readouterr().out.splitlines()[-1].split()[6] == "1.000"
+    assert tables(capsys.readouterr().out)["sequence"][-1][5] == "1.000"
     paths = sorted((tmp_path / "results" / "walk" / "mask").iterdir())
     assert [path.name for path in paths] == ["1.png", "2.png", "3.png"]
     assert np.unique(cv2.imread(str(paths[0]), cv2.IMREAD_UNCHANGED)).tolist() == [0, written]
@@ -122,7 +123,8 @@ def test_a_frame_that_breaks_off_costs_its_sequence_alone(created, sequences, tm
     (sequences / "bike" / "img" / "2.png").write_bytes(b"broken")
     assert run("eval", sequences, "--results", tmp_path / "results") == 2
     printed = capsys.readouterr()
-    assert [line.split()[0] for line in printed.out.splitlines()[2:]] == ["walk", "mean"]
+    assert [row[0] for row in tables(printed.out)["sequence"]] == ["walk", "mean of sequences"]
+    assert tables(printed.out)["mean IoU"] == [["lite_online", "1", "1", "1.000", "-"]]
     assert "1 of 2 sequences ended early" in printed.err and "2.png" in printed.err
     assert not (tmp_path / "results" / "bike.txt").exists()
     assert len(read_results(tmp_path / "results" / "walk.txt")[0]) == 4
@@ -142,7 +144,7 @@ def stopped(tracker, sequences, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(tracker, "track", stop)
     assert run("eval", sequences, "--results", tmp_path / "results", "--set", "lr=0.5") == 130
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["bike", "mean"]
+    assert [row[0] for row in tables(capsys.readouterr().out)["sequence"]] == ["bike", "mean of sequences"]
     return tmp_path / "results"
 
 
@@ -150,11 +152,12 @@ def test_a_stopped_run_goes_on(stopped, sequences, tmp_path, capsys):
     assert (stopped / "bike.txt").exists() and not (stopped / "walk.txt").exists()
     before = (stopped / "bike.txt").stat().st_mtime_ns
     assert run("eval", sequences, "--results", stopped, "--set", "lr=0.5", "--resume") == 0
-    resumed = capsys.readouterr().out.splitlines()
+    resumed = tables(capsys.readouterr().out)
     assert (stopped / "bike.txt").stat().st_mtime_ns == before
     assert run("eval", sequences, "--results", tmp_path / "whole", "--set", "lr=0.5") == 0
-    whole = capsys.readouterr().out.splitlines()
-    assert [line.split()[:-1] for line in resumed] == [line.split()[:-1] for line in whole]
+    whole = tables(capsys.readouterr().out)
+    assert [row[:-1] for row in resumed["sequence"]] == [row[:-1] for row in whole["sequence"]]
+    assert resumed["mean IoU"] == whole["mean IoU"]
     assert sorted(path.name for path in stopped.rglob("*")) == sorted(
         path.name for path in (tmp_path / "whole").rglob("*")
     )
@@ -235,6 +238,9 @@ def test_no_label_is_taken_for_an_older_result(tracker, sequences, tmp_path, cap
         (["--compare", ".", "--session"], "there is nothing for --session"),
         (["--split", "val"], "has no splits"),
         (["--masks", "new"], "which is not given"),
+        (["--frames", "60"], "--frames is of the starts that --every makes"),
+        (["--every", "2", "--masks", "new", "--results", "new"], "--masks are of whole sequences"),
+        (["--half", "A"], "has no sequence in half A"),
         (["--results", __file__], "cannot be made: File exists"),
         (["--report", __file__], "cannot be made: File exists"),
         (["--report", f"{__file__}/below"], "cannot be made: Not a directory"),
@@ -280,9 +286,12 @@ def test_results_are_compared_without_a_model(compared, sequences, monkeypatch, 
     monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: pytest.fail("the network was loaded"))
     capsys.readouterr()
     assert run("eval", sequences, "--compare", *compared) == 0
-    lines = [re.split(r"  +", line) for line in capsys.readouterr().out.splitlines()]
-    assert [line[:3] for line in lines[2:4]] == [["stays", "6", "1.000"], ["gives up", "6", "0.000"]]
-    assert lines[-2:] == [["bike", "1.000", "0.000"], ["walk", "1.000", "0.000"]]
+    printed = tables(capsys.readouterr().out)
+    assert [row[:3] for row in printed["tracker"]] == [["stays", "6", "1.000"], ["gives up", "6", "0.000"]]
+    assert printed["sequence"] == [["bike", "1.000", "0.000"], ["walk", "1.000", "0.000"]]
+    assert [row[3] for row in printed["mean IoU"]] == ["1.000", "0.000"]
+    verdict = ["2", "2", "-1.0000", "-1.0000 to -1.0000", "told from chance"]
+    assert printed["difference"] == [["gives up - stays", *verdict]]
 
 
 def test_missing_results_are_named_all_at_once(compared, sequences, capsys):
@@ -336,7 +345,7 @@ def test_a_report_takes_any_names(compared, sequences, tmp_path, monkeypatch):
         [f"{auc} {name}" for name in (r"\$a_{b\$", "_today", '<i>&"', "caf?")] for auc in ("0.952", "1.000")
     ]
     page = (tmp_path / "report" / "report.html").read_text("utf-8")
-    assert "$a_{b$" in page and page.count("&lt;i&gt;&amp;&quot;") == 5 and '<i>&"' not in page and "caf?: mean" in page
+    assert "$a_{b$" in page and page.count("&lt;i&gt;&amp;&quot;") == 7 and '<i>&"' not in page and "caf?: mean" in page
 
 
 def test_a_report_that_the_disk_has_no_room_for_leaves_the_older_one(compared, sequences, tmp_path, capsys):
@@ -359,9 +368,12 @@ def test_attributes_are_scored_over_their_frames(created, tmp_path, capsys):
     (place / "occlusion.tag").write_text("0\n0\n1\n1\n")
     (place / "size_change.tag").write_text("0\n0\n0\n0\n")
     assert run("eval", tmp_path / "data") == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[2][2] == f"{(1 + 0.5 + 0.5) / 3:.3f}"
-    assert lines[-2:] == [["occlusion", "1", f"{10 / 21:.3f}"], ["size", "change", "0", "-"]]
+    printed = tables(capsys.readouterr().out)
+    assert printed["sequence"][0][2] == f"{(1 + 0.5 + 0.5) / 3:.3f}"
+    assert printed["AUC by attribute"] == [["occlusion", "1", f"{10 / 21:.3f}"], ["size change", "0", "-"]]
+    # From the two starts, the frames with an occlusion are 1 of 2 and 2 of 2.
+    assert run("eval", tmp_path / "data", "--every", "1", "--frames", "2") == 0
+    assert tables(capsys.readouterr().out)["AUC by attribute"][0] == ["occlusion", "1", f"{10 / 21:.3f}"]
 
 
 def test_a_report_without_matplotlib_is_refused_before_the_run(sequences, tmp_path, monkeypatch, capsys):
@@ -369,6 +381,124 @@ def test_a_report_without_matplotlib_is_refused_before_the_run(sequences, tmp_pa
     assert run("eval", sequences, "--report", tmp_path) == 2
     said = capsys.readouterr().err
     assert "--report needs matplotlib" in said and 'pip install ".[bench]"' in said
+
+
+STARTS = "--every", "2", "--frames", "2"
+
+
+@pytest.fixture
+def moving(created, sequences):
+    """Sequences of 6 frames, so that there are starts at 0, 2 and 4; the box stays, the target of `walk` moves once."""
+    for name in ("bike", "walk"):
+        for i in (4, 5):
+            shutil.copy(sequences / name / "img" / "0.png", sequences / name / "img" / f"{i}.png")
+        lines = ["10,8,20,16"] * 6 if name == "bike" else ["10,8,20,16", "10,8,20,8"] + ["40,30,20,16"] * 4
+        (sequences / name / "groundtruth.txt").write_text("\n".join(lines) + "\n")
+    return sequences
+
+
+def test_many_starts_are_runs_of_their_own(moving, tmp_path, capsys):
+    results = tmp_path / "results"
+    assert run("eval", moving, *STARTS, "--half", "both", "--results", results) == 0
+    printed = tables(capsys.readouterr().out)
+    # From 0: IoU 0.5 and 0. From 2: 1 and 1. The mean over the starts, then over the sequences.
+    assert [[*row[:4], row[-1]] for row in printed["sequence"]] == [
+        ["bike", "2", "4", "1.000", "0 of 2"],
+        ["walk", "2", "4", "0.625", "0 of 2"],
+        ["mean of sequences", "4", "8", "0.812", "0 of 4"],
+    ]
+    names = [row[0] for row in printed["mean IoU"]]
+    assert names == ["lite_online", "lite_online, half A", "lite_online, half B"]
+    assert printed["mean IoU"][0][1:4] == ["2", "4", "0.812"]
+    files = sorted(path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file())
+    assert files == [
+        "bike/000000.txt",
+        "bike/000002.txt",
+        "run.json",
+        "scores.json",
+        "walk/000000.txt",
+        "walk/000002.txt",
+    ]
+    assert len(read_results(results / "walk" / "000002.txt")[0]) == 3
+    scores = json.loads((results / "scores.json").read_text())
+    assert scores["starts"] == {"every": 2, "frames": 2} and scores["mean"]["all"]["mean_iou"] == 0.8125
+    assert [start["mean_iou"] for start in scores["sequences"]["walk"]] == [0.25, 1.0]
+    assert run("eval", moving, *STARTS, "--compare", results) == 0
+    again = tables(capsys.readouterr().out)
+    assert [row[:6] for row in again["sequence"]] == [row[:6] for row in printed["sequence"]]
+
+
+def test_a_stopped_run_goes_on_within_a_sequence(moving, tmp_path, monkeypatch, capsys):
+    track, calls = BoxThatStays.track, []
+
+    def stop(self, image_bgr):
+        calls.append(1)
+        if len(calls) == 7:
+            raise KeyboardInterrupt
+        return track(self, image_bgr)
+
+    monkeypatch.setattr(BoxThatStays, "track", stop)
+    command = "eval", moving, *STARTS, "--results", tmp_path / "results"
+    assert run(*command) == 130
+    assert tables(capsys.readouterr().out)["sequence"][1][:4] == ["walk", "1", "2", "0.250"]
+    assert run(*command, "--resume") == 0
+    assert len(calls) == 9  # the two frames of the last start
+    assert tables(capsys.readouterr().out)["sequence"][1][:4] == ["walk", "2", "4", "0.625"]
+
+
+@pytest.mark.parametrize(
+    "before, after, words",
+    [
+        ([], STARTS, "are of one pass, expected --every 2 --frames 2"),
+        (STARTS, [], "are of --every 2 --frames 2, expected one pass"),
+        (STARTS, ["--every", "2"], "are of --every 2 --frames 2, expected --every 2 --frames 60"),
+    ],
+)
+@pytest.mark.parametrize("again", ["--results", "--compare"])
+def test_results_of_other_starts_are_not_mixed_in(moving, tmp_path, capsys, before, after, words, again):
+    results = tmp_path / "results"
+    assert run("eval", moving, *before, "--results", results) == 0
+    written = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    assert run("eval", moving, *after, again, results) == 2
+    assert words in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == written
+
+
+def test_a_half_is_run_alone(moving, tmp_path, capsys):
+    shutil.copytree(moving / "bike", moving / "surfer 2")
+    scores = {}
+    for half in ("A", "B", "both"):
+        assert run("eval", moving, "--half", half, "--results", tmp_path / half) == 0
+        scores[half] = json.loads((tmp_path / half / "scores.json").read_text())
+    a, b = (list(scores[half]["sequences"]) for half in "AB")
+    assert a and b and sorted(a + b) == ["bike", "surfer 2", "walk"]
+    assert scores["A"]["mean"]["A"] == scores["A"]["mean"]["all"] == scores["both"]["mean"]["A"]
+    assert scores["B"]["mean"]["B"] == scores["both"]["mean"]["B"]
+    assert scores["A"]["mean"]["B"] == {"sequences": 0, "starts": 0, "mean_iou": None, "interval": None}
+
+
+def test_the_other_half_is_added_by_resuming(moving, tmp_path, monkeypatch):
+    for name in ("surfer 2", "surfer 3"):
+        shutil.copytree(moving / "bike", moving / name)
+    calls, track = [], BoxThatStays.track
+    monkeypatch.setattr(BoxThatStays, "track", lambda self, image_bgr: calls.append(1) or track(self, image_bgr))
+    command = "eval", moving, *STARTS, "--results", tmp_path / "results"
+    for half, more in (("A", []), ("both", ["--resume"])):
+        assert run(*command, "--half", half, *more) == 0
+    assert len(calls) == 4 * 2 * 2
+    assert run(*command, "--half", "A", "--resume") == 0 and len(calls) == 4 * 2 * 2
+
+
+def test_a_report_of_many_starts_has_a_section_per_sequence(moving, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert run("eval", moving, *STARTS, "--half", "both", "--report", tmp_path / "report") == 0
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.count('<section class="sequence">') == 2 and "after its worst start" in page
+    assert "walk: mean IoU 0.625" in page and "lite_online, half A" in page
+    (figures,) = json.loads((tmp_path / "report" / "report.json").read_text())["trackers"].values()
+    assert figures["mean"]["mean_iou"] == figures["intervals"]["all"]["mean_iou"] == 0.8125
+    assert figures["success"][10] == (1 + (0 + 1) / 2) / 2  # higher than 0.5
+    assert [start["first"] for start in figures["sequences"]["walk"]["starts"]] == [0, 2]
 
 
 class LosesIt:
@@ -400,9 +530,7 @@ def leaving(sequences, monkeypatch):
 
 
 def session_rows(printed):
-    lines = [re.split(r"  +", line) for line in printed.splitlines()]
-    start = next(i for i, line in enumerate(lines) if line[0] == "session")
-    return [line[1:] for line in lines[start + 2 :]]
+    return [row[1:] for row in tables(printed)["session"]]
 
 
 def test_a_session_has_figures_of_losses(leaving, tmp_path, capsys):
@@ -446,6 +574,22 @@ def test_runs_with_sessions_and_without_are_not_mixed(leaving, created, tmp_path
     monkeypatch.setattr(registry, "create_tracker", lambda *_, **__: BoxThatStays())
     assert run(*command) == 0
     assert not list(results.rglob("states.txt"))
+
+
+def test_each_start_has_a_session_of_its_own(leaving, tmp_path, capsys):
+    for name in ("bike", "walk"):  # labelled up to the end, so that there are starts at 0 and 4
+        (leaving / name / "groundtruth.txt").write_text("10,8,20,16\n" * 12)
+    (leaving / "walk" / "absent.txt").write_text("0\n" * 12)
+    results = tmp_path / "results"
+    command = "eval", leaving, "--session", "--every", "4", "--frames", "7", "--results", results
+    assert run(*command) == 0
+    printed = capsys.readouterr().out
+    assert [row[0] for row in session_rows(printed)] == ["2", "2", "4"]  # starts of each sequence, and of both
+    for start in ("000000", "000004"):
+        states = (results / "walk" / start / "states.txt").read_text().split()
+        assert len(states) == 8 and states[:2] == ["TRACKING"] * 2 and states[-1] == "LOST"
+    assert run(*command, "--resume") == 0
+    assert session_rows(capsys.readouterr().out) == session_rows(printed)
 
 
 def test_a_report_has_the_figures_of_sessions(leaving, tmp_path):

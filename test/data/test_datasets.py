@@ -8,10 +8,12 @@ import pickle
 import shutil
 import struct
 import tarfile
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 from drawn_datasets import (
     FRAMES,
     HEIGHT,
@@ -39,6 +41,7 @@ from siam_tracker_ros.data.problems import Problems
 from siam_tracker_ros.data.shards import read_photos
 from siam_tracker_ros.errors import DatasetError, InvalidInputError, InvalidSettingError
 from siam_tracker_ros.geometry import one_based_to_xywh, pixels_to_xywh
+from siam_tracker_ros.settings import make_settings
 
 # Of each track of the training split: its name, its frames' numbers, in which frames the target is, which target it is.
 TRACKS = {
@@ -145,6 +148,25 @@ def test_frames_are_thinned_among_those_with_the_target(tmp_path, most, kept):
     assert track.numbers.tolist() == kept
     assert track.present.all() and len(track.boxes_xywh) == len(kept)
     np.testing.assert_array_equal(track.boxes_xywh[-1], box_of(kept[-1] - 1))
+
+
+@pytest.mark.parametrize(
+    "kind, left_out, kept",
+    [
+        ("shards", {"own-a": 20}, {"own-a": [10], "own-b": [0]}),
+        ("shards", {"own-a": 0}, {"own-b": [0]}),
+        ("shards", {"own-a": 11, "own-b": 1}, {"own-a": [10], "own-b": [0]}),
+        ("youtube_vos", {"abc-1": 10}, {"abc-1": [0, 5], "abc-2": [5, 10, 15]}),
+    ],
+)
+def test_frames_whose_labels_are_wrong_are_left_out(tmp_path, kind, left_out, kept):
+    (tracks,) = check_datasets([settings(kind, WRITERS[kind](tmp_path), leave_out=left_out)])
+    assert {track.name: track.numbers.tolist() for track in tracks} == kept
+
+
+def test_names_that_leave_nothing_out_are_refused(tmp_path):
+    said = report(settings("shards", write_shards(tmp_path), leave_out={"own-c": 3, "own-a": 20}))
+    assert "has no track own-c to leave out, expected one such as own-" in said and "1 problem" in said
 
 
 def test_masks_are_thinned_without_decoding_them(tmp_path):
@@ -578,6 +600,16 @@ def test_a_mask_in_colours_is_refused(tmp_path):
 def test_unknown_formats_and_splits_are_refused(tmp_path, change, named):
     with pytest.raises(InvalidSettingError, match=named):
         read_dataset(dataclasses.replace(settings("got10k", tmp_path), **change))
+
+
+def test_the_recipe_of_lite_leaves_out_the_second_car(shared_data):
+    """The box of UAV123's car14 at 10 frames per second is on another car from frame 298 on."""
+    recipe = yaml.safe_load((Path(__file__).parents[2] / "config" / "train" / "lite.yaml").read_text())
+    shards = next(dataset for dataset in recipe["data"]["datasets"] if dataset["path"] == "data/train")
+    (tracks,) = check_datasets([make_settings(DatasetSettings, {**shards, "path": str(shared_data / "train")}, "test")])
+    (car,) = (track for track in tracks if track.name == "UAV123_10fps-car14_1")
+    assert (len(car), car.numbers.max()) == (23, 261)
+    assert sum(map(len, tracks)) == 16615 - 13
 
 
 def test_the_published_shards_read_whole(shared_data):
