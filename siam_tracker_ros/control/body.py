@@ -136,7 +136,9 @@ class Attitudes:
         return self._times_ns[-1] if self._times_ns else None
 
     def add(self, time_ns: int, quaternion_xyzw: NDArray[np.float64]) -> None:
-        """Note the orientation (4,) of the body in a world whose z is up; one that is not the newest is left out.
+        """Note the orientation (4,) of the body in a world whose z is up.
+
+        One that is not the newest is left out, unless it is older by more than HISTORY_S: a clock was set then.
 
         Raises:
             InvalidInputError: it is no rotation.
@@ -145,7 +147,10 @@ class Attitudes:
         if not abs(length - 1) < 0.1:  # NaN too
             raise InvalidInputError(f"the orientation has the length {length:g}, expected 1")
         if self._times_ns and time_ns <= self._times_ns[-1]:
-            return
+            if seconds_of(self._times_ns[-1] - time_ns) <= HISTORY_S:
+                return
+            self._times_ns.clear()
+            self._ups.clear()
         x, y, z, w = quaternion_xyzw / length
         self._times_ns.append(time_ns)
         self._ups.append(np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]))
@@ -217,9 +222,9 @@ class BodyServo(Servo):
             angular_height: of the target in radians.
             lead_ns: how much later than the image the direction is one; `time_ns` is the later time.
         """
-        is_new = target != self._target or self._seen_ns is None or time_ns > self._seen_ns
+        is_late = self._is_late(time_ns, target)
         super().see(time_ns, target, state, self._level(time_ns) @ ray)
-        if not is_new or state != TargetState.TRACKING:
+        if is_late or state != TargetState.TRACKING:
             return
         self._ray = time_ns - lead_ns, ray
         if self.settings.wanted_height > 0 and angular_height > 0:

@@ -176,12 +176,13 @@ class Servo:
         """Take over what one image showed.
 
         Args:
-            time_ns: when the image was taken; an image older than the newest one seen is left out.
+            time_ns: when the image was taken; an image older than the newest one seen is left out, unless it is older
+                by more than HISTORY_S: a clock was set then.
             target: tells targets apart; another one begins anew.
             state: state of the target in this image.
             ray: float64 (3,), direction of the target in the optical frame; it counts while TRACKING.
         """
-        if self._seen_ns is not None and time_ns <= self._seen_ns and target == self._target:
+        if self._is_late(time_ns, target):
             return
         camera = self._turning.angles(time_ns)
         if target != self._target or state == TargetState.IDLE:
@@ -194,6 +195,12 @@ class Servo:
             self._error = ray_angles(ray)
             self._filter.agility = self.settings.agility
             self._filter.measure(time_ns, view_rotation(camera) @ ray, self.settings.direction_noise)
+
+    def _is_late(self, time_ns: int, target: typing.Hashable) -> bool:
+        """Return whether a newer image of a target was seen."""
+        if self._seen_ns is None or target != self._target:
+            return False
+        return 0 <= seconds_of(self._seen_ns - time_ns) <= HISTORY_S
 
     def _forget(self) -> None:
         """Forget the target."""

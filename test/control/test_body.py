@@ -119,6 +119,10 @@ def test_attitudes_between_two_are_interpolated_and_far_ones_are_unknown():
         level = attitudes.level(ns(time_s))
         assert level is not None and ray_angles(level @ ray_along(AHEAD))[1] == pytest.approx(pitch, abs=1e-3)
     assert attitudes.level(ns(0.85)) is None and attitudes.level(ns(1.25)) is None
+    attitudes.add(ns(100.0), quaternion(pitch=0.3))  # by a clock that was set afterwards
+    attitudes.add(ns(2.0), quaternion(pitch=0.1))
+    level = attitudes.level(ns(2.0))
+    assert level is not None and ray_angles(level @ ray_along(AHEAD))[1] == pytest.approx(0.1)
     for number in range(5000):
         attitudes.add(ns(2 + number / 200), quaternion())
     assert len(attitudes._times_ns) <= 1001
