@@ -75,7 +75,7 @@ class FollowNode(ManagedNode):
         self._commands: LifecyclePublisher | None = None  # while configured, as the next one
         self._reasons: LifecyclePublisher | None = None
         self._inputs: list[Subscription] = []  # while active, as the next one
-        self._timer: Timer | None = None
+        self._timers_of_commands: list[Timer] = []
         super().__init__(node_name, **node_arguments)
         declare_parameters(self, FollowParameters)
         self._settings = read_parameters(self, FollowParameters)
@@ -109,7 +109,8 @@ class FollowNode(ManagedNode):
             self._inputs.append(self.create_subscription(PoseStamped, "target_pose", self._on_place, 10))
         if self._body is not None and self._settings.use_attitude:
             self._inputs.append(self.create_subscription(Imu, "imu", self._on_imu, qos_profile_sensor_data))
-        self._timer = self.create_timer(1 / self._settings.rate, self._on_timer, clock=self.steady_clock)
+        periods = (1 / self._settings.rate, self._on_timer), (_LOG_PERIOD, self._check_listeners)
+        self._timers_of_commands = [self.create_timer(*period, clock=self.steady_clock) for period in periods]
         self.get_logger().info(f"waiting for targets on {self._inputs[0].topic_name}")
         return answer
 
@@ -177,6 +178,18 @@ class FollowNode(ManagedNode):
             self._reasons.publish(String(data=command.reason))
         self._publish(self._twist(command))
 
+    def _check_listeners(self) -> None:
+        """Say so if somebody on the topic of the commands expects the other type; ROS says nothing."""
+        assert self._commands is not None
+        sent = "geometry_msgs/msg/TwistStamped" if self._settings.stamped else "geometry_msgs/msg/Twist"
+        topic = self._commands.topic_name
+        for listener in self.get_subscriptions_info_by_topic(topic):
+            if listener.topic_type != sent:
+                self.get_logger().warning(
+                    f"{listener.node_name} expects {listener.topic_type} on {topic} and gets no command, since {sent} "
+                    "is sent; change the parameter stamped, or remap one of them"
+                )
+
     def _twist(self, command: Command) -> Twist:
         """Return the message of a command."""
         twist = Twist()
@@ -196,9 +209,9 @@ class FollowNode(ManagedNode):
 
     def _stop(self) -> None:
         """Send no more commands; the last one is to stand still."""
-        if self._timer is not None:
-            self.destroy_timer(self._timer)
-            self._timer = None
+        if self._timers_of_commands:
+            while self._timers_of_commands:
+                self.destroy_timer(self._timers_of_commands.pop())
             if self.context.ok() and self._commands is not None:
                 self._publish(Twist())
                 self._commands.wait_for_all_acked(Duration(seconds=_LAST_COMMAND_S))  # or it goes with the publisher

@@ -196,6 +196,22 @@ def test_a_program_that_is_ended_stops_the_camera(graph, number):
     robot.wait(lambda: is_still(robot.last()), "the stop")
 
 
+def test_a_listener_of_the_other_type_is_named(graph):
+    program = subprocess.Popen(
+        [sys.executable, ROOT / "scripts" / "follow"],
+        env=os.environ | {"ROS_DOMAIN_ID": str(graph.context.get_domain_id())},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    Robot(graph, Twist)
+    try:
+        line = next(line for line in program.stderr if "expects" in line)
+    finally:
+        program.terminate()
+        program.communicate(timeout=DEADLINE)
+    assert "robot expects geometry_msgs/msg/Twist on /cmd_vel and gets no command" in line
+
+
 def test_the_whole_life_by_a_manager(graph):
     node, robot = start(graph, autostart=False)
     client = robot.create_client(ChangeState, "follow/change_state")
