@@ -191,7 +191,7 @@ class BodyServo(Servo):
         super()._begin()
         self._place: tuple[int, NDArray[np.float64]] | None = None  # that waits for its image's direction
         self._attitudes = Attitudes()
-        self._travel = Turning()  # forward and up in metres, in the place of angles
+        self._travel = Turning()  # metres forward and up, where others have angles
         self._line = LineFilter(self.settings.distance_agility)  # of the target's place on the line of sight
         self._forget()
 
@@ -243,7 +243,7 @@ class BodyServo(Servo):
         if self._ray is None or self._ray[0] != time_ns or not 0 < distance < math.inf:
             return
         self._place = None
-        if position @ self._ray[1] < distance * math.cos(MAX_DISAGREEMENT):
+        if not position @ self._ray[1] >= distance * math.cos(MAX_DISAGREEMENT):  # NaN too
             return
         self._line.agility = self.settings.distance_agility
         self._line.measure(time_ns, distance + self._travel.angles(time_ns)[0], self.settings.distance_noise * distance)

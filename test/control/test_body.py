@@ -230,6 +230,15 @@ def test_a_place_counts_in_the_direction_of_its_image(stamp_s, direction, is_fir
     assert reason == ("follow" if counts else "follow, without a distance")
 
 
+def test_a_place_does_not_count_for_a_target_without_a_direction():
+    servo = BodyServo(HERE)
+    see(servo, AHEAD)
+    servo.see(ns(0.3), "b", TRACKING, np.full(3, math.nan))
+    servo.see_place(ns(0.3), ray_along(AHEAD) * 9.0)
+    servo.see(ns(0.33), "b", TRACKING, ray_along(AHEAD))
+    assert servo.command(ns(0.35)).reason == "follow, without a distance"
+
+
 def test_a_predicted_direction_goes_with_the_place_of_its_image():
     servo = BodyServo(HERE)
     servo.see(ns(0.3), "a", TRACKING, ray_along(AHEAD), lead_ns=ns(0.1))
