@@ -23,6 +23,7 @@ import dataclasses
 import itertools
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -338,6 +339,7 @@ def main():
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
     make_room_for_images()
+    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))  # apart from other nodes on this machine
     rows, nodes = [], {}
     for seed in range(args.runs):
         for name, compensates in (("compensated", True), ("not compensated", False)):
