@@ -23,6 +23,10 @@ PARAMETERS = {
     "gain": (float, "Rate in rad/s per radian that the target is off the middle."),
     "max_rate": (float, "Maximum rate of yaw and of pitch in rad/s."),
     "actuation_delay_s": (float, "Seconds from a command to the middle of its effect."),
+    "camera_tilt": (float, "Angle in radians by which the camera of a body looks down."),
+    "use_attitude": (bool, "true to take the tilt of a body out of directions, by imu_topic."),
+    "wanted_distance": (float, "Distance in metres that a body keeps from the target by driving."),
+    "max_speed": (float, "Maximum speed forward in m/s."),
     "search": (str, "none or pan: what the camera does while the target is lost."),
     "stamped": (bool, "true for TwistStamped, false for Twist."),
     "autostart": (bool, "true, or false to wait for a lifecycle manager."),
@@ -36,6 +40,10 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "target_topic", default_value="tracker/target", description="~/target of the tracker."
             ),
+            DeclareLaunchArgument(
+                "target_pose_topic", default_value="tracker/target_pose", description="~/target_pose of the tracker."
+            ),
+            DeclareLaunchArgument("imu_topic", default_value="imu", description="sensor_msgs/Imu with an orientation."),
             DeclareLaunchArgument("cmd_vel_topic", default_value="cmd_vel", description="Topic of the commands."),
             *(
                 DeclareLaunchArgument(name, default_value="", description=description)
@@ -74,6 +82,8 @@ def make_node(context: LaunchContext) -> list[LifecycleNode]:
             parameters=[*([params_file] if params_file else []), given],
             remappings=[
                 ("target", LaunchConfiguration("target_topic")),
+                ("target_pose", LaunchConfiguration("target_pose_topic")),
+                ("imu", LaunchConfiguration("imu_topic")),
                 ("cmd_vel", LaunchConfiguration("cmd_vel_topic")),
             ],
             output="screen",

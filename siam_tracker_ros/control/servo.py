@@ -110,11 +110,15 @@ class Command(typing.NamedTuple):
         reason: why, in a few words: "follow", "coast", "search", or why it stops.
         error: float64 (2,), yaw and pitch from the middle of the view to where the target will be when the command
             acts; zero unless it is followed.
+        share: of the rates and speeds that would follow the target if all were sure, 0 to 1; 0 unless it is followed.
+        speeds: float64 (2,), forward and up in m/s; zero for a camera that only turns.
     """
 
     rates: NDArray[np.float64]
     reason: str
     error: NDArray[np.float64]
+    share: float = 0.0
+    speeds: NDArray[np.float64] = np.zeros(2)
 
 
 class Turning:
@@ -134,7 +138,7 @@ class Turning:
         """Return yaw and pitch (2,) at a time."""
         for start_ns, angles, rates in reversed(self._parts):
             if start_ns <= time_ns:
-                return angles + rates * _seconds(time_ns - start_ns)
+                return angles + rates * seconds_of(time_ns - start_ns)
         return self._parts[0][1] if self._parts else np.zeros(2)
 
 
@@ -172,17 +176,18 @@ class Servo:
         """Take over what one image showed.
 
         Args:
-            time_ns: when the image was taken; an image older than the newest one seen is left out.
+            time_ns: when the image was taken; an image older than the newest one seen is left out, unless it is older
+                by more than HISTORY_S: a clock was set then.
             target: tells targets apart; another one begins anew.
             state: state of the target in this image.
             ray: float64 (3,), direction of the target in the optical frame; it counts while TRACKING.
         """
-        if self._seen_ns is not None and time_ns <= self._seen_ns and target == self._target:
+        if self._is_late(time_ns, target):
             return
         camera = self._turning.angles(time_ns)
         if target != self._target or state == TargetState.IDLE:
-            self._filter.forget()
-            self._target, self._state, self._error = target, TargetState.IDLE, None
+            self._forget()
+            self._target = target
         self._seen_ns = time_ns
         if state != self._state:
             self._state, self._state_since_ns, self._center_yaw = state, time_ns, camera[0]
@@ -191,19 +196,33 @@ class Servo:
             self._filter.agility = self.settings.agility
             self._filter.measure(time_ns, view_rotation(camera) @ ray, self.settings.direction_noise)
 
+    def _is_late(self, time_ns: int, target: typing.Hashable) -> bool:
+        """Return whether a newer image of a target was seen."""
+        if self._seen_ns is None or target != self._target:
+            return False
+        return 0 <= seconds_of(self._seen_ns - time_ns) <= HISTORY_S
+
+    def _forget(self) -> None:
+        """Forget the target."""
+        self._filter.forget()
+        self._state, self._error = TargetState.IDLE, None
+
     def command(self, now_ns: int) -> Command:
         """Return the command for this moment, and remember that it is sent; a clock that jumps back begins anew."""
         if self._last_ns is not None and now_ns < self._last_ns:
             self._begin()
         settings = self.settings
-        wanted, reason, error = self._wanted(now_ns)
-        wanted = np.where(self._turns, wanted, 0.0)
-        since_s = 0.0 if self._last_ns is None else min(max(_seconds(now_ns - self._last_ns), 0.0), MAX_PERIOD_S)
+        wanted = self._wanted(now_ns)
+        rates = np.where(self._turns, wanted.rates, 0.0).clip(-settings.max_rate, settings.max_rate)
+        since_s = 0.0 if self._last_ns is None else min(max(seconds_of(now_ns - self._last_ns), 0.0), MAX_PERIOD_S)
         most = settings.max_acceleration * since_s
-        change = wanted.clip(-settings.max_rate, settings.max_rate) - self._rates
-        self._rates, self._last_ns = self._rates + change.clip(-most, most), now_ns
+        self._rates, self._last_ns = self._rates + (rates - self._rates).clip(-most, most), now_ns
         self._turning.turn(self._acts_ns(now_ns), self._rates)
-        return Command(self._rates, reason, error)
+        return wanted._replace(rates=self._rates, speeds=self._speeds_for(wanted, now_ns, since_s))
+
+    def _speeds_for(self, wanted: Command, now_ns: int, since_s: float) -> NDArray[np.float64]:
+        """Return the speeds (2,) that go with a command; `since_s` is the time since the command before."""
+        return np.zeros(2)
 
     def _acts_ns(self, now_ns: int) -> int:
         return now_ns + round(self.settings.actuation_delay_s / NANO)
@@ -211,54 +230,60 @@ class Servo:
     def _wanted(self, now_ns: int) -> Command:
         """Return what would be commanded without bounds."""
         settings = self.settings
-        if self._seen_ns is None or _seconds(now_ns - self._seen_ns) > settings.stale_s:
-            return _stay(f"no answer for an image of the last {settings.stale_s:g} s")
-        if _seconds(self._seen_ns - now_ns) > settings.stale_s:  # that it is stale could never be told
-            return _stay("images have stamps of the future; let camera and robot have one clock")
+        if self._seen_ns is None or seconds_of(now_ns - self._seen_ns) > settings.stale_s:
+            return stay(f"no answer for an image of the last {settings.stale_s:g} s")
+        if seconds_of(self._seen_ns - now_ns) > settings.stale_s:  # that it is stale could never be told
+            return stay("images have stamps of the future; let camera and robot have one clock")
         if self._state == TargetState.IDLE:
-            return _stay("no target")
+            return stay("no target")
         if self._state == TargetState.LOST:
             return self._search(now_ns)
         if self._error is None:
-            return _stay("no direction of the target yet")
+            return stay("no direction of the target yet")
         share, reason = 1.0, "follow"
         if self._state == TargetState.UNCERTAIN:
-            if _seconds(now_ns - self._state_since_ns) > settings.max_coast_s:
-                return _stay(f"UNCERTAIN for more than {settings.max_coast_s:g} s")
+            if seconds_of(now_ns - self._state_since_ns) > settings.max_coast_s:
+                return stay(f"UNCERTAIN for more than {settings.max_coast_s:g} s")
             share, reason = settings.uncertain_speed, "coast"
         error, rates = self._error, np.zeros(2)
         if settings.compensate_latency:
             acts_ns = self._acts_ns(now_ns)
             motion = self._filter.at(acts_ns)
             if motion is None:
-                return _stay("the last direction of the target is too old")
+                return stay("the last direction of the target is too old")
             to_view = view_rotation(self._turning.angles(acts_ns)).T
             error, later = (
                 ray_angles(to_view @ ray) for ray in (motion.ray, motion.after(_RATES_OVER_S, settings.agility).ray)
             )
             rates = (later - error) / _RATES_OVER_S
-        return Command(share * self._rates_for(error, rates), reason, error)
+        return Command(share * self._rates_for(error, rates), reason, error, share)
 
     def _rates_for(self, error: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rates that follow a target which is off the middle by some angles, and moves with some rates."""
-        outside = np.sign(error) * np.maximum(0, np.abs(error) - self.settings.dead_band)
-        return self.settings.gain * outside + rates
+        return self.settings.gain * outside(error, self.settings.dead_band) + rates
 
     def _search(self, now_ns: int) -> Command:
         """Stay; after a while, pan to one side, to the other and back."""
         settings = self.settings
-        panned_s = _seconds(now_ns - self._state_since_ns) - settings.search_after_s
+        panned_s = seconds_of(now_ns - self._state_since_ns) - settings.search_after_s
         if settings.search == "none" or panned_s < 0 or panned_s > settings.max_search_s:
-            return _stay("LOST")
+            return stay("LOST")
         goal = math.sin(panned_s * settings.search_rate / max(settings.search_angle, 1e-6)) * settings.search_angle
         error = self._center_yaw + goal - self._turning.angles(self._acts_ns(now_ns))[0]
         rate = min(max(settings.gain * error, -settings.search_rate), settings.search_rate)
         return Command(np.array([rate, 0.0]), "search", np.zeros(2))
 
 
-def _stay(reason: str) -> Command:
+def outside(error: NDArray[np.float64], dead_band: float) -> NDArray[np.float64]:
+    """Return by how much errors lie outside of a dead band about zero."""
+    return np.sign(error) * np.maximum(0, np.abs(error) - dead_band)
+
+
+def stay(reason: str) -> Command:
+    """Return the command to stand still, and why."""
     return Command(np.zeros(2), reason, np.zeros(2))
 
 
-def _seconds(nanoseconds: int) -> float:
+def seconds_of(nanoseconds: int) -> float:
+    """Return nanoseconds as seconds."""
     return nanoseconds * NANO

@@ -10,6 +10,7 @@ pinhole that looks along its yaw and pitch, without roll.
 
 import collections
 import dataclasses
+import enum
 import math
 from collections.abc import Callable
 
@@ -103,6 +104,27 @@ class Run:
     reasons: list[str]
 
 
+class Event(enum.IntEnum):
+    """What happens in a closed loop; at one time, in this order."""
+
+    IMAGE = 0
+    ANSWER = 1
+    COMMAND = 2
+
+
+def loop_events(seconds: float, latency_s: float, image_rate: float, command_rate: float) -> list[tuple[float, Event]]:
+    """Return the times in seconds of all images, of their answers so much later, and of the commands, in order."""
+    images = [(number / image_rate, Event.IMAGE) for number in range(math.ceil(seconds * image_rate))]
+    answers = [(time_s + latency_s, Event.ANSWER) for time_s, _ in images]
+    commands = [(number / command_rate, Event.COMMAND) for number in range(math.ceil(seconds * command_rate))]
+    return sorted(images + answers + commands)
+
+
+def event_times(events: list[tuple[float, Event]], kind: Event) -> NDArray[np.float64]:
+    """Return the times of the events of a kind."""
+    return np.array([time_s for time_s, event in events if event == kind])
+
+
 def simulate(
     servo: Servo,
     path: Path,
@@ -130,20 +152,18 @@ def simulate(
         seed: of the noise.
     """
     draw, head = np.random.default_rng(seed), Head(limits)
-    images = [(number / image_rate, 0) for number in range(math.ceil(seconds * image_rate))]
-    answers = [(time_s + latency_s, 1) for time_s, _ in images]
-    commands = [(number / command_rate, 2) for number in range(math.ceil(seconds * command_rate))]
+    events = loop_events(seconds, latency_s, image_rate, command_rate)
     seen: collections.deque[tuple[float, NDArray[np.float64]]] = collections.deque()
     errors, rates, reasons, now_s = [], [], [], 0.0
-    for time_s, kind in sorted(images + answers + commands):
+    for time_s, event in events:
         head.advance(time_s - now_s)
         now_s = time_s
-        if kind == 0:
+        if event == Event.IMAGE:
             ray = view_rotation(head.angles).T @ ray_along(path(now_s))
             errors.append(ray_angles(ray))
             ray = ray + draw.normal(0, noise, 3)
             seen.append((now_s, ray / np.linalg.norm(ray)))
-        elif kind == 1:
+        elif event == Event.ANSWER:
             taken_s, ray = seen.popleft()
             servo.see(round(taken_s / NANO), "target", state(taken_s), ray)
         else:
@@ -151,9 +171,9 @@ def simulate(
             head.command(command.rates)
             rates.append(command.rates)
             reasons.append(command.reason)
-    times = (np.array([time_s for time_s, _ in part]) for part in (images, commands))
-    image_times, command_times = times
-    return Run(image_times, np.array(errors), command_times, np.array(rates), reasons)
+    return Run(
+        event_times(events, Event.IMAGE), np.array(errors), event_times(events, Event.COMMAND), np.array(rates), reasons
+    )
 
 
 class World:
@@ -191,7 +211,7 @@ class World:
         fine = draw.integers(0, 60, (height // 6, width // 6, 3), dtype=np.uint8)
         parts = [cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC) for part in (coarse, fine)]
         self._panorama: np.ndarray = cv2.add(parts[0], parts[1])
-        self._target = _draw_target(round(target_angle * PIXELS_PER_RADIAN))
+        self._target = draw_target(round(target_angle * PIXELS_PER_RADIAN))
         u, v = np.meshgrid(*((np.arange(0, side, GRID) + GRID / 2) for side in size_wh))
         middle = np.array(size_wh) / 2
         self._rays = np.stack(
@@ -243,7 +263,7 @@ class World:
         return place, picture
 
 
-def _draw_target(side: int) -> np.ndarray:
+def draw_target(side: int) -> np.ndarray:
     """A square that looks like nothing else: rings and a cross."""
     image = np.full((side, side, 3), TARGET_COLORS_BGR[0], np.uint8)
     middle = (side // 2, side // 2)

@@ -2,28 +2,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """A managed ROS 2 node that keeps a target in the middle of the view: from ~/target of the tracker to a Twist.
 
-The law is `control.servo.Servo`; this file turns messages into directions and commands into messages.
+The law is `control.servo.Servo`, and for a vehicle `control.body.BodyServo`; this file turns messages into directions,
+distances and attitudes, and commands into messages.
 """
 
 import dataclasses
-import math
 import typing
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Twist, TwistStamped
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
+from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
-from siam_tracker_ros.control.servo import Command, Servo, ServoSettings
+from siam_tracker_ros.control.body import BodyServo, BodySettings
+from siam_tracker_ros.control.servo import Command, Servo
 from siam_tracker_ros.core.monitor import TargetState
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import Target
 from siam_tracker_ros.node.managed_node import ManagedNode
 from siam_tracker_ros.node.messages import stamp_to_ns
@@ -37,7 +39,7 @@ _NO_TARGET = ""
 
 
 @dataclasses.dataclass(frozen=True)
-class FollowParameters(ServoSettings):
+class FollowParameters(BodySettings):
     """Values of all parameters."""
 
     drive: typing.Literal["pan_tilt", "body"] = setting(
@@ -48,27 +50,6 @@ class FollowParameters(ServoSettings):
     stamped: bool = setting(True, "Publish TwistStamped, as the tools of ROS 2 expect; false: Twist.")
     frame_id: str = setting("base_link", "Frame of the commands.")
     target_id: str = setting("", "Name of the target to follow; empty: the first one that is seen.", change="any time")
-    wanted_height: float = setting(
-        0.0,
-        "Angular height in radians that a `body` keeps the target at by driving; 0: it does not drive.",
-        0,
-        3,
-        change="any time",
-    )
-    approach_gain: float = setting(
-        0.5, "Speed in m/s for a target that is e times smaller than wanted.", 0, 50, change="any time"
-    )
-    max_speed: float = setting(
-        0.5, "Maximum of that speed in m/s; the vehicle never reverses.", 0, 50, change="any time"
-    )
-    climb_gain: float = setting(
-        0.0,
-        "Speed of climbing in m/s per radian that the target is above the middle; 0: it does not climb.",
-        0,
-        50,
-        change="any time",
-    )
-    max_climb: float = setting(0.5, "Maximum of that speed, up and down, in m/s.", 0, 50, change="any time")
     rate: float = setting(50.0, "Commands per second.", 1, 1000)
     autostart: bool = setting(
         True, "Configure and activate by itself; false: wait for a lifecycle manager.", change="at start"
@@ -78,6 +59,7 @@ class FollowParameters(ServoSettings):
         """Raise InvalidSettingError when a value cannot be used."""
         for name in settings_of(FollowParameters):
             check_setting(FollowParameters, name, getattr(self, name))
+        super().check()
 
 
 class FollowNode(ManagedNode):
@@ -92,16 +74,15 @@ class FollowNode(ManagedNode):
         """
         self._commands: LifecyclePublisher | None = None  # while configured, as the next one
         self._reasons: LifecyclePublisher | None = None
-        self._subscription: Subscription | None = None  # while active, as the next one
-        self._timer: Timer | None = None
+        self._inputs: list[Subscription] = []  # while active, as the next one
+        self._timers_of_commands: list[Timer] = []
         super().__init__(node_name, **node_arguments)
         declare_parameters(self, FollowParameters)
         self._settings = read_parameters(self, FollowParameters)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._reason = ""
-        self._height = math.nan  # angular, of the target in the newest image
         self._followed = _NO_TARGET
-        self._servo = self._make_servo()
+        self._make_servo()
         if self._settings.autostart:
             self.start_by_itself()
 
@@ -120,11 +101,17 @@ class FollowNode(ManagedNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the targets and send commands."""
-        self._servo, self._reason, self._followed = self._make_servo(), "", _NO_TARGET
+        self._make_servo()
+        self._reason, self._followed = "", _NO_TARGET
         answer = super().on_activate(state)
-        self._subscription = self.create_subscription(Target, "target", self._on_target, 10)
-        self._timer = self.create_timer(1 / self._settings.rate, self._on_timer, clock=self.steady_clock)
-        self.get_logger().info(f"waiting for targets on {self._subscription.topic_name}")
+        self._inputs = [self.create_subscription(Target, "target", self._on_target, 10)]
+        if self._body is not None and self._settings.wanted_distance > 0:
+            self._inputs.append(self.create_subscription(PoseStamped, "target_pose", self._on_place, 10))
+        if self._body is not None and self._settings.use_attitude:
+            self._inputs.append(self.create_subscription(Imu, "imu", self._on_imu, qos_profile_sensor_data))
+        periods = (1 / self._settings.rate, self._on_timer), (_LOG_PERIOD, self._check_listeners)
+        self._timers_of_commands = [self.create_timer(*period, clock=self.steady_clock) for period in periods]
+        self.get_logger().info(f"waiting for targets on {self._inputs[0].topic_name}")
         return answer
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -132,8 +119,9 @@ class FollowNode(ManagedNode):
         self._stop()
         return super().on_deactivate(state)
 
-    def _make_servo(self) -> Servo:
-        return Servo(self._settings, turns=(True, self._settings.drive == "pan_tilt"))
+    def _make_servo(self) -> None:
+        self._body = BodyServo(self._settings) if self._settings.drive == "body" else None
+        self._servo = self._body or Servo(self._settings)
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         changes = {p.name: p.value for p in parameters if p.name in settings_of(FollowParameters)}
@@ -155,10 +143,31 @@ class FollowNode(ManagedNode):
                 "the target has no direction; the tracker needs the camera_info of its images",
                 throttle_duration_sec=_LOG_PERIOD,
             )
-        if state == TargetState.TRACKING:
-            self._height = msg.angular_height
-        prediction_ns = msg.prediction.sec * 10**9 + msg.prediction.nanosec
-        self._servo.see(stamp_to_ns(msg.header.stamp) + prediction_ns, msg.target_id, state, ray)
+        lead_ns = msg.prediction.sec * 10**9 + msg.prediction.nanosec
+        time_ns = stamp_to_ns(msg.header.stamp) + lead_ns
+        if self._body is not None:
+            self._body.see(time_ns, msg.target_id, state, ray, msg.angular_height, lead_ns)
+        else:
+            self._servo.see(time_ns, msg.target_id, state, ray)
+
+    def _on_place(self, msg: PoseStamped) -> None:
+        assert self._body is not None
+        position = msg.pose.position
+        self._body.see_place(stamp_to_ns(msg.header.stamp), np.array([position.x, position.y, position.z]))
+
+    def _on_imu(self, msg: Imu) -> None:
+        assert self._body is not None
+        q = msg.orientation
+        try:
+            if msg.orientation_covariance[0] == -1:
+                raise InvalidInputError("its orientation_covariance begins with -1, which says that it has none")
+            self._body.tilt(stamp_to_ns(msg.header.stamp), np.array([q.x, q.y, q.z, q.w]))
+        except InvalidInputError as error:
+            self.get_logger().warning(
+                f"imu tells no attitude: {error}; remap imu to a topic with an orientation, as autopilots and filters "
+                "publish it",
+                throttle_duration_sec=_LOG_PERIOD,
+            )
 
     def _on_timer(self) -> None:
         command = self._servo.command(self.get_clock().now().nanoseconds)
@@ -169,16 +178,23 @@ class FollowNode(ManagedNode):
             self._reasons.publish(String(data=command.reason))
         self._publish(self._twist(command))
 
+    def _check_listeners(self) -> None:
+        """Say so if somebody on the topic of the commands expects the other type; ROS says nothing."""
+        assert self._commands is not None
+        sent = "geometry_msgs/msg/TwistStamped" if self._settings.stamped else "geometry_msgs/msg/Twist"
+        topic = self._commands.topic_name
+        for listener in self.get_subscriptions_info_by_topic(topic):
+            if listener.topic_type != sent:
+                self.get_logger().warning(
+                    f"{listener.node_name} expects {listener.topic_type} on {topic} and gets no command, since {sent} "
+                    "is sent; change the parameter stamped, or remap one of them"
+                )
+
     def _twist(self, command: Command) -> Twist:
         """Return the message of a command."""
-        settings, twist = self._settings, Twist()
+        twist = Twist()
         twist.angular.z, twist.angular.y = map(float, command.rates)
-        if settings.drive == "body" and command.reason == "follow":
-            climb = -settings.climb_gain * float(command.error[1])
-            twist.linear.z = min(max(climb, -settings.max_climb), settings.max_climb)
-            if settings.wanted_height > 0 and self._height > 0:
-                speed = settings.approach_gain * math.log(settings.wanted_height / self._height)
-                twist.linear.x = min(max(speed, 0.0), settings.max_speed)
+        twist.linear.x, twist.linear.z = map(float, command.speeds)
         return twist
 
     def _publish(self, twist: Twist) -> None:
@@ -193,15 +209,14 @@ class FollowNode(ManagedNode):
 
     def _stop(self) -> None:
         """Send no more commands; the last one is to stand still."""
-        if self._timer is not None:
-            self.destroy_timer(self._timer)
-            self._timer = None
+        if self._timers_of_commands:
+            while self._timers_of_commands:
+                self.destroy_timer(self._timers_of_commands.pop())
             if self.context.ok() and self._commands is not None:
                 self._publish(Twist())
                 self._commands.wait_for_all_acked(Duration(seconds=_LAST_COMMAND_S))  # or it goes with the publisher
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self._subscription = None
+        while self._inputs:
+            self.destroy_subscription(self._inputs.pop())
 
     def _release(self) -> None:
         """Stop the camera and drop the publishers; in any state."""

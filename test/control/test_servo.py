@@ -159,6 +159,14 @@ def test_an_image_that_comes_late_is_left_out():
     assert servo.command(ns(0.2)).reason == "follow"
 
 
+def test_one_image_with_a_stamp_of_the_future_does_not_blind_it():
+    servo = servo_that_sees((0.2, 0.0))
+    servo.see(ns(1000.0), "a", TRACKING, ray_along((0.2, 0.0)))
+    assert servo.command(ns(0.2)).reason.startswith("images have stamps of the future")
+    servo.see(ns(0.2), "a", TRACKING, ray_along((0.2, 0.0)))
+    assert servo.command(ns(0.25)).reason == "follow"
+
+
 def test_a_clock_that_jumps_back_begins_anew():
     servo = servo_that_sees((0.2, 0.0))
     for time_s in (100.0, 100.1):

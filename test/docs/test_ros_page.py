@@ -25,6 +25,7 @@ from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.node.follow_node import FollowParameters
 from siam_tracker_ros.node.parameters import NodeParameters, parameter_names, parameter_table
 from siam_tracker_ros.node.tracker_node import TrackerNode
+from siam_tracker_ros.settings import settings_of
 
 PAGE = "docs/ros.md"
 
@@ -40,11 +41,14 @@ def test_parameter_table_is_that_of_the_node(page, module, parameters_class):
     assert table == expected, f"run `./run exec python -m siam_tracker_ros.node.{module}` and put its table in"
 
 
-def test_parameter_files_that_are_shown_name_parameters():
-    examples = [yaml.safe_load(example) for example in pages.code_blocks(PAGE, "yaml")]
+@pytest.mark.parametrize(
+    "page, names", [(PAGE, set(parameter_names())), ("docs/follow.md", settings_of(FollowParameters).keys())]
+)
+def test_parameter_files_that_are_shown_name_parameters(page, names):
+    examples = [yaml.safe_load(example) for example in pages.code_blocks(page, "yaml")]
     assert examples
     for example in examples:
-        assert example["/**"]["ros__parameters"].keys() <= set(parameter_names())
+        assert example["/**"]["ros__parameters"].keys() <= names
 
 
 def documented(heading, direction=None):

@@ -14,18 +14,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Twist, TwistStamped, Vector3
+from geometry_msgs.msg import PoseStamped, Quaternion, Twist, TwistStamped, Vector3
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from ros_testing import DEADLINE, graph_fixture  # noqa: F401
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Imu
 from siam_tracker_ros.msg import Target
 from std_msgs.msg import String
 
 from siam_tracker_ros.control.simulation import ray_along
 from siam_tracker_ros.node.follow_node import FollowNode, FollowParameters
+from siam_tracker_ros.node.messages import ns_to_stamp
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,10 +48,10 @@ class Robot(Node):
         self.create_subscription(String, "follow/reason", lambda msg: self.reasons.append(msg.data), latched)
         graph.add(self)
 
-    def show(self, yaw=0.2, pitch=0.0, state=Target.TRACKING, target_id="a", height=0.1, ray=None):
-        """Publish a target of an image that is taken now."""
+    def show(self, yaw=0.2, pitch=0.0, state=Target.TRACKING, target_id="a", height=0.1, ray=None, stamp=None):
+        """Publish a target of an image that is taken now, or at a stamp."""
         msg = Target(header=Target().header, target_id=target_id, state=state, confidence=0.9, is_metric=ray is None)
-        msg.header.stamp = self.get_clock().now().to_msg()
+        msg.header.stamp = stamp or self.get_clock().now().to_msg()
         x, y, z = map(float, ray_along((yaw, pitch)) if ray is None else ray)
         msg.ray, msg.angular_height = Vector3(x=x, y=y, z=z), float(height)
         self._publisher.publish(msg)
@@ -86,6 +89,35 @@ def start(graph, **parameters):
     return graph.add(node), robot
 
 
+class World:
+    """A simulator: its clock, the attitude of a drone, and a target ahead of it, told as the tracker does."""
+
+    nose_down = Imu(orientation=Quaternion(y=math.sin(0.1), w=math.cos(0.1)))  # by 0.2 rad
+
+    def __init__(self, robot):
+        self._robot, self._now_ns = robot, 10**12
+        self._clock = robot.create_publisher(Clock, "/clock", 10)
+        self._imu = robot.create_publisher(Imu, "imu", qos_profile_sensor_data)
+        self._place = robot.create_publisher(PoseStamped, "target_pose", 10)
+
+    def fly_until(self, condition, what, distance, imu=None):
+        """Let simulated time pass, 20 ms for each image, until a condition holds."""
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            self._now_ns += 20 * 10**6
+            stamp = ns_to_stamp(self._now_ns)
+            self._clock.publish(Clock(clock=stamp))
+            if imu is not None:
+                imu.header.stamp = stamp
+                self._imu.publish(imu)
+            place = PoseStamped()
+            place.header.stamp, place.pose.position.z = stamp, distance
+            self._place.publish(place)
+            self._robot.show(yaw=0.0, stamp=stamp)
+            time.sleep(0.02)
+            assert time.monotonic() < end, f"waited {DEADLINE:.0f} s for {what}"
+
+
 def is_still(twist):
     return not any((twist.linear.x, twist.linear.z, twist.angular.y, twist.angular.z))
 
@@ -112,13 +144,27 @@ def test_a_body_turns_climbs_and_drives_but_never_backwards(graph):
     _, robot = start(
         graph, drive="body", climb_gain=1.0, max_climb=0.15, wanted_height=0.4, stamped=False, max_speed=0.3
     )
-    robot.show_until(lambda: robot.last().linear.x > 0, "a drive", yaw=-0.3, pitch=-0.2, height=0.1)
+    robot.show_until(lambda: robot.last().linear.x == pytest.approx(0.3), "a drive", yaw=-0.3, pitch=-0.2, height=0.1)
     robot.show_until(lambda: robot.last().angular.z < -0.2, "a turn", yaw=-0.3, pitch=-0.2, height=0.1)
     twist = robot.last()
     assert twist.linear.x == pytest.approx(0.3) and twist.linear.z == pytest.approx(0.15)
     assert twist.angular.y == 0
     robot.show_until(lambda: robot.last().linear.x == 0, "the end of the drive", yaw=-0.3, pitch=-0.2, height=1.0)
     robot.show_until(lambda: is_still(robot.last()), "the stop", state=Target.LOST, height=0.1)
+
+
+def test_a_drone_keeps_the_distance_by_its_attitude_in_simulated_time(graph):
+    _, robot = start(
+        graph, drive="body", use_sim_time=True, use_attitude=True, wanted_distance=5.0, climb_gain=1.0, max_reverse=1.0
+    )
+    world = World(robot)
+    world.fly_until(lambda: "no attitude of the last 0.5 s" in robot.reasons, "a wait for the attitude", distance=9.0)
+    has_none = Imu(orientation_covariance=[-1.0] + [0.0] * 8)
+    world.fly_until(lambda: robot.last().linear.x > 0.3, "a drive", distance=9.0, imu=world.nose_down)
+    assert robot.last().linear.z < -0.1, "what is ahead of a body with its nose down is below it"
+    world.fly_until(lambda: robot.last().linear.x < -0.3, "a retreat", distance=2.0, imu=world.nose_down)
+    world.fly_until(lambda: is_still(robot.last()), "a stop", distance=2.0, imu=has_none)
+    assert robot.reasons[-1] == "no attitude of the last 0.5 s"
 
 
 def test_without_a_direction_it_stays_and_says_why(graph):
@@ -148,6 +194,22 @@ def test_a_program_that_is_ended_stops_the_camera(graph, number):
     program.send_signal(number)
     assert program.wait(DEADLINE) == 0
     robot.wait(lambda: is_still(robot.last()), "the stop")
+
+
+def test_a_listener_of_the_other_type_is_named(graph):
+    program = subprocess.Popen(
+        [sys.executable, ROOT / "scripts" / "follow"],
+        env=os.environ | {"ROS_DOMAIN_ID": str(graph.context.get_domain_id())},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    Robot(graph, Twist)
+    try:
+        line = next(line for line in program.stderr if "expects" in line)
+    finally:
+        program.terminate()
+        program.communicate(timeout=DEADLINE)
+    assert "robot expects geometry_msgs/msg/Twist on /cmd_vel and gets no command" in line
 
 
 def test_the_whole_life_by_a_manager(graph):
@@ -192,6 +254,7 @@ def test_the_whole_life_by_a_manager(graph):
         ("drive", "legs", ""),
         ("drive", "body", "cannot change while the node is configured"),
         ("rate", 20.0, "cannot change while the node is configured"),
+        ("wanted_distance", 3.0, "cannot change while the node is configured"),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_refused(graph, name, value, reason):
