@@ -53,7 +53,7 @@ def point_alone(point_xy: Sequence[float]) -> NDArray[np.float64]:
     """
     x, y = point_xy
     _check_inside(f"point ({x:g}, {y:g})", point_xy)
-    return np.array([min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), 0.0, 0.0])
+    return np.array([*np.clip(point_xy, 0, 1), 0, 0])
 
 
 def point_box(

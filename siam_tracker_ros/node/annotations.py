@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Targets as foxglove_msgs/ImageAnnotations, which Foxglove's Image panel draws sharply at any zoom."""
 
-import importlib
+import importlib.util
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,10 +21,8 @@ _LINE_SHARE = 1 / 240  # of the image's shorter side
 
 def foxglove_types() -> Any:
     """Return the module with the message classes of foxglove_msgs, None without the package."""
-    try:
-        return importlib.import_module("foxglove_msgs.msg")
-    except ModuleNotFoundError:
-        return None
+    is_installed = importlib.util.find_spec("foxglove_msgs") is not None
+    return importlib.import_module("foxglove_msgs.msg") if is_installed else None
 
 
 def annotate(

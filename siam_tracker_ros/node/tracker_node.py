@@ -256,27 +256,28 @@ class TrackerNode(ManagedNode):
         return SetParametersResult(successful=True)
 
     async def _on_init(self, request: InitTracker.Request, response: InitTracker.Response) -> InitTracker.Response:
-        return await self._start(Pipeline.start_target, "", request, response)
+        return await self._answer_start(Pipeline.start_target, request, response)
 
     async def _on_init_point(
         self, request: InitTracker.Request, response: InitTracker.Response
     ) -> InitTracker.Response:
-        return await self._start(Pipeline.start_at_point, " in {box}", request, response)
+        return await self._answer_start(Pipeline.start_at_point, request, response, says_box=True)
 
-    async def _start(
+    async def _answer_start(
         self,
         method: Callable[[Pipeline, InitTracker.Request], Started],
-        place: str,
         request: InitTracker.Request,
         response: InitTracker.Response,
+        says_box: bool = False,
     ) -> InitTracker.Response:
-        """Answer a request to start; `place` is what the answer says of the {box}."""
+        """Start on the target of a request and say so."""
         try:
             started = await awaitable(self._active_worker().call(method, request), self)
             response.stamp, response.target_id = started.stamp, started.target_id
             response.success = True
             response.message = f"target '{response.target_id}' is held"
-            response.message += place.format(box=format_box(started.box_xywh))
+            if says_box:
+                response.message += f" in {format_box(started.box_xywh)}"
             if request.header.stamp not in (Time(), response.stamp):
                 response.message += f", from the image nearest to the stamp, that of {format_stamp(response.stamp)}"
             if not self._enabled:
