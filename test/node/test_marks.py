@@ -236,8 +236,9 @@ def test_every_detection_has_a_result_with_the_class_of_the_parameter(graph, cla
     assert operator.set_parameters(class_id="7").successful
     assert operator.init(CENTER).success
     assert "class_id is empty" in operator.set_parameters(class_id="").reason
-    status, detections = operator.frame(scene(CENTER))
+    header = operator.send(scene(CENTER))
+    detections = operator.message("detections", header).detections
     results = [[result.hypothesis.class_id for result in detection.results] for detection in detections]
     assert results == [[class_id], ["cup"], ["7"]]
-    first = operator.message("detection", detections[0].header)
+    first = operator.message("detection", header)
     assert [result.hypothesis.class_id for result in first.results] == [class_id]
