@@ -133,7 +133,10 @@ def make_mavlink_camera(context: LaunchContext) -> list[Node]:
                     "system_id": ParameterValue(LaunchConfiguration("mavlink_system_id"), value_type=int),
                 }
             ],
-            remappings=[(f"tracker/{topic}", f"{name}/{topic}") for topic in ("init", "reset", "status", "detections")],
+            remappings=[
+                (f"tracker/{topic}", f"{name}/{topic}")
+                for topic in ("init", "init_point", "reset", "status", "detections")
+            ],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
             output="screen",
         )

@@ -102,6 +102,12 @@ def write_png(path: Path, image: np.ndarray) -> None:
         ) from error
 
 
+def ink_bgr(color_bgr: Sequence[int]) -> tuple[int, int, int]:
+    """Return black or white, whichever can be read on a colour."""
+    brightness = np.dot(color_bgr, (0.114, 0.587, 0.299))
+    return (0, 0, 0) if brightness > 110 else (255, 255, 255)
+
+
 def _line_width(image_bgr: np.ndarray) -> int:
     return max(1, round(min(image_bgr.shape[:2]) / 240))
 
@@ -136,6 +142,4 @@ def _caption(image_bgr: np.ndarray, text: str, anchor: Sequence[float], color_bg
     left = int(np.clip(anchor[0], 0, max(0, width - bar_w)))
     top = int(np.clip(anchor[1] - bar_h - line, 0, max(0, height - bar_h)))
     cv2.rectangle(image_bgr, (left, top), (left + bar_w, top + bar_h), color_bgr, cv2.FILLED)
-    brightness = np.dot(color_bgr, (0.114, 0.587, 0.299))
-    ink = (0, 0, 0) if brightness > 110 else (255, 255, 255)
-    cv2.putText(image_bgr, text, (left + line, top + line + text_h), FONT, scale, ink, line, cv2.LINE_AA)
+    cv2.putText(image_bgr, text, (left + line, top + line + text_h), FONT, scale, ink_bgr(color_bgr), line, cv2.LINE_AA)

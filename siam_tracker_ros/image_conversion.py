@@ -228,6 +228,29 @@ def fill_image(msg: ImageFields, image: np.ndarray, encoding: str, header: Any) 
     return msg
 
 
+def fill_compressed(
+    msg: CompressedImageFields, image: np.ndarray, encoding: str, header: Any, jpeg_quality: int
+) -> Any:
+    """Fill an empty sensor_msgs/CompressedImage as image_transport's plugin does, and return it.
+
+    Args:
+        msg: CompressedImage with no data yet.
+        image: uint8 (H, W) for `mono8`, which becomes a PNG, without loss; uint8 (H, W, 3) for `bgr8`, a JPEG.
+        encoding: `mono8` or `bgr8`.
+        header: std_msgs/Header of the result, not copied.
+        jpeg_quality: 1..100.
+    """
+    # The plugin names the order of a JPEG's colours; of a grey PNG it names nothing, and leaves the space before it.
+    codec, msg.format = {
+        "mono8": (".png", "mono8; png compressed "),
+        "bgr8": (".jpg", "bgr8; jpeg compressed bgr8"),
+    }[encoding]
+    _, content = cv2.imencode(codec, image, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if codec == ".jpg" else [])
+    msg.header = header
+    msg.data.frombytes(content.data)
+    return msg
+
+
 def _rows(msg: ImageFields, layout: _Layout) -> np.ndarray:
     """Return the rows of an image with their padding, uint8 (rows, step), as a view."""
     row_bytes = msg.width * layout.channels * layout.channel_bytes

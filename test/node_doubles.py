@@ -41,6 +41,7 @@ class SquareTracker:
 
     runtime, precision, device = "torch", "fp32", "cpu"
     tile_side = 0
+    siamese = None
     calibration = Calibration()
 
     def __init__(self, *_, **arguments):

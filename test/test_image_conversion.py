@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr, image_to_depth
+from siam_tracker_ros.image_conversion import (
+    compressed_to_bgr,
+    fill_compressed,
+    fill_image,
+    image_to_bgr,
+    image_to_depth,
+)
 from siam_tracker_ros.intensity import IntensityStretch
 
 COLOR_BGR = (40, 90, 200)
@@ -379,6 +385,22 @@ def test_fill_image(image, encoding, step):
 def test_fill_image_refuses_the_wrong_shape(image, encoding):
     with pytest.raises(ValueError):
         fill_image(SimpleNamespace(data=array.array("B")), image, encoding, None)
+
+
+@pytest.mark.parametrize(
+    "image, encoding, image_format, exact",
+    [
+        (solid(32, 48), "bgr8", "bgr8; jpeg compressed bgr8", False),
+        (ramp()[::2, ::2, 0], "mono8", "mono8; png compressed ", True),
+    ],
+)
+def test_fill_compressed(image, encoding, image_format, exact):
+    header = object()
+    msg = fill_compressed(SimpleNamespace(data=array.array("B")), image, encoding, header, 90)
+    assert msg.header is header and msg.format == image_format
+    decoded = compressed_to_bgr(msg).astype(int)
+    difference = np.abs(decoded - (image if image.ndim == 3 else image[..., None])).max()
+    assert difference == 0 if exact else difference < 8
 
 
 @pytest.mark.parametrize("padding", [0, 6])

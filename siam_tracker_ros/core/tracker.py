@@ -97,6 +97,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         settings_class: class of the settings.
         target_class: class of the targets.
         graph_names: graphs that it calls, if its network is Graphs, which need no torch.
+        siamese: of one whose targets learn, the tracker that finds their boxes, whose own learn nothing; else None.
         network: ready for inference.
         settings: of `settings_class`.
     """
@@ -106,6 +107,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     tile_side: typing.ClassVar[int] = 0
     tile_stride: typing.ClassVar[int] = 8
     graph_names: typing.ClassVar[tuple[str, ...]] = ()
+    siamese: "Tracker | None" = None
     network: "Network | Graphs"
     settings: typing.Any
     _device_step: "DeviceStep | None" = None

@@ -20,7 +20,7 @@ from pymavlink.dialects.v20 import common as mavlink
 
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.errors import InvalidInputError
-from siam_tracker_ros.mavlink.regions import point_box, rectangle_box
+from siam_tracker_ros.mavlink.regions import point_alone, point_box, rectangle_box
 from siam_tracker_ros.mavlink.settings import MavlinkSettings
 from siam_tracker_ros.mavlink.stations import Sender, Stations
 
@@ -81,7 +81,7 @@ class TrackerControl(typing.Protocol):
     """The tracker as the camera sees it. Both methods return at once and call `on_answer` once, now or later."""
 
     def start(self, box_cxcywh: NDArray[np.float64], on_answer: OnAnswer) -> None:
-        """Start on a box in fractions of the image, float64 (4,)."""
+        """Start on a box_cxcywh in fractions of the image, float64 (4,); where it has no size, find the box there."""
 
     def stop(self, on_answer: OnAnswer) -> None:
         """Drop the target."""
@@ -328,6 +328,8 @@ class MavlinkCamera:
         try:
             if number == mavlink.MAV_CMD_CAMERA_TRACK_RECTANGLE:
                 box_cxcywh = rectangle_box(params[:4], size_wh)
+            elif self._settings.point_box == "found":
+                box_cxcywh = point_alone(params[:2])
             else:
                 box_cxcywh = point_box(params[:2], params[2], self._settings.point_size, size_wh)
         except InvalidInputError as error:

@@ -45,6 +45,17 @@ def rectangle_box(corners_xyxy: Sequence[float], size_wh: tuple[int, int]) -> ND
     return _visible(xyxy_to_xywh(np.array(corners_xyxy, dtype=np.float64)), size_wh)
 
 
+def point_alone(point_xy: Sequence[float]) -> NDArray[np.float64]:
+    """Return the point of MAV_CMD_CAMERA_TRACK_POINT as a box_cxcywh without size in fractions, float64 (4,).
+
+    Raises:
+        InvalidInputError: the point is not in the image or not a number.
+    """
+    x, y = point_xy
+    _check_inside(f"point ({x:g}, {y:g})", point_xy)
+    return np.array([*np.clip(point_xy, 0, 1), 0, 0])
+
+
 def point_box(
     point_xy: Sequence[float], radius: float, point_size: float, size_wh: tuple[int, int]
 ) -> NDArray[np.float64]:

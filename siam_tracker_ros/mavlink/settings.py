@@ -3,6 +3,7 @@
 """What can be set of the MAVLink camera."""
 
 import dataclasses
+import typing
 
 from pymavlink.dialects.v20 import common as mavlink
 
@@ -47,10 +48,14 @@ class MavlinkSettings:
         10,
         change="at start",
     )
+    point_box: typing.Literal["found", "square"] = setting(
+        "found",
+        "Box around a point that is to be tracked: `found` by the tracker, or a `square` of `point_size`.",
+        change="at start",
+    )
     point_size: float = setting(
         0.1,
-        "Side of the square around a point that is to be tracked, over the image's width; 0: twice the radius that the "
-        "ground station sends.",
+        "Side of that square over the image's width; 0: twice the radius that the ground station sends.",
         0,
         1,
         change="at start",

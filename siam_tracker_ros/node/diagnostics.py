@@ -75,6 +75,42 @@ class TargetHealth:
     depth_silence: str = ""
 
 
+@dataclasses.dataclass
+class _Starts:
+    """Counts of the messages on topics that may start a target.
+
+    Attributes:
+        received, used, refused: numbers of them so far.
+        refused_before: `refused` at the last report.
+        last_error: why the last one was refused.
+    """
+
+    received: int = 0
+    used: int = 0
+    refused: int = 0
+    refused_before: int = 0
+    last_error: str = "none"
+
+    def refuse(self, error: str) -> None:
+        """Count one that was refused."""
+        self.refused += 1
+        self.last_error = error
+
+    def take_refused(self) -> int:
+        """Return how many were refused since this was asked last."""
+        refused, self.refused_before = self.refused - self.refused_before, self.refused
+        return refused
+
+    def values(self, name: str) -> dict[str, Any]:
+        """Return the counts under names that begin with that of the messages."""
+        return {
+            f"{name}s": self.received,
+            f"{name}s_used": self.used,
+            f"{name}s_refused": self.refused,
+            f"last_{name}_error": self.last_error,
+        }
+
+
 class Diagnostics:
     """Figures of the image callback and of the pipeline, and the report of them. Thread-safe."""
 
@@ -90,9 +126,8 @@ class Diagnostics:
         self._image = self._intensity_range = ""
         self._stamp_age = 0.0
         self._findings = _findings(Observation(TargetState.IDLE))
-        self._detections = self._detections_used = 0
-        self._detections_refused = self._detections_refused_before = 0
-        self._last_detection = self._last_detection_error = "none"
+        self._detections, self._marks = _Starts(), _Starts()
+        self._last_detection = "none"
         self._input_error = self._tracker_error = ""
         self._last_input_error = "none"
         self._latency_ms: collections.deque[float] = collections.deque(maxlen=_WINDOW)
@@ -138,19 +173,33 @@ class Diagnostics:
     def detection_received(self, shown: str) -> None:
         """Count a message of detections; `shown` says what it holds."""
         with self._lock:
-            self._detections += 1
+            self._detections.received += 1
             self._last_detection = shown or "none"
 
     def detection_used(self) -> None:
         """Count a detection that the target was started on."""
         with self._lock:
-            self._detections_used += 1
+            self._detections.used += 1
 
     def detection_refused(self, error: str) -> None:
         """Count a detection that the target was to be started on and could not; `error` says why."""
         with self._lock:
-            self._detections_refused += 1
-            self._last_detection_error = error
+            self._detections.refuse(error)
+
+    def mark_received(self) -> None:
+        """Count a message of what a person marks."""
+        with self._lock:
+            self._marks.received += 1
+
+    def mark_used(self) -> None:
+        """Count a mark that a target was started on."""
+        with self._lock:
+            self._marks.used += 1
+
+    def mark_refused(self, error: str) -> None:
+        """Count a mark that a target was to be started on and could not; `error` says why."""
+        with self._lock:
+            self._marks.refuse(error)
 
     def targets_changed(self, states: Mapping[str, TargetState]) -> None:
         """Note the states of the targets by their names, the first one first."""
@@ -198,11 +247,9 @@ class Diagnostics:
             refused = self._refused - self._refused_before
             self._reported, self._received_before, self._lost_before = now, self._received, self._lost
             self._refused_before = self._refused
-            detections_refused = self._detections_refused - self._detections_refused_before
-            self._detections_refused_before = self._detections_refused
             array.status = [
                 self._input_status(health, period, received, lost, refused),
-                self._tracker_status(health, detections_refused),
+                self._tracker_status(health),
                 self._target_status(health.target),
             ]
         return array
@@ -249,8 +296,13 @@ class Diagnostics:
             last_error=self._last_input_error,
         )
 
-    def _tracker_status(self, health: Health, detections_refused: int) -> DiagnosticStatus:
+    def _tracker_status(self, health: Health) -> DiagnosticStatus:
         state = max(self._states.values(), default=TargetState.IDLE)  # of several targets the worst one's
+        refused = [
+            f"{count} {name} refused, the last: {starts.last_error}"
+            for name, starts in (("marks", self._marks), ("detections", self._detections))
+            if (count := starts.take_refused())
+        ]
         lost = [target_id for target_id, state in self._states.items() if state == TargetState.LOST]
         if health.failure or self._tracker_error:
             level, message = DiagnosticStatus.ERROR, health.failure or self._tracker_error
@@ -264,9 +316,8 @@ class Diagnostics:
         elif health.silence and self._states:
             level = DiagnosticStatus.WARN
             message = f"no image arrives; in the last one the state was {state.name.lower()}"
-        elif detections_refused:
-            level = DiagnosticStatus.WARN
-            message = f"{detections_refused} detections refused, the last: {self._last_detection_error}"
+        elif refused:
+            level, message = DiagnosticStatus.WARN, "; ".join(refused)
         else:
             level, message = DiagnosticStatus.OK, state.name.lower()
         return self._status(
@@ -277,11 +328,9 @@ class Diagnostics:
             target_id=", ".join(self._states),
             targets=len(self._states),
             **self._findings,
-            detections=self._detections,
-            detections_used=self._detections_used,
-            detections_refused=self._detections_refused,
+            **self._detections.values("detection"),
             last_detection=self._last_detection,
-            last_detection_error=self._last_detection_error,
+            **self._marks.values("mark"),
             lifecycle=health.lifecycle,
             enabled=health.enabled,
             model=health.model,

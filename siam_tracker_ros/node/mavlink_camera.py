@@ -40,7 +40,7 @@ _OWN_TARGET_S = 1.0  # for which other targets are passed over, once that of the
 
 
 class MavlinkCameraNode(Node):
-    """Takes a ground station's commands to `tracker/init` and `tracker/reset`, and the tracker's status back to it."""
+    """Takes a ground station's commands to the tracker's services, and the tracker's status back to it."""
 
     def __init__(self, **node_arguments: Any) -> None:
         """Create the node and open its links; `node_arguments` are further arguments of rclpy.node.Node.
@@ -103,17 +103,18 @@ class _Tracker:
         self._latency_ns = round(video_latency_s * NANOSECONDS)
         # resolved for what is said of them
         self._init = node.create_client(InitTracker, node.resolve_service_name("tracker/init"))
+        self._init_point = node.create_client(InitTracker, node.resolve_service_name("tracker/init_point"))
         self._reset = node.create_client(Trigger, node.resolve_service_name("tracker/reset"))
 
     def start(self, box_cxcywh: NDArray[np.float64], on_answer: OnAnswer) -> None:
-        """Call ~/init with a box in fractions of the image."""
+        """Call ~/init with a box in fractions of the image, ~/init_point with one without size."""
         request = InitTracker.Request(target_id=TARGET_ID, normalized=True)
         if self._latency_ns:
             request.header.stamp = ns_to_stamp(max(0, self.newest_ns - self._latency_ns))
         x, y, width, height = box_cxcywh.tolist()
         request.bbox.center.position.x, request.bbox.center.position.y = x, y
         request.bbox.size_x, request.bbox.size_y = width, height
-        _call(self._init, request, on_answer)
+        _call(self._init if width and height else self._init_point, request, on_answer)
 
     def stop(self, on_answer: OnAnswer) -> None:
         """Call ~/reset."""

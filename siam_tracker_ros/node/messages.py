@@ -59,6 +59,12 @@ def format_stamp(stamp: Time) -> str:
     return f"{stamp.sec}.{stamp.nanosec:09d}"
 
 
+def format_box(box_xywh: np.ndarray) -> str:
+    """Return the size and the centre of a box, (4,) in pixels."""
+    x, y, width, height = xywh_to_cxcywh(box_xywh)
+    return f"the box of {width:.0f} x {height:.0f} pixels around ({x:.0f}, {y:.0f})"
+
+
 def format_confidence(confidence: float) -> str:
     """Return a confidence with two decimals, "-" for NaN."""
     return "-" if math.isnan(confidence) else f"{confidence:.2f}"

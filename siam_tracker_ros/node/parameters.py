@@ -73,6 +73,20 @@ class _OwnParameters:
     )
     detection_class: str = setting("", "Class of these detections; empty: any.", change="any time")
     detection_min_score: float = setting(0.5, "Lowest score of these detections.", 0, 1, change="any time")
+    point_square: float = setting(
+        0.25,
+        "Side of the square around a point, over the image's shorter side, where no mask tells the box and no target "
+        "was held before, whose size is taken.",
+        0.01,
+        1,
+        change="any time",
+    )
+    class_id: str = setting(
+        "target",
+        "Class of a target that was started without one; ros_gz_bridge reads it as a whole number: give it one, as 1.",
+        change="any time",
+    )
+    jpeg_quality: int = setting(80, "Quality of ~/debug_image/compressed.", 1, 100, change="any time")
     rotated_box: bool = setting(
         False,
         "Publish the rotated box where the model has one, its turn in bbox.center.theta; false: upright boxes.",
@@ -128,6 +142,8 @@ class NodeParameters(MonitorSettings, SearchSettings, MotionSettings, _OwnParame
         for name in parameter_names():
             check_setting(NodeParameters, name, getattr(self, name))
         self.check_order()
+        if not self.class_id:
+            raise InvalidSettingError("class_id is empty, expected the name or the number of a class")
         parse_intensity_range(self.intensity_range)
         if self.operator_page:
             self.page_access().check()

@@ -13,29 +13,48 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PointStamped
 from rclpy.clock import Clock
 from rclpy.context import Context
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D
 
 from siam_tracker_ros.control.camera import Camera
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.multi import MultiTracker
+from siam_tracker_ros.core.pointing import box_at
 from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.executors.device import set_threads
-from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
+from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_compressed, fill_image, image_to_bgr
 from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
+from siam_tracker_ros.node.annotations import annotate, foxglove_types
 from siam_tracker_ros.node.diagnostics import Diagnostics
 from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame, is_next_frame
-from siam_tracker_ros.node.messages import RESULTS, age_ns, format_confidence, format_error, format_stamp, stamp_to_ns
+from siam_tracker_ros.node.messages import (
+    RESULTS,
+    age_ns,
+    format_box,
+    format_confidence,
+    format_error,
+    format_stamp,
+    stamp_to_ns,
+)
 from siam_tracker_ros.node.parameters import NodeParameters
-from siam_tracker_ros.node.requests import box_from_detection, box_from_request, check_detection, check_numbers
+from siam_tracker_ros.node.requests import (
+    box_from_detection,
+    box_from_request,
+    check_detection,
+    check_numbers,
+    point_from_request,
+    request_from_point,
+    request_from_roi,
+)
 from siam_tracker_ros.node.target_output import TargetOutput
 from siam_tracker_ros.page.pictures import Picture, TargetView
 from siam_tracker_ros.result_messages import make_detection, make_detections, make_status
@@ -47,6 +66,13 @@ if typing.TYPE_CHECKING:
 _LOG_PERIOD = 5.0  # seconds between two warnings of one kind
 _NEXT_FRAME_S = 2.0  # seconds that an init waits for its frame where that one is the next
 _NOTHING = Observation(TargetState.IDLE)  # what a frame says without a target
+
+Mark: typing.TypeAlias = RegionOfInterest | PointStamped
+"""What a person marks on a topic."""
+Start: typing.TypeAlias = Detection2D | Mark
+"""A message that may start a target, without an answer."""
+MARK_TOPICS: dict[str, type[Mark]] = {"~/init_roi": RegionOfInterest, "~/init_point": PointStamped}
+"""Topics of marks and their types."""
 
 
 class TrackerFactory(typing.Protocol):
@@ -100,11 +126,29 @@ class Outputs:
     detections: Publisher
     status: Publisher
     mask: Publisher
+    mask_compressed: Publisher
     debug_image: Publisher
+    debug_image_compressed: Publisher
     target: Publisher
     bearing: Publisher
     target_pose: Publisher
-    tf: Publisher | None
+    tf: Publisher | None  # None without a frame for the target
+    annotations: Publisher | None  # None without foxglove_msgs
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Started:
+    """A target that has been started.
+
+    Attributes:
+        stamp: of the frame that it was started in.
+        target_id: its name.
+        box_xywh: float64 (4,) in pixels of that frame.
+    """
+
+    stamp: Time
+    target_id: str
+    box_xywh: np.ndarray
 
 
 class Frames(typing.Protocol):
@@ -162,6 +206,7 @@ class Pipeline:
         self._stamp = Time()  # of the newest image that was looked at
         self._header = Header()  # of the newest image that results were published of
         self._target_output = TargetOutput(parameters, node.diagnostics, frames.kept_depths)
+        self._target_share: float | None = None  # side of the last target over the image's shorter side
         self._stream: tuple[str, ...] = ()  # what the images have been so far
         self._stretch = IntensityStretch()  # of that stream
 
@@ -200,27 +245,64 @@ class Pipeline:
         """Track in the frames to come, or only hold the targets."""
         self._enabled = enabled
 
-    def start_target(self, request: InitTracker.Request) -> tuple[Time, str]:
-        """Start on the target of a request and track it up to now.
+    def start_target(self, request: InitTracker.Request) -> Started:
+        """Start on the box of a request and track its target up to now.
 
         It is one more target, or takes the place of the one of its name; where `max_targets` is 1, of any.
-
-        Returns:
-            Stamp of the request's frame, and name of the target.
 
         Raises:
             InvalidInputError: the request, its frame or the image cannot be used, or there are as many targets as there
                 may be; the targets held before are kept.
         """
         check_numbers(request)
-        read_box = functools.partial(box_from_request, request)
-        return self._start(request.header, read_box, request.target_id, request.class_id)
+        return self._start(
+            request.header,
+            lambda image_bgr: box_from_request(request, _size_wh(image_bgr)),
+            request.target_id,
+            request.class_id,
+        )
 
-    def consider(self, detection: Detection2D) -> None:
-        """Start on the target of a detection, if one is wanted now; a refusal is logged and counted.
+    def start_at_point(self, request: InitTracker.Request) -> Started:
+        """Start on the box that is found around the centre of a request's box, as `start_target` does on a given one.
 
-        The first target that was lost makes room for it, and gives it its name if the detection has none.
+        Raises:
+            InvalidInputError: see `start_target`.
         """
+        check_numbers(request)
+        share = self._target_share or self._parameters.point_square
+        return self._start(
+            request.header,
+            lambda image_bgr: box_at(
+                self.targets.tracker, image_bgr, point_from_request(request, _size_wh(image_bgr)), share
+            ),
+            request.target_id,
+            request.class_id,
+        )
+
+    def consider(self, msg: Start) -> None:
+        """Start on the target of a message that gets no answer, if it is wanted; a refusal is logged and counted."""
+        if isinstance(msg, Detection2D):
+            self._consider_detection(msg)
+        else:
+            self._take_mark(msg)
+
+    def _take_mark(self, mark: Mark) -> None:
+        try:
+            if isinstance(mark, RegionOfInterest):
+                started = self.start_target(request_from_roi(mark))
+            else:
+                started = self.start_at_point(request_from_point(mark))
+            self._node.diagnostics.mark_used()
+            self._node.logger.info(
+                f"target '{started.target_id}' is held, from {format_box(started.box_xywh)} that was marked",
+                throttle_duration_sec=_LOG_PERIOD,
+            )
+        except Exception as error:  # as for a detection
+            self._node.diagnostics.mark_refused(format_error(error))
+            self._node.logger.warning(f"mark refused: {format_error(error)}", throttle_duration_sec=_LOG_PERIOD)
+
+    def _consider_detection(self, detection: Detection2D) -> None:
+        """The first target that was lost makes room for it, and gives it its name if the detection has none."""
         if not self._wants_detection():
             return
         held = self.targets.get(detection.id)
@@ -231,12 +313,17 @@ class Pipeline:
         target_id = detection.id or lost
         try:
             check_detection(detection)
-            read_box = functools.partial(box_from_detection, detection)
             hypothesis = detection.results[0].hypothesis
-            _, target_id = self._start(detection.header, read_box, target_id, hypothesis.class_id, lost)
+            started = self._start(
+                detection.header,
+                lambda image_bgr: box_from_detection(detection, _size_wh(image_bgr)),
+                target_id,
+                hypothesis.class_id,
+                lost,
+            )
             self._node.diagnostics.detection_used()
             self._node.logger.info(
-                f"target '{target_id}' is held, from a detection of class '{hypothesis.class_id}' with "
+                f"target '{started.target_id}' is held, from a detection of class '{hypothesis.class_id}' with "
                 f"score {hypothesis.score:.2f}",
                 throttle_duration_sec=_LOG_PERIOD,
             )
@@ -297,16 +384,16 @@ class Pipeline:
     def _start(
         self,
         header: Header,
-        read_box: Callable[[tuple[int, int]], np.ndarray],
+        read_box: Callable[[np.ndarray], np.ndarray],
         target_id: str,
         class_id: str,
         instead_of: str = "",
-    ) -> tuple[Time, str]:
-        """Start on a target and track it up to now; return the stamp of the frame that it started in, and its name.
+    ) -> Started:
+        """Start on a target and track it up to now.
 
         Args:
             header: names the frame.
-            read_box: returns box_xywh in pixels for the size_wh of the frame, or refuses.
+            read_box: returns box_xywh in pixels for the image_bgr of the frame, or refuses.
             target_id, class_id: names of the target; empty: those for a target without names.
             instead_of: name of the target that makes room for it; a single target always does.
 
@@ -315,7 +402,7 @@ class Pipeline:
         """
         frame = self._find_frame(header)
         image_bgr = self._to_bgr(frame.msg)
-        box_xywh = read_box((image_bgr.shape[1], image_bgr.shape[0]))
+        box_xywh = read_box(image_bgr)
         names = self._node.names
         while not target_id and self.targets.get(names.next()) is not None:  # a client gave a target this name
             names.used += 1
@@ -323,7 +410,11 @@ class Pipeline:
         if self.targets.max_targets == 1:
             instead_of = next((session.target_id for session in self.targets), "")
         session = self.targets.add(
-            image_bgr, box_xywh, target_id or names.next(), class_id or "target", instead_of=instead_of
+            image_bgr,
+            box_xywh,
+            target_id or names.next(),
+            class_id or self._parameters.class_id,
+            instead_of=instead_of,
         )
         names.used += not target_id
         # Where the place of another target is taken, that is one change of state, not two.
@@ -332,7 +423,7 @@ class Pipeline:
         self._target_output.forget(session.target_id)
         self._note_targets(frame.msg.header.stamp, {session.target_id: 1.0})
         self._catch_up(session, frame, time.monotonic() - started)
-        return frame.msg.header.stamp, session.target_id
+        return Started(frame.msg.header.stamp, session.target_id, box_xywh)
 
     def _find_frame(self, header: Header) -> Frame:
         """Return the frame that a request names; where that is the next one to come, wait for it."""
@@ -415,19 +506,40 @@ class Pipeline:
             outputs.detection.publish(detections[0])
         outputs.detections.publish(make_detections(RESULTS, header, detections))
         latency_ns = age_ns(self._node.clock, header)
-        size_wh = None if image_bgr is None else (image_bgr.shape[1], image_bgr.shape[0])
+        size_wh = None if image_bgr is None else _size_wh(image_bgr)
         named = [(session.target_id, observation) for session, observation in observed] or [("", _NOTHING)]
         for target_id, observation in named:
             outputs.status.publish(make_status(RESULTS, header, observation, target_id, skipped, latency_ns, size_wh))
         self._target_output.publish(outputs, header, size_wh, named, age_ns(self._node.clock, header))
         observations = [observation for _, observation in named]
-        masks = _masks(observations) if outputs.mask.get_subscription_count() > 0 else []  # drawn if somebody looks
+        self._note_size(size_wh, observations)
+        # drawn and encoded if somebody looks
+        masks = _masks(observations) if _is_wanted(outputs.mask, outputs.mask_compressed) else []
         if masks:
             union = functools.reduce(np.logical_or, masks)  # of a single target its mask itself, not a copy
-            outputs.mask.publish(fill_image(Image(), mask_image(union), "mono8", header))
-        if image_bgr is not None and outputs.debug_image.get_subscription_count() > 0:
-            outputs.debug_image.publish(fill_image(Image(), _draw(image_bgr, observations), "bgr8", header))
+            self._publish_image(outputs.mask, outputs.mask_compressed, mask_image(union), "mono8", header)
+        if image_bgr is not None and _is_wanted(outputs.debug_image, outputs.debug_image_compressed):
+            drawn_bgr = _draw(image_bgr, observations)
+            self._publish_image(outputs.debug_image, outputs.debug_image_compressed, drawn_bgr, "bgr8", header)
+        if outputs.annotations is not None and _is_wanted(outputs.annotations):
+            outputs.annotations.publish(annotate(foxglove_types(), header.stamp, named, size_wh, rotated))
         self._node.diagnostics.frame_published(skipped, observations, latency_ns / 1e6)
+
+    def _publish_image(
+        self, raw: Publisher, compressed: Publisher, image: np.ndarray, encoding: str, header: Header
+    ) -> None:
+        """Publish an image on its topic and on that of image_transport's plugin, where somebody subscribes."""
+        if _is_wanted(raw):
+            raw.publish(fill_image(Image(), image, encoding, header))
+        if _is_wanted(compressed):
+            quality = self._parameters.jpeg_quality
+            compressed.publish(fill_compressed(CompressedImage(), image, encoding, header, quality))
+
+    def _note_size(self, size_wh: tuple[int, int] | None, observations: Sequence[Observation]) -> None:
+        """Remember how large a target is, for a square around a point."""
+        for observation in observations:
+            if size_wh is not None and observation.box_xywh is not None and observation.state == TargetState.TRACKING:
+                self._target_share = math.sqrt(observation.box_xywh[2:].prod()) / min(size_wh)
 
     def _show(
         self,
@@ -479,6 +591,10 @@ class Pipeline:
         return image_to_bgr(msg, self._stretch)
 
 
+def _size_wh(image_bgr: np.ndarray) -> tuple[int, int]:
+    return image_bgr.shape[1], image_bgr.shape[0]
+
+
 def _stream(msg: Image | CompressedImage) -> tuple[str, ...]:
     """Return what the images of one stream have in common."""
     if isinstance(msg, CompressedImage):
@@ -489,6 +605,10 @@ def _stream(msg: Image | CompressedImage) -> tuple[str, ...]:
 def _describe(msg: Image | CompressedImage, image_bgr: np.ndarray) -> str:
     encoding = msg.format if isinstance(msg, CompressedImage) else msg.encoding
     return f"{image_bgr.shape[1]}x{image_bgr.shape[0]} {encoding}"
+
+
+def _is_wanted(*publishers: Publisher) -> bool:
+    return any(publisher.get_subscription_count() > 0 for publisher in publishers)
 
 
 def _masks(observations: Iterable[Observation]) -> list[np.ndarray]:

@@ -11,10 +11,9 @@ from typing import Concatenate
 
 import rclpy.task
 from rclpy.node import Node
-from vision_msgs.msg import Detection2D
 
 from siam_tracker_ros.node.frame_buffer import Frame, FrameBuffer
-from siam_tracker_ros.node.pipeline import Frames, Pipeline
+from siam_tracker_ros.node.pipeline import Frames, Pipeline, Start
 from siam_tracker_ros.node.target_output import DEPTH_BUFFER_BYTES, DEPTH_BUFFER_S
 from siam_tracker_ros.node.worker import Parameters, Result, Worker
 
@@ -85,7 +84,7 @@ class PipelineWorker(Worker):
         return self._kept.extent()
 
     def forget_frames(self) -> None:
-        """Drop all frames and the detection that waits, and wait until the current work is done.
+        """Drop all frames and the starts that wait, and wait until the current work is done.
 
         Work that waits for a frame ends.
         """
@@ -103,8 +102,8 @@ class PipelineWorker(Worker):
     def _process(self, frame: Frame, skipped: int) -> None:
         self._own.pipeline.process(frame, skipped)
 
-    def _consider(self, detection: Detection2D) -> None:
-        self._own.pipeline.consider(detection)
+    def _consider(self, msg: Start) -> None:
+        self._own.pipeline.consider(msg)
 
     def _run(self) -> None:
         super()._run()

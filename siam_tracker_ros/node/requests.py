@@ -1,6 +1,6 @@
 # Copyright 2026 The siam_tracker_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The values that clients send, in services, detections and parameters, checked field by field at the door."""
+"""The values that clients send, in services, topics and parameters, checked field by field at the door."""
 
 import math
 import sys
@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import PointStamped
+from sensor_msgs.msg import RegionOfInterest
+from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, cxcywht_to_cxcywh, normalized_to_pixels
+from siam_tracker_ros.node.messages import init_request
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
 
@@ -51,24 +55,63 @@ def box_from_request(request: InitTracker.Request, size_wh: tuple[int, int]) -> 
         raise InvalidInputError(
             f"bbox.center.theta is {bbox.center.theta:g} rad, expected 0; give the upright box around the target"
         )
-    box_cxcywh = _read_bbox(bbox)
-    shown = _show(box_cxcywh)
-    if request.normalized:
-        if not ((box_cxcywh >= 0) & (box_cxcywh <= 1)).all():
-            raise InvalidInputError(
-                f"{shown} has normalized set, expected values in 0..1; divide by the image's width and height, or "
-                "leave normalized unset for pixels"
-            )
-        box_cxcywh = normalized_to_pixels(box_cxcywh, size_wh)
-    elif _looks_normalized(box_cxcywh):
-        raise InvalidInputError(
-            f"{shown} looks like fractions of the image, expected pixels as normalized is not set; set normalized to "
-            "true (in Python True itself, because 1 and numpy.bool_ are sent as false), or multiply by the image's "
-            "width and height"
-        )
+    box_cxcywh = _in_pixels(request, size_wh)
     _check_sides(box_cxcywh)
     _check_place(box_cxcywh, size_wh)
     return cxcywh_to_xywh(box_cxcywh)
+
+
+def point_from_request(request: InitTracker.Request, size_wh: tuple[int, int]) -> np.ndarray:
+    """Return the centre of an InitTracker request without a size in pixels of its image, float64 (2,).
+
+    Args:
+        request: as for `box_from_request`.
+        size_wh: width and height of the image in pixels.
+
+    Raises:
+        InvalidInputError: there is a size, or the point is in fractions where it should be in pixels or the other way
+            round, or missing; whether it lies in the image is not checked.
+    """
+    bbox = request.bbox
+    if bbox.size_x != 0 or bbox.size_y != 0:
+        raise InvalidInputError(
+            f"bbox has the size {bbox.size_x:g} x {bbox.size_y:g}, expected 0 x 0, as the box around a point is to be "
+            "found; call ~/init to start on a box"
+        )
+    return _in_pixels(request, size_wh)[:2]
+
+
+def request_from_roi(roi: RegionOfInterest) -> InitTracker.Request:
+    """Return the request for ~/init to start on a region of the newest image.
+
+    Raises:
+        InvalidInputError: the region is that of an image before it was rectified, or is empty.
+    """
+    shown = f"region of {roi.width} x {roi.height} pixels at ({roi.x_offset}, {roi.y_offset})"
+    if roi.do_rectify:
+        raise InvalidInputError(
+            f"{shown} has do_rectify set, expected false; give the region in the pixels of the image that is tracked"
+        )
+    if 0 in (roi.width, roi.height):
+        raise InvalidInputError(
+            f"{shown} is empty, expected at least 1 x 1 pixels; 0 x 0 stands for the whole image in a camera_info, but "
+            "that is no target"
+        )
+    return init_request(Header(), (roi.x_offset, roi.y_offset, roi.width, roi.height))
+
+
+def request_from_point(msg: PointStamped) -> InitTracker.Request:
+    """Return the request for ~/init_point to start at a point of an image.
+
+    Raises:
+        InvalidInputError: see `check_numbers`; or the point has a depth, which pixels do not have.
+    """
+    check_numbers(msg)
+    if msg.point.z != 0:
+        raise InvalidInputError(
+            f"point.z is {msg.point.z:g}, expected 0; point.x and point.y are pixels of the image, not a place in space"
+        )
+    return init_request(msg.header, (msg.point.x, msg.point.y, 0, 0))
 
 
 def box_from_detection(detection: Detection2D, size_wh: tuple[int, int]) -> np.ndarray:
@@ -132,6 +175,26 @@ def _leaves(msg: Any, place: str = "") -> Iterator[tuple[str, Any]]:
             yield place + name, value
 
 
+def _in_pixels(request: InitTracker.Request, size_wh: tuple[int, int]) -> np.ndarray:
+    """Return the bbox of a request as box_cxcywh in pixels, float64 (4,), after a check of its unit."""
+    box_cxcywh = _read_bbox(request.bbox)
+    shown = _show(box_cxcywh)
+    if request.normalized:
+        if not ((box_cxcywh >= 0) & (box_cxcywh <= 1)).all():
+            raise InvalidInputError(
+                f"{shown} has normalized set, expected values in 0..1; divide by the image's width and height, or "
+                "leave normalized unset for pixels"
+            )
+        return normalized_to_pixels(box_cxcywh, size_wh)
+    if _looks_normalized(box_cxcywh):
+        raise InvalidInputError(
+            f"{shown} looks like fractions of the image, expected pixels as normalized is not set; set normalized to "
+            "true (in Python True itself, because 1 and numpy.bool_ are sent as false), or multiply by the image's "
+            "width and height"
+        )
+    return box_cxcywh
+
+
 def _read_bbox(bbox: BoundingBox2D) -> np.ndarray:
     """Return centre and size of a bbox, float64 (4,), after a check that the centre was filled in."""
     box_cxcywh = np.array([bbox.center.position.x, bbox.center.position.y, bbox.size_x, bbox.size_y])
@@ -148,7 +211,7 @@ def _show(box_cxcywh: np.ndarray) -> str:
 
 
 def _looks_normalized(box_cxcywh: np.ndarray) -> bool:
-    return bool((np.abs(box_cxcywh) <= 1).all() and (box_cxcywh[2:] > 0).all())
+    return bool((np.abs(box_cxcywh) <= 1).all() and (box_cxcywh[2:] >= 0).all())
 
 
 def _check_sides(box_cxcywh: np.ndarray) -> None:

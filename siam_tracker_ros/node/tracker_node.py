@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import time
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -32,12 +33,13 @@ from siam_tracker_ros.control.camera import Camera
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.msg import Target, TrackerStatus
+from siam_tracker_ros.node.annotations import foxglove_types
 from siam_tracker_ros.node.detections import best_detection, describe_detections
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health, TargetHealth
 from siam_tracker_ros.node.frame_buffer import Frame
 from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.managed_node import ManagedNode
-from siam_tracker_ros.node.messages import age_ns, format_error, format_stamp, stamp_to_ns
+from siam_tracker_ros.node.messages import age_ns, format_box, format_error, format_stamp, stamp_to_ns
 from siam_tracker_ros.node.parameters import (
     NodeParameters,
     change_parameters,
@@ -45,7 +47,16 @@ from siam_tracker_ros.node.parameters import (
     parameter_names,
     read_parameters,
 )
-from siam_tracker_ros.node.pipeline import NodeAccess, Outputs, Pipeline, TargetNames, TrackerFactory
+from siam_tracker_ros.node.pipeline import (
+    MARK_TOPICS,
+    Mark,
+    NodeAccess,
+    Outputs,
+    Pipeline,
+    Started,
+    TargetNames,
+    TrackerFactory,
+)
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names
 from siam_tracker_ros.node.spinning import spin
@@ -63,7 +74,7 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import PublisherEventCallbacks
 
 
-_DETECTION_TOPICS = {"~/init_detection": Detection2D, "~/init_detections": Detection2DArray}
+_START_TOPICS = {"~/init_detection": Detection2D, "~/init_detections": Detection2DArray, **MARK_TOPICS}
 
 
 class TrackerNode(ManagedNode):
@@ -83,7 +94,7 @@ class TrackerNode(ManagedNode):
         self._worker: PipelineWorker | None = None  # while configured
         self._page: OperatorPage | None = None  # while configured, if there is to be one
         self._subscription: ImageSubscription | None = None  # while active
-        self._detection_subscriptions: list[Subscription] = []  # while active
+        self._start_subscriptions: list[Subscription] = []  # while active
         self._target_inputs: TargetInputs | None = None  # while active
         self._heartbeat: Timer | None = None  # while active
         self._outputs: Outputs | None = None  # while configured
@@ -106,6 +117,7 @@ class TrackerNode(ManagedNode):
         # A callback that waits blocks its group. These wait for the pipeline, and images must come in meanwhile.
         self._waiting_group = MutuallyExclusiveCallbackGroup()
         self.create_service(InitTracker, "~/init", self._on_init, callback_group=self._waiting_group)
+        self.create_service(InitTracker, "~/init_point", self._on_init_point, callback_group=self._waiting_group)
         self.create_service(Trigger, "~/reset", self._on_reset, callback_group=self._waiting_group)
         self.create_service(RemoveTarget, "~/remove_target", self._on_remove, callback_group=self._waiting_group)
         self.create_service(SetBool, "~/enable", self._on_enable)
@@ -137,16 +149,16 @@ class TrackerNode(ManagedNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the images and the detections."""
+        """Subscribe to the images, and to what starts a target."""
         try:
             self._subscription = self._subscribe()
         except Exception as error:  # such as an invalid QoS override
             return self._refuse(f"cannot subscribe to {self._image_topic()}: {format_error(error)}")
         try:
-            self._subscribe_to_detections()
+            self._subscribe_to_starts()
         except Exception as error:
             self._unsubscribe()
-            return self._refuse(f"cannot subscribe to ~/init_detection and ~/init_detections: {format_error(error)}")
+            return self._refuse(f"cannot subscribe to one of {', '.join(_START_TOPICS)}: {format_error(error)}")
         self._target_inputs = self._receive_target_inputs()
         if self._settings.heartbeat_period > 0:
             self._heartbeat = self.create_timer(
@@ -162,10 +174,10 @@ class TrackerNode(ManagedNode):
 
     def _warn_of_unknown_parameters(self) -> None:
         images = [self._image_topic(transport) for transport in ("raw", "compressed")]
-        detections = [self.resolve_topic_name(name) for name in _DETECTION_TOPICS]
-        outputs = [self.resolve_topic_name(_output_topic(field.name)) for field in dataclasses.fields(Outputs)]
+        starts = [self.resolve_topic_name(name) for name in _START_TOPICS]
+        outputs = [self._output_topic(field.name) for field in dataclasses.fields(Outputs)]
         depth = [self.resolve_topic_name("depth")]
-        qos_overrides = QosOverrides(images + detections + depth, outputs)
+        qos_overrides = QosOverrides(images + starts + depth, outputs)
         for name in override_names(self):
             if self.has_parameter(name) or name in qos_overrides.names:
                 continue
@@ -244,12 +256,28 @@ class TrackerNode(ManagedNode):
         return SetParametersResult(successful=True)
 
     async def _on_init(self, request: InitTracker.Request, response: InitTracker.Response) -> InitTracker.Response:
+        return await self._answer_start(Pipeline.start_target, request, response)
+
+    async def _on_init_point(
+        self, request: InitTracker.Request, response: InitTracker.Response
+    ) -> InitTracker.Response:
+        return await self._answer_start(Pipeline.start_at_point, request, response, says_box=True)
+
+    async def _answer_start(
+        self,
+        method: Callable[[Pipeline, InitTracker.Request], Started],
+        request: InitTracker.Request,
+        response: InitTracker.Response,
+        says_box: bool = False,
+    ) -> InitTracker.Response:
+        """Start on the target of a request and say so."""
         try:
-            worker = self._active_worker()
-            started = await awaitable(worker.call(Pipeline.start_target, request), self)
-            response.stamp, response.target_id = started
+            started = await awaitable(self._active_worker().call(method, request), self)
+            response.stamp, response.target_id = started.stamp, started.target_id
             response.success = True
             response.message = f"target '{response.target_id}' is held"
+            if says_box:
+                response.message += f" in {format_box(started.box_xywh)}"
             if request.header.stamp not in (Time(), response.stamp):
                 response.message += f", from the image nearest to the stamp, that of {format_stamp(response.stamp)}"
             if not self._enabled:
@@ -335,7 +363,12 @@ class TrackerNode(ManagedNode):
             return
         detection = best_detection(msg, settings.detection_class, settings.detection_min_score)
         if detection is not None:
-            self._worker.offer_detection(detection)
+            self._worker.offer_start(detection)
+
+    def _on_mark(self, msg: Mark) -> None:
+        self._diagnostics.mark_received()
+        if self._worker is not None:
+            self._worker.offer_start(msg)
 
     def _note_stamp(self, stamp: Time) -> None:
         """Say so, once, when the stamps of the images jump back."""
@@ -410,10 +443,14 @@ class TrackerNode(ManagedNode):
 
     def _image_topic(self, transport: str = "") -> str:
         """Return the resolved name of the topic of a transport, by default of the one in use."""
-        suffix = "/compressed" if (transport or self._settings.image_transport) == "compressed" else ""
-        # The base name is resolved first, so that a remapping of `image` moves both transports; the whole name is
-        # resolved as well, as create_subscription does, since it may be remapped too.
-        return self.resolve_topic_name(self.resolve_topic_name("image") + suffix)
+        is_compressed = (transport or self._settings.image_transport) == "compressed"
+        return self._compressed_topic("image") if is_compressed else self.resolve_topic_name("image")
+
+    def _compressed_topic(self, base: str) -> str:
+        """Return the resolved name of the topic of the transport `compressed`."""
+        # The base name is resolved first, so that a remapping of it moves both transports; the whole name is resolved
+        # as well, as create_subscription does, since it may be remapped too.
+        return self.resolve_topic_name(f"{self.resolve_topic_name(base)}/compressed")
 
     def _camera_info_topic(self) -> str:
         """Return the resolved name of the topic of camera_info: beside the images, unless it is remapped."""
@@ -439,22 +476,42 @@ class TrackerNode(ManagedNode):
 
     def _create_outputs(self) -> Outputs:
         return Outputs(
-            detection=self._create_output(Detection2D, "~/detection", 10),
-            detections=self._create_output(Detection2DArray, "~/detections", 10),
-            status=self._create_output(TrackerStatus, "~/status", 10),
-            mask=self._create_output(Image, "~/mask", 1),
-            debug_image=self._create_output(Image, "~/debug_image", 1),
-            target=self._create_output(Target, "~/target", 1),
-            bearing=self._create_output(Vector3Stamped, "~/bearing", 1),
-            target_pose=self._create_output(PoseStamped, "~/target_pose", 1),
-            tf=self._create_output(TFMessage, "/tf", 100) if self._settings.tf_frame else None,
+            detection=self._create_output(Detection2D, "detection", 10),
+            detections=self._create_output(Detection2DArray, "detections", 10),
+            status=self._create_output(TrackerStatus, "status", 10),
+            mask=self._create_output(Image, "mask", 1),
+            mask_compressed=self._create_output(CompressedImage, "mask_compressed", 1),
+            debug_image=self._create_output(Image, "debug_image", 1),
+            debug_image_compressed=self._create_output(CompressedImage, "debug_image_compressed", 1),
+            target=self._create_output(Target, "target", 1),
+            bearing=self._create_output(Vector3Stamped, "bearing", 1),
+            target_pose=self._create_output(PoseStamped, "target_pose", 1),
+            tf=self._create_output(TFMessage, "tf", 100) if self._settings.tf_frame else None,
+            annotations=self._create_annotations(),
         )
 
+    def _create_annotations(self) -> LifecyclePublisher | None:
+        types = foxglove_types()
+        if types is None:
+            self.get_logger().debug(
+                "~/annotations is not published, as foxglove_msgs cannot be imported; it comes with the ROS package "
+                "foxglove_msgs"
+            )
+            return None
+        return self._create_output(types.ImageAnnotations, "annotations", 1)
+
+    def _output_topic(self, name: str) -> str:
+        """Return the resolved name of the topic of a field of Outputs."""
+        if name.endswith("_compressed"):
+            return self._compressed_topic(f"~/{name.removesuffix('_compressed')}")
+        return self.resolve_topic_name("/tf" if name == "tf" else f"~/{name}")
+
     def _create_output(self, msg_type: type, name: str, depth: int) -> LifecyclePublisher:
-        topic = self.resolve_topic_name(name)
+        """Make the publisher of a field of Outputs."""
+        topic = self._output_topic(name)
         publisher = self.create_lifecycle_publisher(
             msg_type,
-            name,
+            topic,
             QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE),
             event_callbacks=PublisherEventCallbacks(
                 incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "publisher")
@@ -475,22 +532,22 @@ class TrackerNode(ManagedNode):
             on_incompatible_qos=functools.partial(self._on_incompatible_qos, topic, "subscription"),
         )
 
-    def _subscribe_to_detections(self) -> None:
+    def _subscribe_to_starts(self) -> None:
         callbacks = {Detection2D: self._on_detection, Detection2DArray: self._on_detections}
         # Best effort hears every publisher, and the messages are small.
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
         qos_overrides = QoSOverridingOptions.with_default_policies()
-        for topic, msg_type in _DETECTION_TOPICS.items():
-            self._detection_subscriptions.append(
+        for topic, msg_type in _START_TOPICS.items():
+            self._start_subscriptions.append(
                 self.create_subscription(
-                    msg_type, topic, callbacks[msg_type], qos, qos_overriding_options=qos_overrides
+                    msg_type, topic, callbacks.get(msg_type, self._on_mark), qos, qos_overriding_options=qos_overrides
                 )
             )
 
     def _unsubscribe(self) -> None:
-        for subscription in self._detection_subscriptions:
+        for subscription in self._start_subscriptions:
             self.destroy_subscription(subscription)
-        self._detection_subscriptions = []
+        self._start_subscriptions = []
         if self._heartbeat is not None:
             self.destroy_timer(self._heartbeat)
             self._heartbeat = None
@@ -502,11 +559,6 @@ class TrackerNode(ManagedNode):
             self._subscription = None
         if self._worker is not None:
             self._worker.forget_frames()
-
-
-def _output_topic(name: str) -> str:
-    """Return the topic of a field of Outputs."""
-    return "/tf" if name == "tf" else f"~/{name}"
 
 
 def main(args: list[str] | None = None) -> int:

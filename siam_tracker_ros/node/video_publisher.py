@@ -33,7 +33,7 @@ from siam_tracker_ros.demo.scene import FRAMES as SCENE_FRAMES
 from siam_tracker_ros.demo.scene import Scene, SceneSource
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.frames import FrameSource, open_frames
-from siam_tracker_ros.image_conversion import fill_image
+from siam_tracker_ros.image_conversion import fill_compressed, fill_image
 from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.node.fast_dds import make_room_for_images
 from siam_tracker_ros.node.messages import ns_to_stamp
@@ -241,9 +241,7 @@ class VideoPublisher(Node):
         if self._raw is not None:
             self._raw.publish(fill_image(Image(), image_bgr, "bgr8", header))
         if self._compressed is not None:
-            msg = CompressedImage(header=header, format="bgr8; jpeg compressed bgr8")
-            _, jpeg = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, self._settings.jpeg_quality])
-            msg.data.frombytes(jpeg.data)
+            msg = fill_compressed(CompressedImage(), image_bgr, "bgr8", header, self._settings.jpeg_quality)
             self._compressed.publish(msg)
         self._headers.publish(header)
         self._published += 1

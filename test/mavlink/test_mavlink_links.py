@@ -153,6 +153,7 @@ def test_a_serial_device_needs_pyserial(monkeypatch):
         ({"model_name": "caméra"}, "model_name is 'caméra', expected at most 32 characters, all of them ASCII"),
         ({"video_uri": "drone:8554"}, "expected one that begins with rtsp, udp, tcp and ://"),
         ({"video_uri": "rtsp://" + 160 * "x"}, "expected at most 160 characters"),
+        ({"point_box": "circle"}, "point_box is 'circle'"),
         ({"point_size": 1.5}, "point_size is 1.5, expected 0 to 1"),
         ({"status_rate": 0.0}, "status_rate is 0, expected 0.1 to 100"),
     ],

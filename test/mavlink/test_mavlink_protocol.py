@@ -240,11 +240,17 @@ def test_a_box_outside_of_the_image_is_not_shown(box_xyxy):
     assert (status.tracking_status, status.target_data, fields(status)["rec_top_x"]) == (8, 0, None)
 
 
-def test_a_point_becomes_a_square_of_pixels():
-    bench = Bench(point_size=0.25)
+def test_the_box_around_a_point_is_left_to_the_tracker():
+    bench = Bench()
+    bench.command(TRACK_POINT, 0.5, 0.25, 0.01)
+    assert bench.tracker.calls == [[0.5, 0.25, 0, 0]]
+
+
+def test_a_point_becomes_a_square_of_pixels_where_that_is_set():
+    bench = Bench(point_box="square", point_size=0.25)
     bench.command(TRACK_POINT, 0.5, 0.5, 0.01)
     assert bench.tracker.calls == [[0.5, 0.5, 0.25, pytest.approx(0.25 * 640 / 480)]]
-    bench = Bench(point_size=0.0)
+    bench = Bench(point_box="square", point_size=0.0)
     bench.command(TRACK_POINT, 0.5, 0.5, 0.125)
     assert bench.tracker.calls == [[0.5, 0.5, 0.25, pytest.approx(0.25 * 640 / 480)]]
 

@@ -11,7 +11,7 @@ pytest.importorskip("pymavlink", reason="MAVLink needs pymavlink")
 
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.mavlink.regions import MIN_SIDE, point_box, rectangle_box
+from siam_tracker_ros.mavlink.regions import MIN_SIDE, point_alone, point_box, rectangle_box
 
 SIZE_WH = (640, 480)
 NAN = math.nan
@@ -65,6 +65,17 @@ def test_points_that_cannot_be_meant(point, radius, point_size, words):
     with pytest.raises(InvalidInputError) as refusal:
         point_box(point, radius, point_size, SIZE_WH)
     assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("point", [(NAN, 0.5), (0.5, -0.1), (1.1, 0.5), (320, 240)])
+def test_a_point_alone_that_cannot_be_meant(point):
+    with pytest.raises(InvalidInputError, match=r"expected in 0..1, as fractions"):
+        point_alone(point)
+
+
+def test_the_last_bit_of_a_point_does_not_matter():
+    above = float(np.nextafter(np.float32(1), np.float32(2)))
+    assert point_alone((-1e-7, above)).tolist() == [0, 1, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def test_of_a_flood_the_newest_is_taken(detecting):
     header = operator.send(scene(CENTER))
     operator.wait(lambda: worker.waiting_frame() is not None, "the executor, which is not held up")
     assert worker.waiting_frame().msg.header == header
-    assert worker._detection.id == "number 30" and not worker._jobs
+    assert worker._starts[Detection2D].id == "number 30" and not worker._jobs
     gate.set()
     assert busy.result(DEADLINE)
     detecting.wait_for(detections_used="1", detections_refused="0", target_id="number 30")
@@ -345,7 +345,7 @@ def test_a_qos_that_cannot_be_used_refuses_to_activate(graph):
     arguments = {"context": graph.context, "use_global_arguments": False}
     graph.add(TrackerNode(SquareTracker, parameter_overrides=overrides, **arguments))
     diagnosis = operator.diagnosis("tracker", lambda status: status.level == DiagnosticStatus.ERROR)
-    assert diagnosis.message.startswith("cannot subscribe to ~/init_detection and ~/init_detections: ")
+    assert diagnosis.message.startswith("cannot subscribe to one of ~/init_detection, ~/init_detections, ")
     assert operator.state() == "inactive" and not operator.logged("is ignored")
     topics = ("image", "tracker/init_detection", "tracker/init_detections")
     operator.wait(lambda: not any(operator.count_subscribers(topic) for topic in topics), "the node to unsubscribe")

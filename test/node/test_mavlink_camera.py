@@ -156,8 +156,17 @@ def test_a_target_marked_in_the_ground_station_is_followed_lost_found_and_droppe
     assert station.command(SET_INTERVAL, TRACKING_STATUS, -1) == ACCEPTED
 
 
-def test_a_point_starts_a_square(make_setup):
-    setup = make_setup(point_size=0.125)
+def test_the_tracker_finds_the_box_around_a_point(make_setup):
+    setup = make_setup(tracker_class=TurnedSquareTracker)
+    setup.start_tracker()
+    assert setup.station.command(TRACK_POINT, 0.47, 0.55, 0.0) == ACCEPTED
+    (detection,) = setup.show(CENTER)[1]
+    assert detection.id == TARGET_ID
+    assert (detection.bbox.size_x, detection.bbox.size_y) == pytest.approx((20, 20)), "those of the mask"
+
+
+def test_a_point_starts_a_square_where_that_is_set(make_setup):
+    setup = make_setup(point_box="square", point_size=0.125)
     setup.start_tracker()
     assert setup.station.command(TRACK_POINT, 0.5, 0.5, 0.0) == ACCEPTED
     (detection,) = setup.show(CENTER)[1]

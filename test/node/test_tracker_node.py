@@ -25,7 +25,7 @@ from std_msgs.msg import Header
 
 from siam_tracker_ros.drawing import mask_image
 from siam_tracker_ros.geometry import cxcywht_to_corners
-from siam_tracker_ros.image_conversion import fill_image, image_to_bgr
+from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_compressed, fill_image, image_to_bgr
 from siam_tracker_ros.node.messages import format_stamp
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
@@ -591,15 +591,19 @@ def turned(graph):
     return setup
 
 
-def count_mask_subscribers(setup):
-    (publisher,) = (publisher for publisher in setup.node.publishers if publisher.topic_name == "/tracker/mask")
+def count_subscribers(setup, name):
+    (publisher,) = (publisher for publisher in setup.node.publishers if publisher.topic_name == f"/tracker/{name}")
     return publisher.get_subscription_count()
 
 
-def listen_to_masks(setup):
-    subscription = setup.operator.listen("mask", Image, "tracker/mask")
-    setup.operator.wait(lambda: count_mask_subscribers(setup), "the node to know of the subscription")
+def listen_to(setup, name, msg_type):
+    subscription = setup.operator.listen(name, msg_type, f"tracker/{name}")
+    setup.operator.wait(lambda: count_subscribers(setup, name), "the node to know of the subscription")
     return subscription
+
+
+def listen_to_masks(setup):
+    return listen_to(setup, "mask", Image)
 
 
 def test_the_mask_is_the_full_frame_under_the_images_header(turned):
@@ -654,7 +658,7 @@ def test_a_mask_is_made_only_while_somebody_subscribes(turned, monkeypatch):
     subscription = listen_to_masks(turned)
     assert count() == 1
     operator.destroy_subscription(subscription)
-    operator.wait(lambda: not count_mask_subscribers(turned), "the subscription to go")
+    operator.wait(lambda: not count_subscribers(turned, "mask"), "the subscription to go")
     assert count() == 1
 
 
@@ -671,6 +675,47 @@ def test_the_mask_has_the_size_of_the_image_whatever_its_size_and_encoding(turne
         mask = operator.message("mask", status.header)
         assert (mask.width, mask.height, len(mask.data)) == (*size_wh, size_wh[0] * size_wh[1])
         assert np.frombuffer(mask.data, np.uint8).sum() == 255 * SIDE * SIDE
+
+
+def test_the_compressed_mask_is_the_mask_bit_for_bit(turned):
+    operator = turned.operator
+    listen_to_masks(turned)
+    listen_to(turned, "mask/compressed", CompressedImage)
+    follow(operator)
+    status, _ = operator.frame(scene((90, 60)))
+    mask, compressed = (operator.message(name, status.header) for name in ("mask", "mask/compressed"))
+    assert compressed.format == "mono8; png compressed "
+    pixels = cv2.imdecode(np.frombuffer(compressed.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(pixels, np.frombuffer(mask.data, np.uint8).reshape(pixels.shape))
+
+
+def test_the_compressed_debug_image_is_the_debug_image_in_the_quality_asked_for(setup, operator):
+    listen_to(setup, "debug_image/compressed", CompressedImage)
+    image_bgr, shown = debug_image(operator)
+    compressed = operator.message("debug_image/compressed", operator.received("debug")[-1].header)
+    assert compressed.format == "bgr8; jpeg compressed bgr8"
+    assert np.abs(compressed_to_bgr(compressed).astype(int) - shown).mean() < 3
+    assert operator.set_parameters(jpeg_quality=5).successful
+    status, _ = operator.frame(image_bgr)
+    assert len(operator.message("debug_image/compressed", status.header).data) < 0.7 * len(compressed.data)
+    assert "jpeg_quality out of range" in operator.set_parameters(jpeg_quality=0).reason
+
+
+def test_images_are_compressed_only_while_somebody_subscribes(turned, monkeypatch):
+    made, fill = [], fill_compressed
+    monkeypatch.setattr(
+        "siam_tracker_ros.node.pipeline.fill_compressed", lambda *arguments: made.append(1) or fill(*arguments)
+    )
+    operator = turned.operator
+    listen_to_masks(turned)
+    debug_image(operator)  # raw ones
+    operator.reset()  # behind all that the worker does with the frames
+    assert not made
+    listen_to(turned, "mask/compressed", CompressedImage)
+    follow(operator)
+    status, _ = operator.frame(scene(CENTER))
+    operator.message("mask/compressed", status.header)
+    assert made
 
 
 def box_of(detection):

@@ -61,36 +61,37 @@ def test_jobs_come_before_the_frame_that_waits_and_in_order(worker, processed):
     assert processed.get(timeout=10)[0] == 1
 
 
-def test_of_detections_only_the_newest_is_handed_on(worker, processed):
+def test_of_the_starts_of_a_type_only_the_newest_is_handed_on(worker, processed):
     gate = threading.Event()
     worker.submit(gate.wait, 10)
     for number in range(4):
-        worker.offer_detection(number)
+        worker.offer_start(number)
+        worker.offer_start(f"point {number}")
     gate.set()
-    assert processed.get(timeout=10) == 3
+    assert [processed.get(timeout=10) for _ in range(2)] == [3, "point 3"]
     worker.submit(lambda: None).result(10)
     assert processed.empty()
 
 
-def test_a_flood_of_detections_does_not_stop_the_frames(processed):
-    def flood(detection):
-        processed.put(detection)
-        if detection < 3:
-            worker.offer(frame(detection))
-            worker.offer_detection(detection + 1)
+def test_a_flood_of_starts_does_not_stop_the_frames(processed):
+    def flood(number):
+        processed.put(number)
+        if number < 3:
+            worker.offer(frame(number))
+            worker.offer_start(number + 1)
 
     worker = Worker(lambda frame, _: processed.put(f"frame {frame.msg.header.stamp.sec}"), flood)
-    worker.offer_detection(0)
+    worker.offer_start(0)
     worked = [processed.get(timeout=10) for _ in range(7)]
     worker.close()
     assert worked == [0, "frame 0", 1, "frame 1", 2, "frame 2", 3]
 
 
-def test_a_detection_comes_before_the_frame_that_waits(worker, processed):
+def test_a_start_comes_before_the_frame_that_waits(worker, processed):
     gate = threading.Event()
     worker.submit(gate.wait, 10)
     worker.offer(frame(1))
-    worker.offer_detection("detection")
+    worker.offer_start("detection")
     gate.set()
     assert processed.get(timeout=10) == "detection"
     assert processed.get(timeout=10)[0] == 1
@@ -101,7 +102,7 @@ def test_what_is_dropped_is_not_processed(worker, processed):
     worker.submit(gate.wait, 10)
     worker.offer(frame(1))
     worker.offer(frame(2))
-    worker.offer_detection("detection")
+    worker.offer_start("detection")
     worker.empty_slots()
     worker.offer(frame(3))
     gate.set()

@@ -125,6 +125,7 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
     tile_side = LiteTracker.tile_side
     tile_stride = LiteTracker.tile_stride
     graph_names = LiteTracker.graph_names
+    siamese: LiteTracker
     network: Graphs
     settings: LiteOnlineSettings
 

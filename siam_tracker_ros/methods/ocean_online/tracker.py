@@ -106,6 +106,7 @@ class OceanOnlineTracker(Tracker[OceanOnlineTarget]):
     target_class = OceanOnlineTarget
     tile_side = OceanTracker.tile_side
     tile_stride = OceanTracker.tile_stride
+    siamese: OceanTracker
     network: OceanOnlineNetwork
     settings: OceanOnlineSettings
 
