@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import cv2
+import hypothesis
 import pytest
 import torch
 
@@ -16,6 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # for tools; at the end, where it hides no installed siam_tracker_ros with its messages
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="siam_tracker_test_")  # of the processes that tests start
 HAS_ROS = importlib.util.find_spec("rclpy") is not None
+
+# The same examples in every run, however busy the machine is.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("repeatable")
 
 # Without ROS the library still has its tests; those in this folder import rclpy or messages.
 collect_ignore = [] if HAS_ROS else ["node"]

@@ -93,7 +93,7 @@ def test_the_tilt_of_the_body_is_taken_out_of_directions(attitude, direction, ex
     assert ray_angles(level @ ray_along(direction)) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(-1.2, 1.2), st.floats(-1.2, 1.2), st.floats(-3.1, 3.1), st.floats(-0.5, 0.5), st.floats(-0.5, 0.5))
 def test_whatever_the_attitude_a_place_has_one_direction(roll, pitch, yaw, aside, up):
     q = quaternion(roll, pitch, yaw)

@@ -54,7 +54,7 @@ def lenses(draw):
     return model, k, (d[0] + same, *d[1:], same, number(-0.02, 0.02), number(-0.005, 0.005))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lenses())
 def test_rays_are_those_of_opencv_and_lead_back_to_their_points(lens):
     model, k, d = lens
@@ -66,7 +66,7 @@ def test_rays_are_those_of_opencv_and_lead_back_to_their_points(lens):
     np.testing.assert_allclose(camera.points(rays), points_xy, rtol=0, atol=2e-3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lenses(), st.floats(-0.4, 0.4), st.floats(-0.3, 0.3))
 def test_a_ray_that_opencv_projects_is_found_again(lens, x, y):
     model, k, d = lens
@@ -171,7 +171,7 @@ def test_rectified_images_need_p():
 ANY = st.floats(width=64) | st.sampled_from([0.0, 1.0, 500.0, 5e-324])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from([*LENSES, "fisheye", "", "other"]),
     st.lists(ANY, max_size=15),

@@ -135,7 +135,7 @@ def test_a_depth_image_that_is_not_registered_is_refused(size_wh):
         measure_depth(DepthImage(np.ones((HEIGHT, WIDTH)), 1.0), size_wh, BOX)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(width=32), min_size=1, max_size=30), st.floats(-500, 500), st.floats(1, 600))
 def test_any_image_gives_one_of_its_depths_or_a_refusal(numbers, left, side):
     values = np.resize(np.array(numbers, np.float32), (HEIGHT, WIDTH))

@@ -155,7 +155,7 @@ def test_forgetting_starts_anew():
 ANGLES = st.floats(-math.pi, math.pi)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(-10, 70), ANGLES, st.floats(-1.5, 1.5)), min_size=1, max_size=20),
     st.floats(1e-4, 0.1),

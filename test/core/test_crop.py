@@ -35,7 +35,7 @@ def padded_frame_crop(image, center_xy, side, out_side, fill):
     return cv2.resize(padded[y0 : y0 + side, x0 : x0 + side], (out_side, out_side))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     center=st.tuples(st.floats(-60, 130), st.floats(-60, 110)), side=st.integers(1, 300), out_side=st.integers(1, 64)
 )
@@ -53,7 +53,7 @@ def test_large_regions_are_sampled_to_the_same_pixels(side, out_side, center):
     np.testing.assert_array_equal(crop, padded_frame_crop(image, center, side, out_side, (1, 2, 3)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     center=st.tuples(st.floats(-60, 130), st.floats(-60, 110)), side=st.integers(1, 900), out_side=st.integers(1, 64)
 )

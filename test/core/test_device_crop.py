@@ -55,7 +55,7 @@ def test_the_corner_snaps_as_asked():
         np.testing.assert_array_equal(sampled(image_bgr, (20, 21), 10, 10, snap), expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     center_xy=st.tuples(st.floats(-60, 130), st.floats(-60, 110)), side=st.integers(1, 900), out_side=st.integers(1, 99)
 )

@@ -55,7 +55,7 @@ def test_after_another_size_the_shift_is_measured_again():
     np.testing.assert_allclose(shift(view(100, 100), view(0, 0, small), view(8, 0, small)), (-8, 0), atol=1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(-24, 24), st.integers(-24, 24))
 def test_the_shift_is_that_of_what_stands_still(x, y):
     np.testing.assert_allclose(shift(view(100, 100), view(100 - x, 100 - y)), (x, y), atol=1)

@@ -229,7 +229,6 @@ def test_a_tracker_has_the_calibration_beside_its_weights(tmp_path):
     st.lists(st.tuples(st.floats(-7, 7), st.booleans()), min_size=2, max_size=40),
     st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=10),
 )
-@hypothesis.settings(deadline=None)
 def test_the_confidence_rises_with_the_score(frames, scores):
     evidence = [RatedFrame(i, "tracked", {"score": score}, right) for i, (score, right) in enumerate(frames)]
     fitted = fit_logistic(evidence, Logistic(4.9, {"score": 3.6}))

@@ -38,7 +38,7 @@ def surface_means(features, box_xywh, bins):
     return averages(y, h, CELLS[0]) @ padded @ averages(x, w, CELLS[1]).T
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     x=st.floats(-12, 12),
     y=st.floats(-12, 12),

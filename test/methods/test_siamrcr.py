@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies
+from hypothesis import given, strategies
 from torch.nn import functional
 
 from siam_tracker_ros.core.network import Network
@@ -40,14 +40,12 @@ positions = strategies.floats(-2000, 2000)
 sides = strategies.floats(0.01, 5000)
 
 
-@settings(deadline=None)
 @given(x=positions, y=positions, w=sides, h=sides)
 def test_a_box_survives_encoding_and_decoding(x, y, w, h):
     box = torch.tensor([x, y, w, h], dtype=torch.float64)[None, :, None, None].expand(1, 4, 27, 27)
     torch.testing.assert_close(decode_box(encode_box(box)), box, rtol=1e-12, atol=1e-9)
 
 
-@settings(deadline=None)
 @given(values=strategies.lists(strategies.floats(-9, 9), min_size=4, max_size=4))
 def test_an_answer_survives_decoding_and_encoding(values):
     answer = torch.tensor(values, dtype=torch.float64)[None, :, None, None].expand(1, 4, 25, 25)
