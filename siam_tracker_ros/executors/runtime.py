@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.executors.packages import import_package
 
 GraphSource = bytes | pathlib.Path  # an ONNX graph; a path where its weights lie in another file beside it
 
@@ -53,7 +54,7 @@ def fault(runtime: Runtime, device: str, precision: str = "auto") -> str | None:
         return f"it is for the CPU and the device is {device!r}; use device 'cpu'"
     for name in runtime.packages:
         try:
-            importlib.import_module(name)
+            import_package(name)
         except ImportError as error:
             return f"{name} cannot be imported ({error}); run `pip install {name}`"
     if precision not in ("auto", "int8", *runtime.precisions()):

@@ -1,0 +1,106 @@
+# Copyright 2026 The siam_tracker_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled graphs, kept in files of the user's cache folder: the next start reads them, which is faster.
+
+A file begins with a line that says all that its content depends on, and its checksum. So whatever two processes, a full
+disk or another version leave behind is found out, and the graph is compiled again.
+"""
+
+import contextlib
+import logging
+import os
+import pathlib
+import re
+import zlib
+
+from siam_tracker_ros.executors.user_cache import cache_folder
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 128 * 2**20  # of all files; those that were not used for the longest time are removed
+LOCATION = re.compile(rb"\n\x08location\x12([\x80-\xff]*[\x00-\x7f])")  # an entry of ONNX's TensorProto.external_data
+
+
+def describe(graph: pathlib.Path, *conditions: str) -> str:
+    """Return in one line what a graph consists of, and what else its compiled form depends on.
+
+    Args:
+        graph: file of a graph, in ONNX or in OpenVINO's own format.
+        conditions: versions, machine and options.
+    """
+    content = graph.read_bytes()
+    weights = [path for path in _weights_files(graph, content) if path.is_file()]  # else the runtime says what it lacks
+    parts = [_describe_file(graph, content), *(_describe_file(path, path.read_bytes()) for path in weights)]
+    return "; ".join([*parts, *conditions]).replace("\n", " ")
+
+
+def _weights_files(graph: pathlib.Path, content: bytes) -> list[pathlib.Path]:
+    """Return the files that a graph has weights in: those that ONNX names, or the one beside OpenVINO's format."""
+    if graph.suffix != ".onnx":
+        return [graph.with_suffix(".bin")]
+    names = set()
+    for found in LOCATION.finditer(content):
+        length = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(found[1]))
+        names.add(os.fsdecode(content[found.end() : found.end() + length]))
+    return [graph.parent / name for name in sorted(names)]
+
+
+def _describe_file(path: pathlib.Path, content: bytes) -> str:
+    # Not a cryptographic digest: its library takes more memory than a graph, and nobody is to be kept out.
+    return f"{path.name} of {len(content)} bytes, {path.stat().st_mtime_ns} ns, {zlib.crc32(content):08x}"
+
+
+def recall(name: str, description: str) -> bytes | None:
+    """Return the compiled graph of a name and description; None if there is none that is complete."""
+    try:
+        path = _path(name, description)
+        with open(path, "rb") as file:
+            head, compiled = file.readline(), file.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, RuntimeError) as error:
+        logger.info("graph %s: what was compiled earlier cannot be read (%s)", name, error)
+        return None
+    if head != _head(description, compiled):
+        logger.info("graph %s: %s is damaged, or of another graph; it is compiled again", name, path)
+        return None
+    with contextlib.suppress(OSError):  # a file system that is read-only keeps no times
+        os.utime(path)
+    logger.debug("graph %s: was compiled earlier, %s", name, path)
+    return compiled
+
+
+def keep(name: str, description: str, compiled: bytes | memoryview) -> None:
+    """Keep a compiled graph, where that is possible."""
+    try:
+        path = _path(name, description)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # of this process alone
+        try:
+            with open(partial, "wb") as file:
+                file.write(_head(description, compiled))
+                file.write(compiled)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+        _make_room(path.parent)
+    except (OSError, RuntimeError) as error:  # a robot's file system may be read-only or full; then each start compiles
+        logger.info("graph %s: what was compiled is not kept (%s)", name, error)
+
+
+def _path(name: str, description: str) -> pathlib.Path:
+    return cache_folder() / "graphs" / f"{name}-{zlib.crc32(description.encode()):08x}.compiled"
+
+
+def _head(description: str, compiled: bytes | memoryview) -> bytes:
+    return f"{description}; {len(compiled)} bytes, {zlib.crc32(compiled):08x}\n".encode()
+
+
+def _make_room(folder: pathlib.Path) -> None:
+    """Remove files until the others have room, the one that was used last at least, and what killed processes left."""
+    used = sorted(((entry.stat(), entry.path) for entry in os.scandir(folder)), key=lambda item: -item[0].st_mtime_ns)
+    total = 0
+    for status, path in used:
+        total += status.st_size
+        if total > MAX_BYTES:
+            pathlib.Path(path).unlink(missing_ok=True)
