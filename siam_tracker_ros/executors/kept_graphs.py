@@ -11,6 +11,7 @@ import logging
 import os
 import pathlib
 import re
+import tempfile
 import zlib
 
 from siam_tracker_ros.executors.user_cache import cache_folder
@@ -75,14 +76,16 @@ def keep(name: str, description: str, compiled: bytes | memoryview) -> None:
     try:
         path = _path(name, description)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # of this process alone
-        try:
-            with open(partial, "wb") as file:
+        # Not `write_atomic`: another process may write the same file, and what a power cut spoils is compiled again.
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
+            try:
                 file.write(_head(description, compiled))
                 file.write(compiled)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+                file.close()
+                os.replace(file.name, path)
+            except OSError:
+                os.unlink(file.name)
+                raise
         _make_room(path.parent)
     except (OSError, RuntimeError) as error:  # a robot's file system may be read-only or full; then each start compiles
         logger.info("graph %s: what was compiled is not kept (%s)", name, error)
