@@ -10,16 +10,15 @@ import contextlib
 import logging
 import os
 import pathlib
-import re
 import tempfile
 import zlib
 
+from siam_tracker_ros.executors.runtime import weights_files
 from siam_tracker_ros.executors.user_cache import cache_folder
 
 logger = logging.getLogger(__name__)
 
 MAX_BYTES = 128 * 2**20  # of all files; those that were not used for the longest time are removed
-LOCATION = re.compile(rb"\n\x08location\x12([\x80-\xff]*[\x00-\x7f])")  # an entry of ONNX's TensorProto.external_data
 
 
 def describe(graph: pathlib.Path, *conditions: str) -> str:
@@ -29,24 +28,12 @@ def describe(graph: pathlib.Path, *conditions: str) -> str:
         graph: file of a graph, in ONNX or in OpenVINO's own format.
         conditions: versions, machine and options.
     """
-    content = graph.read_bytes()
-    weights = [path for path in _weights_files(graph, content) if path.is_file()]  # else the runtime says what it lacks
-    parts = [_describe_file(graph, content), *(_describe_file(path, path.read_bytes()) for path in weights)]
-    return "; ".join([*parts, *conditions]).replace("\n", " ")
+    files = [graph, *weights_files(graph)]
+    return "; ".join([*map(_describe_file, files), *conditions]).replace("\n", " ")
 
 
-def _weights_files(graph: pathlib.Path, content: bytes) -> list[pathlib.Path]:
-    """Return the files that a graph has weights in: those that ONNX names, or the one beside OpenVINO's format."""
-    if graph.suffix != ".onnx":
-        return [graph.with_suffix(".bin")]
-    names = set()
-    for found in LOCATION.finditer(content):
-        length = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(found[1]))
-        names.add(os.fsdecode(content[found.end() : found.end() + length]))
-    return [graph.parent / name for name in sorted(names)]
-
-
-def _describe_file(path: pathlib.Path, content: bytes) -> str:
+def _describe_file(path: pathlib.Path) -> str:
+    content = path.read_bytes()
     # Not a cryptographic digest: its library takes more memory than a graph, and nobody is to be kept out.
     return f"{path.name} of {len(content)} bytes, {path.stat().st_mtime_ns} ns, {zlib.crc32(content):08x}"
 

@@ -16,11 +16,11 @@ from siam_tracker_ros import WeightsError, create_tracker
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.core.running import graph_file_name
 from siam_tracker_ros.demo.scene import Scene
-from siam_tracker_ros.executors import kept_graphs
+from siam_tracker_ros.executors import RUNTIMES, kept_graphs
 from siam_tracker_ros.executors import openvino as runtime
 from siam_tracker_ros.executors.openvino import OpenVino
 from siam_tracker_ros.executors.quantize import quantize_graph
-from siam_tracker_ros.executors.runtime import load_shared
+from siam_tracker_ros.executors.runtime import load_shared, weights_files
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("openvino")
@@ -261,7 +261,7 @@ def test_the_weights_are_found(core, tmp_path, location):
     before = kept_graphs.describe(path)
     assert "\n" not in before
     weights = tmp_path / location
-    assert kept_graphs._weights_files(path, path.read_bytes()) == [weights]
+    assert weights_files(path) == [weights]
     write_as_before(weights, bytes(weights.stat().st_size))
     assert kept_graphs.describe(path) != before
 
@@ -282,7 +282,22 @@ def test_the_shipped_graphs_have_their_weights_in_one_file():
     folder = LITE.shipped_weights.parent
     for name in LITE.tracker_class.graph_names:
         path = folder / graph_file_name(LITE, name)
-        assert kept_graphs._weights_files(path, path.read_bytes()) == [LITE.shipped_weights]
+        assert weights_files(path) == [LITE.shipped_weights]
+
+
+@pytest.mark.parametrize("name", list(RUNTIMES))
+def test_a_graph_with_other_weights_is_not_shared(tmp_path, name):
+    for package in RUNTIMES[name].packages:
+        pytest.importorskip(package)
+    path = layer(0.3, "net.weights", tmp_path)
+    first = load_shared(RUNTIMES[name], "layer", path, 1, "fp32")
+    assert load_shared(RUNTIMES[name], "layer", path, 1, "fp32") is first
+    (before,) = first(IMAGE)
+    weights = tmp_path / "net.weights"
+    weights.write_bytes(bytes(weights.stat().st_size))
+    os.utime(weights, ns=(1, 1))
+    (after,) = load_shared(RUNTIMES[name], "layer", path, 1, "fp32")(IMAGE)
+    assert before.any() and not after.any()
 
 
 def test_weights_that_are_missing_are_named(core, tmp_path):
@@ -312,7 +327,7 @@ def test_what_was_not_used_for_the_longest_time_makes_room(core, monkeypatch, tm
 
 KEEP_AND_RECALL = """
 import os, sys
-from siam_tracker_ros.executors import kept_graphs
+from siam_tracker_ros.executors import RUNTIMES, kept_graphs
 sys.stdin.readline()
 for number in range(200):
     kept_graphs.keep("graph", "description", bytes(100_000))
