@@ -59,7 +59,10 @@ def recall(name: str, description: str) -> bytes | None:
 
 
 def keep(name: str, description: str, compiled: bytes | memoryview) -> None:
-    """Keep a compiled graph, where that is possible."""
+    """Keep a compiled graph, where that is possible and it has room."""
+    if len(compiled) > MAX_BYTES:
+        logger.info("graph %s: what was compiled is not kept (%d bytes, at most %d)", name, len(compiled), MAX_BYTES)
+        return
     try:
         path = _path(name, description)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +90,7 @@ def _head(description: str, compiled: bytes | memoryview) -> bytes:
 
 
 def _make_room(folder: pathlib.Path) -> None:
-    """Remove files until the others have room, the one that was used last at least, and what killed processes left."""
+    """Remove what was not used for the longest time until the rest has room, and so what a killed process left."""
     used = sorted(((entry.stat(), entry.path) for entry in os.scandir(folder)), key=lambda item: -item[0].st_mtime_ns)
     total = 0
     for status, path in used:

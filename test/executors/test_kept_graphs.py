@@ -250,6 +250,20 @@ def test_files_that_change_meanwhile_are_not_kept(core, monkeypatch, tmp_path):
     assert kept_files(tmp_path) == []
 
 
+def test_a_graph_that_openvino_does_not_give_is_run_all_the_same(core, monkeypatch, tmp_path, caplog):
+    path = layer(0.3, "net.weights", tmp_path)
+    expected = run(path)
+    (kept,) = kept_files(tmp_path)
+    kept.unlink()
+
+    def export_model(self, stream):
+        raise RuntimeError("not implemented")
+
+    monkeypatch.setattr("openvino.CompiledModel.export_model", export_model, raising=False)
+    np.testing.assert_array_equal(run(path), expected)
+    assert "OpenVINO does not give what it compiled (not implemented)" in caplog.text and kept_files(tmp_path) == []
+
+
 def test_graphs_in_memory_are_not_kept(core, tmp_path):
     run(layer(0.3))
     assert core.calls == {"compiled": 1} and kept_files(tmp_path) == []
@@ -322,7 +336,7 @@ def test_what_was_not_used_for_the_longest_time_makes_room(core, monkeypatch, tm
     kept_graphs.keep("e", "", bytes(100))
     assert [path.name[0] for path in kept_files(tmp_path)] == ["a", "d", "e"]
     kept_graphs.keep("f", "", bytes(500))
-    assert kept_files(tmp_path) == [], "what has no room is not kept"
+    assert [path.name[0] for path in kept_files(tmp_path)] == ["a", "d", "e"], "what has no room is not kept"
 
 
 KEEP_AND_RECALL = """
