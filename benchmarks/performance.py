@@ -8,7 +8,8 @@ usage: benchmarks/performance.py [--parts runtimes sizes targets start] [--model
     runtimes    each model by each runtime and precision that this machine has
     sizes       lite in frames from 320x240 to 3840x2160, with a target of 80 pixels and one of a fifth of the frame
     targets     1 to 32 targets, each with a tracker of its own, one after the other
-    start       wall clock, processor time and memory of whole programs, and of a second tracker in a process
+    start       wall clock, processor time and memory of whole programs, and of a second tracker in a process; with
+                "first", nothing was measured or compiled before
     against     the models beside other trackers; FILE.py is as for benchmarks/compare.py. Only with --against
 
 The runtimes of a model run in turns, and so do all trackers of `against`, so that other programs slow all of them
@@ -24,6 +25,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -48,6 +50,8 @@ LARGE_SHARE = 0.2  # of the frame's sides, of a target
 TARGETS = (1, 2, 4, 8, 16, 32)
 WARM_UP = 20
 PERCENTILES = (50, 95, 99)
+STARTS = 11
+FIRST = ", first"
 SECOND_TRACKER = """
 import json, resource, time
 from siam_tracker_ros import create_tracker
@@ -230,7 +234,7 @@ def measure_targets(args) -> list[dict[str, object]]:
 
 
 def measure_start(args) -> list[dict[str, object]]:
-    """Whole programs: the median of five starts each, after one that does not count."""
+    """Whole programs, in turns: the median of ten starts each, after one that does not count."""
     folder = Path(args.json.parent if args.json else ".") / "performance_frames"
     folder.mkdir(exist_ok=True)
     scene = Scene(size_wh=(640, 480), frames=2)
@@ -238,15 +242,24 @@ def measure_start(args) -> list[dict[str, object]]:
         cv2.imwrite(str(folder / f"{number}.png"), frame.image_bgr)
     box = ",".join(f"{value:g}" for value in scene[0].box_xywh)
     command = [sys.executable, "-m", "siam_tracker_ros"]
+    track = [*command, "track", str(folder), "--box", box, "--model"]
     programs = {
         "siam-tracker --help": [*command, "--help"],
-        "track, 2 frames, lite": [*command, "track", str(folder), "--box", box, "--model", "lite"],
-        "track, 2 frames, lite_online": [*command, "track", str(folder), "--box", box],
+        **{f"track, 2 frames, {model}": [*track, model] for model in ("lite", "lite_online")},
     }
+    for name, runtime in RUNTIMES.items():
+        for precision in runtime.precisions() if is_installed(runtime) else ():
+            program = [*track, "lite_online", "--runtime", name, "--precision", precision]
+            programs |= {f"lite_online, {name} {precision}{when}": program for when in ("", FIRST)}
+    runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in programs}
+    for _ in range(STARTS):
+        for name, program in programs.items():
+            with tempfile.TemporaryDirectory() as empty:
+                settings = {"XDG_CACHE_HOME": empty} if name.endswith(FIRST) else {}
+                runs[name].append(_run(program, {**os.environ, **settings}))
     rows = []
-    for name, program in programs.items():
-        runs = np.array([_run(program) for _ in range(6)][1:])
-        wall, cpu, memory = np.median(runs, 0)
+    for name, measured in runs.items():
+        wall, cpu, memory = np.median(measured[1:], 0)
         rows.append({"program": name, "wall s": float(wall), "CPU s": float(cpu), "memory MB": float(memory)})
     for model in ("lite", "lite_online"):
         done = subprocess.run(
@@ -260,10 +273,10 @@ def measure_start(args) -> list[dict[str, object]]:
     return rows
 
 
-def _run(program: list[str]) -> tuple[float, float, float]:
+def _run(program: list[str], environment: dict[str, str]) -> tuple[float, float, float]:
     """Wall clock and processor time in seconds, and the largest memory in MB, of a program."""
     start = time.perf_counter()
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     memory = 0.0
     while True:
         done, status, usage = os.wait4(process.pid, os.WNOHANG)

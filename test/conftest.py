@@ -69,6 +69,18 @@ def measured(unmeasured, monkeypatch, tmp_path):
     monkeypatch.setattr("siam_tracker_ros.executors.choice.recall", unmeasured)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def nothing_kept():
+    """No compiled graph is kept from one test to another. Yield what keeps and recalls them."""
+    from siam_tracker_ros.executors import kept_graphs
+
+    real = kept_graphs.keep, kept_graphs.recall
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept_graphs, "keep", lambda name, description, compiled: None)
+        patch.setattr(kept_graphs, "recall", lambda name, description: None)
+        yield real
+
+
 @pytest.fixture(autouse=True)
 def repeatable():
     """The same random numbers in every test, and no more threads than the smallest machine has."""

@@ -19,6 +19,7 @@ from siam_tracker_ros.executors import RUNTIMES
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.executors.executor import GraphInput, TensorFunction
 from siam_tracker_ros.executors.export import example, export_graph, halve_weights
+from siam_tracker_ros.executors.packages import import_package
 from siam_tracker_ros.executors.quantize import quantize_graph
 from siam_tracker_ros.executors.runtime import GraphSource, available_threads, fault
 from siam_tracker_ros.outputs import write_atomic
@@ -132,8 +133,7 @@ def _write(graph: bytes, path: pathlib.Path, runtime: str) -> None:
     if runtime != "openvino":
         write_atomic(path, graph)
         return
-    import openvino
-
+    openvino = import_package("openvino")
     openvino.save_model(openvino.Core().read_model(graph), path, compress_to_fp16=False)
 
 

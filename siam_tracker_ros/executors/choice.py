@@ -6,7 +6,6 @@ import datetime
 import importlib.metadata
 import json
 import logging
-import os
 import pathlib
 import platform
 import statistics
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from siam_tracker_ros.executors.runtime import available_threads
+from siam_tracker_ros.executors.user_cache import cache_folder
 from siam_tracker_ros.outputs import write_atomic
 
 logger = logging.getLogger(__name__)
@@ -74,10 +74,7 @@ def remember(key: str, times_ms: Mapping[str, float]) -> str:
 
 def cache_path() -> pathlib.Path:
     """Return the file of all measurements; raises RuntimeError where the user has no home folder."""
-    folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not folder.is_absolute():  # the specification says to ignore such a value
-        folder = pathlib.Path.home() / ".cache"
-    return folder / "siam_tracker_ros" / "runtimes.json"
+    return cache_folder() / "runtimes.json"
 
 
 def _read() -> dict[str, object]:

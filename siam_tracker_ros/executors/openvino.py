@@ -3,12 +3,19 @@
 """OpenVINO on the CPU, in float32 or int8, or in bfloat16 where the CPU has instructions for it."""
 
 import functools
+import io
+import logging
+import pathlib
 import threading
 import typing
 
 import numpy as np
 
+from siam_tracker_ros.executors import kept_graphs
+from siam_tracker_ros.executors.packages import import_package
 from siam_tracker_ros.executors.runtime import GraphSource, LoadedGraph
+
+logger = logging.getLogger(__name__)
 
 PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
@@ -31,14 +38,13 @@ class OpenVino:
 
 class _OpenVinoGraph:
     def __init__(self, graph: GraphSource, threads: int, precision: str) -> None:
-        core = _core()
         options = {
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # a pinned thread waits for its core while another one is free
         }
-        self._model = core.compile_model(core.read_model(graph), "CPU", options)
+        self._model = _compile(graph, options)
         self._types = [given.get_element_type().to_dtype() for given in self._model.inputs]
         self._results = range(len(self._model.outputs))
         self._requests = threading.local()  # a request is for one thread at a time
@@ -56,8 +62,40 @@ class _OpenVinoGraph:
         return tuple(results[index] for index in self._results)
 
 
+def _compile(graph: GraphSource, options: dict[str, typing.Any]) -> typing.Any:
+    """Return a compiled model: of a file, the one that an earlier start has compiled, if nothing has changed.
+
+    OpenVINO's own cache is not used: it goes by the path and the time of a graph's file, not by its weights, which lie
+    in another one, and it does not notice that a file of its own is damaged.
+    """
+    core = _core()
+    if isinstance(graph, bytes):  # torch made it, which takes much longer than to compile it
+        return core.compile_model(core.read_model(graph), "CPU", options)
+    name, description = graph.stem, _describe(graph, options)
+    kept = kept_graphs.recall(name, description)
+    if kept is not None:
+        try:
+            return core.import_model(kept, "CPU", options)
+        except RuntimeError as error:
+            logger.info("graph %s: OpenVINO does not take what it compiled earlier (%s)", name, error)
+    model = core.compile_model(core.read_model(graph), "CPU", options)
+    compiled = io.BytesIO()
+    try:
+        model.export_model(compiled)
+    except RuntimeError as error:
+        logger.info("graph %s: OpenVINO does not give what it compiled (%s)", name, error)
+        return model
+    if _describe(graph, options) == description:  # else the files were written at the same time
+        kept_graphs.keep(name, description, compiled.getbuffer())
+    return model
+
+
+def _describe(graph: pathlib.Path, options: dict[str, typing.Any]) -> str:
+    machine = [_core().get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    version = import_package("openvino").get_version()
+    return kept_graphs.describe(graph, f"OpenVINO {version}", *map(str, machine), str(options))
+
+
 @functools.cache
 def _core() -> typing.Any:
-    import openvino
-
-    return openvino.Core()
+    return import_package("openvino").Core()

@@ -3,7 +3,9 @@
 """The contract of a runtime, which runs ONNX graphs on arrays, and the loading of graphs. No torch in here."""
 
 import importlib.util
+import os
 import pathlib
+import re
 import threading
 import typing
 import weakref
@@ -12,6 +14,9 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import WeightsError
+from siam_tracker_ros.executors.packages import import_package
+
+LOCATION = re.compile(rb"\n\x08location\x12([\x80-\xff]*[\x00-\x7f])")  # an entry of ONNX's TensorProto.external_data
 
 GraphSource = bytes | pathlib.Path  # an ONNX graph; a path where its weights lie in another file beside it
 
@@ -53,7 +58,7 @@ def fault(runtime: Runtime, device: str, precision: str = "auto") -> str | None:
         return f"it is for the CPU and the device is {device!r}; use device 'cpu'"
     for name in runtime.packages:
         try:
-            importlib.import_module(name)
+            import_package(name)
         except ImportError as error:
             return f"{name} cannot be imported ({error}); run `pip install {name}`"
     if precision not in ("auto", "int8", *runtime.precisions()):
@@ -75,6 +80,22 @@ def available_threads() -> int:
     return max(1, cv2.getNumThreads())
 
 
+def weights_files(graph: pathlib.Path) -> list[pathlib.Path]:
+    """Return the files beside that of a graph which have weights of it, and are there.
+
+    They are those that ONNX names, or the one of OpenVINO's own format.
+    """
+    if graph.suffix == ".onnx":
+        content, names = graph.read_bytes(), set()
+        for found in LOCATION.finditer(content):
+            length = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(found[1]))
+            names.add(os.fsdecode(content[found.end() : found.end() + length]))
+        paths = [graph.parent / name for name in sorted(names)]
+    else:
+        paths = [graph.with_suffix(".bin")]
+    return [path for path in paths if path.is_file()]  # the runtime says what it lacks
+
+
 # Graphs in use by what they are and who runs them: all trackers of a process share them.
 _loaded: "weakref.WeakValueDictionary[tuple[typing.Any, ...], LoadedGraph]" = weakref.WeakValueDictionary()
 _loading = threading.Lock()
@@ -91,7 +112,7 @@ def load_shared(runtime: Runtime, name: str, graph: GraphSource, threads: int, p
 
         content: tuple[typing.Any, ...] = (hashlib.sha256(graph).digest(),)
     else:
-        content = (graph, graph.stat().st_mtime_ns)
+        content = tuple((path, path.stat().st_mtime_ns) for path in (graph, *weights_files(graph)))
     key = (runtime.name, *content, threads, precision)
     with _loading:
         loaded = _loaded.get(key)

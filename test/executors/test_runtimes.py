@@ -391,7 +391,7 @@ def test_lite_tracks_without_torch(runtime):
     pytest.importorskip(runtime)
     missing = ["torch", "onnx", *({"onnxruntime", "openvino"} - {runtime})]
     program = WITHOUT_TORCH.format(missing=missing)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     name = {"onnxruntime": "onnx", "openvino": "openvino"}[runtime]
     assert done.stdout.split() == ["TRACKING", "True", "True", str(len(list_models())), name], done.stderr
 
@@ -406,7 +406,7 @@ def test_what_needs_torch_says_so_where_it_is_missing():
         "    except InvalidSettingError as error:\n"
         "        print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     lines = done.stdout.splitlines()
     assert len(lines) == 4 and all("needs torch, which is not installed" in line for line in lines), done
 
@@ -485,7 +485,7 @@ def test_torch_gets_the_threads_that_were_asked_for_before_it_was_imported():
         "import torch\n"
         "print(torch.get_num_threads())\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == ["1"], done.stderr
 
 
@@ -500,5 +500,5 @@ def test_the_number_of_threads_that_the_user_gives_torch_later_stays():
         "create_tracker('lite', runtime='torch', device='cpu')\n"
         "print(torch.get_num_threads())\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == ["3"], done.stderr

@@ -148,11 +148,12 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         crop, origin_xy = crop_context(image_bgr, box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
         sigma_x, sigma_y = BLUR_SIGMA_XY
         blurred = cv2.GaussianBlur(crop, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y)
-        (features,) = self.network.encode(np.stack([crop, crop[:, ::-1], blurred]))
+        views = (crop, crop[:, ::-1], blurred)  # one after the other, since a batch takes three times the memory
+        features = np.concatenate([to_array(self.network.encode(view[None])[0]) for view in views])
         left, top = (box_cxcywh[:2] - box_cxcywh[2:] / 2 - origin_xy) / side
         w, h = box_cxcywh[2:] / side
         boxes_xywh = [(left, top, w, h), (1 - left - w, top, w, h), (left, top, w, h)]
-        return np.moveaxis(to_array(features), 1, -1), np.array(boxes_xywh)
+        return np.moveaxis(features, 1, -1), np.array(boxes_xywh)
 
     def move(self, target: LiteOnlineTarget, box_xywh: np.ndarray) -> LiteOnlineTarget:
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
