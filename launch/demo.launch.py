@@ -29,7 +29,7 @@ TRACKER_ARGUMENTS = {
     "model": ("", "Name of the model; `siam-tracker models` lists them."),
     "weights": ("", "Path of a checkpoint."),
     "preset": ("", "Named set of published settings."),
-    "runtime": ("", "auto, torch or onnx."),
+    "runtime": ("", "auto, torch, onnx, openvino or cuda_graph."),
     "device": ("", "auto, cpu, cuda or cuda:N."),
     "image_topic": ("image", "Topic of the images, of both nodes."),
     "image_transport": ("raw", "raw, or compressed for IMAGE_TOPIC/compressed, for both nodes."),

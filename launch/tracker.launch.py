@@ -28,7 +28,7 @@ PARAMETERS = {
     "model": (str, "Name of the model; `siam-tracker models` lists them."),
     "weights": (str, "Path of a checkpoint."),
     "preset": (str, "Named set of published settings."),
-    "runtime": (str, "auto, torch or onnx."),
+    "runtime": (str, "auto, torch, onnx, openvino or cuda_graph."),
     "device": (str, "auto, cpu, cuda or cuda:N."),
     "detection_init": (str, "When a detection starts the target: never, when_lost or always."),
     "detection_class": (str, "Class of these detections."),
