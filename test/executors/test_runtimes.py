@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import types
-import weakref
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ from siam_tracker_ros.executors.executor import GraphInput, RuntimeExecutor, Ten
 from siam_tracker_ros.executors.export import export_graph
 from siam_tracker_ros.executors.onnx_runtime import OnnxRuntime
 from siam_tracker_ros.executors.openvino import OpenVino
-from siam_tracker_ros.executors.runtime import is_installed, load_shared
+from siam_tracker_ros.executors.runtime import forget_loaded, is_installed, load_shared
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -309,7 +308,7 @@ def test_auto_leaves_out_a_runtime_that_fails(measuring, monkeypatch, caplog, wh
         monkeypatch.setattr("importlib.import_module", lambda name: real("libopenvino" if name == "openvino" else name))
     else:
         monkeypatch.setattr(OpenVino, "load", fail)
-        monkeypatch.setattr("siam_tracker_ros.executors.runtime._loaded", weakref.WeakValueDictionary())
+        forget_loaded()
     assert create_tracker("lite", device="cpu").runtime == "onnx"
     if where == "import":
         assert not measuring and "openvino is left out: openvino cannot be imported (No module named" in caplog.text
