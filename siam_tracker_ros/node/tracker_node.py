@@ -336,7 +336,7 @@ class TrackerNode(ManagedNode):
         else:
             self.get_logger().warning("the network has returned after all; what it was asked meanwhile was refused")
         executor = self.executor
-        if executor is not None:
+        if executor is not None and self.context.ok():
             executor.create_task(self._report)
             executor.wake()
 

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import ctypes
 import functools
+import logging
 import threading
 import time
 import typing
@@ -19,6 +20,8 @@ from siam_tracker_ros.node.frame_buffer import Frame
 
 Parameters = typing.ParamSpec("Parameters")
 Result = typing.TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 LOOK_S = 0.1  # between two looks of the watch
 
@@ -65,7 +68,10 @@ class Worker:
         """
         self.limit_s = limit_s
         self._on_frame, self._on_detection, self._on_hang = on_frame, on_detection, on_hang
-        self._wake = threading.Condition()
+        # In the thread itself, while it works, the lock alone is entered. A Condition is entered by Python code, where
+        # _GivenUp may be raised after it has the lock and before anything would release it.
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         self._jobs: collections.deque[tuple[Future, Callable[[], None]]] = collections.deque()
         self._running: Future | None = None  # of the job that runs
         self._frame: Frame | None = None
@@ -134,7 +140,7 @@ class Worker:
 
     def still_works(self) -> None:
         """Note in the thread that a part of long work is done."""
-        with self._wake:
+        with self._lock:
             self._looks = 0
 
     @property
@@ -191,7 +197,7 @@ class Worker:
                 return
             work()
             del work
-            with self._wake:
+            with self._lock:
                 self._is_working = False
             if self._hung_at is None:
                 return
@@ -199,7 +205,13 @@ class Worker:
         with self._wake:
             self._is_working, self._running, self._hung_at = False, None, None
         if not self._closed:
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
             self._on_hang()
+        except Exception:  # whatever it tries, both threads go on
+            logger.exception("a hang could not be told")
 
     def _clean_up(self) -> None:
         """Free what the thread has, at its end."""
@@ -224,7 +236,7 @@ class Worker:
             for future in waiting:
                 with contextlib.suppress(InvalidStateError):
                     future.set_exception(HungError(hang))
-            self._on_hang()
+            self._tell()
 
     def _next_work(self) -> Callable[[], None] | None:
         """Wait for a job, a frame or a detection; return what to do, None once closed."""
