@@ -266,7 +266,7 @@ class Pipeline:
     def process(self, frame: Frame, skipped: int) -> None:
         """Track in a frame and publish the results; `skipped` frames were dropped before it."""
         with self._publishing("a frame"):
-            observed, image_bgr = self._observe(frame.msg, tuple(self.targets), is_published=True)
+            observed, image_bgr = self._observe(frame.msg, tuple(self.targets), self._wanted_outlines())
             self._publish(frame.msg.header, skipped, observed, image_bgr)
             if self._page is not None:
                 self._show(self._page, frame.msg, observed, image_bgr)
@@ -357,11 +357,11 @@ class Pipeline:
                 return
 
     def _observe(
-        self, msg: Image | CompressedImage, sessions: Sequence[TargetSession], is_published: bool = False
+        self, msg: Image | CompressedImage, sessions: Sequence[TargetSession], outlines: Sequence[str] = ()
     ) -> tuple[list[tuple[TargetSession, Observation]], np.ndarray | None]:
         """Return what a message says of some targets, and its image unless paused or not usable.
 
-        is_published: whether the outlines that somebody wants are drawn as well.
+        outlines: what of the targets' outlines is drawn as well.
         """
         image_bgr, fault, has_failed = None, "", False
         try:
@@ -378,8 +378,8 @@ class Pipeline:
                 try:
                     if image_bgr is not None:
                         observation = session.observe(image_bgr)
-                        if is_published:
-                            self._draw_outline(observation)
+                        for name in outlines:  # which may be drawn when they are first read, and may fail
+                            getattr(observation, name)
                 except InvalidInputError as error:
                     fault = str(error)
                 except Exception as error:  # a fault of a model or driver is reported; the next frame is another chance
@@ -400,15 +400,12 @@ class Pipeline:
         )
         return observed, image_bgr
 
-    def _draw_outline(self, observation: Observation) -> None:
-        """Draw what will be published of the outline, which may be drawn when it is first read, and may fail."""
+    def _wanted_outlines(self) -> list[str]:
+        """Return what of the targets' outlines will be published: "polygon", "mask"."""
         outputs = self._outputs
-        if self._parameters.rotated_box:
-            _ = observation.polygon
-        if is_pose_wanted(outputs) or any(
-            output.get_subscription_count() > 0 for output in (outputs.mask, outputs.debug_image)
-        ):
-            _ = observation.mask
+        wants_mask = outputs.mask.get_subscription_count() > 0 or outputs.debug_image.get_subscription_count() > 0
+        names = {"polygon": self._parameters.rotated_box, "mask": wants_mask or is_pose_wanted(outputs)}
+        return [name for name, is_wanted in names.items() if is_wanted]
 
     def _publish(
         self,
