@@ -7,8 +7,8 @@ seed, what happens to a robot: new targets, targets that leave the picture, othe
 viewers of the operator's page and subscribers that come and go. Meanwhile it notes the node's memory, threads and open
 files, the gaps in ~/status and /diagnostics, the errors in diagnostics, and the latency.
 
-It ends with status 1 if the memory grows by 1 MB per minute or more after the first minute, if nothing is heard on
-~/status for more than a second, or if the node ends.
+It ends with status 1 if the memory grows by 1 MB per minute or more after the first minute, if nothing is published on
+~/status for more than a second, or if the node ends. The machine has to be idle: what other programs take of it counts.
 
     ./run exec python benchmarks/soak.py --minutes 30 --json soak.json --plot soak.png
 """
@@ -96,9 +96,10 @@ class Record:
     states: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     errors: collections.Counter = dataclasses.field(default_factory=collections.Counter)  # messages of diagnostics
     refusals: collections.Counter = dataclasses.field(default_factory=collections.Counter)  # messages of services
-    events: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    events: list[tuple[float, str]] = dataclasses.field(default_factory=list)  # with the seconds since the start
     publishers: list[int] = dataclasses.field(default_factory=list)  # of the node, at each look
     images: int = 0
+    start_ns: int = 0  # of the clock that the messages are stamped with
     exit_status: int | None = None  # of the node, if it ended by itself
 
 
@@ -167,7 +168,7 @@ class Robot(Node):
         if seconds >= self._next_event:
             self._next_event = seconds + self._rng.uniform(*EVENT_S)
             event = self._rng.choice([name for name in dir(self) if name.startswith("_event_")])
-            self._record.events[event.removeprefix("_event_")] += 1
+            self._record.events.append((seconds, event.removeprefix("_event_")))
             getattr(self, event)(seconds, header, box_xywh)
 
     def stop(self):
@@ -293,9 +294,9 @@ def run(seconds, seed, parameters=()):
     try:
         _wait_for_node(process, record)
         record.status_ns.clear()
+        record.start_ns = time.time_ns()
         start, next_look = time.monotonic(), 0.0
-        for number in range(round(seconds * RATE)):
-            now = time.monotonic() - start
+        while (now := time.monotonic() - start) < seconds:
             if now >= next_look:
                 if process.poll() is not None:
                     break
@@ -303,7 +304,7 @@ def run(seconds, seed, parameters=()):
                 record.publishers.append(len(robot.get_publisher_names_and_types_by_node("tracker", "/")))
                 next_look = now + LOOK_S
             robot.step(now)
-            time.sleep(max(0.0, start + (number + 1) / RATE - time.monotonic()))
+            time.sleep(1 / RATE - (time.monotonic() - start) % (1 / RATE))
         if process.poll() is None:
             robot.stop()
             time.sleep(LOOK_S)
@@ -338,12 +339,23 @@ def longest_gap_s(times_ns):
     return float(np.diff(times_ns).max() / 1e9) if len(times_ns) > 1 else float("inf")
 
 
+def gaps(record):
+    """Return when each gap in ~/status above the bound ended, in seconds since the start, and how long it was."""
+    times_s = np.array(record.status_ns) / 1e9
+    found = np.flatnonzero(np.diff(times_s) > MAX_GAP_S)
+    return [(times_s[i + 1] - record.start_ns / 1e9, times_s[i + 1] - times_s[i]) for i in found.tolist()]
+
+
 def memory_slope_mb(looks):
-    """Return by how many MB per minute the memory grows after the warm-up; NaN if less than a minute is left."""
+    """Return by how many MB per minute the memory grows after the warm-up; NaN if less than a minute is left.
+
+    The images that are kept for ~/init come and go with the images' size, and are left out.
+    """
     judged = [look for look in looks if look.at_s >= WARM_UP_S]
     if not judged or judged[-1].at_s - judged[0].at_s < 60:
         return float("nan")
-    return float(np.polyfit([look.at_s / 60 for look in judged], [look.rss_mb for look in judged], 1)[0])
+    rest_mb = [look.rss_mb - look.kept_mb for look in judged]
+    return float(np.polyfit([look.at_s / 60 for look in judged], rest_mb, 1)[0])
 
 
 def by_minute(record):
@@ -369,15 +381,17 @@ def summary(record, seed):
         "images": record.images,
         "results": len(record.latency_ms),
         "states": status,
-        "events": dict(record.events),
+        "events": dict(collections.Counter(name for _, name in record.events)),
         "memory_slope_mb_per_min": memory_slope_mb(record.looks),
         "status_gap_s": longest_gap_s(record.status_ns),
         "diagnostics_gap_s": longest_gap_s(record.diagnostics_ns),
         "latency_p50_ms": float(np.percentile(latency, 50)),
         "latency_p95_ms": float(np.percentile(latency, 95)),
+        "publishers": record.publishers,
         "errors": dict(record.errors),
         "refusals": dict(record.refusals),
         "exit_status": record.exit_status,
+        "log": record.events + [(at_s, f"no status for {gap_s:.2f} s") for at_s, gap_s in gaps(record)],
         "looks": [dataclasses.asdict(look) for look in record.looks],
     }
 
@@ -388,7 +402,7 @@ def faults(figures):
     if figures["memory_slope_mb_per_min"] >= MAX_SLOPE_MB:
         found.append(f"the memory grows by {figures['memory_slope_mb_per_min']:.2f} MB per minute")
     if not figures["status_gap_s"] <= MAX_GAP_S:
-        found.append(f"nothing was heard on ~/status for {figures['status_gap_s']:.2f} s")
+        found.append(f"nothing was published on ~/status for {figures['status_gap_s']:.2f} s")
     if figures["exit_status"] is not None:
         found.append(f"the node has ended with status {figures['exit_status']}")
     return found
@@ -404,6 +418,7 @@ def plot(figures, rows, path):
     figure, (above, below) = pyplot.subplots(2, sharex=True, figsize=(8, 5))
     minutes = [look["at_s"] / 60 for look in figures["looks"]]
     above.plot(minutes, [look["rss_mb"] for look in figures["looks"]], label="RSS")
+    above.plot(minutes, [look["rss_mb"] - look["kept_mb"] for look in figures["looks"]], label="without kept images")
     above.set_ylabel("MB")
     above.set_ylim(bottom=0)
     above.legend()
@@ -430,7 +445,7 @@ def main(arguments=None):
     formats = ("{}", "{:.1f}", "{}", "{}", "{:.1f}", "{:.1f}")
     print(format_table(header, [[form.format(value) for form, value in zip(formats, row)] for row in rows]))
     for name, value in figures.items():
-        if name != "looks":
+        if name not in ("log", "looks", "publishers"):
             print(f"{name}: {value:.3f}" if isinstance(value, float) else f"{name}: {value}")
     if options.json is not None:
         options.json.write_text(json.dumps({**figures, "minutes": rows}, indent=1) + "\n")
