@@ -23,6 +23,10 @@ class WeightsError(SiamTrackerError):
     """A weights file that is missing, unreadable, or made for another network."""
 
 
+class NetworkOutputError(SiamTrackerError):
+    """A network has computed NaN or infinity; the target is unchanged, and the next frame is another chance."""
+
+
 class NotInitializedError(SiamTrackerError, RuntimeError):
     """`track` was called before `init` succeeded."""
 
@@ -36,3 +40,18 @@ class TrainingError(SiamTrackerError):
 
     The last checkpoint is complete, and the run can be resumed from it.
     """
+
+
+_OUT_OF_MEMORY = (
+    "alloc_failed",  # CUDA's libraries
+    "allocate memory",  # PyTorch on a CPU, ONNX Runtime, the C library
+    "bad alloc",  # ONNX Runtime
+    "bad_alloc",  # C++, as in OpenVINO
+    "insufficient memory",  # OpenCV
+    "out of memory",  # CUDA
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had; most libraries say so only in the text of a RuntimeError."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY)

@@ -10,6 +10,7 @@ from siam_tracker_ros.data import DatasetSettings, read_dataset
 from siam_tracker_ros.executors.device import prepare_for_inference
 from siam_tracker_ros.layers.blocks import ConvNorm
 from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
+from siam_tracker_ros.methods.gradnet.network import _stage as make_gradnet_stage
 from siam_tracker_ros.methods.ocean.network import OceanNetwork
 from siam_tracker_ros.methods.ocean_online.network import OceanOnlineNetwork
 from siam_tracker_ros.methods.siammask.network import SiamMask, SiamMaskBase
@@ -21,6 +22,7 @@ from siam_tracker_ros.training.batches import PublishedPairs
 WIDTH = 16  # channels of the heads here, of which the published networks have 256
 SEARCH_SIDE = 191  # pixels of the search regions here, of which the published ones have 255
 CELLS = 17
+SIAMRPN = ("siamrpn_alex", "siamrpn_mobilev2", "siamrpn_r50_lt")  # which differ from siamrpn_r50 in their network
 
 
 class QuickBackbone(nn.Module):
@@ -86,6 +88,29 @@ def quick_network(model):
         return network
     make = QUICK.get({"siammask_r50": "siammask_sharp"}.get(model, model))
     return make() if make else find_model(model).network_class.for_state({})
+
+
+def thin_backbone():
+    """GradNet's backbone with few channels."""
+    backbone, relu = GradNetNetwork().search_backbone, nn.ReLU()
+    backbone.stage1 = make_gradnet_stage(3, 8, 11, stride=2, pool=True, activation=relu)
+    backbone.stage2 = make_gradnet_stage(8, 16, 5, pool=True, activation=relu)
+    backbone.stage3 = make_gradnet_stage(16, 16, 3, activation=relu)
+    backbone.stage4 = make_gradnet_stage(16, 16, 3, activation=relu)
+    backbone.stage5 = make_gradnet_stage(16, 16, 3)
+    return backbone
+
+
+def thin_network(model):
+    """A network of a model that runs in no time, with random weights."""
+    network = quick_network("siamrpn_r50" if model in SIAMRPN else model)
+    if model == "gradnet":
+        network.search_backbone, network.template_backbone = thin_backbone(), thin_backbone()
+        network.gradient_stage = make_gradnet_stage(16, 16, 3, padding=1, activation=nn.Tanh())
+    if model == "ocean_online":
+        network.target_classifier.feature = nn.Conv2d(1024, 512, 1, groups=64, bias=False)
+        network.target_classifier.initializer = nn.Conv2d(512, 512, 1, groups=64)
+    return network
 
 
 def quick_tracker(model, network=None):

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from siam_tracker_ros.core.finite import check_finite
 from siam_tracker_ros.core.whitening import Whitening
 
 SAMPLES = 4  # a side of the grid of points in a box
@@ -44,8 +45,13 @@ class Region:
 
     @functools.cached_property
     def features(self) -> npt.NDArray[np.float32]:
-        """The features as an array (S, S, C): of float32 on the CPU a view, since most frames need few of the cells."""
+        """The features as an array (S, S, C): of float32 on the CPU a view, since most frames need few of the cells.
+
+        Raises:
+            NetworkOutputError: one is NaN or infinite.
+        """
         array = self.source if isinstance(self.source, np.ndarray) else self.source.float().cpu().numpy()
+        check_finite("features", array)
         return array.reshape(array.shape[-3:]).transpose(1, 2, 0)
 
     @property

@@ -134,7 +134,14 @@ def _write(graph: bytes, path: pathlib.Path, runtime: str) -> None:
         write_atomic(path, graph)
         return
     openvino = import_package("openvino")
-    openvino.save_model(openvino.Core().read_model(graph), path, compress_to_fp16=False)
+    try:
+        openvino.save_model(openvino.Core().read_model(graph), path, compress_to_fp16=False)
+    except RuntimeError as error:  # it does not say why
+        for part in (path, path.with_suffix(".bin")):
+            part.unlink(missing_ok=True)
+        raise InvalidInputError(
+            f"{path} cannot be written: {error}; check the folder's rights and the space on the disk"
+        ) from error
 
 
 def _difference(path: GraphSource, function: TensorFunction, inputs: list[GraphInput], runtime: str) -> float:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from siam_tracker_ros.core.finite import check_finite
 from siam_tracker_ros.geometry import order_corners
 
 COLUMN_BLOCK = 64  # OpenCV warps columns in blocks, and rounds differently in a block that the width cuts
@@ -30,7 +31,11 @@ def warp_mask(
     Returns:
         Values float32 (h, w) of the part of the frame that holds the window, and its first pixel (x, y). Outside of
         the part all is border.
+
+    Raises:
+        NetworkOutputError: a value of the mask is NaN or infinite.
     """
+    check_finite("mask", mask)
     size_wh = np.array(frame_wh)
     zoom = mask.shape[0] / side
     scale = (size_wh - 1) / (size_wh * zoom)  # the authors map the frame's last pixel to its far edge
@@ -61,7 +66,11 @@ def paint_mask(
 
     Returns:
         bool (h, w) of a part of the frame, and its first pixel (x, y). Outside of the part all is False.
+
+    Raises:
+        NetworkOutputError: a probability is NaN or infinite.
     """
+    check_finite("mask", probability)
     column, row, columns, rows = cv2.boundingRect((probability > threshold).view(np.uint8))
     zoom = side / len(probability)  # pixels of the frame per cell of the mask
     first = np.floor(np.array([column - 1, row - 1]) * zoom + corner_xy)

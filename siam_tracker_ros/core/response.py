@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from siam_tracker_ros.core.finite import check_finite
 from siam_tracker_ros.settings import setting
 
 PEAK_RADIUS = 3  # cells around the best one that belong to the same peak
@@ -53,7 +54,12 @@ class BestBox(typing.NamedTuple):
 
     @classmethod
     def unpack(cls, values: np.ndarray) -> "BestBox":
-        """Return the box that `device_response.choose_box` packed into values."""
+        """Return the box that `device_response.choose_box` packed into values.
+
+        Raises:
+            NetworkOutputError: a value is NaN or infinite.
+        """
+        check_finite("response", values)
         row, column, *box_cxcywh, score, penalty, ratio = values.tolist()
         return cls(int(row), int(column), np.array(box_cxcywh), score, penalty, ratio)
 
@@ -97,9 +103,20 @@ def hann_window(cells: int) -> npt.NDArray[np.float64]:
     return window
 
 
+def peak_index(response: np.ndarray) -> tuple[int, ...]:
+    """Index of the highest value of a response of any shape, the first of equal ones.
+
+    Raises:
+        NetworkOutputError: a value is NaN, which counts as the highest, or infinity is the highest.
+    """
+    index = tuple(int(place) for place in np.unravel_index(response.argmax(), response.shape))
+    check_finite("response", response[index])
+    return index
+
+
 def peak_cell(response: np.ndarray) -> tuple[int, int]:
-    """Row and column of the highest value of a response (S, S), the first of equal ones."""
-    row, column = divmod(int(response.argmax()), response.shape[1])
+    """Row and column of the highest value of a response (S, S), see `peak_index`."""
+    row, column = peak_index(response)
     return row, column
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.confidence import Calibration
 from siam_tracker_ros.core.crop import crop_context
+from siam_tracker_ros.core.finite import check_finite, check_finite_target
 from siam_tracker_ros.core.graphs import Graphs
 from siam_tracker_ros.core.outline import NO_OUTLINE, FixedOutline, Outline
 from siam_tracker_ros.errors import InvalidInputError, NotInitializedError
@@ -165,11 +166,14 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
         Raises:
             InvalidInputError: the image or the box cannot be used.
+            NetworkOutputError: the network has computed NaN or infinity.
         """
         image_bgr = check_image_bgr(image_bgr)
         box_xywh = check_box_xywh(box_xywh, (image_bgr.shape[1], image_bgr.shape[0]))
         with one_blas_thread():
-            return self.network.call(self._start, image_bgr, box_xywh)
+            target = self.network.call(self._start, image_bgr, box_xywh)
+        check_finite_target(target)
+        return target
 
     def step(self, image_bgr: np.ndarray, target: Target, learn: bool = True) -> tuple[Target, TrackResult]:
         """Find a target in the next frame; return the target after it, and the TrackResult.
@@ -181,6 +185,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
         Raises:
             InvalidInputError: the image cannot be used, or the target is of another tracker.
+            NetworkOutputError: the network has computed NaN or infinity.
         """
         if type(target) is not self.target_class:
             raise InvalidInputError(
@@ -189,7 +194,9 @@ class Tracker(abc.ABC, typing.Generic[Target]):
             )
         step = self._step if learn else self._look
         with one_blas_thread():
-            return self.network.call(step, check_image_bgr(image_bgr), target)
+            target, result = self.network.call(step, check_image_bgr(image_bgr), target)
+        check_finite("box, score and second peak", (*result.box_xywh, result.score, result.peak_ratio))
+        return target, result
 
     def move(self, target: Target, box_xywh: np.ndarray) -> Target:
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""

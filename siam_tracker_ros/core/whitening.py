@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from siam_tracker_ros.core.finite import check_finite
+
 MIN_ENERGY = 1e-5
 
 
@@ -30,7 +32,11 @@ class Whitening:
             features: (..., C).
             shrinkage: share of the mean variance that is added to each variance: few cells tell little of directions
                 that hardly vary.
+
+        Raises:
+            NetworkOutputError: a feature is NaN or infinite.
         """
+        check_finite("features", features)
         cells = features.reshape(-1, features.shape[-1]).astype(np.float64)
         mean = cells.mean(0)
         cells = cells - mean

@@ -96,9 +96,15 @@ def weights_files(graph: pathlib.Path) -> list[pathlib.Path]:
     return [path for path in paths if path.is_file()]  # the runtime says what it lacks
 
 
-# Graphs in use by what they are and who runs them: all trackers of a process share them.
-_loaded: "weakref.WeakValueDictionary[tuple[typing.Any, ...], LoadedGraph]" = weakref.WeakValueDictionary()
-_loading = threading.Lock()
+class _Shared:
+    """Graphs in use by what they are and who runs them: all trackers of a process share them."""
+
+    def __init__(self) -> None:
+        self.loaded: weakref.WeakValueDictionary[tuple[typing.Any, ...], LoadedGraph] = weakref.WeakValueDictionary()
+        self.loading = threading.Lock()
+
+
+_shared = _Shared()
 
 
 def load_shared(runtime: Runtime, name: str, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
@@ -114,11 +120,12 @@ def load_shared(runtime: Runtime, name: str, graph: GraphSource, threads: int, p
     else:
         content = tuple((path, path.stat().st_mtime_ns) for path in (graph, *weights_files(graph)))
     key = (runtime.name, *content, threads, precision)
-    with _loading:
-        loaded = _loaded.get(key)
+    shared = _shared
+    with shared.loading:
+        loaded = shared.loaded.get(key)
         if loaded is None:
             try:
-                loaded = _loaded[key] = runtime.load(graph, threads, precision)
+                loaded = shared.loaded[key] = runtime.load(graph, threads, precision)
             except Exception as error:  # of the library, about a file that is damaged or not for it
                 raise WeightsError(
                     f"graph {graph if isinstance(graph, pathlib.Path) else name} cannot be loaded by {runtime.name}: "
@@ -126,3 +133,9 @@ def load_shared(runtime: Runtime, name: str, graph: GraphSource, threads: int, p
                     "runtime"
                 ) from error
         return loaded
+
+
+def forget_loaded() -> None:
+    """Load graphs anew from now on, even if one that is in use, or is being loaded, does not return any more."""
+    global _shared
+    _shared = _Shared()

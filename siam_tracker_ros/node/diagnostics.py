@@ -37,6 +37,8 @@ class Health:
         model: name of the model.
         device: device of the network.
         failure: why the node refused a transition, or empty.
+        hang: what is said of a network that does not return, empty while it does.
+        left_threads: threads that were left behind in a call that has not returned.
         init_extent: seconds and bytes of the images kept for ~/init.
         target: what is wanted of the messages for controllers, and their inputs.
     """
@@ -50,6 +52,8 @@ class Health:
     model: str
     device: str
     failure: str
+    hang: str
+    left_threads: int
     init_extent: tuple[float, int]
     target: "TargetHealth"
 
@@ -129,6 +133,7 @@ class Diagnostics:
         self._detections, self._marks = _Starts(), _Starts()
         self._last_detection = "none"
         self._input_error = self._tracker_error = ""
+        self._publishing_errors: dict[str, str] = {}  # by what could not be published
         self._last_input_error = "none"
         self._latency_ms: collections.deque[float] = collections.deque(maxlen=_WINDOW)
         self._inference_ms: collections.deque[float] = collections.deque(maxlen=_WINDOW)
@@ -169,6 +174,11 @@ class Diagnostics:
         """Note that the tracker failed on a frame."""
         with self._lock:
             self._tracker_error = error
+
+    def published(self, what: str, error: str) -> None:
+        """Note why something could not be published; empty if it was."""
+        with self._lock:
+            self._publishing_errors[what] = error
 
     def detection_received(self, shown: str) -> None:
         """Count a message of detections; `shown` says what it holds."""
@@ -304,8 +314,9 @@ class Diagnostics:
             if (count := starts.take_refused())
         ]
         lost = [target_id for target_id, state in self._states.items() if state == TargetState.LOST]
-        if health.failure or self._tracker_error:
-            level, message = DiagnosticStatus.ERROR, health.failure or self._tracker_error
+        errors = (health.failure, health.hang, self._tracker_error, *self._publishing_errors.values())
+        if any(errors):
+            level, message = DiagnosticStatus.ERROR, next(filter(None, errors))
         elif lost:
             several = f"{len(lost)} of {len(self._states)} targets are lost: {', '.join(lost)}"
             level, message = DiagnosticStatus.WARN, several if len(self._states) > 1 else "the target is lost"
@@ -335,6 +346,7 @@ class Diagnostics:
             enabled=health.enabled,
             model=health.model,
             device=health.device,
+            left_threads=health.left_threads,
             **_percentiles("latency", self._latency_ms),
             **_percentiles("inference", self._inference_ms),
         )

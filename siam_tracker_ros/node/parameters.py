@@ -113,7 +113,17 @@ class _OwnParameters:
     )
     tf_frame: str = setting("", "Name of the target's frame in TF; empty: the target is not in TF.")
     heartbeat_period: float = setting(
-        1.0, "Seconds without an image after which ~/status is repeated, again and again; 0: it is not.", 0, 60
+        0.5, "Seconds without a result after which ~/status is repeated, again and again; 0: it is not.", 0, 60
+    )
+    hang_timeout_s: float = setting(
+        5.0,
+        "Seconds after which a network that has not returned counts as one that hangs, for each target of a frame; "
+        "0: never.",
+        0,
+        3600,
+    )
+    load_timeout_s: float = setting(
+        300.0, "Seconds after which configuring is given up while the model is still being loaded; 0: never.", 0, 3600
     )
     operator_page: bool = setting(
         False, "Serve a web page on which people see the target, mark it and change what can change at any time."

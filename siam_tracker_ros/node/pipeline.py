@@ -25,6 +25,7 @@ from vision_msgs.msg import Detection2D
 from siam_tracker_ros.control.camera import Camera
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.multi import MultiTracker
+from siam_tracker_ros.core.outline import NO_OUTLINE
 from siam_tracker_ros.core.pointing import box_at
 from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.core.tracker import Tracker
@@ -55,9 +56,10 @@ from siam_tracker_ros.node.requests import (
     request_from_point,
     request_from_roi,
 )
-from siam_tracker_ros.node.target_output import TargetOutput
+from siam_tracker_ros.node.status_output import NOTHING, StatusOutput
+from siam_tracker_ros.node.target_output import TargetOutput, is_pose_wanted
 from siam_tracker_ros.page.pictures import Picture, TargetView
-from siam_tracker_ros.result_messages import make_detection, make_detections, make_status
+from siam_tracker_ros.result_messages import make_detection, make_detections
 from siam_tracker_ros.srv import InitTracker
 
 if typing.TYPE_CHECKING:
@@ -65,7 +67,6 @@ if typing.TYPE_CHECKING:
 
 _LOG_PERIOD = 5.0  # seconds between two warnings of one kind
 _NEXT_FRAME_S = 2.0  # seconds that an init waits for its frame where that one is the next
-_NOTHING = Observation(TargetState.IDLE)  # what a frame says without a target
 
 Mark: typing.TypeAlias = RegionOfInterest | PointStamped
 """What a person marks on a topic."""
@@ -124,7 +125,7 @@ class Outputs:
 
     detection: Publisher
     detections: Publisher
-    status: Publisher
+    status: StatusOutput
     mask: Publisher
     mask_compressed: Publisher
     debug_image: Publisher
@@ -166,6 +167,9 @@ class Frames(typing.Protocol):
     def kept_depths(self) -> list[Frame]:
         """Return the depth images kept, oldest first."""
 
+    def still_works(self) -> None:
+        """Note that a part of long work is done, which would else count as one that hangs."""
+
 
 class Pipeline:
     """One tracker, its targets, and the messages about them.
@@ -204,7 +208,6 @@ class Pipeline:
         self._page: PageServer | None = None
         self._noted: dict[str, TargetState] = {}  # states of the targets, as they were logged
         self._stamp = Time()  # of the newest image that was looked at
-        self._header = Header()  # of the newest image that results were published of
         self._target_output = TargetOutput(parameters, node.diagnostics, frames.kept_depths)
         self._target_share: float | None = None  # side of the last target over the image's shorter side
         self._stream: tuple[str, ...] = ()  # what the images have been so far
@@ -347,34 +350,25 @@ class Pipeline:
         self.targets.remove(target_id)
         self._note_targets(self._stamp, {})
 
-    def heartbeat(self) -> None:
-        """Publish the status again, since no image comes: the states are held, and nothing was looked for."""
-        held = [(session.target_id, session.hold()) for session in self.targets] or [("", _NOTHING)]
-        latency_ns = age_ns(self._node.clock, self._header) if self._header != Header() else 0
-        with self._publishing("a heartbeat"):
-            for target_id, observation in held:
-                self._outputs.status.publish(
-                    make_status(RESULTS, self._header, observation, target_id, 0, latency_ns, is_heartbeat=True)
-                )
-
     def process(self, frame: Frame, skipped: int) -> None:
         """Track in a frame and publish the results; `skipped` frames were dropped before it."""
         with self._publishing("a frame"):
-            observed, image_bgr = self._observe(frame.msg, tuple(self.targets))
+            observed, image_bgr = self._observe(frame.msg, tuple(self.targets), self._wanted_outlines())
             self._publish(frame.msg.header, skipped, observed, image_bgr)
             if self._page is not None:
                 self._show(self._page, frame.msg, observed, image_bgr)
 
     @contextlib.contextmanager
     def _publishing(self, what: str) -> Iterator[None]:
-        """Log any error: the thread must live. Publishers that a shutdown took away are no fault."""
+        """Report any error: the thread must live. Publishers that a shutdown took away are no fault."""
+        failure = ""
         try:
             yield
         except Exception as error:
             if self._node.context.ok():
-                self._node.logger.error(
-                    f"could not publish {what}: {format_error(error)}", throttle_duration_sec=_LOG_PERIOD
-                )
+                failure = f"could not publish {what}: {format_error(error)}"
+                self._node.logger.error(failure, throttle_duration_sec=_LOG_PERIOD)
+        self._node.diagnostics.published(what, failure)
 
     def _wants_detection(self) -> bool:
         mode = self._parameters.detection_init
@@ -454,22 +448,29 @@ class Pipeline:
                 return
 
     def _observe(
-        self, msg: Image | CompressedImage, sessions: Sequence[TargetSession]
+        self, msg: Image | CompressedImage, sessions: Sequence[TargetSession], outlines: Sequence[str] = ()
     ) -> tuple[list[tuple[TargetSession, Observation]], np.ndarray | None]:
-        """Return what a message says of some targets, and its image unless paused or not usable."""
+        """Return what a message says of some targets, and its image unless paused or not usable.
+
+        outlines: what of the targets' outlines is drawn as well.
+        """
         image_bgr, fault, has_failed = None, "", False
         try:
             if not self._enabled:
                 return [(session, session.hold()) for session in sessions], None
             image_bgr = self._to_bgr(msg)
-        except InvalidInputError as error:
-            fault = str(error)
+        except Exception as error:  # an image that is not usable, or no memory for it: another one will come
+            fault = format_error(error)
         observed = []
         with contextlib.nullcontext() if image_bgr is None else self.targets.tracker.sharing(image_bgr):
             for session in sessions:
+                self._frames.still_works()
                 observation = None
                 try:
-                    observation = session.observe(image_bgr) if image_bgr is not None else None
+                    if image_bgr is not None:
+                        observation = session.observe(image_bgr)
+                        for name in outlines:  # which may be drawn when they are first read, and may fail
+                            getattr(observation, name)
                 except InvalidInputError as error:
                     fault = str(error)
                 except Exception as error:  # a fault of a model or driver is reported; the next frame is another chance
@@ -477,6 +478,8 @@ class Pipeline:
                     failure = f"the tracker failed: {format_error(error)}"
                     self._node.diagnostics.tracker_failed(failure)
                     self._node.logger.error(failure, throttle_duration_sec=_LOG_PERIOD)
+                    if observation is not None:  # the box is good
+                        observation = dataclasses.replace(observation, outline=NO_OUTLINE)
                 observed.append((session, observation or session.miss()))
         if fault:
             self._node.diagnostics.image_refused(fault)
@@ -488,6 +491,13 @@ class Pipeline:
         )
         return observed, image_bgr
 
+    def _wanted_outlines(self) -> list[str]:
+        """Return what of the targets' outlines will be published: "polygon", "mask"."""
+        outputs = self._outputs
+        wants_mask = outputs.mask.get_subscription_count() > 0 or outputs.debug_image.get_subscription_count() > 0
+        names = {"polygon": self._parameters.rotated_box, "mask": wants_mask or is_pose_wanted(outputs)}
+        return [name for name, is_wanted in names.items() if is_wanted]
+
     def _publish(
         self,
         header: Header,
@@ -496,7 +506,6 @@ class Pipeline:
         image_bgr: np.ndarray | None,
     ) -> None:
         outputs, rotated = self._outputs, self._parameters.rotated_box
-        self._header = header
         detections = [
             make_detection(RESULTS, header, observation, session.target_id, session.class_id, rotated)
             for session, observation in observed
@@ -507,9 +516,8 @@ class Pipeline:
         outputs.detections.publish(make_detections(RESULTS, header, detections))
         latency_ns = age_ns(self._node.clock, header)
         size_wh = None if image_bgr is None else _size_wh(image_bgr)
-        named = [(session.target_id, observation) for session, observation in observed] or [("", _NOTHING)]
-        for target_id, observation in named:
-            outputs.status.publish(make_status(RESULTS, header, observation, target_id, skipped, latency_ns, size_wh))
+        named = [(session.target_id, observation) for session, observation in observed] or [("", NOTHING)]
+        outputs.status.publish(header, named, skipped, latency_ns, size_wh)
         self._target_output.publish(outputs, header, size_wh, named, age_ns(self._node.clock, header))
         observations = [observation for _, observation in named]
         self._note_size(size_wh, observations)
@@ -568,6 +576,7 @@ class Pipeline:
         before, self._stamp = self._noted, stamp
         self._noted = {session.target_id: session.state for session in self.targets}
         self._node.diagnostics.targets_changed(self._noted)
+        self._outputs.status.hold([(session.target_id, session.hold()) for session in self.targets])
         for target_id in {**before, **self._noted}:
             old, new = (states.get(target_id, TargetState.IDLE) for states in (before, self._noted))
             if new == old:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The thread that owns a Pipeline, and the only way to it from other threads."""
 
+import contextlib
 import gc
 import sys
 import threading
@@ -15,7 +16,7 @@ from rclpy.node import Node
 from siam_tracker_ros.node.frame_buffer import Frame, FrameBuffer
 from siam_tracker_ros.node.pipeline import Frames, Pipeline, Start
 from siam_tracker_ros.node.target_output import DEPTH_BUFFER_BYTES, DEPTH_BUFFER_S
-from siam_tracker_ros.node.worker import Parameters, Result, Worker
+from siam_tracker_ros.node.worker import HungError, Parameters, Result, Worker
 
 
 class PipelineWorker(Worker):
@@ -27,26 +28,42 @@ class PipelineWorker(Worker):
     All methods can be called from any thread.
     """
 
-    def __init__(self, make_pipeline: Callable[[Frames], Pipeline], max_seconds: float, max_bytes: int) -> None:
-        """Start the thread and wait until it has made its pipeline.
+    def __init__(self, max_seconds: float, max_bytes: int, on_hang: Callable[[], None] = lambda: None) -> None:
+        """Start the thread.
 
         Args:
-            make_pipeline: called in the thread with this worker, which has the frames.
             max_seconds: time over which frames are kept; the newest one always is.
             max_bytes: bound on the bytes of these frames.
-
-        Raises:
-            Exception: anything that `make_pipeline` raises; the thread has then ended.
+            on_hang: see Worker.
         """
         self._own = threading.local()
         self._kept = FrameBuffer(max_seconds, max_bytes)
         self._depths = FrameBuffer(DEPTH_BUFFER_S, DEPTH_BUFFER_BYTES)
-        super().__init__(self._process, self._consider)
+        super().__init__(self._process, self._consider, on_hang=on_hang)
+
+    def make(
+        self, make_pipeline: Callable[[Frames], Pipeline], load_limit_s: float = 0.0, limit_s: float = 0.0
+    ) -> None:
+        """Have the thread make its pipeline, before anything else is asked of it, and wait until it has.
+
+        Args:
+            make_pipeline: called in the thread with this worker, which has the frames.
+            load_limit_s: seconds after which making it hangs, 0 for never.
+            limit_s: seconds after which any later work hangs, 0 for never.
+
+        Raises:
+            HungError: it takes longer.
+            Exception: anything that `make_pipeline` raises.
+        """
+        self.limit_s = load_limit_s
         try:
             self.submit(self._make, make_pipeline).result()
-        except BaseException:
-            self.close()
-            raise
+        except HungError as error:
+            raise HungError(
+                f"the model is not loaded after {load_limit_s:g} s; raise load_timeout_s if it takes that long, else "
+                "check the driver and restart the process"
+            ) from error
+        self.limit_s = limit_s
 
     def call(
         self,
@@ -86,12 +103,13 @@ class PipelineWorker(Worker):
     def forget_frames(self) -> None:
         """Drop all frames and the starts that wait, and wait until the current work is done.
 
-        Work that waits for a frame ends.
+        Work that waits for a frame ends; work that hangs is not waited for.
         """
         self.empty_slots()
         self._kept.clear()
         self._depths.clear()
-        self.submit(lambda: None).result()
+        with contextlib.suppress(HungError):
+            self.submit(lambda: None).result()
 
     def _make(self, make_pipeline: Callable[[Frames], Pipeline]) -> None:
         self._own.pipeline = make_pipeline(self)
@@ -105,8 +123,7 @@ class PipelineWorker(Worker):
     def _consider(self, msg: Start) -> None:
         self._own.pipeline.consider(msg)
 
-    def _run(self) -> None:
-        super()._run()
+    def _clean_up(self) -> None:
         vars(self._own).clear()
         gc.collect()
         torch = sys.modules.get("torch")

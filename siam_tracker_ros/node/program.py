@@ -6,11 +6,14 @@ import importlib
 import os
 import signal
 import sys
+import threading
+import time
 import typing
 
 from siam_tracker_ros.extras import explain_missing
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+END_S = 5.0  # that Python has to end in, once the node has
 
 
 def run(module: str) -> typing.NoReturn:
@@ -28,4 +31,13 @@ def run(module: str) -> typing.NoReturn:
     status = main()
     for number in STOP_SIGNALS:  # while Python ends, a second Ctrl-C would have its default effect: death
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end, args=(status,), daemon=True).start()
     sys.exit(status)
+
+
+def _end(status: int) -> None:
+    """End the process, for which Python waits for threads that may be in a call that does not return."""
+    time.sleep(END_S)
+    left = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.current_thread())
+    print(f"the process is ended without waiting for its threads any longer: {left}", file=sys.stderr, flush=True)
+    os._exit(status)

@@ -31,6 +31,7 @@ from vision_msgs.msg import Detection2D, Detection2DArray
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.control.camera import Camera
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
+from siam_tracker_ros.executors.runtime import forget_loaded
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.msg import Target, TrackerStatus
 from siam_tracker_ros.node.annotations import foxglove_types
@@ -60,6 +61,7 @@ from siam_tracker_ros.node.pipeline import (
 from siam_tracker_ros.node.pipeline_worker import PipelineWorker, awaitable
 from siam_tracker_ros.node.rclpy_private import lifecycle_label, override_names
 from siam_tracker_ros.node.spinning import spin
+from siam_tracker_ros.node.status_output import StatusOutput
 from siam_tracker_ros.node.target_inputs import TargetInputs
 from siam_tracker_ros.node.target_output import is_pose_wanted, is_target_wanted
 from siam_tracker_ros.result_messages import NANOSECONDS
@@ -74,6 +76,7 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import PublisherEventCallbacks
 
 
+_LOOKS_PER_HEARTBEAT = 5  # whether one is due, so that it is late by a fifth of its period at most
 _START_TOPICS = {"~/init_detection": Detection2D, "~/init_detections": Detection2DArray, **MARK_TOPICS}
 
 
@@ -99,6 +102,7 @@ class TrackerNode(ManagedNode):
         self._heartbeat: Timer | None = None  # while active
         self._outputs: Outputs | None = None  # while configured
         self._lifecycle_publishers: list[LifecyclePublisher] = []
+        self._left_behind: list[PipelineWorker] = []  # in a call that has not returned
         super().__init__(node_name, **node_arguments)
         declare_parameters(self, NodeParameters)
         self._settings = read_parameters(self, NodeParameters)
@@ -132,7 +136,10 @@ class TrackerNode(ManagedNode):
         started = time.monotonic()
         try:
             self._settings.check()
-            self._worker = self._start_worker()
+            self._worker = PipelineWorker(
+                self._settings.frame_buffer_s, self._settings.frame_buffer_mb * 10**6, self._on_hang
+            )
+            self._load_pipeline(self._worker)
             self._device, runtime = self._worker.call(Pipeline.runs_on).result()
             self._outputs = self._create_outputs()
             self._worker.call(Pipeline.publish_on, self._outputs).result()
@@ -150,6 +157,8 @@ class TrackerNode(ManagedNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the images, and to what starts a target."""
+        if hang := self._hang():
+            return self._refuse(f"cannot activate: {hang}")
         try:
             self._subscription = self._subscribe()
         except Exception as error:  # such as an invalid QoS override
@@ -161,9 +170,8 @@ class TrackerNode(ManagedNode):
             return self._refuse(f"cannot subscribe to one of {', '.join(_START_TOPICS)}: {format_error(error)}")
         self._target_inputs = self._receive_target_inputs()
         if self._settings.heartbeat_period > 0:
-            self._heartbeat = self.create_timer(
-                self._settings.heartbeat_period, self._on_heartbeat, clock=self.steady_clock
-            )
+            period_s = self._settings.heartbeat_period / _LOOKS_PER_HEARTBEAT
+            self._heartbeat = self.create_timer(period_s, self._on_heartbeat, clock=self.steady_clock)
         self.get_logger().info(f"waiting for images on {self._subscription.topic}")
         return super().on_activate(state)
 
@@ -194,7 +202,7 @@ class TrackerNode(ManagedNode):
                 )
             self.get_logger().warning(f"parameter '{name}' is ignored, expected {expected}")
 
-    def _start_worker(self) -> PipelineWorker:
+    def _load_pipeline(self, worker: PipelineWorker) -> None:
         node = NodeAccess(
             logger=self.get_logger(),
             clock=self.get_clock(),
@@ -203,11 +211,9 @@ class TrackerNode(ManagedNode):
             image_topic=self._image_topic(),
             names=self._names,
         )
-        return PipelineWorker(
-            functools.partial(Pipeline, self._tracker_factory, self._settings, node),
-            max_seconds=self._settings.frame_buffer_s,
-            max_bytes=self._settings.frame_buffer_mb * 10**6,
-        )
+        settings = self._settings
+        make_pipeline = functools.partial(Pipeline, self._tracker_factory, settings, node)
+        worker.make(make_pipeline, settings.load_timeout_s, settings.hang_timeout_s)
 
     def _start_page(self) -> "OperatorPage":
         require("operator_page", "aiohttp", extra="page")
@@ -224,7 +230,13 @@ class TrackerNode(ManagedNode):
         """Unsubscribe, end the pipeline and the page, drop the publishers; in any state."""
         self._unsubscribe()
         if self._worker is not None:
-            self._worker.close()
+            if not self._worker.close():
+                self._left_behind = [worker for worker in (*self._left_behind, self._worker) if worker.is_alive]
+                forget_loaded()  # a fresh network must not wait for what the thread has
+                self.get_logger().error(
+                    "a thread is left behind in a network call that does not return; it keeps the memory of its model "
+                    "until the call returns or the process ends"
+                )
             self._worker = None
             self._diagnostics.targets_changed({})
         self._outputs = None
@@ -299,7 +311,7 @@ class TrackerNode(ManagedNode):
             response.message = f"target {names} is dropped" if len(dropped) == 1 else f"targets {names} are dropped"
             if not dropped:
                 response.message = "no target was held"
-        except RuntimeError as error:  # the node was cleaned up meanwhile, and the target with it
+        except Exception as error:  # the node was cleaned up meanwhile, or the network hangs
             response.success = False
             response.message = format_error(error)
         return response
@@ -330,16 +342,31 @@ class TrackerNode(ManagedNode):
         return response
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
-        if self._heartbeat is not None:
-            self._heartbeat.reset()
         if self._worker is not None:
             self._worker.offer(Frame(msg))
         self._note_stamp(msg.header.stamp)
         self._diagnostics.frame_received(age_ns(self.get_clock(), msg.header) / NANOSECONDS)
 
     def _on_heartbeat(self) -> None:
-        if self._worker is not None:
-            self._worker.call(Pipeline.heartbeat)
+        if self._outputs is not None:
+            self._outputs.status.repeat(self._settings.heartbeat_period, is_lost=bool(self._hang()))
+
+    def _hang(self) -> str:
+        """Return what is said of a network that does not return; empty while it does."""
+        worker = self._worker
+        return "" if worker is None else worker.hang
+
+    def _on_hang(self) -> None:
+        """Say at once that the network hangs, or has returned after all; called in the worker's threads."""
+        hang = self._hang()
+        if hang:
+            self.get_logger().error(hang)
+        else:
+            self.get_logger().warning("the network has returned after all; what it was asked meanwhile was refused")
+        executor = self.executor
+        if executor is not None and self.context.ok():
+            executor.create_task(self._report)
+            executor.wake()
 
     def _on_camera(self, camera: Camera | None, error: str) -> None:
         if error:
@@ -407,6 +434,8 @@ class TrackerNode(ManagedNode):
             model=self._settings.model,
             device=self._device,
             failure=self._failure,
+            hang=self._hang(),
+            left_threads=sum(worker.is_alive for worker in self._left_behind),
             init_extent=(0.0, 0) if self._worker is None else self._worker.extent(),
             target=self._target_health(),
         )
@@ -478,7 +507,7 @@ class TrackerNode(ManagedNode):
         return Outputs(
             detection=self._create_output(Detection2D, "detection", 10),
             detections=self._create_output(Detection2DArray, "detections", 10),
-            status=self._create_output(TrackerStatus, "status", 10),
+            status=StatusOutput(self._create_output(TrackerStatus, "status", 10), self.get_clock()),
             mask=self._create_output(Image, "mask", 1),
             mask_compressed=self._create_output(CompressedImage, "mask_compressed", 1),
             debug_image=self._create_output(Image, "debug_image", 1),

@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 MAX_VIEWERS = 16
 MAX_IN_FLIGHT = 2  # pictures on the way to a viewer; one would leave the connection idle until it answers
 ALIVE_S = 2.0  # after which a viewer without pictures hears that the connection is there
+END_S = 5.0  # for the end of all connections
 HEARTBEAT_S = 10.0  # between two questions to a viewer whether it is there
 ANSWER_S = 30.0  # for which a viewer waits for the outcome of its command
 CLOSE_S = 1.0
@@ -178,10 +179,13 @@ class PageServer:
         self._loop.call_soon_threadsafe(self._note_values)
 
     def close(self) -> None:
-        """Close all connections and end the thread; closing twice is safe."""
+        """Close all connections and end the thread; closing twice is safe.
+
+        A thread that draws a mask by a network that does not return is left behind.
+        """
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopped.set)
-            self._thread.join()
+            self._thread.join(END_S)
 
     def _run(self, listener: socket.socket) -> None:
         asyncio.set_event_loop(self._loop)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 from cli_testing import run
+from full_disk import no_file_above
 
 from siam_tracker_ros import InvalidSettingError, WeightsError, create_tracker
+from siam_tracker_ros.core import exporting
 from siam_tracker_ros.core.confidence import Calibration, Logistic, calibration_path
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.core.running import graph_files
@@ -62,6 +64,18 @@ def test_what_is_exported_tracks_as_its_weights_do(tmp_path, own_weights, capsys
     assert tracker.calibration == OWN
     _, by_torch = track(weights=folder, runtime="torch")
     np.testing.assert_allclose(by_torch[:, :5], expected[:, :5], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_a_full_disk_is_a_sentence_and_leaves_no_half_a_graph(tmp_path, own_weights, capsys, monkeypatch, kind):
+    if kind == "openvino":
+        pytest.importorskip("openvino")
+    monkeypatch.setattr(exporting, "save_weights", lambda *_: None)  # of another size than the graphs
+    with no_file_above(5000):
+        status = run("export", "lite", "--weights", own_weights, "--output", tmp_path, "--format", kind, "--no-check")
+    assert status == 2
+    assert f"error: {tmp_path / 'lite.encode'}" in capsys.readouterr().err
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json"}, "the calibrations"
 
 
 def test_openvinos_own_format_is_for_openvino_alone(tmp_path, own_weights):

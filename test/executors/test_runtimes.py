@@ -8,11 +8,11 @@ import subprocess
 import sys
 import threading
 import types
-import weakref
 
 import numpy as np
 import pytest
 import torch
+from full_disk import no_file_above
 from quick_networks import quick_network
 
 from siam_tracker_ros import InvalidSettingError, WeightsError, create_tracker
@@ -26,7 +26,7 @@ from siam_tracker_ros.executors.executor import GraphInput, RuntimeExecutor, Ten
 from siam_tracker_ros.executors.export import export_graph
 from siam_tracker_ros.executors.onnx_runtime import OnnxRuntime
 from siam_tracker_ros.executors.openvino import OpenVino
-from siam_tracker_ros.executors.runtime import is_installed, load_shared
+from siam_tracker_ros.executors.runtime import forget_loaded, is_installed, load_shared
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -309,7 +309,7 @@ def test_auto_leaves_out_a_runtime_that_fails(measuring, monkeypatch, caplog, wh
         monkeypatch.setattr("importlib.import_module", lambda name: real("libopenvino" if name == "openvino" else name))
     else:
         monkeypatch.setattr(OpenVino, "load", fail)
-        monkeypatch.setattr("siam_tracker_ros.executors.runtime._loaded", weakref.WeakValueDictionary())
+        forget_loaded()
     assert create_tracker("lite", device="cpu").runtime == "onnx"
     if where == "import":
         assert not measuring and "openvino is left out: openvino cannot be imported (No module named" in caplog.text
@@ -363,6 +363,16 @@ def test_a_memory_that_cannot_be_written_is_done_without(measuring, monkeypatch,
         monkeypatch.setattr("pathlib.Path.home", no_home)
     assert choice.remember("x", {"slow": 3.0, "fast": 1.5}) == "fast"
     assert choice.recall("x") is None
+
+
+def test_a_memory_for_which_the_disk_is_full_is_done_without_and_the_older_one_stays(measuring, tmp_path, caplog):
+    choice.remember("x", {"slow": 3.0, "fast": 1.5})
+    before = choice.cache_path().read_bytes()
+    with no_file_above(10), caplog.at_level("INFO"):
+        assert choice.remember("y", {"slow": 1.0, "fast": 3.0}) == "slow"
+    assert "runtime: the measurement is not kept (" in caplog.text
+    assert list(choice.cache_path().parent.iterdir()) == [choice.cache_path()]
+    assert choice.cache_path().read_bytes() == before and choice.recall("y") is None
 
 
 def test_trials_are_timed_in_turns():

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from quick_networks import quick_network, quick_tracker
+from quick_networks import SIAMRPN, quick_tracker, thin_network
 from toy_method.network import ToyNetwork
 from toy_method.tracker import ToySettings, ToyTracker
 
@@ -19,14 +19,11 @@ from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.core.session import TargetSession
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.geometry import xywh_to_cxcywh
-from siam_tracker_ros.methods.gradnet.network import GradNetNetwork
-from siam_tracker_ros.methods.gradnet.network import _stage as make_stage
 from siam_tracker_ros.methods.ocean_online import tracker as ocean_online
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "few_iterations")]
 
 MODELS = [model.name for model in list_models()]
-SIAMRPN = ("siamrpn_alex", "siamrpn_mobilev2", "siamrpn_r50_lt")  # which differ from siamrpn_r50 in their network
 LEARNING = {"lite_online": "frames", "ocean_online": "frames", "gradnet": "frame"}  # with the counter of their frames
 
 SCENE = Scene(size_wh=(160, 120), frames=7)
@@ -42,29 +39,6 @@ ALL_COUNTS = MonitorSettings(lost_confidence=0, uncertain_confidence=0, recover_
 def few_iterations(monkeypatch):
     monkeypatch.setattr(ocean_online, "FIRST_ITERATIONS", 2)
     monkeypatch.setattr(ocean_online, "LATER_ITERATIONS", 1)
-
-
-def thin_backbone():
-    """GradNet's backbone with few channels."""
-    backbone, relu = GradNetNetwork().search_backbone, torch.nn.ReLU()
-    backbone.stage1 = make_stage(3, 8, 11, stride=2, pool=True, activation=relu)
-    backbone.stage2 = make_stage(8, 16, 5, pool=True, activation=relu)
-    backbone.stage3 = make_stage(16, 16, 3, activation=relu)
-    backbone.stage4 = make_stage(16, 16, 3, activation=relu)
-    backbone.stage5 = make_stage(16, 16, 3)
-    return backbone
-
-
-def thin_network(model):
-    """A network of a model that runs in no time, with random weights."""
-    network = quick_network("siamrpn_r50" if model in SIAMRPN else model)
-    if model == "gradnet":
-        network.search_backbone, network.template_backbone = thin_backbone(), thin_backbone()
-        network.gradient_stage = make_stage(16, 16, 3, padding=1, activation=torch.nn.Tanh())
-    if model == "ocean_online":
-        network.target_classifier.feature = torch.nn.Conv2d(1024, 512, 1, groups=64, bias=False)
-        network.target_classifier.initializer = torch.nn.Conv2d(512, 512, 1, groups=64)
-    return network
 
 
 @functools.cache

@@ -17,6 +17,8 @@ HEALTH = Health(
     model="lite",
     device="cpu",
     failure="",
+    hang="",
+    left_threads=0,
     init_extent=(0.0, 0),
     target=TargetHealth(),
 )

@@ -34,7 +34,8 @@ def frame(number):
 
 @pytest.fixture
 def worker():
-    worker = PipelineWorker(ThreadNotes, max_seconds=60, max_bytes=20)
+    worker = PipelineWorker(max_seconds=60, max_bytes=20)
+    worker.make(ThreadNotes)
     yield worker
     worker.close()
 
@@ -66,11 +67,12 @@ def test_another_thread_cannot_reach_the_pipeline(worker):
         worker.call(ThreadNotes.note).result(10)
 
 
-def test_a_pipeline_that_cannot_be_made_ends_the_thread():
+def test_a_pipeline_that_cannot_be_made_is_told_and_the_thread_ends_with_the_worker():
     before = threading.active_count()
+    worker = PipelineWorker(max_seconds=60, max_bytes=20)
     with pytest.raises(ZeroDivisionError):
-        PipelineWorker(lambda frames: 1 / 0, max_seconds=60, max_bytes=20)
-    assert threading.active_count() == before
+        worker.make(lambda frames: 1 / 0)
+    assert worker.close() and threading.active_count() == before
 
 
 def test_frames_are_kept_for_a_late_init_until_they_are_forgotten(worker):

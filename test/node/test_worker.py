@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from siam_tracker_ros.node.frame_buffer import Frame
-from siam_tracker_ros.node.worker import Worker
+from siam_tracker_ros.node.worker import LOOK_S, HungError, Worker
 
 
 def frame(number=0):
@@ -132,3 +132,93 @@ def test_close_finishes_the_job_that_runs_and_refuses_the_others(processed):
     with pytest.raises(RuntimeError, match="closed"):
         worker.submit(lambda: 5).result(0)
     worker.close()
+
+
+LIMIT_S = 0.3
+
+
+class Hanging:
+    """A worker with a limit, and jobs that hang until they are let go."""
+
+    def __init__(self):
+        self.changes = queue.Queue()
+        self.done = queue.Queue()
+        self.gate, self.entered = threading.Event(), threading.Event()
+        self.worker = Worker(
+            lambda frame, _: self.done.put(frame.msg.header.stamp.sec),
+            self.done.put,
+            limit_s=LIMIT_S,
+            on_hang=lambda: self.changes.put(bool(self.worker.hang)),
+        )
+
+    def hang(self):
+        self.entered.set()
+        assert self.gate.wait(30)
+        for _ in range(100):  # Python raises the exception between two of its instructions
+            pass
+        self.done.put("what came of it")
+        return "an answer"
+
+
+@pytest.fixture
+def hanging():
+    hanging = Hanging()
+    yield hanging
+    hanging.gate.set()
+    hanging.worker.close()
+
+
+def test_a_job_that_hangs_is_answered_and_so_are_those_behind_it(hanging):
+    jobs = [hanging.worker.submit(hanging.hang), hanging.worker.submit(lambda: 5)]
+    assert hanging.changes.get(timeout=10) is True
+    jobs.append(hanging.worker.submit(lambda: 6))
+    for job in jobs:
+        with pytest.raises(HungError, match=r"has not returned for \d+ s, expected an answer within 0.3 s; if it does"):
+            job.result(10)
+
+
+def test_work_that_returns_after_all_is_given_up_and_the_thread_goes_on(hanging):
+    job = hanging.worker.submit(hanging.hang)
+    assert hanging.changes.get(timeout=10) is True
+    hanging.worker.offer(frame(7))
+    hanging.gate.set()
+    assert hanging.changes.get(timeout=10) is False and hanging.worker.hang == ""
+    assert hanging.done.get(timeout=10) == 7, "nothing comes of what was answered as refused"
+    assert isinstance(job.exception(0), HungError)
+    assert hanging.worker.submit(lambda: 5).result(10) == 5
+
+
+def test_a_frame_that_hangs_can_be_left_behind_and_ends_by_itself(hanging):
+    hanging.worker._on_frame = lambda *_: hanging.hang()
+    hanging.worker.offer(frame())
+    assert hanging.entered.wait(10)
+    assert hanging.worker.close() is False and hanging.worker.is_alive
+    with pytest.raises(RuntimeError, match="closed"):
+        hanging.worker.submit(lambda: 5).result(0)
+    hanging.gate.set()
+    assert hanging.worker._ended.wait(10) and hanging.done.empty()
+    assert hanging.worker.close() is True
+    assert hanging.changes.get(timeout=10) is True and hanging.changes.empty()
+
+
+def wait_for_looks(worker, count):
+    """Wait until the watch has looked so often since the work began, or since it was told that the work goes on."""
+    while worker._looks < count:
+        threading.Event().wait(0.001)
+
+
+def test_work_that_goes_on_bit_by_bit_does_not_hang(hanging):
+    hanging.worker.limit_s = 1.0
+
+    def work():
+        for _ in range(12):
+            wait_for_looks(hanging.worker, 1)
+            hanging.worker.still_works()
+        return "done"
+
+    assert hanging.worker.submit(work).result(30) == "done" and hanging.changes.empty()
+
+
+def test_waiting_for_work_is_no_hang(hanging):
+    wait_for_looks(hanging.worker, 2 * LIMIT_S / LOOK_S)
+    assert hanging.worker.submit(lambda: 5).result(10) == 5 and hanging.changes.empty()

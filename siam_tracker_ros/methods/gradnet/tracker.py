@@ -16,7 +16,9 @@ import torch
 from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr, region_corner, region_numbers
 from siam_tracker_ros.core.device_step import DeviceStep, StepFunction
-from siam_tracker_ros.core.response import context_side, hann_window, peak_cell, peak_ratio
+from siam_tracker_ros.core.finite import check_finite
+from siam_tracker_ros.core.graphs import to_array
+from siam_tracker_ros.core.response import context_side, hann_window, peak_cell, peak_index, peak_ratio
 from siam_tracker_ros.core.tensors import crops_to_tensor
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
@@ -329,7 +331,7 @@ class GradNetTracker(Tracker[GradNetTarget]):
         settings = self.settings
         penalty_k = np.array([settings.penalty_k, 1, settings.penalty_k])
         responses = [_upsample(score) for score in scores.fixed]
-        best = int(np.argmax(penalty_k * [response.max() for response in responses]))
+        (best,) = peak_index(penalty_k * [response.max() for response in responses])
         response = (1 - settings.gradient_influence) * _normalize(responses[best])
         response = response + settings.gradient_influence * _normalize(_upsample(scores.adapted))
         response = (1 - window_influence) * response + window_influence * self._window
@@ -338,6 +340,7 @@ class GradNetTracker(Tracker[GradNetTarget]):
     def _adapt(self, hidden: torch.Tensor, crop: np.ndarray, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
         """The adapted template, and the moving average of its hidden features at a rate."""
         template, newest = self.network.adapt(hidden, self._encode(crop[None]))
+        check_finite("adapted template", to_array(template))
         return template, _blend(hidden, newest, rate)
 
     def _encode(self, crops_bgr: np.ndarray) -> torch.Tensor:

@@ -21,6 +21,7 @@ from siam_tracker_ros.core.crop import (
     round_half_up,
 )
 from siam_tracker_ros.core.device_step import StepFunction
+from siam_tracker_ros.core.finite import check_finite
 from siam_tracker_ros.core.response import (
     BestBox,
     ResponseSettings,
@@ -180,6 +181,7 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
             if blend:
                 response = blend(response)
             row, column = at = peak_cell(response)
+            check_finite("box", boxes[:, row, column])  # infinity would be clipped to the frame
             best = BestBox(
                 row, column, boxes[:, row, column], float(score[at]), penalty[at], peak_ratio(score, row, column)
             )

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import torch
 
+from siam_tracker_ros.core.finite import check_finite
+from siam_tracker_ros.core.graphs import to_array
 from siam_tracker_ros.core.response import MIN_SIDE, peak_cell
 from siam_tracker_ros.core.sample_memory import SampleMemory
 from siam_tracker_ros.core.stage import stage
@@ -213,6 +215,7 @@ class OceanOnlineTracker(Tracker[OceanOnlineTarget]):
                 with stage("head"):
                     optimizer = self.network.target_classifier.optimizer
                     kernel, _ = optimizer(kernel, torch.cat(memory.features), boxes, LATER_ITERATIONS, weights)
+                check_finite("online filter", to_array(kernel))
         target = dataclasses.replace(
             target,
             siamese=siamese,

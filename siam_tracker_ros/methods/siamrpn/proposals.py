@@ -5,7 +5,8 @@
 import numpy as np
 import torch
 
-from siam_tracker_ros.core.response import BestBox, hann_window, peak_ratio, size_change
+from siam_tracker_ros.core.finite import check_finite
+from siam_tracker_ros.core.response import BestBox, hann_window, peak_index, peak_ratio, size_change
 from siam_tracker_ros.methods.siamrpn.anchors import anchor_grid
 
 MAX_EXPONENT = 88.0  # the largest in single precision; it keeps sizes finite, whatever a network predicts
@@ -44,7 +45,8 @@ def best_proposal(
     """
     penalty = np.exp(-penalty_k * (size_change(size_wh, boxes[2:]) - 1))
     response = penalty * score * (1 - window_influence) + hann_window(score.shape[-1]) * window_influence
-    anchor, row, column = (int(index) for index in np.unravel_index(response.argmax(), response.shape))
+    anchor, row, column = peak_index(response)
+    check_finite("box", boxes[:, anchor, row, column])  # infinity would be clipped to the frame
     best_score = score[anchor, row, column]
     peaks = score.max(0)
     peaks[row, column] = best_score
