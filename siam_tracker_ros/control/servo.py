@@ -172,15 +172,18 @@ class Servo:
         """Take over what one image showed.
 
         Args:
-            time_ns: when the image was taken; an image older than the newest one seen is left out.
+            time_ns: when the image was taken; an image older than the newest one seen is left out, unless that one had
+                a stamp of the future.
             target: tells targets apart; another one begins anew.
             state: state of the target in this image.
             ray: float64 (3,), direction of the target in the optical frame; it counts while TRACKING.
         """
-        if self._seen_ns is not None and time_ns <= self._seen_ns and target == self._target:
+        is_late = self._seen_ns is not None and time_ns <= self._seen_ns and target == self._target
+        was_wrong = is_late and self._is_of_the_future(self._last_ns)
+        if is_late and not was_wrong:
             return
         camera = self._turning.angles(time_ns)
-        if target != self._target or state == TargetState.IDLE:
+        if target != self._target or state == TargetState.IDLE or was_wrong:
             self._filter.forget()
             self._target, self._state, self._error = target, TargetState.IDLE, None
         self._seen_ns = time_ns
@@ -213,7 +216,7 @@ class Servo:
         settings = self.settings
         if self._seen_ns is None or _seconds(now_ns - self._seen_ns) > settings.stale_s:
             return _stay(f"no answer for an image of the last {settings.stale_s:g} s")
-        if _seconds(self._seen_ns - now_ns) > settings.stale_s:  # that it is stale could never be told
+        if self._is_of_the_future(now_ns):  # that it is stale could never be told
             return _stay("images have stamps of the future; let camera and robot have one clock")
         if self._state == TargetState.IDLE:
             return _stay("no target")
@@ -238,6 +241,12 @@ class Servo:
             )
             rates = (later - error) / _RATES_OVER_S
         return Command(share * self._rates_for(error, rates), reason, error)
+
+    def _is_of_the_future(self, now_ns: int | None) -> bool:
+        """Whether the newest image seen has a stamp that this moment rules out; None: no moment is known."""
+        if self._seen_ns is None or now_ns is None:
+            return False
+        return _seconds(self._seen_ns - now_ns) > self.settings.stale_s
 
     def _rates_for(self, error: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rates that follow a target which is off the middle by some angles, and moves with some rates."""

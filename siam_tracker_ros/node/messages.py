@@ -12,11 +12,13 @@ from rclpy.clock import Clock
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from siam_tracker_ros.errors import SiamTrackerError
+from siam_tracker_ros.errors import SiamTrackerError, shortened
 from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.msg import Target, TrackerStatus
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
+
+_MAX_FOREIGN = 300  # characters of an error of another library
 
 RESULTS = SimpleNamespace(
     Detection2D=Detection2D,
@@ -65,5 +67,7 @@ def format_confidence(confidence: float) -> str:
 
 
 def format_error(error: Exception) -> str:
-    """Return the message of an error, with its type in front where this package does not raise it on purpose."""
-    return str(error) if isinstance(error, SiamTrackerError) else f"{type(error).__name__}: {error}"
+    """Return the message of an error; where this package does not raise it on purpose, its type and its beginning."""
+    if isinstance(error, SiamTrackerError):
+        return str(error)
+    return f"{type(error).__name__}: {shortened(str(error), _MAX_FOREIGN)}"

@@ -27,13 +27,14 @@ from siam_tracker_ros.core.multi import MultiTracker
 from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidInputError, shown
 from siam_tracker_ros.executors.device import set_threads
 from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_image, image_to_bgr
 from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
 from siam_tracker_ros.node.diagnostics import Diagnostics
 from siam_tracker_ros.node.frame_buffer import Frame, catch_up_frames, find_frame, is_next_frame
 from siam_tracker_ros.node.messages import RESULTS, age_ns, format_confidence, format_error, format_stamp, stamp_to_ns
+from siam_tracker_ros.node.paced_log import PacedLog
 from siam_tracker_ros.node.parameters import NodeParameters
 from siam_tracker_ros.node.requests import box_from_detection, box_from_request, check_detection, check_numbers
 from siam_tracker_ros.node.target_output import TargetOutput
@@ -156,6 +157,7 @@ class Pipeline:
         self._parameters = parameters
         self._node = node
         self._frames = frames
+        self._log = PacedLog(node.logger)  # of the states
         self._enabled = True
         self._page: PageServer | None = None
         self._noted: dict[str, TargetState] = {}  # states of the targets, as they were logged
@@ -236,7 +238,7 @@ class Pipeline:
             _, target_id = self._start(detection.header, read_box, target_id, hypothesis.class_id, lost)
             self._node.diagnostics.detection_used()
             self._node.logger.info(
-                f"target '{target_id}' is held, from a detection of class '{hypothesis.class_id}' with "
+                f"target {shown(target_id)} is held, from a detection of class {shown(hypothesis.class_id)} with "
                 f"score {hypothesis.score:.2f}",
                 throttle_duration_sec=_LOG_PERIOD,
             )
@@ -465,9 +467,9 @@ class Pipeline:
                 f"{format_confidence(confidences.get(target_id, math.nan))}, image of {format_stamp(stamp)})"
             )
             if new == TargetState.LOST:
-                self._node.logger.warning(change)
+                self._log.warning(change)
             else:
-                self._node.logger.info(change)
+                self._log.info(change)
 
     def _to_bgr(self, msg: Image | CompressedImage) -> np.ndarray:
         stream = _stream(msg)

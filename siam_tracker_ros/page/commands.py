@@ -12,13 +12,12 @@ import re
 import typing
 from collections.abc import Mapping
 
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidInputError, shown
 
 MAX_REQUEST_BYTES = 4096
 _MAX_ID = 2**53  # up to which JavaScript counts
 _STAMP = re.compile("[0-9]{1,19}")
 _MAX_STAMP_NS = 2**31 * 10**9 - 1  # that a stamp of ROS can have
-_SHOWN = 60  # characters of a value that a refusal repeats
 Fields = Mapping[str, typing.Any]
 Plain = typing.TypeVar("Plain", bound="_Plain")
 
@@ -187,7 +186,4 @@ def _is_finite(value: typing.Any) -> bool:
 
 def _show(value: typing.Any) -> str:
     """Return the beginning of a value as it was received."""
-    if value is None:
-        return "missing"
-    text = ascii(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return "missing" if value is None else shown(value)
