@@ -37,7 +37,7 @@ from geometry_msgs.msg import PoseStamped, TwistStamped
 from pymavlink.dialects.v20 import common as mavlink
 from rcl_interfaces.msg import Log, SetParametersResult
 from rcl_interfaces.srv import SetParameters
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -166,7 +166,16 @@ class Peer(Node):
         self._by_topic = {}
         self._by_service = {}
         self._stamps = itertools.count(1)
-        threading.Thread(target=_spin, args=(self,), daemon=True).start()
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+        self._thread = threading.Thread(target=self._executor.spin)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._executor.shutdown()
+        self._thread.join()
+        self.destroy_node()
 
     def listen(self, name: str, msg_type: type, topic: str, qos: QoSProfile | int = 100) -> None:
         """Keep the newest message of a topic, and count them."""
@@ -235,11 +244,6 @@ class Peer(Node):
                 self.said.append(status.message)
 
 
-def _spin(node: Node) -> None:
-    with contextlib.suppress(ExternalShutdownException):
-        rclpy.spin(node)
-
-
 # ---- the programs, and good input for them ----
 
 
@@ -291,12 +295,7 @@ class TrackerUnderTest:
 
     def follows(self) -> bool:
         """Whether a good box is accepted and the target in it followed."""
-        defaults = [
-            Parameter(name, value=setting.default).to_parameter_msg()
-            for name, setting in settings_of(NodeParameters).items()
-            if setting.rule.change == "any time"
-        ]
-        results = self.peer.call(SetParameters, "tracker/set_parameters", SetParameters.Request(parameters=defaults))
+        restore_parameters(self.peer, "tracker", NodeParameters, self.parameters)
         self.peer.call(SetBool, "tracker/enable", SetBool.Request(data=True))
         self.peer.call(Trigger, "tracker/reset", Trigger.Request())
         self.frame(picture())
@@ -304,11 +303,23 @@ class TrackerUnderTest:
         states = [self.frame(picture(shift)).state for shift in (1, 2, 3)]
         self.peer.wait(lambda: self.peer.newest["detections"].header == self.peer.newest["status"].header)
         boxes = [detection.bbox for detection in self.peer.newest["detections"].detections]
-        if not boxes or not answer.success or not all(result.successful for result in results.results):
+        if not boxes or not answer.success:
             return False
         x, y = boxes[0].center.position.x - boxes[0].size_x / 2, boxes[0].center.position.y - boxes[0].size_y / 2
         overlap = iou_xywh([x, y, boxes[0].size_x, boxes[0].size_y], [143, 100, SIDE, SIDE])
         return states[-1] == TrackerStatus.TRACKING and overlap > 0.5
+
+
+def restore_parameters(peer: Peer, node: str, settings_class: type, parameters: dict[str, object]) -> None:
+    """Set the parameters that can change at any time as they were at the start."""
+    values = {
+        name: parameters.get(name, setting.default)
+        for name, setting in settings_of(settings_class).items()
+        if setting.rule.change == "any time"
+    }
+    request = SetParameters.Request(parameters=[Parameter(n, value=v).to_parameter_msg() for n, v in values.items()])
+    results = peer.call(SetParameters, f"{node}/set_parameters", request).results
+    assert all(result.successful for result in results), results
 
 
 def init_request(x: float, y: float) -> InitTracker.Request:
@@ -336,6 +347,7 @@ class FollowerUnderTest:
 
     def follows(self) -> bool:
         """Whether the camera turns to a good target."""
+        restore_parameters(self.peer, "follow", FollowParameters, self.parameters)
         self.peer.publish("target", self.target(Target.IDLE, ""))
         end = time.monotonic() + ANSWER_S
         while time.monotonic() < end:
@@ -402,7 +414,8 @@ def send_compressed(node: TrackerUnderTest, random: Random) -> Outcome:
 def send_depth(node: TrackerUnderTest, random: Random) -> Outcome:
     peer = node.peer
     msg = malformed.fill(Image(), malformed.depth(random))
-    image = peer.stamp(fill_image(Image(), picture()[: SIZE_WH[1], : SIZE_WH[0]].copy(), "bgr8", Image().header))
+    image = peer.stamp(fill_image(Image(), picture()[88:136, 120:184].copy(), "bgr8", Image().header))
+    image.header.frame_id = "camera"
     msg.header.stamp = image.header.stamp
     before = peer.counts["pose"]
     if not peer.counts["pose"] or peer.newest["status"].state != TrackerStatus.TRACKING:
@@ -484,7 +497,8 @@ def _consider(node: TrackerUnderTest, topic: str, msg: object) -> Outcome:
 
 def send_parameters(node: TrackerUnderTest | FollowerUnderTest, random: Random) -> Outcome:
     is_tracker = isinstance(node, TrackerUnderTest)
-    name, value = malformed.parameter(random, list(settings_of(NodeParameters if is_tracker else FollowParameters)))
+    known = settings_of(NodeParameters if is_tracker else FollowParameters)
+    name, value = malformed.parameter(random, {name: setting.default for name, setting in known.items()})
     request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
     service = f"{'tracker' if is_tracker else 'follow'}/set_parameters"
     (result,) = node.peer.call(SetParameters, service, request).results
@@ -627,10 +641,12 @@ KINDS = {
 def peering() -> Iterator[Peer]:
     """A Peer in a context of its own."""
     rclpy.init()
+    peer = Peer()
     try:
-        yield Peer()
+        yield peer
     finally:
-        rclpy.try_shutdown()
+        peer.close()
+        rclpy.shutdown()
 
 
 def run_kind(name: str, count: int, batch: int, seed: int) -> Tally:

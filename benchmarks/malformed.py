@@ -83,14 +83,14 @@ def signed(random: Random) -> int:
 
 
 def changed(random: Random, fields: Fields, changes: dict[str, Callable[[Random], typing.Any]]) -> Fields:
-    """Return fields of which up to three were changed, none in one of eight cases.
+    """Return fields of which up to three were changed, none in one of four cases.
 
     Args:
         random: what decides.
         fields: valid ones.
         changes: what each dotted name may become.
     """
-    count = 0 if random.random() < 0.125 else random.randint(1, 3)
+    count = 0 if random.random() < 0.25 else random.randint(1, 3)
     for name in random.sample(list(changes), min(count, len(changes))):
         *way, last = name.split(".")
         inner = fields
@@ -298,8 +298,18 @@ def detections(random: Random) -> Fields:
     return {"header": header(random), "detections": many}
 
 
-def parameter(random: Random, names: Sequence[str]) -> tuple[str, typing.Any]:
-    """Name and value of a parameter: a bool, int64, float64, text, or a list of one of these."""
+def parameter(random: Random, defaults: dict[str, typing.Any]) -> tuple[str, typing.Any]:
+    """Name and value of a parameter: of its default's type in half of the cases, else of any."""
+    name = random.choice(list(defaults))
+    if random.random() < 0.5:
+        default = defaults[name]
+        usual: dict[type, Callable[[], typing.Any]] = {
+            bool: lambda: not default,
+            int: lambda: random.choice((default, default + 1, 0, -1, 2**63 - 1)),
+            float: lambda: random.choice((default, default * random.random(), number(random))),
+            str: lambda: random.choice((default, "auto", "7000,9000", text(random))),
+        }
+        return name, usual[type(default)]() if type(default) in usual else [text(random)]
     kinds: tuple[Callable[[], typing.Any], ...] = (
         lambda: random.random() < 0.5,
         lambda: random.choice((0, 1, -1, 10**6, -(2**63), 2**63 - 1)),
@@ -313,7 +323,7 @@ def parameter(random: Random, names: Sequence[str]) -> tuple[str, typing.Any]:
     value = random.choice(kinds)()
     if random.random() < 0.2:
         value = [value] * random.choice((1, 2, 100))
-    return random.choice((*names, text(random))), value
+    return random.choice((name, text(random))), value
 
 
 def target(random: Random) -> Fields:
@@ -381,7 +391,8 @@ def page_message(random: Random) -> str | bytes:
         {"type": "seen"},
     )
     fields = dict(random.choice(requests))
-    changed(random, fields, {name: json_value for name in fields})
+    names = fields if random.random() < 0.3 else [name for name in fields if name not in ("type", "id")]
+    changed(random, fields, {name: json_value for name in names})
     whole = json.dumps(fields)
     kinds: tuple[Callable[[], str | bytes], ...] = (
         lambda: whole,
@@ -421,10 +432,10 @@ def json_value(random: Random) -> typing.Any:
 def http_request(random: Random) -> bytes:
     """A request over HTTP, of bytes."""
     whole = (
-        f"{random.choice(('GET', 'POST', 'PUT', 'HEAD', 'X' * 9000, ''))} "
+        f"{random.choice(('GET', 'GET', 'GET', 'POST', 'X' * 9000, ''))} "
         f"{random.choice(('/', '/socket', '/../etc/passwd', '/%00', '/' + 'x' * 20_000, '*', ''))} HTTP/1.1\r\n"
-        f"Host: {random.choice(('localhost', '[', 'evil.example', ''))}\r\n"
-        f"Content-Length: {random.choice((0, -1, 10, 10**9, 'x'))}\r\n"
+        f"Host: {random.choice(('localhost', 'localhost', 'localhost', '[', 'evil.example', ''))}\r\n"
+        f"Content-Length: {random.choice((0, 0, 0, -1, 10, 10**9, 'x'))}\r\n"
         f"{random.choice(('Upgrade: websocket', 'Connection: close', 'Transfer-Encoding: chunked', ': '))}\r\n"
         f"Sec-WebSocket-Key: {random.choice(('', 'dGhlIHNhbXBsZSBub25jZQ==', '*'))}\r\n"
         f"Sec-WebSocket-Version: {random.choice((13, 8, 'x'))}\r\n\r\n"

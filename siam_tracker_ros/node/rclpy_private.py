@@ -81,7 +81,7 @@ def _parameter_fault(node: Node, parameter: ParameterMessage) -> str:
     """Return why a parameter cannot be set by its name and type, "" where it can; the value is looked at later."""
     name, kind = parameter.name, parameter.value.type
     if not node.has_parameter(name):
-        names = node.list_parameters([], 0).result.names
+        names = node.list_parameters([], 0).names
         (closest,) = difflib.get_close_matches(name[:_MAX_NAME], names, n=1, cutoff=0)
         return f"parameter {shown(name)} is not there, expected one of this node's, of which the closest is '{closest}'"
     declared = node.get_parameter(name).type_

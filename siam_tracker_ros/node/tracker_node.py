@@ -11,6 +11,7 @@ import time
 import typing
 from typing import Any
 
+import cv2
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, Vector3Stamped
@@ -513,4 +514,6 @@ def _output_topic(name: str) -> str:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
+    # OpenCV writes lines of its own for each image that it cannot decode; the node says it in one, now and then.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return spin("tracker", TrackerNode, args)
