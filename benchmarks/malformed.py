@@ -135,7 +135,8 @@ def header(random: Random, stamp: tuple[int, int] = (0, 0), frame_id: str = "") 
 
 def image(random: Random, encodings: Sequence[str] = ENCODINGS) -> Fields:
     """The fields of a sensor_msgs/Image of up to 64 x 48 pixels."""
-    width, height = random.choice((SIZE_WH, (1, 1), (2, 2), (random.randint(1, 64), random.randint(1, 48))))
+    small = random.choice(((1, 1), (2, 2), (random.randint(1, 64), random.randint(1, 48))))
+    width, height = small if random.random() < 0.25 else SIZE_WH
     step = width * 8 + random.choice((0, 0, 1, 16))  # enough for each encoding
     fields = {
         "header": header(random),
@@ -160,7 +161,7 @@ def image(random: Random, encodings: Sequence[str] = ENCODINGS) -> Fields:
 
 def depth(random: Random) -> Fields:
     """The fields of a sensor_msgs/Image of depths."""
-    fields = image(random, ("16UC1", "32FC1", "mono16", "64FC1", "bgr8"))
+    fields = image(random, ("16UC1", "32FC1", "16UC1", "32FC1", "mono16", "64FC1", "bgr8"))
     if random.random() < 0.5 and fields["data"]:
         values = np.frombuffer(fields["data"], np.uint8).copy()
         values[: len(values) // 4 * 4].view(np.float32)[::2] = random.choice((math.nan, math.inf, -1.0, 0.0, 1e38))
