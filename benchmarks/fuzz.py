@@ -55,15 +55,19 @@ from siam_tracker_ros.geometry import iou_xywh
 from siam_tracker_ros.image_conversion import fill_image
 from siam_tracker_ros.node.follow_node import FollowParameters
 from siam_tracker_ros.node.parameters import NodeParameters
+from siam_tracker_ros.page.commands import RequestError, parse_request
 from siam_tracker_ros.settings import settings_of
 
 ANSWER_S = 60.0  # after which a program hangs; a machine that other programs use is slow
 SIZE_WH = malformed.SIZE_WH
 SIDE = 24  # pixels of the target's box in good images
-MAX_TEXT = 500  # characters of a refusal
-FOREIGN = re.compile(r"Traceback|\b\w+(Error|Exception)\b")  # words of Python, not of people
 PROGRAM = "import sys; from siam_tracker_ros.node.{} import main; sys.exit(main())"
+_MARK = 2**52  # number of a request that marks the end of another
 LOGGED = ("image not used: ", "detection refused: ", "init refused: ", "target not used: ")
+
+
+Outcome = tuple[str, str]
+"""What became of an input, as "accepted", and the sentence of a refusal."""
 
 
 @dataclasses.dataclass
@@ -91,19 +95,8 @@ class Tally:
     def refused(self, text: str) -> None:
         """Note a refusal that has just been counted, or seen in a log."""
         self.texts[re.sub(r"[0-9].*", "", text)[:60]] += 1
-        if fault := text_fault(text):
+        if fault := malformed.text_fault(text):
             self.bad_texts.add(f"{fault}: {text[:200]}")
-
-
-def text_fault(text: str) -> str:
-    """Return how a refusal breaks the rule, "" where it does not."""
-    if not text.strip():
-        return "empty"
-    if len(text) >= MAX_TEXT:
-        return f"{len(text)} characters"
-    if not text.isprintable():
-        return "not one line"
-    return "words of Python" if FOREIGN.search(text) else ""
 
 
 class Hang(Exception):
@@ -268,6 +261,7 @@ class TrackerUnderTest:
     def __init__(self, peer: Peer, port: int, **parameters: object) -> None:
         self.peer = peer
         self.port = port
+        self.viewer: Viewer | None = None
         self.parameters = {
             "model": "lite",
             "device": "cpu",
@@ -331,6 +325,72 @@ def init_request(x: float, y: float) -> InitTracker.Request:
     request = InitTracker.Request()
     bbox = {"center": {"position": {"x": float(x), "y": float(y)}}, "size_x": float(SIDE), "size_y": float(SIDE)}
     return malformed.fill(request, {"bbox": bbox})
+
+
+def _request_number(message: str | bytes) -> int | None:
+    """Return the number of a request that is carried out, and so answered later; None for other messages."""
+    try:
+        request = parse_request(message if isinstance(message, str) else "")
+    except RequestError as error:
+        return error.number
+    return request[0] if isinstance(request, tuple) else None
+
+
+class Viewer:
+    """A viewer of the operator's page, which connects again whenever it is cut off."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._session: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+
+    def send(self, port: int, message: str | bytes) -> Outcome:
+        """Send a message and return what it is answered."""
+        return self._loop.run_until_complete(self._send(port, message))
+
+    def close(self) -> None:
+        """Leave."""
+        if self._session is not None:
+            self._loop.run_until_complete(self._session.close())
+        self._loop.close()
+
+    async def _send(self, port: int, message: str | bytes) -> Outcome:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        if self._socket is None or self._socket.closed:
+            self._socket = await self._session.ws_connect(f"http://127.0.0.1:{port}/socket", max_msg_size=0)
+        number = _request_number(message)
+        try:
+            if isinstance(message, bytes):
+                await self._socket.send_bytes(message)
+            else:
+                await self._socket.send_str(message)
+            if number is None:  # the answer of what follows comes after that of the message, if it has one
+                await self._socket.send_str(json.dumps({"type": "fly", "id": _MARK}))
+        except (ConnectionError, UnicodeEncodeError):  # what no client can send
+            await self._socket.close()
+            return "passed over", ""
+        outcome: Outcome = "passed over", ""
+        with contextlib.suppress(ConnectionError):
+            while True:
+                try:
+                    reply = await asyncio.wait_for(self._socket.receive(), ANSWER_S)
+                except asyncio.TimeoutError as error:
+                    raise Hang from error
+                if reply.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
+                    break
+                if reply.type != aiohttp.WSMsgType.TEXT:
+                    await self._socket.send_str('{"type":"seen"}')
+                    continue
+                fields = json.loads(reply.data)
+                if fields["type"] != "answer":
+                    continue
+                if number is None and fields["id"] == _MARK:
+                    return outcome
+                outcome = ("accepted", "") if fields["ok"] else ("refused", fields["text"])
+                if number is not None and fields["id"] == number:
+                    return outcome
+        return "cut off", ""
 
 
 class FollowerUnderTest:
@@ -400,9 +460,7 @@ class MavlinkUnderTest:
         raise Hang
 
 
-# ---- how each kind is sent; each function yields "accepted", "refused" or "passed over", and a sentence ----
-
-Outcome = tuple[str, str]
+# ---- how each kind is sent ----
 
 
 def send_images(node: TrackerUnderTest, random: Random) -> Outcome:
@@ -540,54 +598,10 @@ def send_mavlink(node: MavlinkUnderTest, random: Random) -> Outcome:
     return ("accepted" if all(result in good for result in results) else "answered"), ""
 
 
-class Viewer:
-    """A viewer of the operator's page, which connects again whenever it is cut off."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._session: aiohttp.ClientSession | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-
-    def send(self, port: int, message: str | bytes) -> Outcome:
-        """Send a message and return what it is answered."""
-        return self._loop.run_until_complete(self._send(port, message))
-
-    async def _send(self, port: int, message: str | bytes) -> Outcome:
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        if self._socket is None or self._socket.closed:
-            self._socket = await self._session.ws_connect(f"http://127.0.0.1:{port}/socket", max_msg_size=0)
-        asked = json.dumps({"type": "fly", "id": 2**52})  # its answer comes after that of the message
-        try:
-            if isinstance(message, bytes):
-                await self._socket.send_bytes(message)
-            else:
-                await self._socket.send_str(message)
-            await self._socket.send_str(asked)
-        except (ConnectionError, UnicodeEncodeError):  # what no client can send
-            await self._socket.close()
-            return "passed over", ""
-        outcome: Outcome = "passed over", ""
-        try:
-            while True:
-                reply = await asyncio.wait_for(self._socket.receive(), ANSWER_S)
-                if reply.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
-                    return "cut off", ""
-                if reply.type != aiohttp.WSMsgType.TEXT:
-                    await self._socket.send_str('{"type":"seen"}')
-                    continue
-                fields = json.loads(reply.data)
-                if fields["type"] != "answer":
-                    continue
-                if fields["id"] == 2**52:
-                    return outcome
-                outcome = ("accepted", "") if fields["ok"] else ("refused", fields["text"])
-        except asyncio.TimeoutError as error:
-            raise Hang from error
-
-
-def send_page(node: TrackerUnderTest, random: Random, viewer: Viewer = Viewer()) -> Outcome:  # noqa: B008
-    return viewer.send(node.port, malformed.page_message(random))
+def send_page(node: TrackerUnderTest, random: Random) -> Outcome:
+    if node.viewer is None:
+        node.viewer = Viewer()
+    return node.viewer.send(node.port, malformed.page_message(random))
 
 
 def send_http(node: TrackerUnderTest, random: Random) -> Outcome:
@@ -685,6 +699,8 @@ def run_kind(name: str, count: int, batch: int, seed: int) -> Tally:
         finally:
             tally.seconds = time.monotonic() - started
             lines = program.close()
+            if getattr(node, "viewer", None) is not None:
+                node.viewer.close()
             tally.lines = len(lines)
             if tally.crashes or tally.hangs:
                 print("\n".join(lines[-40:]), file=sys.stderr)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 _MAX_SHOWN = 80  # characters of a received value in a message
 _REPR = reprlib.Repr()
 _REPR.maxlevel = 3
-_REPR.maxstring = _REPR.maxother = 2 * _MAX_SHOWN  # which keep the beginning; they shorten in the middle
+_REPR.maxstring = _REPR.maxother = 4 * _MAX_SHOWN  # they are shortened in the middle, behind what is shown
 
 
 def shown(value: object) -> str:
