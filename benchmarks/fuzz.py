@@ -37,7 +37,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from pymavlink.dialects.v20 import common as mavlink
 from rcl_interfaces.msg import Log, SetParametersResult
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -315,9 +315,10 @@ def restore_parameters(peer: Peer, node: str, settings_class: type, parameters: 
         for name, setting in settings_of(settings_class).items()
         if setting.rule.change == "any time"
     }
-    request = SetParameters.Request(parameters=[Parameter(n, value=v).to_parameter_msg() for n, v in values.items()])
-    results = peer.call(SetParameters, f"{node}/set_parameters", request).results
-    assert all(result.successful for result in results), results
+    changes = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+    request = SetParametersAtomically.Request(parameters=changes)  # some may not change without the others
+    result = peer.call(SetParametersAtomically, f"{node}/set_parameters_atomically", request).result
+    assert result.successful, result.reason
 
 
 def init_request(x: float, y: float) -> InitTracker.Request:

@@ -220,8 +220,9 @@ class PageServer:
         return web.Response(body=self._html, content_type="text/html", charset="utf-8", headers=HEADERS)
 
     async def _on_viewer(self, request: web.Request) -> web.WebSocketResponse:
+        # aiohttp takes less than max_msg_size
         viewer_socket = web.WebSocketResponse(
-            timeout=CLOSE_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MAX_REQUEST_BYTES
+            timeout=CLOSE_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MAX_REQUEST_BYTES + 1
         )
         await viewer_socket.prepare(request)
         if self._access.token and not self._access.admits(request.query.get("token", "")):
