@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from node_doubles import SquareTracker, scene
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.parameter import Parameter
 from ros_testing import Operator, graph_fixture, parameter_overrides  # noqa: F401
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -231,3 +231,22 @@ def test_camera_infos_over_dds(setup):
         assert malformed.text_fault(text) == ""
     setup.check_that_it_follows()
     setup.operator.wait(lambda: targets, "a target")
+
+
+def test_a_refused_parameter_is_named_and_the_others_are_set(setup):
+    values = {"lost_confidense": 0.1, "lost_frames": 0.5, "detection_min_score": 0.25, "": 1.0}
+    parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+    request = SetParameters.Request(parameters=parameters)
+    results = setup.operator.call(SetParameters, "set_parameters", request).results
+    assert [result.successful for result in results] == [False, False, True, False]
+    misspelt, other_type, _, unnamed = (result.reason for result in results)
+    assert misspelt == (
+        "parameter 'lost_confidense' is not there, expected one of this node's, of which the closest is "
+        "'lost_confidence'"
+    )
+    assert other_type == "the type of parameter 'lost_frames' is double, expected integer"
+    assert unnamed.startswith("parameter '' is not there, expected one of this node's")
+    result = setup.operator.set_parameters(detection_min_score=0.75, lost_confidense=0.1)
+    assert not result.successful and result.reason == misspelt
+    answer = setup.operator.call(GetParameters, "get_parameters", GetParameters.Request(names=["detection_min_score"]))
+    assert answer.values[0].double_value == 0.25, "together they are set all or none"
