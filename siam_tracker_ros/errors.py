@@ -2,6 +2,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors that a caller can act on: each message says what was received, what was expected, and what to do."""
 
+import reprlib
+from collections.abc import Sequence
+
+_MAX_SHOWN = 80  # characters of a received value in a message
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 3
+_REPR.maxstring = _REPR.maxother = 4 * _MAX_SHOWN  # they are shortened in the middle, behind what is shown
+
+
+def shown(value: object) -> str:
+    """Return a received value for the message of an error: in ASCII, on one line, its beginning if it is long."""
+    try:
+        text = _REPR.repr(value)
+    except ValueError:  # an integer of thousands of digits
+        text = f"a {type(value).__name__}"
+    return shortened(text.encode("ascii", "backslashreplace").decode())
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return the first of several names for a message, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def shortened(text: str, most: int = _MAX_SHOWN) -> str:
+    """Return the beginning of a text that others have written, on one line."""
+    line = "".join(c if c.isprintable() else " " for c in text[: most + 1])
+    return line if len(line) <= most else f"{line[:most]}..."
+
 
 class SiamTrackerError(Exception):
     """Base of every error that this package raises on purpose."""

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidInputError, shortened, shown
 from siam_tracker_ros.images import decode_bgr
 from siam_tracker_ros.intensity import IntensityStretch
 
@@ -160,7 +160,7 @@ def image_to_depth(msg: ImageFields) -> DepthImage:
     """
     if msg.encoding not in _DEPTH_UNITS:
         raise InvalidInputError(
-            f"the encoding of the depth image is '{msg.encoding}', expected 16UC1 with millimetres or 32FC1 with "
+            f"the encoding of the depth image is {shown(msg.encoding)}, expected 16UC1 with millimetres or 32FC1 with "
             "metres; check the topic"
         )
     channel_bytes, unit_m = _DEPTH_UNITS[msg.encoding]
@@ -187,7 +187,7 @@ def compressed_to_bgr(msg: CompressedImageFields, stretch: IntensityStretch | No
             middle is not detected and decodes to wrong pixels; only a reliable link prevents that.
     """
     data = np.frombuffer(msg.data, np.uint8)
-    what = f"compressed image of {data.size} bytes, format '{msg.format}',"
+    what = f"compressed image of {data.size} bytes, format {shown(msg.format)},"
     if "compressedDepth" in msg.format:
         raise InvalidInputError(f"{what} is a depth image, expected jpeg or png of a colour or grey camera")
     if data.size == 0:
@@ -283,11 +283,13 @@ def _convert_with_cv_bridge(msg: ImageFields) -> np.ndarray:
         from cv_bridge import CvBridge
     except (ImportError, AttributeError) as error:  # AttributeError: built for another major version of NumPy
         raise InvalidInputError(
-            f"image encoding is '{msg.encoding}', {expected}; publish one of these, or install cv_bridge ({error})"
+            f"image encoding is {shown(msg.encoding)}, {expected}; publish one of these, or install cv_bridge "
+            f"({shortened(str(error))})"
         ) from error
     try:
         return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(msg, "bgr8"))
     except Exception as error:  # cv_bridge raises its own error type and, for broken data, many others
         raise InvalidInputError(
-            f"image encoding is '{msg.encoding}', {expected}, and cv_bridge cannot convert it either: {error}"
+            f"image encoding is {shown(msg.encoding)}, {expected}, and cv_bridge cannot convert it either: "
+            f"{shortened(str(error))}"
         ) from error

@@ -6,7 +6,6 @@ Every reader lists and decodes images here, so that all of them accept and refus
 """
 
 import re
-import struct
 import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,12 +14,11 @@ import cv2
 import numpy as np
 
 from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.image_headers import check_size, is_white_at_zero, what_is_cut
 from siam_tracker_ros.intensity import IntensityStretch
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xda", b"\xd9"
-_JPEG_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed 0xFF nor a restart inside of a scan
 _DECIMAL_END = re.compile(r"(.*[0-9])\.([0-9]+)")
 
 
@@ -165,7 +163,7 @@ def decode_bgr(
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     image = decode_image(content, source, flags if turn else flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if image.dtype == np.uint16:
-        if _is_white_at_zero(content):
+        if is_white_at_zero(_bytes(content)):
             image = ~image  # OpenCV does so for 8 bits alone
         return (IntensityStretch() if stretch is None else stretch).to_uint8(image)
     if image.dtype != np.uint8:
@@ -176,7 +174,8 @@ def decode_bgr(
 def decode_image(content: typing.Any, source: object, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
     """Decode an image with cv2's IMREAD flags.
 
-    A JPEG that is cut short is refused: OpenCV may fill its lower part with grey.
+    A JPEG or PNG that is cut short is refused: OpenCV may fill its lower part with grey. An absurd size is refused
+    before memory is taken for it, see `image_headers.check_size`.
 
     Args:
         content: bytes, or another buffer of bytes.
@@ -184,63 +183,35 @@ def decode_image(content: typing.Any, source: object, flags: int = cv2.IMREAD_CO
         flags: cv2's IMREAD flags.
 
     Raises:
-        InvalidInputError: it is damaged or cut short.
+        InvalidInputError: it is damaged, cut short or too large, or its format is not known.
     """
-    data = np.frombuffer(content, np.uint8)
-    cut = _is_cut_jpeg(data)
-    image = None if cut else _try_to_decode(data, flags)
+    content = _bytes(content)
+    check_size(content, source)
+    cut = what_is_cut(content)
+    image = None if cut else _try_to_decode(content, flags)
     if image is not None:
         return image
-    as_it_is = None if cut else _try_to_decode(data, cv2.IMREAD_UNCHANGED)
+    as_it_is = None if cut else _try_to_decode(content, cv2.IMREAD_UNCHANGED)
     if as_it_is is not None:
         raise InvalidInputError(
             f"{source} cannot be decoded: its pixels are {as_it_is.dtype}, expected grey or colour of 8 or 16 bits; "
             "convert it"
         )
-    reason = ": it is a JPEG without its end" if cut else ""
+    reason = f": it is a {cut} without its end" if cut else ""
     raise InvalidInputError(
         f"{source} cannot be decoded{reason}, expected a complete image; copy, unpack or send it again"
     )
 
 
-def _try_to_decode(data: np.ndarray, flags: int) -> np.ndarray | None:
-    if not data.size:
-        return None
+def _try_to_decode(content: memoryview, flags: int) -> np.ndarray | None:
     try:
-        return cv2.imdecode(data, flags)
+        return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:  # raised instead of None for some sizes and depths
         return None
 
 
-def _is_white_at_zero(content: typing.Any) -> bool:
-    """Whether an image is a TIFF file in which 0 means white: its tag 262, PhotometricInterpretation, is 0."""
-    data = memoryview(content).cast("B")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
-    if order is None:
-        return False
-    try:
-        (place,) = struct.unpack_from(f"{order}I", data, 4)
-        (count,) = struct.unpack_from(f"{order}H", data, place)
-        tags = (struct.unpack_from(f"{order}HHIH", data, place + 2 + 12 * i) for i in range(count))
-        return any(tag == 262 and value == 0 for tag, _, _, value in tags)
-    except struct.error:  # beyond the end
-        return False
-
-
-def _is_cut_jpeg(data: np.ndarray) -> bool:
-    """Whether data begins as a JPEG and the end of its picture is missing."""
-    start, end = data[:2].tobytes(), data[-2:].tobytes()
-    if start != _JPEG_START or end == b"\xff" + _JPEG_END:
-        return False
-    content, place = data.tobytes(), 2
-    scanned = False
-    while (marker := _JPEG_MARKER.search(content, place)) is not None:
-        if marker[1] == _JPEG_END and scanned:
-            return False
-        scanned = scanned or marker[1] == _JPEG_SCAN
-        # A segment states its length, so that a preview inside of it is passed over.
-        place = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
-    return scanned
+def _bytes(content: typing.Any) -> memoryview:
+    return memoryview(content).cast("B")
 
 
 def _size_wh(image: np.ndarray) -> tuple[int, int]:

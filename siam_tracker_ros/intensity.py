@@ -5,7 +5,7 @@
 import cv2
 import numpy as np
 
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.errors import InvalidSettingError, shown
 
 FULL_RANGE = (0, 65535)
 
@@ -84,7 +84,7 @@ def parse_intensity_range(text: str) -> tuple[int, int] | None:
         low, high = (int(part) for part in text.split(","))
     except ValueError:
         raise InvalidSettingError(
-            f"intensity range is {text!r}, expected auto, or the lowest and highest intensity as 7000,9000"
+            f"intensity range is {shown(text)}, expected auto, or the lowest and highest intensity as 7000,9000"
         ) from None
     return _check_range(low, high)
 

@@ -20,13 +20,14 @@ import functools
 import math
 import pathlib
 import re
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
 
 import yaml
 
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.errors import InvalidSettingError, shortened, shown
 
 T = typing.TypeVar("T")
 Change = typing.Literal["unconfigured", "any time", "at start"]
@@ -131,7 +132,7 @@ def check_setting(settings_class: type, name: str, value: typing.Any, source: st
     """
     known = settings_of(settings_class)
     if name not in known:
-        raise InvalidSettingError(f"{source}unknown setting {name}; known are {', '.join(known)}")
+        raise InvalidSettingError(f"{source}unknown setting {shortened(name)}; known are {', '.join(known)}")
     return _value(known[name].kind, value, name, known[name].rule, source)
 
 
@@ -143,11 +144,11 @@ def parse_setting(text: str) -> tuple[str, typing.Any]:
     """
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        raise InvalidSettingError(f"{text!r} is not a setting, expected NAME=VALUE")
+        raise InvalidSettingError(f"{shown(text)} is not a setting, expected NAME=VALUE")
     try:
         return name, yaml.load(value, Loader=_Loader)
-    except (ValueError, yaml.YAMLError):  # the former for a date that is none, as 2026-13-01
-        raise InvalidSettingError(f"{text!r}: {value!r} is not a YAML value") from None
+    except (ValueError, RecursionError, yaml.YAMLError):  # ValueError for a date that is none, as 2026-13-01
+        raise InvalidSettingError(f"{shown(text)}: {shown(value)} is not a YAML value") from None
 
 
 def read_settings(
@@ -273,7 +274,8 @@ def _dataclass(kind: type, values: typing.Any, place: str, source: str) -> typin
     known = settings_of(kind)
     unknown = [name for name in values if name not in known]
     if unknown:
-        raise InvalidSettingError(f"{source}unknown setting {prefix}{unknown[0]}; known are {', '.join(known)}")
+        name = shortened(str(unknown[0]))
+        raise InvalidSettingError(f"{source}unknown setting {prefix}{name}; known are {', '.join(known)}")
     fields = {field.name: field for field in dataclasses.fields(kind)}
     missing = [name for name in known if _has_no_default(fields[name]) and name not in values]
     if missing:
@@ -329,7 +331,7 @@ def _value(kind: typing.Any, value: typing.Any, place: str, rule: Rule, source: 
     accepted = (int, float) if kind in (int, float) else kind
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, accepted):
         raise refusal(PLAIN_KINDS[kind])
-    if kind in (int, float) and not (math.isfinite(value) and rule.low <= value <= rule.high):
+    if kind in (int, float) and not (rule.low <= value <= rule.high and abs(value) <= sys.float_info.max):
         raise refusal(rule.range)
     if kind is int and value != int(value):
         raise refusal(PLAIN_KINDS[int])
@@ -339,7 +341,7 @@ def _value(kind: typing.Any, value: typing.Any, place: str, rule: Rule, source: 
 def _shown(value: typing.Any) -> str:
     if value is None:
         return "empty"
-    return f"{value:g}" if isinstance(value, float) else repr(value)
+    return f"{value:g}" if isinstance(value, float) else shown(value)
 
 
 def _leaves(value: typing.Any, place: str = "") -> Iterator[tuple[str, typing.Any]]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidInputError, shown
 
 _MODELS = {
     "plumb_bob": (0, 4, 5),
@@ -128,7 +128,7 @@ def camera_from_info(info: CameraInfoFields, is_rectified: bool = False) -> Came
     model, coefficients = info.distortion_model, np.array(info.d, np.float64).reshape(-1)
     if model not in _MODELS:
         raise InvalidInputError(
-            f"camera_info has the distortion_model '{model}', expected one of {', '.join(filter(None, _MODELS))}; "
+            f"camera_info has the distortion_model {shown(model)}, expected one of {', '.join(filter(None, _MODELS))}; "
             "calibrate the camera with one of them, or rectify the images"
         )
     if len(coefficients) not in _MODELS[model]:

@@ -176,8 +176,8 @@ class Servo:
         """Take over what one image showed.
 
         Args:
-            time_ns: when the image was taken; an image older than the newest one seen is left out, unless it is older
-                by more than HISTORY_S: a clock was set then.
+            time_ns: when the image was taken; an image older than the newest one seen is left out, unless that one was
+                of the future, or the clock was set back by more than HISTORY_S.
             target: tells targets apart; another one begins anew.
             state: state of the target in this image.
             ray: float64 (3,), direction of the target in the optical frame; it counts while TRACKING.
@@ -185,7 +185,8 @@ class Servo:
         if self._is_late(time_ns, target):
             return
         camera = self._turning.angles(time_ns)
-        if target != self._target or state == TargetState.IDLE:
+        was_wrong = self._seen_ns is not None and time_ns <= self._seen_ns
+        if target != self._target or state == TargetState.IDLE or was_wrong:
             self._forget()
             self._target = target
         self._seen_ns = time_ns
@@ -198,7 +199,7 @@ class Servo:
 
     def _is_late(self, time_ns: int, target: typing.Hashable) -> bool:
         """Return whether a newer image of a target was seen."""
-        if self._seen_ns is None or target != self._target:
+        if self._seen_ns is None or target != self._target or self._is_of_the_future(self._last_ns):
             return False
         return 0 <= seconds_of(self._seen_ns - time_ns) <= HISTORY_S
 
@@ -232,7 +233,7 @@ class Servo:
         settings = self.settings
         if self._seen_ns is None or seconds_of(now_ns - self._seen_ns) > settings.stale_s:
             return stay(f"no answer for an image of the last {settings.stale_s:g} s")
-        if seconds_of(self._seen_ns - now_ns) > settings.stale_s:  # that it is stale could never be told
+        if self._is_of_the_future(now_ns):  # that it is stale could never be told
             return stay("images have stamps of the future; let camera and robot have one clock")
         if self._state == TargetState.IDLE:
             return stay("no target")
@@ -257,6 +258,12 @@ class Servo:
             )
             rates = (later - error) / _RATES_OVER_S
         return Command(share * self._rates_for(error, rates), reason, error, share)
+
+    def _is_of_the_future(self, now_ns: int | None) -> bool:
+        """Whether the newest image seen has a stamp that this moment rules out; None: no moment is known."""
+        if self._seen_ns is None or now_ns is None:
+            return False
+        return seconds_of(self._seen_ns - now_ns) > self.settings.stale_s
 
     def _rates_for(self, error: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rates that follow a target which is off the middle by some angles, and moves with some rates."""

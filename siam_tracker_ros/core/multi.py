@@ -12,7 +12,10 @@ from siam_tracker_ros.core.monitor import MonitorSettings
 from siam_tracker_ros.core.search import SearchSettings
 from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.core.tracker import Tracker
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidInputError, listed, shown
+
+MAX_NAME = 128
+"""Characters of a target's name, or of its class; all messages about it repeat them."""
 
 
 class MultiTracker:
@@ -70,9 +73,11 @@ class MultiTracker:
             instead_of: name of the target that makes room for it, or empty.
 
         Raises:
-            InvalidInputError: there are `max_targets` others, or the image or the box cannot be used; all targets are
-                as they were.
+            InvalidInputError: there are `max_targets` others, or a name, the image or the box cannot be used; all
+                targets are as they were.
         """
+        _check_name("target_id", target_id)
+        _check_name("class_id", class_id)
         target_id = str(target_id) or next(
             str(number) for number in itertools.count(1) if str(number) not in self._sessions
         )
@@ -81,7 +86,7 @@ class MultiTracker:
         if session is None:
             if len(self) >= self.max_targets:
                 raise InvalidInputError(
-                    f"{len(self)} targets are followed ({', '.join(self._sessions)}) and max_targets is "
+                    f"{len(self)} targets are followed ({listed(list(self._sessions))}) and max_targets is "
                     f"{self.max_targets}; remove one, or raise max_targets"
                 )
             session = TargetSession(self.tracker, self._monitor_settings, self._search_settings)
@@ -98,8 +103,8 @@ class MultiTracker:
             InvalidInputError: there is no such target.
         """
         if target_id not in self._sessions:
-            known = ", ".join(self._sessions) or "none"
-            raise InvalidInputError(f"target_id is {target_id!r}, expected one of those followed: {known}")
+            known = listed(list(self._sessions)) or "none"
+            raise InvalidInputError(f"target_id is {shown(target_id)}, expected one of those followed: {known}")
         del self._sessions[target_id]
 
     def clear(self) -> None:
@@ -127,3 +132,17 @@ class MultiTracker:
         self._search_settings = settings
         for session in self:
             session.set_search_settings(settings)
+
+
+def _check_name(field: str, name: object) -> None:
+    """Check the name or the class of a target.
+
+    Raises:
+        InvalidInputError: it is too long, or holds characters that would break lines of logs and of tables.
+    """
+    text = str(name)
+    if len(text) > MAX_NAME or not text.isprintable():
+        raise InvalidInputError(
+            f"{field} is {shown(text)}, a text of {len(text)} characters, expected at most {MAX_NAME} that can be "
+            "printed on one line"
+        )

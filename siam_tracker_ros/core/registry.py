@@ -16,7 +16,7 @@ from siam_tracker_ros.core.confidence import Calibration, calibration_path
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.core.running import Weights, make_network
 from siam_tracker_ros.core.tracker import Tracker
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.errors import InvalidSettingError, shown
 from siam_tracker_ros.executors import CUDA_GRAPH, TORCH
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.methods import METHODS
@@ -63,7 +63,7 @@ def find_model(name: str) -> Method:
     for entry_point in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
         return _load(entry_point)
     raise InvalidSettingError(
-        f"model is {name!r}, expected one of {', '.join(method.name for method in list_models())}"
+        f"model is {shown(name)}, expected one of {', '.join(method.name for method in list_models())}"
     )
 
 
@@ -96,7 +96,7 @@ def find_trained(name: str | None) -> Method:
         if name in method.trained_names:
             return method
     known = ", ".join(known for method in list_models() for known in method.trained_names)
-    raise InvalidSettingError(f"method is {name!r}, expected one of {known}")
+    raise InvalidSettingError(f"method is {shown(name)}, expected one of {known}")
 
 
 def create_tracker(
@@ -194,7 +194,7 @@ def _find_preset(method: Method, name: str | None) -> Mapping[str, typing.Any]:
         if _plain_name(preset_name) == _plain_name(name):
             return preset
     known = ", ".join(method.presets) or "none; leave it out"
-    raise InvalidSettingError(f"preset of {method.name} is {name!r}, known are {known}")
+    raise InvalidSettingError(f"preset of {method.name} is {shown(name)}, known are {known}")
 
 
 def _plain_name(name: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from siam_tracker_ros.core.confidence import NARROW_PRECISIONS
 from siam_tracker_ros.core.graphs import Graphs
 from siam_tracker_ros.core.method import Method
-from siam_tracker_ros.errors import InvalidSettingError, WeightsError
+from siam_tracker_ros.errors import InvalidSettingError, WeightsError, shown
 from siam_tracker_ros.executors import RUNTIMES, TORCH, check_runtime, choice
 from siam_tracker_ros.executors.device import resolve_device
 from siam_tracker_ros.executors.runtime import GraphSource, available_threads, fault, is_installed, load_shared
@@ -258,7 +258,7 @@ def check_precision(precision: str, device: str, method: Method) -> None:
     """
     if precision not in ("auto", "fp32", "fp16", *NARROW_PRECISIONS):
         raise InvalidSettingError(
-            f"precision is {precision!r}, expected auto, fp32, fp16, {' or '.join(NARROW_PRECISIONS)}"
+            f"precision is {shown(precision)}, expected auto, fp32, fp16, {' or '.join(NARROW_PRECISIONS)}"
         )
     kind = device.partition(":")[0]
     if precision == "fp16" and kind != "cuda":

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs the graphs of a network: torch, or one of RUNTIMES. A new runtime is a file here and an entry."""
 
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.errors import InvalidSettingError, shown
 from siam_tracker_ros.executors.onnx_runtime import OnnxRuntime
 from siam_tracker_ros.executors.openvino import OpenVino
 from siam_tracker_ros.executors.runtime import Runtime, fault
@@ -25,7 +25,7 @@ def check_runtime(name: str, device: str, precision: str) -> None:
     """
     if name not in ("auto", TORCH, CUDA_GRAPH, *RUNTIMES):
         known = ", ".join(["auto", TORCH, *RUNTIMES, CUDA_GRAPH])
-        raise InvalidSettingError(f"runtime is {name!r}, expected one of {known}")
+        raise InvalidSettingError(f"runtime is {shown(name)}, expected one of {known}")
     if name == CUDA_GRAPH and device == "cpu":
         raise InvalidSettingError(f"runtime is {name!r} on device 'cpu', but it needs CUDA; use runtime 'auto'")
     reason = fault(RUNTIMES[name], device, precision) if name in RUNTIMES else None

@@ -9,7 +9,7 @@ import typing
 
 import cv2
 
-from siam_tracker_ros.errors import InvalidSettingError
+from siam_tracker_ros.errors import InvalidSettingError, shown
 from siam_tracker_ros.extras import require
 
 if typing.TYPE_CHECKING:
@@ -27,7 +27,7 @@ def resolve_device(device: str) -> str:
         InvalidSettingError: an unknown name, or a CUDA device that this machine or this build of torch lacks.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise InvalidSettingError(f"device is {device!r}, expected auto, cpu, cuda or cuda:N")
+        raise InvalidSettingError(f"device is {shown(device)}, expected auto, cpu, cuda or cuda:N")
     if device == "cpu" or (device == "auto" and not _has_nvidia_driver()):
         return "cpu"
     if device == "auto":

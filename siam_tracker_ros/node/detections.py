@@ -6,6 +6,7 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
+from siam_tracker_ros.errors import shown
 from siam_tracker_ros.node.requests import number_fault
 
 
@@ -46,6 +47,6 @@ def best_detection(msg: Detection2DArray, class_id: str, min_score: float) -> De
 def describe_detections(msg: Detection2DArray, max_shown: int = 5) -> str:
     """Return classes and scores of the first hypotheses, as "'person' 0.91, 'dog' 0.3"."""
     hypotheses = [result.hypothesis for detection in msg.detections for result in detection.results]
-    shown = [f"'{hypothesis.class_id}' {hypothesis.score:.3g}" for hypothesis in hypotheses[:max_shown]]
-    more = len(hypotheses) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    first = [f"{shown(hypothesis.class_id)} {hypothesis.score:.3g}" for hypothesis in hypotheses[:max_shown]]
+    more = len(hypotheses) - len(first)
+    return ", ".join(first) + (f" and {more} more" if more else "")

@@ -17,6 +17,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.core.session import Observation
+from siam_tracker_ros.errors import listed
 
 _WINDOW = 300  # newest frames that the percentiles are taken over
 MAX_STAMP_AGE_S = 1.0
@@ -318,7 +319,7 @@ class Diagnostics:
         if any(errors):
             level, message = DiagnosticStatus.ERROR, next(filter(None, errors))
         elif lost:
-            several = f"{len(lost)} of {len(self._states)} targets are lost: {', '.join(lost)}"
+            several = f"{len(lost)} of {len(self._states)} targets are lost: {listed(lost)}"
             level, message = DiagnosticStatus.WARN, several if len(self._states) > 1 else "the target is lost"
         elif health.lifecycle != "active":
             level, message = DiagnosticStatus.OK, f"not tracking, the node is {health.lifecycle}"

@@ -29,7 +29,9 @@ from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
 from siam_tracker_ros.msg import Target
 from siam_tracker_ros.node.managed_node import ManagedNode
 from siam_tracker_ros.node.messages import stamp_to_ns
+from siam_tracker_ros.node.paced_log import PacedLog
 from siam_tracker_ros.node.parameters import change_parameters, declare_parameters, parameter_table, read_parameters
+from siam_tracker_ros.node.requests import check_target
 from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.settings import check_setting, setting, settings_of
 
@@ -80,6 +82,7 @@ class FollowNode(ManagedNode):
         declare_parameters(self, FollowParameters)
         self._settings = read_parameters(self, FollowParameters)
         self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._log = PacedLog(self.get_logger())  # of the reasons
         self._reason = ""
         self._followed = _NO_TARGET
         self._make_servo()
@@ -133,6 +136,11 @@ class FollowNode(ManagedNode):
         return SetParametersResult(successful=True)
 
     def _on_target(self, msg: Target) -> None:
+        try:
+            check_target(msg)
+        except InvalidInputError as error:
+            self.get_logger().warning(f"target not used: {error}", throttle_duration_sec=_LOG_PERIOD)
+            return
         wanted = self._settings.target_id or self._followed
         if wanted and msg.target_id != wanted and msg.state != Target.IDLE:
             return
@@ -173,7 +181,7 @@ class FollowNode(ManagedNode):
         command = self._servo.command(self.get_clock().now().nanoseconds)
         if command.reason != self._reason:
             self._reason = command.reason
-            self.get_logger().info(f"now: {command.reason}")
+            self._log.info(f"now: {command.reason}")
             assert self._reasons is not None
             self._reasons.publish(String(data=command.reason))
         self._publish(self._twist(command))

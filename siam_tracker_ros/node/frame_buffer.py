@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from std_msgs.msg import Header
 
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidInputError, shown
 from siam_tracker_ros.image_conversion import CompressedImageFields, ImageFields
 from siam_tracker_ros.node.messages import format_stamp, stamp_to_ns
 from siam_tracker_ros.result_messages import NANOSECONDS
@@ -124,7 +124,7 @@ def find_frame(frames: Sequence[Frame], header: Header, topic: str) -> Frame:
     frame_id = frame.msg.header.frame_id
     if header.frame_id and header.frame_id != frame_id:
         raise InvalidInputError(
-            f"header.frame_id is '{header.frame_id}', expected '{frame_id}' as in the image, or nothing; "
+            f"header.frame_id is {shown(header.frame_id)}, expected {shown(frame_id)} as in the image, or nothing; "
             "check that the box was drawn in an image of this camera"
         )
     return frame

@@ -8,7 +8,7 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from siam_tracker_ros.node.rclpy_private import lifecycle_label, refuse_unfit_transitions
+from siam_tracker_ros.node.rclpy_private import explain_refused_parameters, lifecycle_label, refuse_unfit_transitions
 
 
 class ManagedNode(LifecycleNode, abc.ABC):
@@ -29,6 +29,7 @@ class ManagedNode(LifecycleNode, abc.ABC):
         """
         super().__init__(node_name, **node_arguments)
         refuse_unfit_transitions(self)
+        explain_refused_parameters(self)
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
 
     def start_by_itself(self) -> None:

@@ -24,6 +24,7 @@ from siam_tracker_ros.mavlink.settings import MavlinkSettings
 from siam_tracker_ros.msg import TrackerStatus
 from siam_tracker_ros.node.messages import format_error, ns_to_stamp, stamp_to_ns
 from siam_tracker_ros.node.parameters import declare_parameters, read_parameters
+from siam_tracker_ros.node.rclpy_private import explain_refused_parameters
 from siam_tracker_ros.node.spinning import spin
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
@@ -50,6 +51,7 @@ class MavlinkCameraNode(Node):
         """
         self._links: Links | None = None  # set first: rclpy may call destroy_node of a node that cannot be made
         super().__init__("mavlink_camera", **node_arguments)
+        explain_refused_parameters(self)
         declare_parameters(self, MavlinkSettings)
         settings = read_parameters(self, MavlinkSettings)
         settings.check()

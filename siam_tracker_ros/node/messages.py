@@ -12,11 +12,13 @@ from rclpy.clock import Clock
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from siam_tracker_ros.errors import SiamTrackerError, is_out_of_memory
+from siam_tracker_ros.errors import SiamTrackerError, is_out_of_memory, shortened
 from siam_tracker_ros.geometry import xywh_to_cxcywh
 from siam_tracker_ros.msg import Target, TrackerStatus
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
+
+_MAX_FOREIGN = 300  # characters of an error of another library
 
 RESULTS = SimpleNamespace(
     Detection2D=Detection2D,
@@ -71,10 +73,10 @@ def format_confidence(confidence: float) -> str:
 
 
 def format_error(error: Exception) -> str:
-    """Return the message of an error, with its type in front where this package does not raise it on purpose."""
+    """Return the message of an error; where this package does not raise it on purpose, its type and its beginning."""
     if isinstance(error, SiamTrackerError):
         return str(error)
-    shown = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+    text = f"{type(error).__name__}: {shortened(' '.join(str(error).split()), _MAX_FOREIGN)}".removesuffix(": ")
     if is_out_of_memory(error):
-        shown += "; no memory is left: end other programs, or lower frame_buffer_mb, max_targets or the images' size"
-    return shown
+        text += "; no memory is left: end other programs, or lower frame_buffer_mb, max_targets or the images' size"
+    return text

@@ -30,7 +30,7 @@ from siam_tracker_ros.core.pointing import box_at
 from siam_tracker_ros.core.session import Observation, TargetSession
 from siam_tracker_ros.core.tracker import Tracker
 from siam_tracker_ros.drawing import STATE_COLORS_BGR, draw_target, mask_image
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidInputError, shown
 from siam_tracker_ros.executors.device import set_threads
 from siam_tracker_ros.image_conversion import compressed_to_bgr, fill_compressed, fill_image, image_to_bgr
 from siam_tracker_ros.intensity import IntensityStretch, parse_intensity_range
@@ -46,6 +46,7 @@ from siam_tracker_ros.node.messages import (
     format_stamp,
     stamp_to_ns,
 )
+from siam_tracker_ros.node.paced_log import PacedLog
 from siam_tracker_ros.node.parameters import NodeParameters
 from siam_tracker_ros.node.requests import (
     box_from_detection,
@@ -204,6 +205,7 @@ class Pipeline:
         self._parameters = parameters
         self._node = node
         self._frames = frames
+        self._log = PacedLog(node.logger)  # of the states
         self._enabled = True
         self._page: PageServer | None = None
         self._noted: dict[str, TargetState] = {}  # states of the targets, as they were logged
@@ -326,8 +328,8 @@ class Pipeline:
             )
             self._node.diagnostics.detection_used()
             self._node.logger.info(
-                f"target '{started.target_id}' is held, from a detection of class '{hypothesis.class_id}' with "
-                f"score {hypothesis.score:.2f}",
+                f"target {shown(started.target_id)} is held, from a detection of class "
+                f"{shown(hypothesis.class_id)} with score {hypothesis.score:.2f}",
                 throttle_duration_sec=_LOG_PERIOD,
             )
         except Exception as error:  # a fault of a model or driver too: the thread must live, and more detections come
@@ -586,9 +588,9 @@ class Pipeline:
                 f"{format_confidence(confidences.get(target_id, math.nan))}, image of {format_stamp(stamp)})"
             )
             if new == TargetState.LOST:
-                self._node.logger.warning(change)
+                self._log.warning(change)
             else:
-                self._node.logger.info(change)
+                self._log.info(change)
 
     def _to_bgr(self, msg: Image | CompressedImage) -> np.ndarray:
         stream = _stream(msg)

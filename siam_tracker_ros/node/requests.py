@@ -13,11 +13,17 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D
 
+from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.errors import InvalidInputError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, cxcywht_to_cxcywh, normalized_to_pixels
+from siam_tracker_ros.msg import Target
 from siam_tracker_ros.node.messages import init_request
 from siam_tracker_ros.result_messages import NANOSECONDS
 from siam_tracker_ros.srv import InitTracker
+
+_STATES = tuple(TargetState)
+_RAY_TOLERANCE = 1e-3
+_MAX_PREDICTION_S = 10
 
 
 def number_fault(name: str, value: Any) -> str:
@@ -151,6 +157,33 @@ def check_numbers(msg: Any) -> None:
             raise InvalidInputError(fault)
         if name.endswith("stamp.nanosec") and value >= NANOSECONDS:
             raise InvalidInputError(f"{name} is {value}, expected below {NANOSECONDS}; put whole seconds into sec")
+
+
+def check_target(msg: Target) -> None:
+    """Check what a follower reads of a Target.
+
+    Raises:
+        InvalidInputError: its state is none, its ray is neither a unit vector nor NaN, its height is no angle, or it is
+            predicted for another time than soon after the image.
+    """
+    if msg.state not in _STATES:
+        known = ", ".join(f"{state.value} ({state.name})" for state in _STATES)
+        raise InvalidInputError(f"state is {msg.state}, expected one of {known}")
+    ray = np.array([msg.ray.x, msg.ray.y, msg.ray.z])
+    with np.errstate(all="ignore"):
+        is_unit = abs(np.linalg.norm(ray) - 1) <= _RAY_TOLERANCE
+    if not is_unit and not np.isnan(ray).all():
+        raise InvalidInputError(
+            "ray is ({:g}, {:g}, {:g}), expected a unit vector, or NaN where no direction is known".format(*ray)
+        )
+    height = msg.angular_height
+    is_angle = 0 <= height <= math.pi and not number_fault("angular_height", height)
+    if not is_angle and not math.isnan(height):
+        raise InvalidInputError(f"angular_height is {height:g}, expected 0 to pi, or NaN where it is not known")
+    if not 0 <= msg.prediction.sec < _MAX_PREDICTION_S:
+        raise InvalidInputError(
+            f"prediction is {msg.prediction.sec} s, expected 0 to {_MAX_PREDICTION_S}; check the publisher"
+        )
 
 
 def check_detection(detection: Detection2D) -> None:

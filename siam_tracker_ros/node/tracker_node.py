@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, Vector3Stamped
@@ -30,7 +31,7 @@ from vision_msgs.msg import Detection2D, Detection2DArray
 
 from siam_tracker_ros import create_tracker
 from siam_tracker_ros.control.camera import Camera
-from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError
+from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError, listed, shown
 from siam_tracker_ros.executors.runtime import forget_loaded
 from siam_tracker_ros.extras import require
 from siam_tracker_ros.msg import Target, TrackerStatus
@@ -41,6 +42,7 @@ from siam_tracker_ros.node.frame_buffer import Frame
 from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.managed_node import ManagedNode
 from siam_tracker_ros.node.messages import age_ns, format_box, format_error, format_stamp, stamp_to_ns
+from siam_tracker_ros.node.paced_log import PacedLog
 from siam_tracker_ros.node.parameters import (
     NodeParameters,
     change_parameters,
@@ -109,6 +111,7 @@ class TrackerNode(ManagedNode):
         self._warn_of_unknown_parameters()
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._tracker_factory = tracker_factory
+        self._log = PacedLog(self.get_logger())  # of what clients and publishers cause
         self._enabled = True
         self._failure = ""
         self._device = ""
@@ -287,18 +290,18 @@ class TrackerNode(ManagedNode):
             started = await awaitable(self._active_worker().call(method, request), self)
             response.stamp, response.target_id = started.stamp, started.target_id
             response.success = True
-            response.message = f"target '{response.target_id}' is held"
+            response.message = f"target {shown(response.target_id)} is held"
             if says_box:
                 response.message += f" in {format_box(started.box_xywh)}"
             if request.header.stamp not in (Time(), response.stamp):
                 response.message += f", from the image nearest to the stamp, that of {format_stamp(response.stamp)}"
             if not self._enabled:
                 response.message += "; tracking is paused, call ~/enable with true to go on"
-            self.get_logger().info(response.message)
+            self._log.info(response.message)
         except Exception as error:  # the caller gets an answer in any case, and never a wrong one
             response.success = False
             response.message = format_error(error)
-            self.get_logger().warning(f"init refused: {response.message}")
+            self._log.warning(f"init refused: {response.message}")
         return response
 
     async def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -306,7 +309,7 @@ class TrackerNode(ManagedNode):
             dropped: list[str] = []
             if self._worker is not None:
                 dropped = await awaitable(self._worker.call(Pipeline.drop_targets), self)
-            names = ", ".join(f"'{target_id}'" for target_id in dropped)
+            names = listed(list(map(shown, dropped)))
             response.success = True
             response.message = f"target {names} is dropped" if len(dropped) == 1 else f"targets {names} are dropped"
             if not dropped:
@@ -322,7 +325,7 @@ class TrackerNode(ManagedNode):
                 raise InvalidInputError(self._unready("inactive or active"))
             await awaitable(self._worker.call(Pipeline.drop_target, request.target_id), self)
             response.success = True
-            response.message = f"target '{request.target_id}' is dropped"
+            response.message = f"target {shown(request.target_id)} is dropped"
         except Exception as error:  # the caller gets an answer in any case
             response.success = False
             response.message = format_error(error)
@@ -338,7 +341,7 @@ class TrackerNode(ManagedNode):
         response.message = (
             "tracking goes on" if request.data else "data is false: tracking is paused, the target is kept"
         )
-        self.get_logger().info(response.message)
+        self._log.info(response.message)
         return response
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
@@ -370,7 +373,7 @@ class TrackerNode(ManagedNode):
 
     def _on_camera(self, camera: Camera | None, error: str) -> None:
         if error:
-            self.get_logger().warning(f"{error}; until then no direction is known")
+            self._log.warning(f"{error}; until then no direction is known")
         size = "" if camera is None else "{} x {} pixels".format(*camera.size_wh)
         self._diagnostics.camera_received(size, error)
         if self._worker is not None:
@@ -592,4 +595,6 @@ class TrackerNode(ManagedNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until Ctrl-C or SIGTERM; return the exit status."""
+    # OpenCV writes lines of its own for each image that it cannot decode; the node says it in one, now and then.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return spin("tracker", TrackerNode, args)

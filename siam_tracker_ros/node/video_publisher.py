@@ -37,6 +37,7 @@ from siam_tracker_ros.image_conversion import fill_compressed, fill_image
 from siam_tracker_ros.intensity import parse_intensity_range
 from siam_tracker_ros.node.fast_dds import make_room_for_images
 from siam_tracker_ros.node.messages import ns_to_stamp
+from siam_tracker_ros.node.rclpy_private import explain_refused_parameters
 from siam_tracker_ros.node.spinning import PARAMETER_ERRORS, init_ros, note_signals
 
 SCENE = "scene"
@@ -110,6 +111,7 @@ class VideoPublisher(Node):
             InvalidSettingError: a parameter is out of its range.
         """
         super().__init__("video_publisher", **node_arguments)
+        explain_refused_parameters(self)
         self.finished = False
         self.failure: IncompleteVideoError | None = None
         self._published = 0

@@ -12,13 +12,12 @@ import re
 import typing
 from collections.abc import Mapping
 
-from siam_tracker_ros.errors import InvalidInputError
+from siam_tracker_ros.errors import InvalidInputError, shown
 
 MAX_REQUEST_BYTES = 4096
 _MAX_ID = 2**53  # up to which JavaScript counts
 _STAMP = re.compile("[0-9]{1,19}")
 _MAX_STAMP_NS = 2**31 * 10**9 - 1  # that a stamp of ROS can have
-_SHOWN = 60  # characters of a value that a refusal repeats
 Fields = Mapping[str, typing.Any]
 Plain = typing.TypeVar("Plain", bound="_Plain")
 
@@ -96,6 +95,10 @@ class SetValue:
             raise InvalidInputError(f"name is {_show(name)}, expected the name of a setting")
         if not isinstance(value, (bool, str)) and not _is_finite(value):
             raise InvalidInputError(f"value is {_show(value)}, expected a finite number, text, true or false")
+        if (
+            isinstance(value, str) and not value.isprintable()
+        ):  # ROS cannot send half a surrogate pair, and cuts at a NUL
+            raise InvalidInputError(f"value is {_show(value)}, expected text that can be printed on one line")
         return cls(name, typing.cast(bool | int | float | str, value))
 
 
@@ -187,7 +190,4 @@ def _is_finite(value: typing.Any) -> bool:
 
 def _show(value: typing.Any) -> str:
     """Return the beginning of a value as it was received."""
-    if value is None:
-        return "missing"
-    text = ascii(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return "missing" if value is None else shown(value)

@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from aiohttp import WSMsgType, web
+from aiohttp.http import HttpProcessingError
 
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError, SiamTrackerError
 from siam_tracker_ros.page.access import Access
@@ -198,12 +199,16 @@ class PageServer:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[self._guard])
         app.router.add_get("/", self._on_page)
         app.router.add_get("/socket", self._on_viewer)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, logger=_http_logger)
         await runner.setup()
         await web.SockSite(runner, listener).start()
         await self._stopped.wait()
         await asyncio.gather(*(viewer.close() for viewer in self._viewers))
         await runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}  # aiohttp's own, of connections that were cut off
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     @web.middleware
     async def _guard(
@@ -219,8 +224,9 @@ class PageServer:
         return web.Response(body=self._html, content_type="text/html", charset="utf-8", headers=HEADERS)
 
     async def _on_viewer(self, request: web.Request) -> web.WebSocketResponse:
+        # aiohttp takes less than max_msg_size
         viewer_socket = web.WebSocketResponse(
-            timeout=CLOSE_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MAX_REQUEST_BYTES
+            timeout=CLOSE_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MAX_REQUEST_BYTES + 1
         )
         await viewer_socket.prepare(request)
         if self._access.token and not self._access.admits(request.query.get("token", "")):
@@ -354,6 +360,15 @@ class PageServer:
         for viewer in self._viewers:
             viewer.values_due = True
             viewer.wake.set()
+
+
+def _is_no_client_fault(record: logging.LogRecord) -> bool:
+    """Whether a line of aiohttp is of more than a request that is no HTTP, which is answered with 400."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+_http_logger = logging.getLogger(f"{__name__}.http")
+_http_logger.addFilter(_is_no_client_fault)  # else anyone could fill the log, by a traceback for each request
 
 
 def _listen(access: Access) -> socket.socket:

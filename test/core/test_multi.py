@@ -25,6 +25,27 @@ def tracker():
     return create_tracker("lite_online", device="cpu", precision="fp32")
 
 
+@pytest.mark.parametrize(
+    "field, name, words",
+    [
+        ("target_id", "x" * 129, "target_id is 'xxx.*, a text of 129 characters, expected at most 128"),
+        (
+            "target_id",
+            "two\nlines",
+            r"target_id is 'two\\nlines', a text of 9 characters, expected .* printed on one line",
+        ),
+        ("class_id", "\x1b[31m", r"class_id is '\\x1b\[31m'"),
+        ("class_id", "\ud800", r"class_id is '\\ud800'"),
+    ],
+)
+def test_a_name_that_would_break_lines_is_refused(tracker, field, name, words):
+    several = MultiTracker(tracker)
+    with pytest.raises(InvalidInputError, match=words):
+        several.add(FIRST, BOX, **{field: name})
+    assert len(several) == 0
+    assert several.add(FIRST, BOX, **{field: "漢" * 128})
+
+
 def test_each_target_is_followed_as_if_it_were_alone(tracker):
     several = MultiTracker(tracker, 3)
     alone = {name: TargetSession(tracker) for name in ("rover", "place")}

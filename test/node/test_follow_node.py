@@ -16,6 +16,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, Quaternion, Twist, TwistStamped, Vector3
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Log
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -48,10 +49,13 @@ class Robot(Node):
         self.create_subscription(String, "follow/reason", lambda msg: self.reasons.append(msg.data), latched)
         graph.add(self)
 
-    def show(self, yaw=0.2, pitch=0.0, state=Target.TRACKING, target_id="a", height=0.1, ray=None, stamp=None):
-        """Publish a target of an image that is taken now, or at a stamp."""
+    def show(
+        self, yaw=0.2, pitch=0.0, state=Target.TRACKING, target_id="a", height=0.1, ray=None, stamp=None, ahead_s=0
+    ):
+        """Publish a target of an image that is taken now, or at a stamp, or so much later."""
         msg = Target(header=Target().header, target_id=target_id, state=state, confidence=0.9, is_metric=ray is None)
         msg.header.stamp = stamp or self.get_clock().now().to_msg()
+        msg.header.stamp.sec += ahead_s
         x, y, z = map(float, ray_along((yaw, pitch)) if ray is None else ray)
         msg.ray, msg.angular_height = Vector3(x=x, y=y, z=z), float(height)
         self._publisher.publish(msg)
@@ -138,6 +142,36 @@ def test_a_silent_tracker_stops_the_camera(graph):
     robot.show_until(lambda: robot.last().angular.z > 0.1, "a turn")
     robot.wait(lambda: is_still(robot.last()), "the stop")
     robot.wait(lambda: robot.reasons[-1].startswith("no answer for an image"), "the reason")
+
+
+@pytest.mark.parametrize(
+    "fields, words",
+    [
+        ({"state": 9}, "state is 9, expected one of 0 (IDLE), 1 (TRACKING), 2 (UNCERTAIN), 3 (LOST)"),
+        ({"ray": (0, 0, 0)}, "ray is (0, 0, 0), expected a unit vector"),
+        ({"ray": (5e-324, 5e-324, 5e-324)}, "expected a unit vector"),
+        ({"ray": (1e308, 1e308, 1e308)}, "expected a unit vector"),
+        ({"ray": (math.nan, 0, 1)}, "ray is (nan, 0, 1), expected a unit vector, or NaN where no direction is known"),
+        ({"height": 5e-324}, "angular_height is 4.94066e-324, expected 0 to pi"),
+        ({"height": math.inf}, "angular_height is inf"),
+        ({"height": -1.0}, "angular_height is -1"),
+    ],
+)
+def test_a_target_that_no_tracker_sends_is_refused_and_the_next_is_followed(graph, fields, words):
+    _, robot = start(graph)
+    logs = []
+    robot.create_subscription(Log, "/rosout", lambda log: logs.append(log.msg), 100)
+    robot.show_until(lambda: any(words in log for log in logs), "the refusal", yaw=-0.3, **fields)
+    assert all(is_still(command.twist) for command in robot.commands), "the camera does not move by it"
+    robot.show_until(lambda: robot.last().angular.z > 0.1, "a turn to a good one")
+
+
+def test_one_stamp_of_the_future_does_not_stop_the_camera_for_good(graph):
+    _, robot = start(graph)
+    robot.show_until(lambda: robot.last().angular.z > 0.1, "a turn")
+    robot.show(ahead_s=3600)
+    robot.wait(lambda: robot.reasons[-1].startswith("images have stamps of the future"), "the stop")
+    robot.show_until(lambda: robot.reasons[-1] == "follow", "a turn again")
 
 
 def test_a_body_turns_climbs_and_drives_but_never_backwards(graph):

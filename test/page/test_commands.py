@@ -53,6 +53,8 @@ def init(**fields):
         ({"type": "set", "id": 1, "value": 1}, "name is missing"),
         ({"type": "set", "id": 1, "name": "lr", "value": [1]}, "value is [1], expected a finite number, text"),
         ({"type": "set", "id": 1, "name": "lr", "value": float("nan")}, "value is nan"),
+        ({"type": "set", "id": 1, "name": "lr", "value": "a\ud800"}, "value is 'a\\ud800', expected text that can be"),
+        ({"type": "set", "id": 1, "name": "lr", "value": "a\0b"}, "value is 'a\\x00b', expected text that can be"),
         ({"type": "fly", "id": 1}, "type is 'fly', expected one of init, reset, pause, set, restart, save"),
         ({"type": ["init"], "id": 1}, "type is ['init'], expected one of"),
         ({"id": 1}, "type is missing"),

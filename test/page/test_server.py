@@ -149,17 +149,19 @@ def test_bytes_are_refused_and_too_long_a_request_ends_the_connection(host):
     async def ask():
         async with aiohttp.ClientSession() as session:
             async with session.ws_connect(f"http://127.0.0.1:{host.server.port}/socket") as connection:
-                await connection.send_bytes(b"\xff\x00")
                 messages = []
-                while not messages or messages[-1]["type"] != "answer":
+                for request in (b"\xff\x00", b"x" * MAX_REQUEST_BYTES):
+                    await connection.send_bytes(request)
                     messages.append((await connection.receive()).json())
+                    while messages[-1]["type"] != "answer":
+                        messages.append((await connection.receive()).json())
                 await connection.send_str("x" * (MAX_REQUEST_BYTES + 1))
                 while (await asyncio.wait_for(connection.receive(), DEADLINE)).type == aiohttp.WSMsgType.TEXT:
                     pass
-                return messages[-1], connection.close_code
+                return [message for message in messages if message["type"] == "answer"], connection.close_code
 
-    refusal, code = asyncio.run(ask())
-    assert not refusal["ok"] and "expected a JSON object" in refusal["text"]
+    refusals, code = asyncio.run(ask())
+    assert [(refusal["ok"], "expected a JSON object" in refusal["text"]) for refusal in refusals] == [(False, True)] * 2
     assert code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
     assert host.commands == []
 
@@ -466,6 +468,13 @@ def test_no_file_is_served_by_name(host, path):
                 return response.status
 
     assert asyncio.run(load()) == 404
+
+
+@pytest.mark.parametrize("request_bytes", [b"no http\r\n\r\n", b"GET / HTTP/1.1\r\nHost: \0\r\n\r\n", b"\x16\x03\x01"])
+def test_what_is_no_http_is_answered_and_not_logged(host, request_bytes, caplog):
+    with socket.create_connection(("127.0.0.1", host.server.port), DEADLINE) as connection:
+        connection.sendall(request_bytes + b"\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.") and not caplog.records
 
 
 def test_an_address_that_cannot_be_had_is_one_sentence(host):
