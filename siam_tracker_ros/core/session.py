@@ -156,6 +156,7 @@ class TargetSession:
 
         Raises:
             InvalidInputError: the image or the box cannot be used; the old target is still held.
+            NetworkOutputError: the network has computed NaN or infinity; the old target is still held.
         """
         target = self.tracker.start(image_bgr, box_xywh)
         box_xywh = np.array(box_xywh, dtype=np.float64)
@@ -179,6 +180,7 @@ class TargetSession:
         Raises:
             InvalidInputError: the image has another size than the one that the target was marked in. A box means
                 nothing there, so the target is LOST; it is searched for again when the old size comes back.
+            NetworkOutputError: the network has computed NaN or infinity; `miss` says what that means for the target.
         """
         pursuit = self._pursuit
         if pursuit is None:

@@ -224,6 +224,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
         Raises:
             InvalidInputError: the image or the box cannot be used; the old target is still held.
+            NetworkOutputError: the network has computed NaN or infinity; the old target is still held.
         """
         self._target = self.start(image_bgr, box_xywh)
 
@@ -232,6 +233,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
 
         Raises:
             InvalidInputError: the image cannot be used; the target is unchanged.
+            NetworkOutputError: the network has computed NaN or infinity; the target is unchanged.
             NotInitializedError: no `init` has succeeded yet.
         """
         if self._target is None:

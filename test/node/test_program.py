@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import importlib
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -28,3 +30,22 @@ def test_arguments_that_ros_cannot_use_are_a_sentence(tmp_path, monkeypatch, cap
     said = capfd.readouterr().err
     assert "ROS cannot start with these arguments: " in said
     assert all(word in said for word in words), said
+
+
+STUCK = """
+import threading
+
+def main():
+    threading.Thread(target=threading.Event().wait, name="stuck").start()
+    return 3
+"""
+
+
+def test_a_thread_in_a_call_that_does_not_return_does_not_keep_the_process(tmp_path):
+    (tmp_path / "stuck_node.py").write_text(STUCK)
+    code = "from siam_tracker_ros.node import program; program.END_S = 0.2; program.run('stuck_node')"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 3
+    assert "ended without waiting for its threads any longer: " in ended.stderr and "stuck" in ended.stderr
