@@ -199,7 +199,7 @@ class Worker:
             work()
             del work
             with self._lock:
-                self._is_working = False
+                self._is_working, self._running = False, None
             if self._hung_at is None:
                 return
             time.sleep(LOOK_S)  # it ended in the very moment in which it was given up: the exception is on its way
