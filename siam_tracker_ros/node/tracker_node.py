@@ -113,6 +113,7 @@ class TrackerNode(ManagedNode):
         self._tracker_factory = tracker_factory
         self._log = PacedLog(self.get_logger())  # of what clients and publishers cause
         self._enabled = True
+        self._camera: Camera | None = None
         self._failure = ""
         self._device = ""
         self._names = TargetNames()
@@ -136,6 +137,7 @@ class TrackerNode(ManagedNode):
         """Load the model and warm it up; refuse, and say why, when that fails."""
         self._failure = ""
         self._enabled = True
+        self._camera = None
         started = time.monotonic()
         try:
             self._settings.check()
@@ -364,8 +366,11 @@ class TrackerNode(ManagedNode):
         hang = self._hang()
         if hang:
             self.get_logger().error(hang)
-        else:
-            self.get_logger().warning("the network has returned after all; what it was asked meanwhile was refused")
+        elif (worker := self._worker) is not None:
+            worker.call(Pipeline.set_parameters, self._settings)  # which may have changed meanwhile
+            worker.call(Pipeline.set_enabled, self._enabled)
+            worker.call(Pipeline.set_camera, self._camera)
+            self.get_logger().warning("the network has returned after all; requests since then were refused")
         executor = self.executor
         if executor is not None and self.context.ok():
             executor.create_task(self._report)
@@ -374,6 +379,7 @@ class TrackerNode(ManagedNode):
     def _on_camera(self, camera: Camera | None, error: str) -> None:
         if error:
             self._log.warning(f"{error}; until then no direction is known")
+        self._camera = camera
         size = "" if camera is None else "{} x {} pixels".format(*camera.size_wh)
         self._diagnostics.camera_received(size, error)
         if self._worker is not None:

@@ -274,13 +274,16 @@ def test_a_network_that_hangs_is_told_by_diagnostics_status_and_services(hanging
         return [(beat.state, beat.confidence, beat.target_id) for beat in told] == [(TrackerStatus.LOST, 0, "target_1")]
 
     operator.wait(lost, "a heartbeat that says LOST")
+    assert operator.enable(False).success and operator.set_parameters(lost_frames=20).successful
     said = [line for line in operator.logged("the network has not returned for") if line.startswith("the network")]
     assert len(said) == 1
     hanging.tracker.hang.set()
     operator.wait(lambda: operator.logged("the network has returned after all"), "the end of it")
     assert values(hanging.newest("tracker"))["left_threads"] == "0"
     status, _ = operator.frame(scene(CENTER))
-    assert status.target_id == "target_1" and status.state != TrackerStatus.LOST, "the target is kept"
+    assert (status.target_id, status.image_width) == ("target_1", 0), "the target is kept, and the pause is known"
+    assert operator.enable(True).success
+    assert [operator.frame(scene(None))[0].state for _ in range(6)][-1] == TrackerStatus.UNCERTAIN
     assert operator.reset().success
     hanging.follow()
     hanging.recovers()
