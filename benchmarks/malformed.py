@@ -285,7 +285,7 @@ def init(random: Random) -> Fields:
 
 def remove(random: Random) -> Fields:
     """The fields of a RemoveTarget request."""
-    return {"target_id": random.choice(("target_1", text(random)))}
+    return {"target_id": random.choice(("car", text(random)))}
 
 
 def enable(random: Random) -> Fields:
