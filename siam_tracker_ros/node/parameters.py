@@ -116,7 +116,7 @@ class _OwnParameters:
         0.5, "Seconds without a result after which ~/status is repeated, again and again; 0: it is not.", 0, 60
     )
     hang_timeout_s: float = setting(
-        5.0,
+        10.0,
         "Seconds after which a network that has not returned counts as one that hangs, for each target of a frame; "
         "0: never.",
         0,
