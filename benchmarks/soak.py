@@ -7,7 +7,7 @@ seed, what happens to a robot: new targets, targets that leave the picture, othe
 viewers of the operator's page and subscribers that come and go. Meanwhile it notes the node's memory, threads and open
 files, the gaps in ~/status and /diagnostics, the errors in diagnostics, and the latency.
 
-It ends with status 1 if the memory grows by 1 MB per minute or more after the first minute, if nothing is published on
+It ends with status 1 if the memory grows by 1 MB per minute or more after two minutes, if nothing is published on
 ~/status for more than a second, or if the node ends. The machine has to be idle: what other programs take of it counts.
 
     ./run exec python benchmarks/soak.py --minutes 30 --json soak.json --plot soak.png
@@ -62,7 +62,8 @@ AWAY_S = (1.0, 6.0)  # that a target is out of the picture
 PAUSE_S = (0.2, 2.0)
 LOOK_S = 2.0  # between two looks at the process
 START_S = 120.0  # for the node's start
-WARM_UP_S = 60.0  # before the memory is judged
+WARM_UP_S = 120.0  # before the memory is judged
+MIN_MINUTES = 10  # without which it is not: images of other sizes move it by some 10 MB
 MAX_SLOPE_MB = 1.0  # per minute
 MAX_GAP_S = 1.0
 
@@ -74,12 +75,14 @@ class Look:
     Attributes:
         at_s: since the first image.
         rss_mb: resident memory.
+        own_mb: of that, what is the process's own, without files and the memory that DDS shares with other processes.
         threads, files: how many it has.
         kept_mb: images kept for ~/init, as the node says; NaN before it has said so.
     """
 
     at_s: float
     rss_mb: float
+    own_mb: float
     threads: int
     files: int
     kept_mb: float
@@ -266,8 +269,8 @@ def look_at(pid, at_s, kept_mb):
     """Return the Look at a process."""
     proc = pathlib.Path(f"/proc/{pid}")
     fields = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
-    rss_mb = int(fields["VmRSS"].split()[0]) / 1024
-    return Look(at_s, rss_mb, int(fields["Threads"]), len(os.listdir(proc / "fd")), kept_mb)
+    rss_mb, own_mb = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon"))
+    return Look(at_s, rss_mb, own_mb, int(fields["Threads"]), len(os.listdir(proc / "fd")), kept_mb)
 
 
 def run(seconds, seed, parameters=()):
@@ -347,26 +350,31 @@ def gaps(record):
 
 
 def memory_slope_mb(looks):
-    """Return by how many MB per minute the memory grows after the warm-up; NaN if less than a minute is left.
+    """Return by how many MB per minute the node's own memory grows after the warm-up; NaN for a run that is too short.
 
-    The images that are kept for ~/init come and go with the images' size, and are left out.
+    The images that are kept for ~/init come and go with the images' size, and are left out. Of each minute the least
+    counts: what the node holds while nothing is under way.
     """
-    judged = [look for look in looks if look.at_s >= WARM_UP_S]
-    if not judged or judged[-1].at_s - judged[0].at_s < 60:
+    least_mb = {}
+    for look in looks:
+        if look.at_s >= WARM_UP_S:
+            minute = int(look.at_s // 60)
+            least_mb[minute] = min(least_mb.get(minute, float("inf")), look.own_mb - look.kept_mb)
+    if len(least_mb) < MIN_MINUTES:
         return float("nan")
-    rest_mb = [look.rss_mb - look.kept_mb for look in judged]
-    return float(np.polyfit([look.at_s / 60 for look in judged], rest_mb, 1)[0])
+    return float(np.polyfit(list(least_mb), list(least_mb.values()), 1)[0])
 
 
 def by_minute(record):
-    """Return rows: minute, RSS in MB, threads, files, latency p50 and p95 in ms."""
+    """Return rows: minute, RSS and own memory in MB, threads, files, latency p50 and p95 in ms."""
     rows = []
     for minute in range(int(record.looks[-1].at_s // 60) + 1):
         looks = [look for look in record.looks if look.at_s // 60 == minute]
         latency = [ms for at_s, ms in record.latency_ms if at_s // 60 == minute]
         if looks and latency:
             last = looks[-1]
-            rows.append((minute + 1, last.rss_mb, last.threads, last.files, *np.percentile(latency, (50, 95)).tolist()))
+            counts = last.rss_mb, last.own_mb, last.threads, last.files
+            rows.append((minute + 1, *counts, *np.percentile(latency, (50, 95)).tolist()))
     return rows
 
 
@@ -418,11 +426,13 @@ def plot(figures, rows, path):
     figure, (above, below) = pyplot.subplots(2, sharex=True, figsize=(8, 5))
     minutes = [look["at_s"] / 60 for look in figures["looks"]]
     above.plot(minutes, [look["rss_mb"] for look in figures["looks"]], label="RSS")
-    above.plot(minutes, [look["rss_mb"] - look["kept_mb"] for look in figures["looks"]], label="without kept images")
+    above.plot(
+        minutes, [look["own_mb"] - look["kept_mb"] for look in figures["looks"]], label="own, without kept images"
+    )
     above.set_ylabel("MB")
     above.set_ylim(bottom=0)
     above.legend()
-    for column, name in ((4, "p50"), (5, "p95")):
+    for column, name in ((5, "p50"), (6, "p95")):
         below.plot([row[0] - 0.5 for row in rows], [row[column] for row in rows], marker=".", label=name)
     below.set(xlabel="minutes", ylabel="latency in ms")
     below.set_ylim(bottom=0)
@@ -441,8 +451,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     record = run(options.minutes * 60, options.seed, options.parameters)
     figures, rows = summary(record, options.seed), by_minute(record)
-    header = ("minute", "RSS MB", "threads", "files", "p50 ms", "p95 ms")
-    formats = ("{}", "{:.1f}", "{}", "{}", "{:.1f}", "{:.1f}")
+    header = ("minute", "RSS MB", "own MB", "threads", "files", "p50 ms", "p95 ms")
+    formats = ("{}", "{:.1f}", "{:.1f}", "{}", "{}", "{:.1f}", "{:.1f}")
     print(format_table(header, [[form.format(value) for form, value in zip(formats, row)] for row in rows]))
     for name, value in figures.items():
         if name not in ("log", "looks", "publishers"):

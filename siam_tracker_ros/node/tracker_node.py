@@ -39,6 +39,7 @@ from siam_tracker_ros.node.annotations import foxglove_types
 from siam_tracker_ros.node.detections import best_detection, describe_detections
 from siam_tracker_ros.node.diagnostics import Diagnostics, Health, TargetHealth
 from siam_tracker_ros.node.frame_buffer import Frame
+from siam_tracker_ros.node.free_memory import give_back
 from siam_tracker_ros.node.image_subscription import ImageSubscription, QosOverrides
 from siam_tracker_ros.node.managed_node import ManagedNode
 from siam_tracker_ros.node.messages import age_ns, format_box, format_error, format_stamp, stamp_to_ns
@@ -78,6 +79,7 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import PublisherEventCallbacks
 
 
+_GIVE_BACK_S = 30.0  # between two times at which free memory is given back
 _LOOKS_PER_HEARTBEAT = 5  # whether one is due, so that it is late by a fifth of its period at most
 _START_TOPICS = {"~/init_detection": Detection2D, "~/init_detections": Detection2DArray, **MARK_TOPICS}
 
@@ -130,6 +132,7 @@ class TrackerNode(ManagedNode):
         self.create_service(RemoveTarget, "~/remove_target", self._on_remove, callback_group=self._waiting_group)
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_timer(self._settings.diagnostics_period, self._report, clock=self.steady_clock)
+        self.create_timer(_GIVE_BACK_S, give_back, clock=self.steady_clock)
         if self._settings.autostart:
             self.start_by_itself()
 

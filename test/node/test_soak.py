@@ -45,8 +45,8 @@ def test_a_short_soak_leaves_the_node_as_it_was(events, tmp_path, capsys):
     assert all(look["kept_mb"] <= 2.2 * soak.RATE * largest_mb for look in figures["looks"][1:])
 
 
-def look(at_s, rss_mb, kept_mb=20.0):
-    return soak.Look(at_s, rss_mb, 10, 20, kept_mb)
+def look(at_s, own_mb, kept_mb=20.0):
+    return soak.Look(at_s, own_mb + 100, own_mb, 10, 20, kept_mb)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def look(at_s, rss_mb, kept_mb=20.0):
 def test_what_is_wrong_is_said(mb_per_min, gap_s, exit_status, words):
     steps_s = [0.1, gap_s, 0.1]
     record = soak.Record(
-        looks=[look(at_s, 300 + mb_per_min * at_s / 60 + at_s % 7, 20 + at_s % 7) for at_s in range(0, 600, 5)],
+        looks=[look(at_s, 300 + mb_per_min * at_s / 60 + at_s % 7, 20 + at_s % 7) for at_s in range(0, 1200, 5)],
         status_ns=[round(sum(steps_s[:count]) * 1e9) for count in range(4)],
         diagnostics_ns=[0, 10**9],
         latency_ms=[(1.0, 10.0)],
@@ -72,4 +72,4 @@ def test_what_is_wrong_is_said(mb_per_min, gap_s, exit_status, words):
 
 
 def test_a_short_run_says_nothing_of_the_memory():
-    assert math.isnan(soak.memory_slope_mb([look(at_s, at_s) for at_s in range(0, 100, 5)]))
+    assert math.isnan(soak.memory_slope_mb([look(at_s, at_s) for at_s in range(0, 600, 5)]))
