@@ -20,7 +20,7 @@ from siam_tracker_ros.executors import RUNTIMES, kept_graphs
 from siam_tracker_ros.executors import openvino as runtime
 from siam_tracker_ros.executors.openvino import OpenVino
 from siam_tracker_ros.executors.quantize import quantize_graph
-from siam_tracker_ros.executors.runtime import load_shared, weights_files
+from siam_tracker_ros.executors.runtime import forget_loaded, load_shared, weights_files
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("openvino")
@@ -124,11 +124,11 @@ def test_the_next_start_computes_the_same_without_compiling(core, tmp_path, prec
     np.testing.assert_array_equal(first, not_kept)
 
 
-def test_a_track_is_the_same_without_compiling(core, monkeypatch):
+def test_a_track_is_the_same_without_compiling(core):
     scene = Scene(size_wh=(320, 240), frames=7)
     results = []
     for number in range(2):
-        monkeypatch.setattr("siam_tracker_ros.executors.runtime._loaded", {})
+        forget_loaded()
         tracker = create_tracker("lite_online", device="cpu", runtime="openvino", precision="fp32")
         tracker.init(scene[0].image_bgr, scene[0].box_xywh)
         found = [tracker.track(frame.image_bgr) for frame in list(scene)[1:]]

@@ -10,6 +10,7 @@ from geometry_msgs.msg import PoseStamped
 from node_doubles import SquareTracker
 from ros_testing import Operator, graph_fixture, parameter_overrides  # noqa: F401
 
+from siam_tracker_ros.node.annotations import foxglove_types
 from siam_tracker_ros.node.tracker_node import TrackerNode
 
 POLICY = Path(__file__).resolve().parents[2] / "deploy" / "tracker.policy.xml"
@@ -54,4 +55,6 @@ def names_of(graph, transport):
 def test_the_policy_allows_what_the_node_has_and_nothing_else(graph, transport, other):
     expected = allowed()
     expected["topics", "subscribe"].remove(other)
+    if foxglove_types() is None:
+        expected["topics", "publish"].remove("/tracker/annotations")
     assert names_of(graph, transport) == expected
