@@ -149,6 +149,7 @@ class Robot(Node):
         self._enable = self.create_client(SetBool, "tracker/enable")
         self._listening = {}
         self._size_wh, self._encoding = SIZES_WH[0], "bgr8"
+        self._is_changing = False  # their change has been asked for
         self._away_until = self._paused_until = 0.0
         self._next_event = 1.0
         self._start = None
@@ -183,16 +184,21 @@ class Robot(Node):
         self._ask(self._reset, Trigger.Request())
 
     def _event_target(self, seconds, header, box_xywh):
-        if seconds >= self._away_until:
+        if seconds >= self._away_until and not self._is_changing:
             self._ask(self._init, init_request(header, box_xywh))
 
     def _event_loss(self, seconds, header, box_xywh):
         self._away_until = seconds + self._rng.uniform(*AWAY_S)
 
     def _event_format(self, seconds, header, box_xywh):
-        self._ask(self._reset, Trigger.Request())  # a box means nothing in another size
-        self._size_wh = self._rng.choice(SIZES_WH)
-        self._encoding = self._rng.choice(list(TO_ENCODING))
+        size_wh, encoding = self._rng.choice(SIZES_WH), self._rng.choice(list(TO_ENCODING))
+        self._is_changing = True
+
+        def change(_):
+            self._size_wh, self._encoding, self._is_changing = size_wh, encoding, False
+
+        # A box means nothing in another size, so the target is dropped before.
+        self._ask(self._reset, Trigger.Request()).add_done_callback(change)
 
     def _event_pause(self, seconds, header, box_xywh):
         self._paused_until = seconds + self._rng.uniform(*PAUSE_S)
@@ -209,13 +215,15 @@ class Robot(Node):
             self._listening[name] = self.create_subscription(OUTPUTS[name], f"tracker/{name}", lambda _: None, 1)
 
     def _ask(self, client, request):
-        """Send a request; what is refused is noted."""
+        """Send a request and return its future; what is refused is noted."""
 
         def note(future):
             if not future.result().success:
                 self._record.refusals[future.result().message] += 1
 
-        client.call_async(request).add_done_callback(note)
+        future = client.call_async(request)
+        future.add_done_callback(note)
+        return future
 
     def _on_status(self, msg, info):
         self._record.status_ns.append(info["source_timestamp"])
