@@ -150,7 +150,7 @@ class CameraOnVehicle(Node):
 
     def __init__(self, vehicle, speed):
         super().__init__("camera_on_vehicle")
-        self._clock = self.create_publisher(Clock, "/clock", 10) if speed < 1 else None
+        self._time_output = self.create_publisher(Clock, "/clock", 10) if speed < 1 else None
         self._start_s, self._speed = time.perf_counter(), speed
         self.vehicle, self.world = vehicle, vehicle.world
         self.rows, self.commands, self.states = [], [], []
@@ -169,10 +169,10 @@ class CameraOnVehicle(Node):
 
     def _tell_time(self):
         """Return the stamp of this moment; nodes that use simulated time hear it."""
-        if self._clock is None:
+        if self._time_output is None:
             return self.get_clock().now().to_msg()
         stamp = ns_to_stamp(round(1e9 * (EPOCH_S + self.seconds())))
-        self._clock.publish(Clock(clock=stamp))
+        self._time_output.publish(Clock(clock=stamp))
         return stamp
 
     def pass_time(self, time_s, takes_picture):
