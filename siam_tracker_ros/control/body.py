@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_ros.control.line_filter import LineFilter
+from siam_tracker_ros.control.motion_filter import NANO
 from siam_tracker_ros.control.servo import (
     HISTORY_S,
-    NANO,
     Command,
     Servo,
     ServoSettings,

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_ros.control.body import AHEAD_OF_BODY, BodyServo, BodySettings
-from siam_tracker_ros.control.servo import NANO, ray_angles, view_rotation
+from siam_tracker_ros.control.motion_filter import NANO
+from siam_tracker_ros.control.servo import ray_angles, view_rotation
 from siam_tracker_ros.control.simulation import Event, draw_target, event_times, loop_events
 from siam_tracker_ros.core.monitor import TargetState
 

@@ -4,11 +4,10 @@
 
 import numpy as np
 
-from siam_tracker_ros.control.motion_filter import MAX_GAP_S
+from siam_tracker_ros.control.motion_filter import MAX_GAP_S, NANO
 
 _INITIAL_SPEED = 3.0  # m/s, standard deviation of a speed of which nothing is known
 _JUMP = 30.0  # normalized innovation squared; one that the model explains is above it once in 2e7 times
-_NANOSECONDS = 1e-9
 
 
 class LineFilter:
@@ -48,7 +47,7 @@ class LineFilter:
         return None if expected is None else (float(expected[0][0]), float(expected[0][1]))
 
     def _expected(self, time_ns: int) -> tuple[np.ndarray, np.ndarray] | None:
-        seconds = (time_ns - self._time_ns) * _NANOSECONDS
+        seconds = (time_ns - self._time_ns) * NANO
         if self._state is None or not 0 <= seconds <= MAX_GAP_S:
             return None
         step = np.array([[1.0, seconds], [0.0, 1.0]])

@@ -18,7 +18,7 @@ MAX_GAP_S = 2.0
 
 _INITIAL_SPEED = 1.0  # rad/s, standard deviation of a rate of which nothing is known
 _JUMP = 40.0  # normalized innovation squared; one that the model explains is above it once in 5e8 times
-_NANOSECONDS = 1e-9
+NANO = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class RayFilter:
 
     def at(self, time_ns: int) -> Motion | None:
         """Return the motion at a time, by the measurements so far; None where they do not tell."""
-        seconds = (time_ns - self._time_ns) * _NANOSECONDS
+        seconds = (time_ns - self._time_ns) * NANO
         if self._motion is None or not 0 <= seconds <= MAX_GAP_S:
             return None
         return self._motion.after(seconds, self.agility)

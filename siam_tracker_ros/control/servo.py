@@ -18,11 +18,10 @@ import typing
 import numpy as np
 from numpy.typing import NDArray
 
-from siam_tracker_ros.control.motion_filter import RayFilter
+from siam_tracker_ros.control.motion_filter import NANO, RayFilter
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.settings import setting
 
-NANO = 1e-9
 MAX_PERIOD_S = 0.5  # between two commands, that a change of the rates is computed for
 _RATES_OVER_S = 0.01  # over which the rates of a predicted direction are taken
 HISTORY_S = 5.0  # for which commands are kept: directions that are older are refused as stale

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siam_tracker_ros.control.servo import NANO, Servo, ray_angles, view_rotation
+from siam_tracker_ros.control.motion_filter import NANO
+from siam_tracker_ros.control.servo import Servo, ray_angles, view_rotation
 from siam_tracker_ros.core.monitor import TargetState
 
 Path = Callable[[float], tuple[float, float]]

@@ -7,6 +7,8 @@ point gives a box, on which it is started once more. A box that holds the whole 
 higher score than one that holds a part of it, or much else.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,11 @@ MIN_SIDE = 4  # pixels of a box
 
 
 def box_at(
-    tracker: Tracker, image_bgr: np.ndarray, point_xy: npt.ArrayLike, square_share: float
+    tracker: Tracker,
+    image_bgr: np.ndarray,
+    point_xy: npt.ArrayLike,
+    square_share: float,
+    on_look: Callable[[], object] = lambda: None,
 ) -> npt.NDArray[np.float64]:
     """Return the box of the target at a point as box_xywh in pixels, float64 (4,).
 
@@ -34,6 +40,7 @@ def box_at(
         image_bgr: uint8 (H, W, 3).
         point_xy: pixels of the image.
         square_share: side of that square over the image's shorter side.
+        on_look: called before each of the looks, of which each takes about as long as a tracked frame.
 
     Raises:
         InvalidInputError: the image cannot be used, or the point does not lie in it.
@@ -47,7 +54,7 @@ def box_at(
         )
     side = min(width, height)
     with tracker.sharing(image_bgr):
-        found = [_look(tracker, image_bgr, point_xy, share * side) for share in SQUARES]
+        found = [_look(tracker, image_bgr, point_xy, share * side, on_look) for share in SQUARES]
     score, box_xywh = max(found, key=lambda result: result[0])
     if score >= MIN_SCORE:
         return box_xywh
@@ -55,12 +62,17 @@ def box_at(
 
 
 def _look(
-    tracker: Tracker, image_bgr: np.ndarray, point_xy: npt.NDArray[np.float64], side: float
+    tracker: Tracker,
+    image_bgr: np.ndarray,
+    point_xy: npt.NDArray[np.float64],
+    side: float,
+    on_look: Callable[[], object],
 ) -> tuple[float, npt.NDArray[np.float64]]:
     """Return the score and the bounds of the mask that a square around a point leads to; the score is 0 for none."""
     looking = tracker.siamese or tracker
     box_xywh, score = _square(point_xy, side), 0.0
     for _ in range(LOOKS):
+        on_look()
         _, result = looking.step(image_bgr, looking.start(image_bgr, box_xywh), learn=False)
         bounds_xywh = None if result.mask is None else _bounds_at(result.mask, point_xy)
         if bounds_xywh is None:

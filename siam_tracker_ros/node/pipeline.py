@@ -278,7 +278,11 @@ class Pipeline:
         return self._start(
             request.header,
             lambda image_bgr: box_at(
-                self.targets.tracker, image_bgr, point_from_request(request, _size_wh(image_bgr)), share
+                self.targets.tracker,
+                image_bgr,
+                point_from_request(request, _size_wh(image_bgr)),
+                share,
+                on_look=self._frames.still_works,
             ),
             request.target_id,
             request.class_id,
@@ -299,7 +303,7 @@ class Pipeline:
                 started = self.start_at_point(request_from_point(mark))
             self._node.diagnostics.mark_used()
             self._node.logger.info(
-                f"target '{started.target_id}' is held, from {format_box(started.box_xywh)} that was marked",
+                f"target {shown(started.target_id)} is held, from {format_box(started.box_xywh)} that was marked",
                 throttle_duration_sec=_LOG_PERIOD,
             )
         except Exception as error:  # as for a detection
@@ -496,8 +500,9 @@ class Pipeline:
     def _wanted_outlines(self) -> list[str]:
         """Return what of the targets' outlines will be published: "polygon", "mask"."""
         outputs = self._outputs
-        wants_mask = outputs.mask.get_subscription_count() > 0 or outputs.debug_image.get_subscription_count() > 0
-        names = {"polygon": self._parameters.rotated_box, "mask": wants_mask or is_pose_wanted(outputs)}
+        drawn = (outputs.mask, outputs.mask_compressed, outputs.debug_image, outputs.debug_image_compressed)
+        wants_mask = _is_wanted(*drawn, outputs.annotations) or is_pose_wanted(outputs)
+        names = {"polygon": self._parameters.rotated_box, "mask": wants_mask}
         return [name for name, is_wanted in names.items() if is_wanted]
 
     def _publish(
@@ -618,8 +623,8 @@ def _describe(msg: Image | CompressedImage, image_bgr: np.ndarray) -> str:
     return f"{image_bgr.shape[1]}x{image_bgr.shape[0]} {encoding}"
 
 
-def _is_wanted(*publishers: Publisher) -> bool:
-    return any(publisher.get_subscription_count() > 0 for publisher in publishers)
+def _is_wanted(*publishers: Publisher | None) -> bool:
+    return any(publisher is not None and publisher.get_subscription_count() > 0 for publisher in publishers)
 
 
 def _masks(observations: Iterable[Observation]) -> list[np.ndarray]:

@@ -95,9 +95,8 @@ class SetValue:
             raise InvalidInputError(f"name is {_show(name)}, expected the name of a setting")
         if not isinstance(value, (bool, str)) and not _is_finite(value):
             raise InvalidInputError(f"value is {_show(value)}, expected a finite number, text, true or false")
-        if (
-            isinstance(value, str) and not value.isprintable()
-        ):  # ROS cannot send half a surrogate pair, and cuts at a NUL
+        if isinstance(value, str) and not value.isprintable():
+            # ROS cannot send half a surrogate pair, and cuts a text at a NUL.
             raise InvalidInputError(f"value is {_show(value)}, expected text that can be printed on one line")
         return cls(name, typing.cast(bool | int | float | str, value))
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from siam_tracker_ros.control.body import Attitudes, BodyServo, BodySettings
 from siam_tracker_ros.control.drone_simulation import CAMERA_TILT, DRONE_SETTINGS, Drone, DroneLimits, fly
 from siam_tracker_ros.control.line_filter import LineFilter
-from siam_tracker_ros.control.servo import NANO, ray_angles
+from siam_tracker_ros.control.motion_filter import NANO
+from siam_tracker_ros.control.servo import ray_angles
 from siam_tracker_ros.control.simulation import ray_along
 from siam_tracker_ros.core.monitor import TargetState
 from siam_tracker_ros.errors import InvalidInputError, InvalidSettingError

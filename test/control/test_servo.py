@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from siam_tracker_ros.control.servo import NANO, Servo, ServoSettings, Turning
+from siam_tracker_ros.control.motion_filter import NANO
+from siam_tracker_ros.control.servo import Servo, ServoSettings, Turning
 from siam_tracker_ros.control.simulation import HeadLimits, Run, ray_along, simulate
 from siam_tracker_ros.core.monitor import TargetState
 

@@ -67,8 +67,10 @@ def test_where_no_mask_tells_the_box_it_is_a_square_cut_off_at_the_image(result,
 
 
 def test_the_part_of_the_mask_at_the_point_is_the_box():
-    tracker = Seeing(lambda side: seen(0.9, (40, 30, 20, 40), (100, 0, 60, 60)))
-    np.testing.assert_array_equal(box_at(tracker, IMAGE_BGR, (45.5, 60.9), SHARE), (40, 30, 20, 40))
+    tracker, looks = Seeing(lambda side: seen(0.9, (40, 30, 20, 40), (100, 0, 60, 60))), []
+    box_xywh = box_at(tracker, IMAGE_BGR, (45.5, 60.9), SHARE, on_look=lambda: looks.append(len(tracker.started)))
+    np.testing.assert_array_equal(box_xywh, (40, 30, 20, 40))
+    assert looks == list(range(len(SQUARES) * LOOKS)), "one call before each look"
     assert [len(tracker.started), tracker.started[0].tolist()] == [len(SQUARES) * LOOKS, [41.5, 56.9, 8, 8]]
     assert {tuple(box_xywh) for box_xywh in tracker.started[1::LOOKS]} == {(40, 30, 20, 40)}, "the second looks"
 

@@ -19,7 +19,7 @@ from ros_testing import (
     parameter_overrides,
 )
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from siam_tracker_ros.msg import Target, TrackerStatus
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
@@ -211,12 +211,25 @@ def test_an_image_for_which_there_is_no_memory_is_told_and_the_next_one_is_used(
     bench.recovers()
 
 
+@pytest.mark.parametrize(
+    "topic, kind",
+    [
+        (None, None),
+        ("mask", Image),
+        ("mask/compressed", CompressedImage),
+        ("debug_image", Image),
+        ("debug_image/compressed", CompressedImage),
+    ],
+    ids=["rotated box", "mask", "compressed mask", "debug image", "compressed debug image"],
+)
 @pytest.mark.parametrize("failure, words", [FAILURES[2], FAILURES[8]])
-def test_a_mask_that_cannot_be_drawn_is_told_and_box_and_status_go_on(bench, failure, words):
+def test_an_outline_that_cannot_be_drawn_is_told_and_box_and_status_go_on(bench, failure, words, topic, kind):
     operator = bench.operator
-    operator.listen("mask", Image, "tracker/mask")
-    operator.wait(lambda: operator.count_subscribers("tracker/mask"), "the subscription")
-    assert operator.set_parameters(rotated_box=True).successful
+    if topic is None:
+        assert operator.set_parameters(rotated_box=True).successful
+    else:
+        operator.listen("drawn", kind, f"tracker/{topic}")
+        operator.wait(lambda: operator.count_subscribers(f"tracker/{topic}"), "the subscription")
     bench.follow()
     bench.tracker.mask_failure = failure
     status, (detection,) = operator.frame(scene(CENTER))
@@ -224,7 +237,8 @@ def test_a_mask_that_cannot_be_drawn_is_told_and_box_and_status_go_on(bench, fai
     bench.told("tracker", ERROR, "the tracker failed: ", *words)
     bench.tracker.mask_failure = None
     bench.recovers()
-    assert status.header not in [mask.header for mask in operator.received("mask")]
+    assert topic is None or operator.received("drawn")
+    assert "mask" not in (topic or "") or status.header not in [msg.header for msg in operator.received("drawn")]
 
 
 def test_a_message_that_cannot_be_made_is_told_until_one_can(bench, monkeypatch):
