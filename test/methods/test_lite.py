@@ -17,11 +17,12 @@ from siam_tracker_ros.methods.lite.tracker import LiteSettings, LiteTracker
 
 
 class PointingGraphs:
-    """Answer with one confident cell, a box of a given size and a mask of that box, whatever they are shown."""
+    """Answer with one confident cell, a box of a given size, moves of its edges and a mask, whatever they are shown."""
 
     runtime, precision, device = "numpy", "fp32", "cpu"
 
-    def __init__(self, row, column, size=0.25, second=None):
+    def __init__(self, row, column, size=0.25, second=None, moves=(0, 0, 0, 0)):
+        self.moves = np.array(moves, np.float32)
         self.score = np.full((16, 16), sigmoid(-9.0))
         self.score[row, column] = sigmoid(9.0)
         if second:
@@ -33,8 +34,8 @@ class PointingGraphs:
     def call(self, function, *args):
         return function(*args)
 
-    def encode_target(self, crop_bgr, box_cxcywh):
-        return None, None
+    def encode_target(self, crop_bgr, box_cxcywh, middle_weights, fine_weights):
+        return None, None, None
 
     def encode(self, crops_bgr):
         return (np.zeros((1, 1, 16, 16), np.float32),)
@@ -42,6 +43,9 @@ class PointingGraphs:
     def search(self, crop_bgr, kernels, gate):
         cells = np.concatenate([sigmoid(9.0) * self.score[None], self.boxes])[None].astype(np.float32)
         return cells, *self.encode(crop_bgr), None, None, None
+
+    def refine(self, fused, middle, fine, fused_weights, middle_weights, fine_weights, extent):
+        return (self.moves[None],)
 
     def segment(self, fused, middle, fine, box_cxcywh):
         return (torch.sigmoid((box_cover(torch.from_numpy(box_cxcywh), 128) - 0.5) * 18).numpy(),)
@@ -56,7 +60,7 @@ def textured(seed=0, size_wh=(160, 120)):
 
 
 def pointing_tracker(row, column, **settings):
-    keywords = {name: settings.pop(name) for name in ("size", "second") if name in settings}
+    keywords = {name: settings.pop(name) for name in ("size", "second", "moves") if name in settings}
     return LiteTracker(PointingGraphs(row, column, **keywords), LiteSettings(**settings))
 
 
@@ -70,6 +74,15 @@ def test_the_best_cell_becomes_a_box_in_the_frame(row, column):
     np.testing.assert_allclose(xywh_to_cxcywh(result.box_xywh)[:2], expected, atol=0.51)
     np.testing.assert_allclose(result.box_xywh[2:], 20, atol=0.01)
     assert result.score > 0.99
+
+
+@pytest.mark.parametrize("refines", [True, False])
+def test_the_edges_of_the_found_box_move(refines):
+    tracker = pointing_tracker(8, 8, penalty_k=0, lr=1, moves=(-0.1, 0.2, 0.3, 0.4), refines=refines)
+    tracker.init(textured(), (70, 50, 20, 20))
+    found = np.array([72.5, 52.5, 20, 20])  # the cell is 2.5 px right of and below the middle
+    moved = found + [-0.1 * 20, 0.2 * 20, (0.3 + 0.1) * 20, (0.4 - 0.2) * 20]
+    np.testing.assert_allclose(tracker.track(textured()).box_xywh, moved if refines else found, atol=0.01)
 
 
 def test_score_is_the_product_before_window_and_penalty():
@@ -242,21 +255,26 @@ def test_two_trackers_share_no_target():
 def test_folding_norms_changes_no_answer():
     torch.manual_seed(0)
     network = LiteNetwork()
-    template, search = torch.rand(2, 3, 128, 128) * 255, torch.rand(2, 3, 256, 256) * 255
-    cover = torch.ones(2, 1, 8, 8)
+    torch.nn.init.normal_(network.refinement.moves[-1].weight, std=0.01)
+    template_bgr, search_bgr = torch.rand(2, 3, 128, 128) * 255, torch.rand(2, 3, 256, 256) * 255
+    in_template, box = torch.tensor([[0.5, 0.5, 0.5, 0.5]] * 2), torch.tensor([[0.5, 0.5, 0.3, 0.2]] * 2)
+
+    def answers():
+        template = network.encode_template(template_bgr, in_template)
+        response = network(search_bgr, template)
+        scores = response.classification, response.localization, response.box_cxcywh
+        return *scores, network.refined(response, template, box), network.mask(response, box)
+
     network.train()
     with torch.no_grad():
-        network(search, network.encode_template(template, cover))  # moves the running statistics off 0 and 1
+        answers()  # moves the running statistics off 0 and 1
         network.eval()
-        expected = network(search, network.encode_template(template, cover))
-        expected_mask = network.mask(expected, torch.tensor([[0.5, 0.5, 0.3, 0.2]] * 2))
+        expected = answers()
         prepare_for_inference(network, torch.device("cpu"), torch.float32)
         assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
-        got = network(search, network.encode_template(template, cover))
-        box = torch.tensor([[0.5, 0.5, 0.3, 0.2]] * 2)
-        torch.testing.assert_close(network.mask(got, box), expected_mask, rtol=1e-4, atol=1e-4)
-    for name in ("classification", "localization", "box_cxcywh"):
-        torch.testing.assert_close(getattr(got, name), getattr(expected, name), rtol=1e-4, atol=1e-4)
+        assert not torch.equal(expected[3], box)
+        for got, wanted in zip(answers(), expected, strict=True):
+            torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

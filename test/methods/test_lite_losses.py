@@ -52,12 +52,17 @@ def test_quality_focal_loss_is_least_at_the_target():
 class Answering:
     """A network that gives one Response and one mask, whatever it is shown."""
 
-    def __init__(self, response, mask_logits):
+    def __init__(self, response, mask_logits, label):
         self.response = response
         self.mask_logits = mask_logits
+        self.label, self.refines, self.told_boxes = label, True, []
 
-    def encode_template(self, image_bgr, cover):
+    def encode_template(self, image_bgr, box_cxcywh):
         return None
+
+    def refined(self, response, template, box_cxcywh):
+        self.told_boxes.append(box_cxcywh)
+        return self.label if self.refines else box_cxcywh
 
     def __call__(self, image_bgr, template):
         return self.response
@@ -73,7 +78,9 @@ def perfect_network(label=LABEL):
     nothing = torch.zeros(len(label), 1, 1, 1)
     sure = torch.full((len(label), 1, 16, 16), 12.0)
     return Answering(
-        Response(classification, sure, boxes, nothing, nothing, nothing, nothing), (box_cover(label, 128) - 0.5) * 30
+        Response(classification, sure, boxes, nothing, nothing, nothing, nothing),
+        (box_cover(label, 128) - 0.5) * 30,
+        label,
     )
 
 
@@ -117,6 +124,28 @@ def test_a_wrong_mask_costs_only_where_there_is_one_to_learn():
     network.mask_logits = -network.mask_logits
     assert lite_losses(network, batch_of(), ALONE)["mask"] > 3
     assert lite_losses(network, batch_of(has_mask=False), ALONE)["mask"] == 0
+
+
+def test_a_box_that_is_not_refined_costs_in_units_of_its_size():
+    network = perfect_network()
+    network.refines = False
+    network.response.box_cxcywh[:, 2:] *= 1.25
+    losses = lite_losses(network, batch_of(), ALONE)
+    assert losses["refined_iou"] == pytest.approx(losses["iou"].item()) == pytest.approx(0.64)
+    assert losses["refinement"] > (2 * 0.36 + 4 * 0.125) / 3, "the first of the three boxes that are refined"
+    assert lite_losses(network, batch_of(present=False), ALONE)["refinement"] == 0
+    assert lite_losses(perfect_network(), batch_of(), ALONE)["refinement"] == 0
+
+
+def test_boxes_near_the_found_one_and_near_the_label_are_refined():
+    network = perfect_network()
+    network.response.box_cxcywh[1, :2] = 0.1  # another thing was found in the second pair
+    lite_losses(network, batch_of(), ALONE)
+    found, near_found, near_label = network.told_boxes
+    assert found[0].tolist() == LABEL[0].tolist() and found[1].tolist() != LABEL[1].tolist()
+    for boxes in (found, near_found, near_label):
+        iou, _ = iou_and_giou(_corners(boxes), _corners(LABEL))
+        assert (iou > 0.3).all()
 
 
 @pytest.mark.parametrize(
@@ -181,7 +210,8 @@ def test_reciprocal_links_let_the_box_of_the_confident_cell_count_most():
 def test_every_parameter_learns():
     torch.manual_seed(0)
     network = LiteNetwork()
-    torch.nn.init.normal_(network.aligned.judge[-1].weight, std=0.01)  # starts at zero, which stops what is before it
+    for last in (network.aligned.judge[-1], network.refinement.moves[-1]):
+        torch.nn.init.normal_(last.weight, std=0.01)  # starts at zero, which stops what is before it
     batch = batch_of()
     batch["template"], batch["search"] = torch.rand(2, 3, 128, 128) * 255, torch.rand(2, 3, 256, 256) * 255
     lite_losses(network, batch, LossSettings())["total"].backward()

@@ -8,13 +8,16 @@ import torch
 from torch.nn import functional
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.methods.lite.network import LiteNetwork, box_cover
+from siam_tracker_ros.methods.lite.network import LiteNetwork, Response, Template
 from siam_tracker_ros.methods.lite.shapes import SEARCH_CELLS
 from siam_tracker_ros.settings import setting
 from siam_tracker_ros.training.losses import iou_and_giou
 from siam_tracker_ros.training.task import Batch, Losses
 
 POSITIVE_WEIGHT = 0.3  # cells with a higher Gaussian weight learn a box
+FOUND_IOU = 0.4  # of a found box and the label; below it another thing was found, whose edges say nothing of the label
+FOUND_JITTER = 0.06  # deviations of boxes to refine, in units of the box's size: from the found one
+LABEL_JITTER = 0.12  # and from the label
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +27,8 @@ class LossSettings:
     overlap: float = setting(2.0, "Weight of the box's GIoU loss.", 0, 100)
     distance: float = setting(5.0, "Weight of the box's L1 loss.", 0, 100)
     localization: float = setting(0.5, "Weight of the loss of the predicted IoU.", 0, 100)
-    mask: float = setting(1.0, "Weight of the mask's loss.", 0, 100)
+    refinement: float = setting(1.0, "Weight of the loss of the refined box.", 0, 100)
+    mask: float = setting(1.0, "Weight of the mask's loss; at 0 no mask is drawn.", 0, 100)
     agreement_iou: float = setting(0.45, "The teacher is used where the IoU of its box with the label is higher.", 0, 1)
     teacher_score_share: float = setting(
         1.0, "Share of the teacher's score map in the target of the classification, where the teacher is used.", 0, 1
@@ -78,7 +82,8 @@ def mask_loss(logits: torch.Tensor, target: torch.Tensor, counts: torch.Tensor) 
 def lite_losses(network: LiteNetwork, batch: Batch, settings: LossSettings) -> Losses:
     """Run the network on a batch; return the losses, `total`, and figures for the log.
 
-    `iou` is the IoU of the most confident cell's box with the label, `mask_iou` that of the masks.
+    `iou` is the IoU of the most confident cell's box with the label, `refined_iou` that of the same box refined, and
+    `mask_iou` that of the masks.
 
     Args:
         network: in training.
@@ -88,7 +93,8 @@ def lite_losses(network: LiteNetwork, batch: Batch, settings: LossSettings) -> L
             (B, 1, 16, 16), 0..1, and `teacher_box` (B, 4).
         settings: weights of the losses.
     """
-    response = network(batch["search"], network.encode_template(batch["template"], box_cover(batch["template_box"])))
+    template = network.encode_template(batch["template"], batch["template_box"])
+    response = network(batch["search"], template)
     label, present = batch["search_box"], batch["present"]
     score_target, box_target = _blend_teacher(batch, settings)
     boxes = response.box_cxcywh.movedim(1, -1)  # (B, 16, 16, 4)
@@ -109,31 +115,70 @@ def lite_losses(network: LiteNetwork, batch: Batch, settings: LossSettings) -> L
     localization = functional.binary_cross_entropy_with_logits(response.localization[:, 0], label_iou, reduction="none")
     localization = (localization * positive).sum() / positive.sum().clamp(min=1)
 
-    shown = batch["has_mask"] & present
-    mask_target = functional.avg_pool2d(batch["mask"], 2)
-    logits = network.mask(response, _jittered(label, settings.mask_box_jitter))
-    mask = mask_loss(logits, mask_target, shown)
+    best = confidence.flatten(1).argmax(1, keepdim=True)
+    found = boxes.detach().flatten(1, 2).gather(1, best[..., None].expand(-1, -1, 4))[:, 0]  # (B, 4)
+    best_iou = label_iou.flatten(1).gather(1, best)[:, 0]
+    refinement, refined_iou = _refinement_loss(network, response, template, found, best_iou, label, present)
+
+    mask, mask_iou = label.new_zeros(()), label.new_zeros(())
+    if settings.mask > 0:
+        mask, mask_iou = _mask_loss_and_iou(network, response, batch, settings)
     total = (
         classification
         + settings.overlap * overlap
         + settings.distance * distance
         + settings.localization * localization
+        + settings.refinement * refinement
         + settings.mask * mask
     )
-    with torch.no_grad():
-        best = confidence.flatten(1).argmax(1, keepdim=True)
-        best_iou = label_iou.flatten(1).gather(1, best)[:, 0]
-        drawn, true = logits > 0, mask_target > 0.5
-        mask_iou = (drawn & true).sum((1, 2, 3)) / (drawn | true).sum((1, 2, 3)).clamp(min=1)
     return {
         "total": total,
         "classification": classification.detach(),
         "overlap": overlap.detach(),
         "localization": localization.detach(),
+        "refinement": refinement.detach(),
         "mask": mask.detach(),
         "iou": (best_iou * present).sum() / present.sum().clamp(min=1),
-        "mask_iou": (mask_iou * shown).sum() / shown.sum().clamp(min=1),
+        "refined_iou": (refined_iou * present).sum() / present.sum().clamp(min=1),
+        "mask_iou": mask_iou,
     }
+
+
+def _mask_loss_and_iou(
+    network: LiteNetwork, response: Response, batch: Batch, settings: LossSettings
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the loss and the IoU of masks, means over the pairs that show a known one."""
+    shown = batch["has_mask"] & batch["present"]
+    target = functional.avg_pool2d(batch["mask"], 2)
+    logits = network.mask(response, _jittered(batch["search_box"], settings.mask_box_jitter))
+    drawn, true = logits.detach() > 0, target > 0.5
+    iou = (drawn & true).sum((1, 2, 3)) / (drawn | true).sum((1, 2, 3)).clamp(min=1)
+    return mask_loss(logits, target, shown), (iou * shown).sum() / shown.sum().clamp(min=1)
+
+
+def _refinement_loss(
+    network: LiteNetwork,
+    response: Response,
+    template: Template,
+    found: torch.Tensor,
+    found_iou: torch.Tensor,
+    label: torch.Tensor,
+    present: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return GIoU and L1 loss of refined boxes, and the IoU (B,) of the first of them with the label.
+
+    Refined are the found box (B, 4), others near it, and others near the label.
+    """
+    found = torch.where(found_iou[:, None] > FOUND_IOU, found, _jittered(label, LABEL_JITTER))
+    total, ious = found.new_zeros(()), []
+    starts = found, _jittered(found, FOUND_JITTER), _jittered(label, LABEL_JITTER)
+    for start in starts:
+        refined = network.refined(response, template, start)
+        iou, giou = iou_and_giou(cxcywh_to_xyxy(refined), cxcywh_to_xyxy(label))
+        edges = (cxcywh_to_xyxy(refined) - cxcywh_to_xyxy(label)).abs() / label[:, 2:].repeat(1, 2)
+        total = total + ((2 * (1 - giou) + edges.sum(1)) * present).sum()
+        ious.append(iou.detach())
+    return total / len(starts) / present.sum().clamp(min=1), ious[0]
 
 
 def _blend_teacher(batch: Batch, settings: LossSettings) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,23 +9,28 @@ they judge (object-aware classification, Ocean, Zhang et al. 2020), and a mask r
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_ros.core.network import Network, graph
+from siam_tracker_ros.core.network import Array, Network, graph
 from siam_tracker_ros.executors.executor import GraphInput
 from siam_tracker_ros.layers.blocks import ConvNorm, DepthwiseConv
 from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from siam_tracker_ros.layers.mobilenet_v2 import FINE_CHANNELS, MIDDLE_CHANNELS, MobileNetV2Backbone
+from siam_tracker_ros.methods.lite.looks import LOOK_CELLS, look_steps, look_weights, move_edges
+from siam_tracker_ros.methods.lite.refinement import WIDTH, BoxRefinement
 from siam_tracker_ros.methods.lite.shapes import (
     CHANNELS,
     FUSED_CHANNELS,
     SEARCH_CELLS,
     SEARCH_FACTOR,
+    SEARCH_LOOKS,
     SEARCH_SIDE,
     TEMPLATE_CELLS,
+    TEMPLATE_LOOKS,
     TEMPLATE_SIDE,
 )
 
@@ -41,10 +46,12 @@ class Template:
     Attributes:
         kernels: (B, 64, 96), one correlation kernel per template cell.
         gate: (B, 96, 1, 1), weights of the search channels.
+        extent: (B, 48, 16, 16), what lies in and around the target's box, see `BoxRefinement`.
     """
 
     kernels: torch.Tensor
     gate: torch.Tensor
+    extent: torch.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,8 +157,8 @@ class MaskBranch(nn.Module):
 class LiteNetwork(Network):
     """Finds a template in a search region.
 
-    `encode_template` runs once per target, `forward` once per frame, then `mask` if a mask is needed. Images are BGR,
-    0..255, any float type.
+    `encode_template` runs once per target, `forward` once per frame, then `refined` for the box that was chosen, and
+    `mask` if a mask is needed. Images are BGR, 0..255, any float type.
 
     Attributes:
         mean, std: (1, 3, 1, 1), BGR, 0..255.
@@ -180,6 +187,7 @@ class LiteNetwork(Network):
         self.localization = nn.Conv2d(width, 1, 1)
         self.box = nn.Conv2d(width, 4, 1)
         self.aligned = AlignedScores(width)
+        self.refinement = BoxRefinement()
         self.mask_branch = MaskBranch(width)
         nn.init.normal_(self.box.weight, std=0.01)
         nn.init.zeros_(self.box.get_parameter("bias"))
@@ -188,19 +196,37 @@ class LiteNetwork(Network):
         centers = torch.stack([axis.expand(SEARCH_CELLS, -1), axis[:, None].expand(-1, SEARCH_CELLS)])
         self.register_buffer("cell_centers", centers[None], persistent=False)
 
+    @classmethod
+    def own_state(cls, weights: Mapping[str, Array], what: str) -> dict[str, Array]:
+        """See `Network`. To weights from before there was a refinement, one is added that moves nothing."""
+        state = super().own_state(weights, what)
+        if any(name.startswith("refinement.") for name in state):
+            return state
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return state | {f"refinement.{name}": value for name, value in BoxRefinement().state_dict().items()}
+
     def backbone_features(self, image_bgr: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Backbone features of images (B, 3, H, W) at strides 4, 8 and 16, see `MobileNetV2Backbone.pyramid`."""
         return self.backbone.pyramid((image_bgr - self.mean) / self.std)
 
-    def encode_template(self, image_bgr: torch.Tensor, box_cover: torch.Tensor) -> Template:
+    def encode_template(self, image_bgr: torch.Tensor, box_cxcywh: torch.Tensor) -> Template:
         """Return the Template of crops (B, 3, 128, 128).
 
-        box_cover: (B, 1, 8, 8), share of each template cell that the target's box covers, 0..1.
+        box_cxcywh: float32 (B, 4), the target's box in units of the crop's side.
         """
-        *_, features = self.backbone_features(image_bgr)  # (B, 96, 8, 8)
-        kernels = self.kernel(features + self.inside * box_cover).flatten(2).transpose(1, 2)  # (B, 64, 96)
-        mean = (features * box_cover).sum((2, 3)) / box_cover.sum((2, 3)).clamp(min=1e-3)  # (B, 96)
-        return Template(kernels / CHANNELS**0.5, 2 * torch.sigmoid(self.gate(mean))[..., None, None])
+        weights = [_look_weights(box_cxcywh, cells) for cells in TEMPLATE_LOOKS]
+        return self._encode_template(image_bgr, box_cover(box_cxcywh), weights)
+
+    def _encode_template(
+        self, image_bgr: torch.Tensor, cover: torch.Tensor, weights: Sequence[torch.Tensor]
+    ) -> Template:
+        fine, middle, features = self.backbone_features(image_bgr)  # (B, 96, 8, 8) the last
+        kernels = self.kernel(features + self.inside * cover).flatten(2).transpose(1, 2)  # (B, 64, 96)
+        mean = (features * cover).sum((2, 3)) / cover.sum((2, 3)).clamp(min=1e-3)  # (B, 96)
+        gate = 2 * torch.sigmoid(self.gate(mean))[..., None, None]
+        extent = self.refinement.encode_template((middle, fine), weights)
+        return Template(kernels / CHANNELS**0.5, gate, extent)
 
     def forward(self, image_bgr: torch.Tensor, template: Template) -> Response:
         """Return the Response of search crops (B, 3, 256, 256) to a Template of the same batch size."""
@@ -226,6 +252,16 @@ class LiteNetwork(Network):
         scores = scores + self.aligned(fused, box_cxcywh).float()
         return scores[:, :1], scores[:, 1:], box_cxcywh, fused
 
+    def refined(self, response: Response, template: Template, box_cxcywh: torch.Tensor) -> torch.Tensor:
+        """Return the box (B, 4) that fits better than one that was found in a Response.
+
+        box_cxcywh: float32 (B, 4), in units of the search region's side; it gets no gradient.
+        """
+        box = box_cxcywh.detach()
+        weights = [_look_weights(box, cells) for cells in SEARCH_LOOKS]
+        moves = self.refinement(response.fused, (response.middle, response.fine), weights, template.extent)
+        return torch.cat(move_edges(box, moves), 1)
+
     def mask(self, response: Response, box_cxcywh: torch.Tensor) -> torch.Tensor:
         """Logits (B, 1, 128, 128) of "this belongs to the target" in the search region of a Response.
 
@@ -233,11 +269,27 @@ class LiteNetwork(Network):
         """
         return self.mask_branch(response.fused, response.middle, response.fine, box_cxcywh).float()
 
-    @graph("backbone", lambda network: (_crops("crop_bgr", 1, TEMPLATE_SIDE), GraphInput("box_cxcywh", (1, 4))))
-    def encode_target(self, crop_bgr: torch.Tensor, box_cxcywh: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Kernels and gate of a Template, from a crop, uint8 (1, 128, 128, 3), and the target's box in it (1, 4)."""
-        template = self.encode_template(self._image(crop_bgr), box_cover(box_cxcywh).to(self.inside.dtype))
-        return template.kernels, template.gate
+    @graph(
+        "backbone",
+        lambda network: (
+            _crops("crop_bgr", 1, TEMPLATE_SIDE),
+            GraphInput("box_cxcywh", (1, 4)),
+            *_looks(("middle", "fine"), TEMPLATE_LOOKS),
+        ),
+    )
+    def encode_target(
+        self, crop_bgr: torch.Tensor, box_cxcywh: torch.Tensor, middle_weights: torch.Tensor, fine_weights: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Kernels, gate and extent of a Template.
+
+        Args:
+            crop_bgr: uint8 (1, 128, 128, 3).
+            box_cxcywh: (1, 4), the target's box in it.
+            middle_weights, fine_weights: of that box, see `look_weights`.
+        """
+        cover = box_cover(box_cxcywh).to(self.inside.dtype)
+        template = self._encode_template(self._image(crop_bgr), cover, (middle_weights, fine_weights))
+        return template.kernels, template.gate, template.extent
 
     @graph(
         "backbone",
@@ -256,17 +308,42 @@ class LiteNetwork(Network):
             Confidence 0..1 and box_cxcywh of each cell, (1, 5, 16, 16), and features, fused, middle and fine of a
             Response.
         """
-        response = self(self._image(crop_bgr), Template(kernels, gate))
-        confidence = torch.sigmoid(response.classification) * torch.sigmoid(response.localization)
-        cells = torch.cat([confidence, response.box_cxcywh], 1)
-        return cells, response.features, response.fused, response.middle, response.fine
+        fine, middle, features = self.backbone_features(self._image(crop_bgr))
+        classification, localization, box_cxcywh, fused = self.head(features, kernels, gate)
+        confidence = torch.sigmoid(classification) * torch.sigmoid(localization)
+        return torch.cat([confidence, box_cxcywh], 1), features, fused, middle, fine
 
     @graph(
         "head",
         lambda network: (
-            GraphInput("fused", (1, FUSED_CHANNELS, SEARCH_CELLS, SEARCH_CELLS)),
-            GraphInput("middle", (1, MIDDLE_CHANNELS, 2 * SEARCH_CELLS, 2 * SEARCH_CELLS)),
-            GraphInput("fine", (1, FINE_CHANNELS, 4 * SEARCH_CELLS, 4 * SEARCH_CELLS)),
+            *_maps(),
+            *_looks(("fused", "middle", "fine"), SEARCH_LOOKS),
+            GraphInput("extent", (1, WIDTH, LOOK_CELLS, LOOK_CELLS)),
+        ),
+    )
+    def refine(
+        self,
+        fused: torch.Tensor,
+        middle: torch.Tensor,
+        fine: torch.Tensor,
+        fused_weights: torch.Tensor,
+        middle_weights: torch.Tensor,
+        fine_weights: torch.Tensor,
+        extent: torch.Tensor,
+    ) -> torch.Tensor:
+        """How far the edges of a box move (1, 4), see `BoxRefinement`.
+
+        Args:
+            fused, middle, fine: of `search`.
+            fused_weights, middle_weights, fine_weights: of the box, see `look_weights`.
+            extent: of `encode_target`.
+        """
+        return self.refinement(fused, (middle, fine), (fused_weights, middle_weights, fine_weights), extent)
+
+    @graph(
+        "head",
+        lambda network: (
+            *_maps(),
             GraphInput("box_cxcywh", (1, 4)),
         ),
     )
@@ -284,6 +361,23 @@ class LiteNetwork(Network):
     def _image(self, crops_bgr: torch.Tensor) -> torch.Tensor:
         """Crops, uint8 (B, H, W, 3), as the input (B, 3, H, W)."""
         return crops_bgr.permute(0, 3, 1, 2).to(self.inside.dtype)
+
+
+def _look_weights(box_cxcywh: torch.Tensor, cells: int) -> torch.Tensor:
+    steps, cells_of_map = (torch.arange(count, device=box_cxcywh.device) for count in (LOOK_CELLS, cells))
+    return look_weights(box_cxcywh, look_steps(steps), cells_of_map)
+
+
+def _maps() -> list[GraphInput]:
+    """What `search` returns for `refine` and `segment`."""
+    channels = {"fused": FUSED_CHANNELS, "middle": MIDDLE_CHANNELS, "fine": FINE_CHANNELS}
+    return [
+        GraphInput(name, (1, number, cells, cells)) for (name, number), cells in zip(channels.items(), SEARCH_LOOKS)
+    ]
+
+
+def _looks(names: Sequence[str], cells: Sequence[int]) -> list[GraphInput]:
+    return [GraphInput(f"{name}_weights", (1, 2, LOOK_CELLS, count)) for name, count in zip(names, cells)]
 
 
 def _crops(name: str, count: int | None, side: int) -> GraphInput:

@@ -188,15 +188,14 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
             online = filter_scores(feature, kernel)
         ratio = self.settings.online_ratio
         score = (1 - ratio) * view.score + ratio * online
-        siamese, result, cell = self.siamese.decide(image_bgr, target.siamese, view, score)
+        siamese, result, found = self.siamese.decide(image_bgr, target.siamese, view, score)
 
         memory = target.memory
-        learns = may_learn and cell is not None and min(view.score[cell], online[cell]) >= LEARN_SCORE
         is_due = False
-        if learns and cell is not None:
+        if may_learn and found is not None and min(view.score[found.cell], online[found.cell]) >= LEARN_SCORE:
             is_hard = peak_ratio(online, *peak_cell(online)) > HARD_NEGATIVE_RATIO
             is_due = update is None and (is_hard or frames % UPDATE_INTERVAL == 0)
-            box_xywh = cxcywh_to_xywh(view.boxes_cxcywh[:, cell[0], cell[1]])
+            box_xywh = cxcywh_to_xywh(found.box_cxcywh)
             memory = memory.insert(feature, box_xywh, HARD_NEGATIVE_LEARNING_RATE if is_hard else LEARNING_RATE)
             if is_due:
                 update = Update(frames + UPDATE_FRAMES, kernel, memory)

@@ -23,12 +23,15 @@ from siam_tracker_ros.core.response import (
 from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
+from siam_tracker_ros.methods.lite.looks import LOOK_CELLS, look_steps, look_weights, move_edges
 from siam_tracker_ros.methods.lite.shapes import (
     SEARCH_CELLS,
     SEARCH_FACTOR,
+    SEARCH_LOOKS,
     SEARCH_SIDE,
     STRIDE,
     TEMPLATE_FACTOR,
+    TEMPLATE_LOOKS,
     TEMPLATE_SIDE,
 )
 from siam_tracker_ros.settings import setting, with_default
@@ -38,6 +41,7 @@ if typing.TYPE_CHECKING:  # torch comes with it
 
 BLACK = (0, 0, 0)  # outside of the frame, as in training
 MIN_SIDE = 4.0  # pixels of a target
+LOOK_STEPS = look_steps(np.arange(LOOK_CELLS))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +56,7 @@ class LiteSettings(ResponseSettings):
     hold_score: float = setting(
         0.05, "Below this score the target counts as hidden: its box stays, its mask is empty.", 0, 1
     )
+    refines: bool = setting(True, "Whether a second look moves the edges of the box that was found.")
     mask_threshold: float = setting(0.5, "A pixel belongs to the target above this probability.", 0, 1)
 
 
@@ -62,11 +67,13 @@ class LiteTarget:
     Attributes:
         kernels: (1, 64, 96), one correlation kernel per template cell.
         gate: (1, 96, 1, 1), weights of the search channels.
+        extent: (1, 48, 16, 16), what lies in and around its box in the template.
         box_cxcywh: float64 (4,), its last box.
     """
 
     kernels: Array
     gate: Array
+    extent: Array
     box_cxcywh: np.ndarray
 
 
@@ -80,7 +87,7 @@ class View:
         side: side of the region in pixels of the frame.
         origin_xy: top left pixel of the region.
         features: (1, 96, 16, 16), backbone features of the region.
-        segmented: fused, middle and fine features, from which the mask of a box is drawn.
+        maps: fused, middle and fine features, from which a box is refined and its mask is drawn.
     """
 
     score: np.ndarray
@@ -88,7 +95,19 @@ class View:
     side: int
     origin_xy: tuple[int, int]
     features: Array
-    segmented: tuple[Array, Array, Array]
+    maps: tuple[Array, Array, Array]
+
+
+class Found(typing.NamedTuple):
+    """A target in a view.
+
+    Attributes:
+        cell: the best cell as row, column.
+        box_cxcywh: float64 (4,), its box in units of the view's side.
+    """
+
+    cell: tuple[int, int]
+    box_cxcywh: np.ndarray
 
 
 class LiteTracker(Tracker[LiteTarget]):
@@ -98,7 +117,7 @@ class LiteTracker(Tracker[LiteTarget]):
     target_class = LiteTarget
     tile_side = SEARCH_SIDE
     tile_stride = STRIDE
-    graph_names = ("encode_target", "search", "segment", "encode")
+    graph_names = ("encode_target", "search", "refine", "segment", "encode")
     network: Graphs
     settings: LiteSettings
 
@@ -111,8 +130,9 @@ class LiteTracker(Tracker[LiteTarget]):
         side = max(1, round(TEMPLATE_FACTOR * np.sqrt(box[2] * box[3])))
         crop, origin_xy = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, BLACK, exact=False)
         in_crop = np.concatenate([(box[:2] - origin_xy) / side, box[2:] / side])
-        kernels, gate = self.network.encode_target(crop[None], in_crop[None].astype(np.float32))
-        return LiteTarget(kernels, gate, box)
+        weights = (_look_weights(in_crop, cells) for cells in TEMPLATE_LOOKS)
+        kernels, gate, extent = self.network.encode_target(crop[None], in_crop[None].astype(np.float32), *weights)
+        return LiteTarget(kernels, gate, extent, box)
 
     def _step(self, image_bgr: np.ndarray, target: LiteTarget) -> tuple[LiteTarget, TrackResult]:
         view = self.look(image_bgr, target)
@@ -152,7 +172,7 @@ class LiteTracker(Tracker[LiteTarget]):
 
     def decide(
         self, image_bgr: np.ndarray, target: LiteTarget, view: View, score: np.ndarray
-    ) -> tuple[LiteTarget, TrackResult, tuple[int, int] | None]:
+    ) -> tuple[LiteTarget, TrackResult, Found | None]:
         """Find a target in a view of it.
 
         Args:
@@ -162,8 +182,7 @@ class LiteTracker(Tracker[LiteTarget]):
             score: (16, 16), 0..1, the confidence of each cell; that of the view or a better one.
 
         Returns:
-            The target in this frame, the TrackResult, and the best cell as (row, column), or None if its score is too
-            low.
+            The target in this frame, the TrackResult, and what was found, or None if the best cell's score is too low.
         """
         settings = self.settings
         size_wh, side, origin_xy, boxes = target.box_cxcywh[2:], view.side, view.origin_xy, view.boxes_cxcywh
@@ -171,13 +190,12 @@ class LiteTracker(Tracker[LiteTarget]):
         response = penalty * score * (1 - settings.window_influence + settings.window_influence * self._window)
         row, column = cell = peak_cell(response)
         best_score = float(score[cell])
-        is_found = best_score >= settings.hold_score
-        box, drawn = target.box_cxcywh, None
-        if is_found:
-            found = boxes[:, row, column]
+        box, found = target.box_cxcywh, None
+        if best_score >= settings.hold_score:
+            found = Found(cell, self._refined(target, view, boxes[:, row, column]))
+            center_xy, found_wh = np.split(found.box_cxcywh, 2)
             rate = settings.lr * penalty[cell]
-            box = np.concatenate([found[:2] * side + origin_xy, size_wh * (1 - rate) + found[2:] * side * rate])
-            drawn = found
+            box = np.concatenate([center_xy * side + origin_xy, size_wh * (1 - rate) + found_wh * side * rate])
         frame_wh = image_bgr.shape[1], image_bgr.shape[0]
         box_xywh = cxcywh_to_xywh(box)
         result = TrackResult(
@@ -185,18 +203,30 @@ class LiteTracker(Tracker[LiteTarget]):
             best_score,
             peak_ratio=peak_ratio(score, row, column),
             region=Region(view.features, origin_xy, side, side / SEARCH_CELLS),
-            outline=DrawnOutline(lambda: self._draw(view, drawn, frame_wh), box_xywh, frame_wh),
+            outline=DrawnOutline(lambda: self._draw(view, found, frame_wh), box_xywh, frame_wh),
         )
         next_box = clip_to_frame(box, image_bgr, MIN_SIDE)  # of the next search region; the result's is not clipped
-        return dataclasses.replace(target, box_cxcywh=next_box), result, cell if is_found else None
+        return dataclasses.replace(target, box_cxcywh=next_box), result, found
 
-    def _draw(
-        self, view: View, box_cxcywh: np.ndarray | None, frame_wh: tuple[int, int]
-    ) -> tuple[np.ndarray, tuple[int, int]]:
-        """Return the part of a frame's mask that holds a box in units of the view's side; an empty one for no box."""
-        if box_cxcywh is None:
+    def _refined(self, target: LiteTarget, view: View, box_cxcywh: np.ndarray) -> np.ndarray:
+        """Return a box of a view, (4,) in units of its side, with its edges where the target ends."""
+        if not self.settings.refines:
+            return box_cxcywh
+        weights = (_look_weights(box_cxcywh, cells) for cells in SEARCH_LOOKS)
+        with stage("head"):
+            (moves,) = self.network.refine(*view.maps, *weights, target.extent)
+        return np.concatenate(move_edges(box_cxcywh[None], to_array(moves).astype(np.float64)), 1)[0]
+
+    def _draw(self, view: View, found: Found | None, frame_wh: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+        """Return the part of a frame's mask that holds what was found; an empty one for nothing."""
+        if found is None:
             return np.empty((0, 0), bool), (0, 0)
         with stage("head"):
-            (probability,) = self.network.segment(*view.segmented, box_cxcywh[None].astype(np.float32))
+            (probability,) = self.network.segment(*view.maps, found.box_cxcywh[None].astype(np.float32))
         probability = to_array(probability)[0, 0]  # (128, 128)
         return paint_mask(probability, self.settings.mask_threshold, view.origin_xy, view.side, frame_wh)
+
+
+def _look_weights(box_cxcywh: np.ndarray, cells: int) -> np.ndarray:
+    """Weights float32 (1, 2, 16, cells) of a box (4,), see `look_weights`."""
+    return look_weights(box_cxcywh[None], LOOK_STEPS, np.arange(cells)).astype(np.float32)

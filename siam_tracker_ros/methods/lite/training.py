@@ -22,6 +22,9 @@ from siam_tracker_ros.training.starting_weights import start_backbone
 from siam_tracker_ros.training.task import Batch, Batches, Curriculum, Learner, LoopSettings, Losses, Task
 from siam_tracker_ros.weights.checkpoint import load_weights, read_weights
 
+Part = typing.Literal["head", "refinement", "mask_branch"]
+PARTS: tuple[Part, ...] = typing.get_args(Part)
+
 
 @dataclasses.dataclass(frozen=True)
 class LiteSchedule:
@@ -34,6 +37,7 @@ class LiteSchedule:
         "Number of first blocks of the backbone that stay frozen to the end. The first seven, down to stride 8, take "
         "half the time of a step.",
     )
+    parts: tuple[Part, ...] = setting(PARTS, "Parts that learn besides the backbone; the others stay as they are.")
     decay_share: float = setting(
         0.35, "Share of the run, at its end, over which the learning rates fall linearly to zero.", 0, 1
     )
@@ -123,6 +127,10 @@ class LiteCurriculum(Curriculum):
         self, learner: Learner, step: int, optimizer: torch.optim.Optimizer | None
     ) -> torch.optim.Optimizer:
         network = learner.network.train()
+        for name, module in network.named_children():
+            if (name if name in PARTS else "head") not in self.schedule.parts:
+                module.eval().requires_grad_(False)  # the statistics of its norms, too, stay
+        network.get_parameter("inside").requires_grad_("head" in self.schedule.parts)
         blocks = typing.cast(MobileNetV2Backbone, network.backbone)
         for number, block in enumerate(blocks):
             block.requires_grad_(step >= self.schedule.frozen_steps and number >= self.schedule.frozen_blocks)
