@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from siam_tracker_ros.geometry import cxcywh_to_xyxy
-from siam_tracker_ros.methods.lite.network import LiteNetwork, box_cover
+from siam_tracker_ros.methods.lite.network import LiteNetwork, Response, box_cover
 from siam_tracker_ros.methods.lite.shapes import SEARCH_CELLS
 from siam_tracker_ros.settings import setting
 from siam_tracker_ros.training.losses import iou_and_giou
@@ -24,7 +24,9 @@ class LossSettings:
     overlap: float = setting(2.0, "Weight of the box's GIoU loss.", 0, 100)
     distance: float = setting(5.0, "Weight of the box's L1 loss.", 0, 100)
     localization: float = setting(0.5, "Weight of the loss of the predicted IoU.", 0, 100)
-    mask: float = setting(1.0, "Weight of the mask's loss.", 0, 100)
+    mask: float = setting(
+        1.0, "Weight of the mask's loss; 0 to keep the mask branch as it is: it is neither run nor learned.", 0, 100
+    )
     agreement_iou: float = setting(0.45, "The teacher is used where the IoU of its box with the label is higher.", 0, 1)
     teacher_score_share: float = setting(
         1.0, "Share of the teacher's score map in the target of the classification, where the teacher is used.", 0, 1
@@ -78,7 +80,8 @@ def mask_loss(logits: torch.Tensor, target: torch.Tensor, counts: torch.Tensor) 
 def lite_losses(network: LiteNetwork, batch: Batch, settings: LossSettings) -> Losses:
     """Run the network on a batch; return the losses, `total`, and figures for the log.
 
-    `iou` is the IoU of the most confident cell's box with the label, `mask_iou` that of the masks.
+    `iou` is the IoU of the most confident cell's box with the label, `mask_iou` that of the masks. There is neither
+    `mask` nor `mask_iou` if the mask's loss has no weight.
 
     Args:
         network: in training.
@@ -109,31 +112,42 @@ def lite_losses(network: LiteNetwork, batch: Batch, settings: LossSettings) -> L
     localization = functional.binary_cross_entropy_with_logits(response.localization[:, 0], label_iou, reduction="none")
     localization = (localization * positive).sum() / positive.sum().clamp(min=1)
 
-    shown = batch["has_mask"] & present
-    mask_target = functional.avg_pool2d(batch["mask"], 2)
-    logits = network.mask(response, _jittered(label, settings.mask_box_jitter))
-    mask = mask_loss(logits, mask_target, shown)
     total = (
         classification
         + settings.overlap * overlap
         + settings.distance * distance
         + settings.localization * localization
-        + settings.mask * mask
     )
+    masks: Losses = {}
+    if settings.mask:
+        mask, mask_iou = _mask_loss_and_iou(network, response, batch, settings)
+        total = total + settings.mask * mask
+        masks = {"mask": mask.detach(), "mask_iou": mask_iou}
     with torch.no_grad():
         best = confidence.flatten(1).argmax(1, keepdim=True)
         best_iou = label_iou.flatten(1).gather(1, best)[:, 0]
-        drawn, true = logits > 0, mask_target > 0.5
-        mask_iou = (drawn & true).sum((1, 2, 3)) / (drawn | true).sum((1, 2, 3)).clamp(min=1)
     return {
         "total": total,
         "classification": classification.detach(),
         "overlap": overlap.detach(),
         "localization": localization.detach(),
-        "mask": mask.detach(),
         "iou": (best_iou * present).sum() / present.sum().clamp(min=1),
-        "mask_iou": (mask_iou * shown).sum() / shown.sum().clamp(min=1),
+        **masks,
     }
+
+
+def _mask_loss_and_iou(
+    network: LiteNetwork, response: Response, batch: Batch, settings: LossSettings
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the loss of the masks and their mean IoU, for boxes that are as inaccurate as a tracker's."""
+    shown = batch["has_mask"] & batch["present"]
+    target = functional.avg_pool2d(batch["mask"], 2)
+    logits = network.mask(response, _jittered(batch["search_box"], settings.mask_box_jitter))
+    with torch.no_grad():
+        drawn, true = logits > 0, target > 0.5
+        iou = (drawn & true).sum((1, 2, 3)) / (drawn | true).sum((1, 2, 3)).clamp(min=1)
+        iou = (iou * shown).sum() / shown.sum().clamp(min=1)
+    return mask_loss(logits, target, shown), iou
 
 
 def _blend_teacher(batch: Batch, settings: LossSettings) -> tuple[torch.Tensor, torch.Tensor]:
