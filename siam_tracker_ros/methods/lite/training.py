@@ -10,7 +10,6 @@ import torch
 
 from siam_tracker_ros.core.method import Training
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.layers.mobilenet_v2 import MobileNetV2Backbone
 from siam_tracker_ros.methods.lite.batches import LiteBatches, PairSettings
 from siam_tracker_ros.methods.lite.losses import LossSettings, lite_losses
 from siam_tracker_ros.methods.lite.network import LiteNetwork
@@ -160,7 +159,7 @@ class LiteCurriculum(Curriculum):
         self, learner: Learner, step: int, optimizer: torch.optim.Optimizer | None
     ) -> torch.optim.Optimizer:
         network = typing.cast(LiteNetwork, learner.network).train()
-        blocks = typing.cast(MobileNetV2Backbone, network.backbone)
+        blocks = network.backbone
         for number, block in enumerate(blocks):
             block.requires_grad_(step >= self.schedule.frozen_steps and number >= self.schedule.frozen_blocks)
         network.mask_branch.requires_grad_(self.learns_mask)
