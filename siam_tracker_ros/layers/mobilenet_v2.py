@@ -86,7 +86,8 @@ class InvertedResidual(Residual):
         if learns or not self.training or not _has_fused_convolutions(x):
             return super().forward(x)
         filtered = x
-        for layer, following in zip(self.layers, (*self.layers[1:], None)):
+        layers = list(self.layers)
+        for layer, following in zip(layers, [*layers[1:], None]):
             if isinstance(layer, nn.Conv2d):
                 filtered = _convolve(filtered, layer, isinstance(following, nn.ReLU6))
         return x + filtered if self.shortcut else filtered

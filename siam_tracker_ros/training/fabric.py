@@ -6,6 +6,7 @@ import datetime
 import logging
 import os
 import typing
+import warnings
 
 import torch
 
@@ -33,6 +34,8 @@ def start_fabric(settings: LoopSettings) -> "Fabric":
 
     for name in ("lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # of kernels with one pixel, which are the same in every memory format
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     device = torch.device(resolve_device(settings.device))
     processes = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
     local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))

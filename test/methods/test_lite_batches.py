@@ -283,7 +283,7 @@ def test_opencv_and_torch_make_the_same_pixels(bank, monkeypatch, step):
     exact = batches.draw(step)
     for name, white in (("template", 255), ("search", 255), ("mask", 1)):
         difference = (quick[name] - exact[name]).abs() / white
-        assert difference.mean() < 0.002 and difference.max() < 0.03, name
+        assert difference.mean() < 0.002 and difference.max() < 0.04, name
     assert all(torch.equal(quick[name], exact[name]) for name in quick.keys() - {"template", "search", "mask"})
 
 
