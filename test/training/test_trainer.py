@@ -3,6 +3,7 @@
 import contextlib
 import json
 import multiprocessing
+import os
 import pathlib
 import resource
 import signal
@@ -156,6 +157,19 @@ def test_an_error_in_one_of_several_processes_is_the_one_that_is_told(tmp_path, 
     with pytest.raises(RuntimeError, match=rf"(?s)^training process {rank} of 2 failed:.*ZeroDivisionError: one by"):
         train(tiny_settings(tmp_path / "mistake", processes=2, mistake_at=2, accident_ranks=[rank]))
     assert not multiprocessing.active_children()
+
+
+def test_processes_share_data_that_were_read_once(tmp_path, monkeypatch):
+    read_by, prepare = tmp_path / "read_by", TinyTraining.prepare
+
+    def noted(self, *arguments):
+        with open(read_by, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        return prepare(self, *arguments)
+
+    monkeypatch.setattr(TinyTraining, "prepare", noted)
+    train(tiny_settings(tmp_path / "run", processes=2))
+    assert read_by.read_text() == f"{os.getpid()}\n"
 
 
 def children_of(program):

