@@ -68,20 +68,20 @@ class TinyCurriculum(task.Curriculum):
 
 
 class TinyBatches:
-    """Pictures by number, so that two processes draw together what one draws alone."""
+    """Pictures by number, so that several processes draw together what one draws alone."""
 
-    def __init__(self, settings, rank):
-        self.settings, self.rank = settings, rank
+    def __init__(self, settings, rank, processes):
+        self.settings, self.rank, self.processes = settings, rank, processes
 
     def draw(self, step):
         settings = self.settings
         for name, accident in ACCIDENTS.items():
-            if step == getattr(settings, name):
+            if step == getattr(settings, name) and self.rank in settings.accident_ranks:
                 accident()
-        first = (step * settings.processes + self.rank) * settings.batch
+        first = (step * self.processes + self.rank) * settings.batch
         numbers = range(first, first + settings.batch)
         image = torch.stack([torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(n)) for n in numbers])
-        spoilt = step in settings.nan_at and self.rank in settings.nan_ranks
+        spoilt = step in settings.nan_at and self.rank in settings.accident_ranks
         factor = float("nan") if spoilt else settings.factor
         return {"image": image, "level": image.mean((1, 2, 3)), "factor": torch.tensor(factor)}
 
@@ -119,6 +119,15 @@ def fill_the_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
+def make_a_mistake():
+    raise ZeroDivisionError("one by nothing")
+
+
+def stall():
+    while True:
+        signal.pause()
+
+
 ACCIDENTS = {
     "kill_at": kill,
     "kill_writing_after": kill_in_the_next_checkpoint,
@@ -126,14 +135,18 @@ ACCIDENTS = {
     "no_memory_at": run_out_of_memory,
     "no_data_at": find_broken_frames,
     "no_disk_at": fill_the_disk,
+    "mistake_at": make_a_mistake,
+    "stall_at": stall,
 }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TinyTraining(task.LoopSettings):
-    """nan_at: steps with a loss that is no number, for the ranks nan_ranks; of ACCIDENTS: the step they happen at."""
+    """nan_at: steps with a loss that is no number; of ACCIDENTS: the step they happen at; both in accident_ranks."""
 
-    MAY_CHANGE: typing.ClassVar = (*task.LoopSettings.MAY_CHANGE, *ACCIDENTS, "nan_at", "processes", "workers")
+    MAY_CHANGE: typing.ClassVar = (
+        *task.LoopSettings.MAY_CHANGE, *ACCIDENTS, "nan_at", "accident_ranks", "workers",
+    )  # fmt: skip
     model = "tiny"
 
     batch: int = 4
@@ -142,14 +155,15 @@ class TinyTraining(task.LoopSettings):
     factor: float = 1.0
     max_loss: float | None = None
     nan_at: tuple[int, ...] = ()
-    nan_ranks: tuple[int, ...] = (0, 1)
+    accident_ranks: tuple[int, ...] = (0, 1)
     kill_at: int | None = None
     kill_writing_after: int | None = None
     stop_at: int | None = None
     no_memory_at: int | None = None
     no_data_at: int | None = None
     no_disk_at: int | None = None
-    processes: int = 1
+    mistake_at: int | None = None
+    stall_at: int | None = None
     workers: int = 0
     dropout: float = 0.1
 
@@ -157,10 +171,12 @@ class TinyTraining(task.LoopSettings):
     def process_batch(self):
         return self.batch
 
-    def prepare(self, device, rank, processes):
+    def prepare(self, device, processes):
+        def batches_of(rank):
+            return AheadInProcesses(TinyBatches(self, rank, processes), self.steps, self.workers, device)
+
         curriculum = TinyCurriculum(self.steps, self.rate, self.max_loss)
-        batches = AheadInProcesses(TinyBatches(self, rank), self.steps, self.workers, device)
-        return task.Task(TinyLearner(TinyNetwork(self.dropout)), curriculum, batches)
+        return task.Task(TinyLearner(TinyNetwork(self.dropout)), curriculum, batches_of)
 
 
 def tiny_settings(output, **values):

@@ -66,7 +66,11 @@ class Residual(nn.Module):
 
 
 class InvertedResidual(Residual):
-    """Expand 1x1, filter depth-wise 3x3, project 1x1; norms are folded."""
+    """Expand 1x1, filter depth-wise 3x3, project 1x1; norms are folded.
+
+    While it is frozen in training on a CPU, each convolution and its activation are one operation, oneDNN's, which
+    torch.compile uses as well: an activation alone takes as long as a convolution, since it waits for memory.
+    """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int, expansion: int) -> None:
         hidden = channels_in * expansion
@@ -76,6 +80,31 @@ class InvertedResidual(Residual):
         layers += [DepthwiseConv(hidden, 3, stride), nn.ReLU6(inplace=True)]
         layers += [nn.Conv2d(hidden, channels_out, 1)]
         super().__init__(layers, stride == 1 and channels_in == channels_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        learns = x.requires_grad or any(weight.requires_grad for weight in self.parameters())
+        if learns or not self.training or not _has_fused_convolutions(x):
+            return super().forward(x)
+        filtered = x
+        layers = list(self.layers)
+        for layer, following in zip(layers, [*layers[1:], None]):
+            if isinstance(layer, nn.Conv2d):
+                filtered = _convolve(filtered, layer, isinstance(following, nn.ReLU6))
+        return x + filtered if self.shortcut else filtered
+
+
+def _has_fused_convolutions(x: torch.Tensor) -> bool:
+    if x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    return x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _convolve(x: torch.Tensor, layer: nn.Conv2d, relu6: bool) -> torch.Tensor:
+    """Convolve, in the precision of x, and apply ReLU6."""
+    weight, bias = layer.weight.to(x.dtype), typing.cast(torch.Tensor, layer.bias).to(x.dtype)
+    shape = layer.padding, layer.stride, layer.dilation, layer.groups
+    activation = ("hardtanh", [0.0, 6.0], "") if relu6 else ("none", [], "")
+    return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *shape, *activation)
 
 
 class WideInvertedResidual(Residual):

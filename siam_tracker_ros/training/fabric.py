@@ -6,6 +6,7 @@ import datetime
 import logging
 import os
 import typing
+import warnings
 
 import torch
 
@@ -21,7 +22,7 @@ MAX_WAIT = datetime.timedelta(days=1)  # the other processes wait while rank 0 v
 
 
 def start_fabric(settings: LoopSettings) -> "Fabric":
-    """Start Lightning Fabric for this process: device, precision and, under torchrun, data-parallel training.
+    """Start Lightning Fabric for this process: device, precision and, with several processes, data-parallel training.
 
     Raises:
         InvalidSettingError: a package of the `train` extra is missing, the device does not exist, or there are fewer
@@ -33,6 +34,8 @@ def start_fabric(settings: LoopSettings) -> "Fabric":
 
     for name in ("lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # of kernels with one pixel, which are the same in every memory format
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     device = torch.device(resolve_device(settings.device))
     processes = int(os.environ.get("WORLD_SIZE", 1))  # set by torchrun
     local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
@@ -41,7 +44,14 @@ def start_fabric(settings: LoopSettings) -> "Fabric":
             f"torchrun started {local} processes on this machine, which has {torch.cuda.device_count()} GPUs, expected "
             "a GPU for each process; lower --nproc-per-node, or set device to cpu"
         )
-    data_parallel = DDPStrategy(find_unused_parameters=settings.has_unused_parameters, timeout=MAX_WAIT)
+    # DDP reorders the gradients that it adds after its first step, unless it looks for unused parameters. With three or
+    # more processes a CPU then adds them in another order: a resumed run would differ in the last bits.
+    unordered = device.type == "cpu" and processes > 2
+    data_parallel = DDPStrategy(
+        find_unused_parameters=settings.has_unused_parameters or unordered,
+        gradient_as_bucket_view=True,
+        timeout=MAX_WAIT,
+    )
     devices = [device.index or 0] if processes == 1 and device.type == "cuda" else local
     fabric = Fabric(
         accelerator=device.type,

@@ -28,7 +28,7 @@ from siam_tracker_ros.training.recipe import (
     weights_of,
 )
 from siam_tracker_ros.training.starting_weights import NONE, start_backbone, start_weights
-from siam_tracker_ros.training.task import Batch, Curriculum, Learner, LoopSettings, Losses, Task
+from siam_tracker_ros.training.task import Batch, Batches, Curriculum, Learner, LoopSettings, Losses, Task
 
 logger = logging.getLogger(__name__)
 
@@ -72,21 +72,23 @@ class PublishedTraining(LoopSettings):
     def has_unused_parameters(self) -> bool:
         return self.recipe.training.has_unused_parameters
 
-    def prepare(self, device: torch.device, rank: int, processes: int) -> Task:
+    def prepare(self, device: torch.device, processes: int) -> Task:
         recipe = self.recipe
         network = find_trained(recipe.method).make_network(recipe.method)
         start_backbone(network, self.backbone)
         learned = learned_weights(network, recipe)
         if self.start is not None:
             start_weights(network, self.start, [name for group in recipe.groups for name in group.modules])
-        if rank == 0:
-            self._warn_of_devices(processes)
-            self._warn_of_random_weights([name for name, weight in network.named_parameters() if weight not in learned])
+        self._warn_of_devices(processes)
+        self._warn_of_random_weights([name for name, weight in network.named_parameters() if weight not in learned])
         pairs = PublishedPairs(recipe, self.datasets, check_datasets(self.datasets), self.seed)
         curriculum = PublishedCurriculum(recipe, processes)
-        batches = PublishedBatches(pairs, recipe.batch, rank=rank, processes=processes)
-        ahead = AheadInProcesses(batches, curriculum.steps, self.workers, device)
-        return Task(PublishedLearner(network, recipe), curriculum, ahead)
+
+        def batches_of(rank: int) -> Batches:
+            batches = PublishedBatches(pairs, recipe.batch, rank=rank, processes=processes)
+            return AheadInProcesses(batches, curriculum.steps, self.workers, device)
+
+        return Task(PublishedLearner(network, recipe), curriculum, batches_of)
 
     def _warn_of_devices(self, processes: int) -> None:
         recipe = self.recipe

@@ -33,7 +33,7 @@ class LoopSettings(abc.ABC):
     """
 
     MAY_CHANGE: typing.ClassVar[tuple[str, ...]] = (
-        "output", "seed", "device", "compile", "log_every", "checkpoint_every", "keep", "validation",
+        "output", "seed", "device", "processes", "compile", "log_every", "checkpoint_every", "keep", "validation",
     )  # fmt: skip
 
     output: str = setting(meaning="Folder for the checkpoints, the log and the weights.")
@@ -43,6 +43,12 @@ class LoopSettings(abc.ABC):
         high=2**32 - 1,
     )
     device: str = setting("auto", '"auto", "cpu", "cuda" or "cuda:N"; under torchrun each process takes its own GPU.')
+    processes: int | None = setting(
+        None,
+        "Processes that train on a CPU, each with one thread; null for one on each usable core with `lite`, as far as "
+        "they can share its batch, and one with the published recipes. Not for GPUs and torchrun.",
+        1,
+    )
     precision: typing.Literal["bf16", "fp32"] = setting(
         "bf16", '"bf16" for mixed precision with bfloat16, or "fp32", which also disables TF32 on a GPU.'
     )
@@ -77,14 +83,25 @@ class LoopSettings(abc.ABC):
         """True if parameters that learn may get no gradient: DDP then needs `find_unused_parameters`."""
         return False
 
+    def usual_processes(self, cores: int) -> int:
+        """Return how many processes train on so many cores of a CPU where `processes` does not say it."""
+        return 1
+
+    def shared_by(self, processes: int) -> "LoopSettings":
+        """Return the settings of each of several processes that one start makes.
+
+        Raises:
+            InvalidSettingError: they cannot share the pairs of a step.
+        """
+        return self
+
     @abc.abstractmethod
-    def prepare(self, device: torch.device, rank: int, processes: int) -> "Task":
+    def prepare(self, device: torch.device, processes: int) -> "Task":
         """Read the data and make the network.
 
         Args:
             device: of the batches.
-            rank: of this process, counted from 0.
-            processes: number of all processes.
+            processes: that train together, each with the network and batches of its own.
         """
 
 
@@ -155,8 +172,14 @@ class Curriculum(abc.ABC):
 
 
 class Task(typing.NamedTuple):
-    """What is trained, in which stages and on what; the batches are on the device that `LoopSettings.prepare` got."""
+    """What is trained, in which stages and on what.
+
+    Attributes:
+        learner: on the CPU.
+        curriculum: of the run.
+        batches: returns the batches of a process by its rank; they are on the device that `LoopSettings.prepare` got.
+    """
 
     learner: Learner
     curriculum: Curriculum
-    batches: Batches
+    batches: Callable[[int], Batches]

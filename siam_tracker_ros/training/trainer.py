@@ -6,6 +6,7 @@ What a step does depends on the settings, the number of the step and the process
 continues as if it had never stopped, on a CPU to the last bit.
 """
 
+import contextlib
 import copy
 import errno
 import logging
@@ -14,6 +15,7 @@ import os
 import pathlib
 import time
 import typing
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from siam_tracker_ros.training.ahead import is_dead_worker_error
 from siam_tracker_ros.training.checkpoints import Checkpoints, State, load_checkpoint
 from siam_tracker_ros.training.fabric import start_fabric
 from siam_tracker_ros.training.log import Record, TrainingLog
+from siam_tracker_ros.training.processes import KilledProcessError, count_processes, run_processes
 from siam_tracker_ros.training.task import Batch, LoopSettings, Losses, Task
 from siam_tracker_ros.training.validation import Validation
 from siam_tracker_ros.weights.checkpoint import save_weights
@@ -48,31 +51,82 @@ def train(settings: LoopSettings, resume: bool = False) -> pathlib.Path:
     Raises:
         InvalidSettingError: the output folder holds a run and `resume` is False, or it holds none and `resume` is
             True, or the checkpoint was made with other settings.
-        TrainingError: a loss that is NaN or infinite, a full disk, too little GPU memory, or a data worker that was
+        TrainingError: a loss that is NaN or infinite, a full disk, too little GPU memory, or a process that was
             killed.
     """
-    fabric = start_fabric(settings)
     checkpoints = Checkpoints(pathlib.Path(settings.output) / "checkpoints", settings.keep)
-    path = fabric.broadcast(_find_start(checkpoints, resume) if fabric.is_global_zero else None)
-    state = {} if path is None else load_checkpoint(path)
-    if path is not None:
-        check_settings(state, settings, fabric.world_size, path)
-    validation = None
-    if settings.validation is not None and fabric.is_global_zero:
-        validation = Validation(settings.validation, settings.model)
-    torch.manual_seed(settings.seed)
+    with _explained_errors(settings, checkpoints):
+        processes = count_processes(settings)
+        if processes > 1:
+            settings = settings.shared_by(processes)
+            run = _Run(settings, checkpoints, resume, torch.device("cpu"), processes)
+            return run_processes(processes, lambda: run.train(start_fabric(settings)))
+        fabric = start_fabric(settings)
+        leads = fabric.is_global_zero
+        return _Run(settings, checkpoints, resume, fabric.device, fabric.world_size, leads, fabric.broadcast).train(
+            fabric
+        )
+
+
+class _Run:
+    """All that is the same in every process of a run.
+
+    Args:
+        settings: of the run.
+        checkpoints: of the run.
+        resume: see `train`.
+        device: that trains.
+        processes: that train together.
+        leads: whether this is rank 0, or makes it.
+        broadcast: passes a value of rank 0 on to all.
+    """
+
+    def __init__(
+        self,
+        settings: LoopSettings,
+        checkpoints: Checkpoints,
+        resume: bool,
+        device: torch.device,
+        processes: int,
+        leads: bool = True,
+        broadcast: Callable[[str | None], str | None] = lambda path: path,
+    ) -> None:
+        self.settings, self.checkpoints = settings, checkpoints
+        self.path = broadcast(_find_start(checkpoints, resume) if leads else None)
+        self.state = {} if self.path is None else load_checkpoint(self.path)
+        if self.path is not None:
+            check_settings(self.state, settings, processes, self.path)
+        self.validation = None
+        if settings.validation is not None and leads:
+            self.validation = Validation(settings.validation, settings.model)
+        torch.manual_seed(settings.seed)
+        self.task = settings.prepare(device, processes)
+
+    def train(self, fabric: "Fabric") -> pathlib.Path:
+        """Train to the end as the process of `fabric`; return the path of the weights to use."""
+        with _explained_errors(self.settings, self.checkpoints):
+            validation = self.validation if fabric.is_global_zero else None
+            trainer = Trainer(self.settings, fabric, self.checkpoints, self.task, validation)
+            if self.path is not None:
+                trainer.restore(self.state, self.path)
+                self.state.clear()  # as large as the network and its optimizer
+            return trainer.run()
+
+
+@contextlib.contextmanager
+def _explained_errors(settings: LoopSettings, checkpoints: Checkpoints) -> Iterator[None]:
+    """Say of errors from outside of this package what to do, and where the run can be resumed."""
     try:
-        task = settings.prepare(fabric.device, fabric.global_rank, fabric.world_size)
-        trainer = Trainer(settings, fabric, checkpoints, task, validation)
-        if path is not None:
-            trainer.restore(state, path)
-            state.clear()  # as large as the network and its optimizer
-        return trainer.run()
+        yield
     except torch.cuda.OutOfMemoryError as error:
         raise TrainingError(
             f"the GPU's memory is too small ({str(error).splitlines()[0]}) for {settings.process_batch} pairs per "
             "step; resume on more GPUs, each with a smaller batch, or restart with a smaller batch or less data; "
             f"{_resume_hint(checkpoints)}"
+        ) from error
+    except KilledProcessError as error:
+        raise TrainingError(
+            f"{error}; if memory ran out, resume with fewer processes; {_resume_hint(checkpoints)}"
         ) from error
     except (RuntimeError, ConnectionError, EOFError) as error:
         if not is_dead_worker_error(error):
@@ -116,8 +170,8 @@ def check_settings(state: State, settings: LoopSettings, processes: int, path: s
     pairs = settings.process_batch * processes
     if pairs != state["pairs"]:
         raise InvalidSettingError(
-            f"a step takes {pairs} pairs (processes: {processes}, batch of each: {settings.process_batch}), but "
-            f"checkpoint {path} was made with {state['pairs']}; keep processes x batch = {state['pairs']}"
+            f"a step takes {pairs} pairs (processes: {processes}, pairs of each: {settings.process_batch}), but "
+            f"checkpoint {path} was made with {state['pairs']}; change batch so that a step takes {state['pairs']}"
         )
     if settings.depends_on_world_size and processes != state["processes"]:
         raise InvalidSettingError(
@@ -174,14 +228,15 @@ class Trainer:
         validation: Scorer | None = None,
     ) -> None:
         self.settings, self.fabric, self.checkpoints, self.validation = settings, fabric, checkpoints, validation
-        self.learner, self.curriculum, self.batches = task
+        self.learner, self.curriculum = task.learner, task.curriculum
+        self.batches = task.batches(fabric.global_rank)
         self.learner.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = Average(self.learner.network, settings.average_decay)
         self.output = pathlib.Path(settings.output)
         self.step = 0
         self.best_iou = -1.0
         self._optimizer: torch.optim.Optimizer | None = None
-        self._forward: typing.Callable[[Batch], Losses] = self.learner
+        self._forward: Callable[[Batch], Losses] = self.learner
         self._pending: list[Losses] = []  # of the steps since the last line of the log
         self._skipped = 0  # consecutive steps
         self._skipped_since = 0  # steps since the last line of the log
@@ -273,16 +328,15 @@ class Trainer:
     def _skips(self, loss: torch.Tensor) -> bool:
         """Whether to skip the step: the mean loss of all processes decides, so that they agree.
 
-        Where no step is skipped, a CPU checks for a loss that is not finite at once. On a GPU `_summary` does, since
-        every look at a value waits for the GPU.
+        Where no step is skipped, each process on a CPU checks at once that its loss is finite. On a GPU
+        `_summary` does, since every look at a value waits for the GPU.
         """
         curriculum = self.curriculum
-        if curriculum.max_loss is None and loss.device.type != "cpu":
+        if curriculum.max_loss is None:
+            if loss.device.type == "cpu":
+                self._check_loss(self.step, loss.item())
             return False
         value = self._mean_of_all(loss.clone()).item()
-        if curriculum.max_loss is None:
-            self._check_loss(self.step, value)
-            return False
         if value <= curriculum.max_loss:
             self._skipped = 0
             return False

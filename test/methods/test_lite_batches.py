@@ -9,7 +9,8 @@ from drawn_bank import Photo, bank_of, drawn
 
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, cxcywh_to_xyxy, xywh_to_xyxy
-from siam_tracker_ros.methods.lite.augmentation import blur, coarsen, invert, paste, view_matrix, warp
+from siam_tracker_ros.methods.lite import augmentation
+from siam_tracker_ros.methods.lite.augmentation import blur, coarsen, enlarge, invert, paste, view_matrix, warp
 from siam_tracker_ros.methods.lite.batches import LiteBatches, PairSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -270,6 +271,26 @@ def test_shrinking_averages(ratio):
     layer = warp(bank_of(track), torch.tensor([0]), view_matrix(center, side, 16), 16, torch.tensor([False]))
     inner = layer.image_bgr[..., 1:-1, 1:-1]
     assert (inner - 100).abs().max() < 100 / ratio + 1
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_opencv_and_torch_make_the_same_pixels(bank, monkeypatch, step):
+    """On a CPU OpenCV warps, in whole numbers; all else is the same."""
+    busy = PairSettings(distractor=1.0, occluder=0.5, photo_fill=1.0, new_background=0.5, shift=1.5, noise=0.0)
+    batches = LiteBatches(bank, busy, 0, 8)
+    quick = batches.draw(step)
+    monkeypatch.setattr(augmentation, "sample_with_opencv", augmentation.sample_with_torch)
+    exact = batches.draw(step)
+    for name, white in (("template", 255), ("search", 255), ("mask", 1)):
+        difference = (quick[name] - exact[name]).abs() / white
+        assert difference.mean() < 0.002 and difference.max() < 0.04, name
+    assert all(torch.equal(quick[name], exact[name]) for name in quick.keys() - {"template", "search", "mask"})
+
+
+def test_enlarging_is_bilinear():
+    image = torch.rand(2, 3, 20, 20) * 255
+    expected = torch.nn.functional.interpolate(image, size=(47, 47), mode="bilinear")
+    torch.testing.assert_close(enlarge(image, 47), expected, atol=1e-2, rtol=0)
 
 
 def test_blur_keeps_means_and_spreads_as_far_as_asked():

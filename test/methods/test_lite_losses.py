@@ -104,6 +104,13 @@ def test_a_perfect_network_costs_nothing():
     assert losses["mask_iou"] > 0.95
 
 
+def test_masks_without_weight_are_not_even_drawn():
+    network = perfect_network()
+    network.mask = None
+    losses = lite_losses(network, batch_of(), dataclasses.replace(ALONE, mask=0.0))
+    assert losses["total"] < 0.02 and not {"mask", "mask_iou"} & losses.keys()
+
+
 def test_a_wrong_box_costs():
     network = perfect_network()
     network.response.box_cxcywh[:, 2:] *= 2

@@ -98,6 +98,14 @@ def values(name, *states):
     return [state[f"network.{name}"] for state in states]
 
 
+def test_a_mask_branch_without_loss_stays_as_it_is(config):
+    output = train_from_config(config, overrides={"losses.mask": 0}).parent
+    first, *_, last = states(output)
+    changed = {name.split(".")[1] for name, value in first.items() if not torch.equal(value, last[name])}
+    assert {"backbone", "fuse", "box"} <= changed and "mask_branch" not in changed
+    assert not any("mask" in name for record in read_log(output / "log.jsonl") for name in record)
+
+
 def test_lite_learns_eight_pairs_by_heart(data, tmp_path):
     settings = make_settings(
         lite.LiteTraining,
@@ -114,13 +122,26 @@ def test_lite_learns_eight_pairs_by_heart(data, tmp_path):
     )  # fmt: skip
     torch.manual_seed(settings.seed)
     fabric = start_fabric(settings)
-    task = settings.prepare(fabric.device, 0, 1)
-    batch = task.batches.draw(0)
-    task.batches.draw = lambda step: batch
+    task = settings.prepare(fabric.device, 1)
+    batches = task.batches(0)
+    batch = batches.draw(0)
+    batches.draw = lambda step: batch
+    task = task._replace(batches=lambda rank: batches)
     Trainer(settings, fabric, Checkpoints(tmp_path / "checkpoints", 1), task).run()
     records = read_log(tmp_path / "log.jsonl")
     assert records[0]["iou"] < 0.5 and records[-1]["iou"] > 0.9
     assert records[-1]["total"] < 0.3 * records[0]["total"]
+
+
+@pytest.mark.parametrize(
+    "batch, cores, processes", [(32, 1, 1), (32, 2, 2), (32, 3, 2), (32, 64, 8), (30, 4, 3), (7, 4, 1), (2, 2, 1)]
+)
+def test_processes_of_one_start_share_a_batch(config, batch, cores, processes):
+    settings = make_settings(lite.LiteTraining, {**read_values(config), "batch": batch}, "test")
+    assert settings.usual_processes(cores) == processes
+    assert settings.shared_by(processes).process_batch == batch // processes
+    with pytest.raises(InvalidSettingError, match=f"batch is {batch} and processes is 11, .* multiple of 11"):
+        settings.shared_by(11)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +178,7 @@ def test_a_run_starts_from_the_weights_of_another(config, tmp_path, prefix, entr
     state = {f"{prefix}{name}": value for name, value in shipped.items()}
     torch.save(state if entry is None else {entry: state, "epoch": 3}, tmp_path / "another.pth")
     settings = make_settings(lite.LiteTraining, {**read_values(config), "init": str(tmp_path / "another.pth")}, "test")
-    network = settings.prepare(torch.device("cpu"), 0, 1).learner.network
+    network = settings.prepare(torch.device("cpu"), 1).learner.network
     given = LiteNetwork.translate_state_dict(shipped)
     for name, value in network.named_parameters():
         torch.testing.assert_close(value.float(), given[name].float(), rtol=0, atol=0)

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
 import json
+import multiprocessing
+import os
 import pathlib
 import resource
 import signal
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -24,6 +27,7 @@ from siam_tracker_ros.settings import to_values
 from siam_tracker_ros.training.checkpoints import Checkpoints, load_checkpoint
 from siam_tracker_ros.training.fabric import start_fabric
 from siam_tracker_ros.training.log import TrainingLog, read_log
+from siam_tracker_ros.training.processes import count_processes
 from siam_tracker_ros.training.trainer import Average, Trainer, check_settings, train
 from siam_tracker_ros.training.validation import Validation, ValidationSettings
 
@@ -113,19 +117,104 @@ def test_a_run_that_is_killed_and_resumed_equals_an_uninterrupted_one(whole_run,
         assert losses_of(output) == losses_of(whole_run)
 
 
-def test_two_processes_learn_what_one_does_with_the_double_batch(tmp_path):
+@pytest.mark.parametrize("started_by", ["torchrun", "fork"])
+def test_two_processes_learn_what_one_does_with_the_double_batch(tmp_path, started_by):
     """Both skip a step of which one sees that the loss is no number."""
     alone, together = tmp_path / "alone", tmp_path / "together"
     common = {"dropout": 0.0, "precision": "fp32", "checkpoint_every": 10, "max_loss": 100, "nan_at": [5, 7]}
-    words = [f"{name}={value}" for name, value in {**common, "processes": 2, "batch": 2, "nan_ranks": [1]}.items()]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    done = subprocess.run([*torchrun, PROGRAM, together, *words], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    own = {**common, "batch": 2, "accident_ranks": [1]}
+    if started_by == "fork":
+        assert train(tiny_settings(together, processes=2, **own)) == together / "last.safetensors"
+    else:
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+        words = [f"{name}={value}" for name, value in own.items()]
+        done = subprocess.run([*torchrun, PROGRAM, together, *words], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
     train(tiny_settings(alone, **common))
     first, second = newest(alone)["learner"], newest(together)["learner"]
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=1e-4, atol=1e-6, msg=name)
     assert losses_of(together) == [(step, pytest.approx(total, rel=1e-4)) for step, total in losses_of(alone)]
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_of_which_one_is_killed_resume_as_if_it_had_not_been(tmp_path, processes):
+    common = {"processes": processes, "batch": 2}
+    train(tiny_settings(tmp_path / "whole", **common))
+    words = rf"training process 1 of {processes} was killed \(SIGKILL\); .*; --resume continues from .*0003.pt$"
+    with pytest.raises(TrainingError, match=words):
+        train(tiny_settings(tmp_path / "killed", kill_at=5, accident_ranks=[1], **common))
+    assert newest(tmp_path / "killed")["step"] == 3
+    train(tiny_settings(tmp_path / "killed", **common), resume=True)
+    assert_same_state(newest(tmp_path / "killed"), newest(tmp_path / "whole"))
+    assert losses_of(tmp_path / "killed") == losses_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_error_in_one_of_several_processes_is_the_one_that_is_told(tmp_path, rank):
+    with pytest.raises(DatasetError, match="^20 pairs in a row have broken frames$"):
+        train(tiny_settings(tmp_path / "data", processes=2, no_data_at=2, accident_ranks=[rank]))
+    with pytest.raises(RuntimeError, match=rf"(?s)^training process {rank} of 2 failed:.*ZeroDivisionError: one by"):
+        train(tiny_settings(tmp_path / "mistake", processes=2, mistake_at=2, accident_ranks=[rank]))
+    assert not multiprocessing.active_children()
+
+
+def test_processes_share_data_that_were_read_once(tmp_path, monkeypatch):
+    read_by, prepare = tmp_path / "read_by", TinyTraining.prepare
+
+    def noted(self, *arguments):
+        with open(read_by, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        return prepare(self, *arguments)
+
+    monkeypatch.setattr(TinyTraining, "prepare", noted)
+    train(tiny_settings(tmp_path / "run", processes=2))
+    assert read_by.read_text() == f"{os.getpid()}\n"
+
+
+def children_of(program):
+    return [int(pid) for pid in pathlib.Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()]
+
+
+def is_running(pid):
+    """Whether a process, which need not be our child, has not ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def wait_until(condition):
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("nothing happened in five minutes")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_to_the_start_ends_all_its_processes(tmp_path, number):
+    words = ["processes=2", "stall_at=4", "accident_ranks=[1]"]
+    program = subprocess.Popen([sys.executable, PROGRAM, tmp_path, *words], stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: list(tmp_path.glob("checkpoints/step-00000003.pt")) or program.poll() is not None)
+    children = children_of(program)
+    program.send_signal(number)
+    _, said = program.communicate(timeout=300)
+    assert len(children) == 2 and program.returncode not in (0, None), said
+    wait_until(lambda: not any(map(is_running, children)))
+    if number == signal.SIGINT:
+        assert said.count("stopped; --resume continues from") == 1 and "00000003.pt" in said
+
+
+def test_a_gpu_and_torchrun_have_processes_of_their_own(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("siam_tracker_ros.training.processes.resolve_device", lambda device: "cuda")
+        assert count_processes(tiny_settings(tmp_path)) == 1
+        with pytest.raises(InvalidSettingError, match="processes is 2 on cuda, expected 1 or null"):
+            count_processes(tiny_settings(tmp_path, processes=2))
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert count_processes(tiny_settings(tmp_path)) == 1
+    with pytest.raises(InvalidSettingError, match="processes is 2 under torchrun"):
+        count_processes(tiny_settings(tmp_path, processes=2))
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
@@ -275,7 +364,7 @@ def test_a_run_does_not_go_on_with_other_settings(whole_run, changes, words):
 def test_a_checkpoint_of_another_network_is_refused(whole_run):
     settings = tiny_settings(whole_run)
     fabric = start_fabric(settings)
-    trainer = Trainer(settings, fabric, Checkpoints(whole_run, 1), settings.prepare(fabric.device, 0, 1))
+    trainer = Trainer(settings, fabric, Checkpoints(whole_run, 1), settings.prepare(fabric.device, 1))
     state = newest(whole_run)
     state["learner"]["network.head.weight"] = torch.zeros(1, 9)
     with pytest.raises(TrainingError, match="x.pt belongs to another network .*network.head.weight"):
@@ -286,11 +375,11 @@ def test_a_checkpoint_of_another_network_is_refused(whole_run):
 def test_the_best_score_counts_only_where_it_was_reached(tmp_path, validation, best):
     settings = tiny_settings(tmp_path / "before", validation=SEQUENCES)
     fabric = start_fabric(settings)
-    before = Trainer(settings, fabric, None, settings.prepare(fabric.device, 0, 1))
+    before = Trainer(settings, fabric, None, settings.prepare(fabric.device, 1))
     before._start_stage(0)
     before.best_iou = 0.9
     settings = tiny_settings(tmp_path / "after", validation=validation)
-    after = Trainer(settings, fabric, None, settings.prepare(fabric.device, 0, 1))
+    after = Trainer(settings, fabric, None, settings.prepare(fabric.device, 1))
     after.restore(before.state(), "x.pt")
     assert after.best_iou == best
 
@@ -340,7 +429,7 @@ def test_the_best_weights_are_chosen_by_validation_alone(tmp_path):
         return next(scores)
 
     fabric = start_fabric(settings)
-    task = settings.prepare(fabric.device, 0, 1)
+    task = settings.prepare(fabric.device, 1)
     best = Trainer(settings, fabric, Checkpoints(tmp_path / "checkpoints", 3), task, validate).run()
     assert best == tmp_path / "best.safetensors"
     weights = safetensors.torch.load_file(best)

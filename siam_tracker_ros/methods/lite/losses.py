@@ -28,7 +28,9 @@ class LossSettings:
     distance: float = setting(5.0, "Weight of the box's L1 loss.", 0, 100)
     localization: float = setting(0.5, "Weight of the loss of the predicted IoU.", 0, 100)
     refinement: float = setting(1.0, "Weight of the loss of the refined box.", 0, 100)
-    mask: float = setting(1.0, "Weight of the mask's loss; at 0 no mask is drawn.", 0, 100)
+    mask: float = setting(
+        1.0, "Weight of the mask's loss; 0 to keep the mask branch as it is: it is neither run nor learned.", 0, 100
+    )
     agreement_iou: float = setting(0.45, "The teacher is used where the IoU of its box with the label is higher.", 0, 1)
     teacher_score_share: float = setting(
         1.0, "Share of the teacher's score map in the target of the classification, where the teacher is used.", 0, 1
@@ -83,7 +85,7 @@ def lite_losses(network: LiteNetwork, batch: Batch, settings: LossSettings) -> L
     """Run the network on a batch; return the losses, `total`, and figures for the log.
 
     `iou` is the IoU of the most confident cell's box with the label, `refined_iou` that of the same box refined, and
-    `mask_iou` that of the masks.
+    `mask_iou` that of the masks. There is neither `mask` nor `mask_iou` if the mask's loss has no weight.
 
     Args:
         network: in training.
@@ -119,41 +121,42 @@ def lite_losses(network: LiteNetwork, batch: Batch, settings: LossSettings) -> L
     found = boxes.detach().flatten(1, 2).gather(1, best[..., None].expand(-1, -1, 4))[:, 0]  # (B, 4)
     best_iou = label_iou.flatten(1).gather(1, best)[:, 0]
     refinement, refined_iou = _refinement_loss(network, response, template, found, best_iou, label, present)
-
-    mask, mask_iou = label.new_zeros(()), label.new_zeros(())
-    if settings.mask > 0:
-        mask, mask_iou = _mask_loss_and_iou(network, response, batch, settings)
     total = (
         classification
         + settings.overlap * overlap
         + settings.distance * distance
         + settings.localization * localization
         + settings.refinement * refinement
-        + settings.mask * mask
     )
+    masks: Losses = {}
+    if settings.mask:
+        mask, mask_iou = _mask_loss_and_iou(network, response, batch, settings)
+        total = total + settings.mask * mask
+        masks = {"mask": mask.detach(), "mask_iou": mask_iou}
     return {
         "total": total,
         "classification": classification.detach(),
         "overlap": overlap.detach(),
         "localization": localization.detach(),
         "refinement": refinement.detach(),
-        "mask": mask.detach(),
         "iou": (best_iou * present).sum() / present.sum().clamp(min=1),
         "refined_iou": (refined_iou * present).sum() / present.sum().clamp(min=1),
-        "mask_iou": mask_iou,
+        **masks,
     }
 
 
 def _mask_loss_and_iou(
     network: LiteNetwork, response: Response, batch: Batch, settings: LossSettings
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the loss and the IoU of masks, means over the pairs that show a known one."""
+    """Return the loss of the masks and their mean IoU, for boxes that are as inaccurate as a tracker's."""
     shown = batch["has_mask"] & batch["present"]
     target = functional.avg_pool2d(batch["mask"], 2)
     logits = network.mask(response, _jittered(batch["search_box"], settings.mask_box_jitter))
-    drawn, true = logits.detach() > 0, target > 0.5
-    iou = (drawn & true).sum((1, 2, 3)) / (drawn | true).sum((1, 2, 3)).clamp(min=1)
-    return mask_loss(logits, target, shown), (iou * shown).sum() / shown.sum().clamp(min=1)
+    with torch.no_grad():
+        drawn, true = logits > 0, target > 0.5
+        iou = (drawn & true).sum((1, 2, 3)) / (drawn | true).sum((1, 2, 3)).clamp(min=1)
+        iou = (iou * shown).sum() / shown.sum().clamp(min=1)
+    return mask_loss(logits, target, shown), iou
 
 
 def _refinement_loss(

@@ -122,8 +122,10 @@ def cell_box(size: np.ndarray, offset: np.ndarray, row: int, column: int) -> np.
 
 
 def _to_input(image_bgr: np.ndarray) -> np.ndarray:
-    image = (image_bgr[..., ::-1].astype(np.float32) - RGB_MEAN) / RGB_STD
-    return np.ascontiguousarray(image.transpose(2, 0, 1))[None]
+    image = image_bgr.transpose(2, 0, 1)[::-1].astype(np.float32, order="C")
+    image -= RGB_MEAN[:, None, None]
+    image /= RGB_STD[:, None, None]
+    return image[None]
 
 
 class TaughtBatches:

@@ -10,7 +10,6 @@ import torch
 
 from siam_tracker_ros.core.method import Training
 from siam_tracker_ros.errors import InvalidSettingError
-from siam_tracker_ros.layers.mobilenet_v2 import MobileNetV2Backbone
 from siam_tracker_ros.methods.lite.batches import LiteBatches, PairSettings
 from siam_tracker_ros.methods.lite.losses import LossSettings, lite_losses
 from siam_tracker_ros.methods.lite.network import LiteNetwork
@@ -22,6 +21,7 @@ from siam_tracker_ros.training.starting_weights import start_backbone
 from siam_tracker_ros.training.task import Batch, Batches, Curriculum, Learner, LoopSettings, Losses, Task
 from siam_tracker_ros.weights.checkpoint import load_weights, read_weights
 
+MIN_SHARE = 4  # pairs of a process: statistics of batch norms over fewer are inaccurate
 Part = typing.Literal["head", "refinement", "mask_branch"]
 PARTS: tuple[Part, ...] = typing.get_args(Part)
 
@@ -68,8 +68,14 @@ class LiteTraining(LoopSettings):
         "`init`.",
     )
     teacher: str | None = setting(None, "Folder of the teacher's ONNX files; None to learn from the labels alone.")
-    batch: int = setting(32, "Pairs per step and process.", 1)
-    workers: int = setting(2, "Processes that prefetch batches when a CPU trains; 0 to draw each batch when it is due.")
+    batch: int = setting(
+        32, "Pairs per step; the processes of one start share them, and each process of torchrun takes as many.", 1
+    )
+    workers: int | None = setting(
+        None,
+        "Processes that prefetch batches for each process that trains on a CPU; 0 to draw each batch when it is due; "
+        "null for 2 where one process trains, and for 0 where several do, each with a core of its own.",
+    )
     schedule: LiteSchedule = setting(LiteSchedule(), "Stages and learning rates.")
     pairs: PairSettings = setting(PairSettings(), "Sampling and augmentation of pairs.")
     losses: LossSettings = setting(LossSettings(), "Weights of the losses, and the teacher's share in the targets.")
@@ -85,19 +91,43 @@ class LiteTraining(LoopSettings):
                 "other to null"
             )
 
-    def prepare(self, device: torch.device, rank: int, processes: int) -> Task:
+    def usual_processes(self, cores: int) -> int:
+        fitting = range(1, max(2, min(cores, self.batch // MIN_SHARE) + 1))
+        return max(processes for processes in fitting if self.batch % processes == 0)
+
+    def shared_by(self, processes: int) -> "LiteTraining":
+        if self.batch % processes:
+            raise InvalidSettingError(
+                f"batch is {self.batch} and processes is {processes}, expected a batch that the processes can share "
+                f"evenly; set batch to a multiple of {processes}"
+            )
+        return dataclasses.replace(self, batch=self.batch // processes)
+
+    def workers_of(self, processes: int) -> int:
+        """Return how many processes prefetch batches for each of the processes that train together."""
+        if self.workers is not None:
+            return self.workers
+        return 2 if processes == 1 else 0
+
+    def prepare(self, device: torch.device, processes: int) -> Task:
         network = LiteNetwork()
         if self.init is not None:
             load_weights(network, network.own_state(read_weights(self.init), self.init), self.init)
         if self.init_backbone is not None:
             start_backbone(network, self.init_backbone)
         teacher = None if self.teacher is None else LightFcTeacher(self.teacher)
-        batches: Batches = LiteBatches(ImageBank.read(self.data, device), self.pairs, self.seed, self.batch, rank)
-        if teacher is not None:
-            cores = len(os.sched_getaffinity(0)) // processes
-            batches = TaughtBatches(batches, teacher, threads=1 if device.type == "cpu" else max(1, cores))
-        batches = draw_ahead(batches, self.schedule.steps, device, self.workers)
-        return Task(LiteLearner(network, self.losses), LiteCurriculum(self.schedule), batches)
+        bank = ImageBank.read(self.data, device)
+        workers = self.workers_of(processes)
+
+        def batches_of(rank: int) -> Batches:
+            batches: Batches = LiteBatches(bank, self.pairs, self.seed, self.batch, rank)
+            if teacher is not None:
+                cores = len(os.sched_getaffinity(0)) // processes
+                batches = TaughtBatches(batches, teacher, threads=1 if device.type == "cpu" else max(1, cores))
+            return draw_ahead(batches, self.schedule.steps, device, workers)
+
+        curriculum = LiteCurriculum(self.schedule, learns_mask=self.losses.mask > 0)
+        return Task(LiteLearner(network, self.losses), curriculum, batches_of)
 
 
 class LiteLearner(Learner):
@@ -114,10 +144,15 @@ class LiteLearner(Learner):
 
 
 class LiteCurriculum(Curriculum):
-    """First the head learns, then the backbone too, with one AdamW for both."""
+    """First the head learns, then the backbone too, with one AdamW for both.
 
-    def __init__(self, schedule: LiteSchedule) -> None:
-        self.schedule = schedule
+    Args:
+        schedule: stages and learning rates.
+        learns_mask: whether the mask branch learns with the head.
+    """
+
+    def __init__(self, schedule: LiteSchedule, learns_mask: bool = True) -> None:
+        self.schedule, self.learns_mask = schedule, learns_mask
         self.steps, self.max_grad_norm = schedule.steps, schedule.max_grad_norm
 
     def changes_at(self, step: int) -> bool:
@@ -126,14 +161,16 @@ class LiteCurriculum(Curriculum):
     def start_stage(
         self, learner: Learner, step: int, optimizer: torch.optim.Optimizer | None
     ) -> torch.optim.Optimizer:
-        network = learner.network.train()
+        network = typing.cast(LiteNetwork, learner.network).train()
         for name, module in network.named_children():
             if (name if name in PARTS else "head") not in self.schedule.parts:
                 module.eval().requires_grad_(False)  # the statistics of its norms, too, stay
-        network.get_parameter("inside").requires_grad_("head" in self.schedule.parts)
-        blocks = typing.cast(MobileNetV2Backbone, network.backbone)
+        network.inside.requires_grad_("head" in self.schedule.parts)
+        blocks = network.backbone
         for number, block in enumerate(blocks):
             block.requires_grad_(step >= self.schedule.frozen_steps and number >= self.schedule.frozen_blocks)
+        if not self.learns_mask:
+            network.mask_branch.requires_grad_(False)
         if optimizer is not None:
             return optimizer
         backbone = list(blocks.parameters())
