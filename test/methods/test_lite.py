@@ -61,7 +61,7 @@ def textured(seed=0, size_wh=(160, 120)):
 
 def pointing_tracker(row, column, **settings):
     keywords = {name: settings.pop(name) for name in ("size", "second", "moves") if name in settings}
-    return LiteTracker(PointingGraphs(row, column, **keywords), LiteSettings(**settings))
+    return LiteTracker(PointingGraphs(row, column, **keywords), LiteSettings(**{"given_box_share": 0, **settings}))
 
 
 @pytest.mark.parametrize("row, column", [(0, 0), (7, 7), (8, 8), (15, 3)])
@@ -83,6 +83,21 @@ def test_the_edges_of_the_found_box_move(refines):
     found = np.array([72.5, 52.5, 20, 20])  # the cell is 2.5 px right of and below the middle
     moved = found + [-0.1 * 20, 0.2 * 20, (0.3 + 0.1) * 20, (0.4 - 0.2) * 20]
     np.testing.assert_allclose(tracker.track(textured()).box_xywh, moved if refines else found, atol=0.01)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_later_boxes_differ_from_what_is_found_as_the_given_one_did(share):
+    tracker = pointing_tracker(8, 8, penalty_k=0, window_influence=0, lr=1, given_box_share=share)
+    tracker.init(textured(), (68, 54, 24, 16))  # the network finds 1 / 4 of the region, a square
+    ratio = np.array([24, 16]) / np.sqrt(24 * 16)
+    found_wh = np.sqrt(24 * 16) * ratio**share
+    np.testing.assert_allclose(tracker.track(textured()).box_xywh[2:], found_wh, rtol=0.03)
+
+
+def test_a_given_box_that_is_unlike_what_is_found_says_nothing_of_later_ones():
+    tracker = pointing_tracker(8, 8, size=0.6, penalty_k=0, window_influence=0, lr=1, given_box_share=0.5)
+    tracker.init(textured(), (70, 50, 20, 20))
+    np.testing.assert_allclose(tracker.track(textured()).box_xywh[2:], 0.6 * 80)
 
 
 def test_score_is_the_product_before_window_and_penalty():

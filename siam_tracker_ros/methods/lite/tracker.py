@@ -41,6 +41,10 @@ if typing.TYPE_CHECKING:  # torch comes with it
 
 BLACK = (0, 0, 0)  # outside of the frame, as in training
 MIN_SIDE = 4.0  # pixels of a target
+# From where the network looks at the target in its first frame: to the right and down, in units of the root of its
+# area, and the scale of the region.
+FIRST_LOOKS = ((0.0, 0.0, 1.0), (0.3, 0.2, 1.0), (-0.2, 0.3, 1.0), (0.1, -0.3, 1.1), (-0.3, -0.1, 0.9))
+MAX_DIFFERENCE = 0.6  # of a given box from a found one; above it, another thing was found
 LOOK_STEPS = look_steps(np.arange(LOOK_CELLS))
 
 
@@ -57,6 +61,13 @@ class LiteSettings(ResponseSettings):
         0.05, "Below this score the target counts as hidden: its box stays, its mask is empty.", 0, 1
     )
     refines: bool = setting(True, "Whether a second look moves the edges of the box that was found.")
+    given_box_share: float = setting(
+        0.5,
+        "Share of the difference between the given box and the one that is found in the same frame, by which later "
+        "boxes are changed.",
+        0,
+        1,
+    )
     mask_threshold: float = setting(0.5, "A pixel belongs to the target above this probability.", 0, 1)
 
 
@@ -69,12 +80,14 @@ class LiteTarget:
         gate: (1, 96, 1, 1), weights of the search channels.
         extent: (1, 48, 16, 16), what lies in and around its box in the template.
         box_cxcywh: float64 (4,), its last box.
+        box_bias: float64 (4,), see `LiteTracker._box_bias`.
     """
 
     kernels: Array
     gate: Array
     extent: Array
     box_cxcywh: np.ndarray
+    box_bias: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,7 +145,32 @@ class LiteTracker(Tracker[LiteTarget]):
         in_crop = np.concatenate([(box[:2] - origin_xy) / side, box[2:] / side])
         weights = (_look_weights(in_crop, cells) for cells in TEMPLATE_LOOKS)
         kernels, gate, extent = self.network.encode_target(crop[None], in_crop[None].astype(np.float32), *weights)
-        return LiteTarget(kernels, gate, extent, box)
+        target = LiteTarget(kernels, gate, extent, box, box_bias=np.zeros(4))
+        return dataclasses.replace(target, box_bias=self._box_bias(image_bgr, target))
+
+    def _box_bias(self, image_bgr: np.ndarray, target: LiteTarget) -> np.ndarray:
+        """Return how a target's given box differs from what the network finds in the same frame, times a setting.
+
+        Some people draw boxes tightly, some loosely, some around a part; boxes of later frames are changed alike. The
+        network looks at the target from several places, and the median counts.
+
+        Returns:
+            float64 (4,): distance of the centres in units of the found size, and logarithm of the ratio of the sizes.
+        """
+        share, given = self.settings.given_box_share, target.box_cxcywh
+        if share == 0:
+            return np.zeros(4)
+        differences = []
+        for x, y, scale in FIRST_LOOKS:
+            moved = np.concatenate([given[:2] + np.array([x, y]) * np.sqrt(given[2:].prod()), given[2:] * scale])
+            view = self.look(image_bgr, dataclasses.replace(target, box_cxcywh=moved))
+            row, column = peak_cell(view.score)
+            found = self._refined(target, view, view.boxes_cxcywh[:, row, column]) * view.side
+            center_xy, size_wh = found[:2] + view.origin_xy, found[2:]
+            difference = np.concatenate([(given[:2] - center_xy) / size_wh, np.log(given[2:] / size_wh)])
+            if np.abs(difference).max() < MAX_DIFFERENCE:
+                differences.append(difference)
+        return share * np.median(differences, 0) if differences else np.zeros(4)
 
     def _step(self, image_bgr: np.ndarray, target: LiteTarget) -> tuple[LiteTarget, TrackResult]:
         view = self.look(image_bgr, target)
@@ -192,8 +230,10 @@ class LiteTracker(Tracker[LiteTarget]):
         best_score = float(score[cell])
         box, found = target.box_cxcywh, None
         if best_score >= settings.hold_score:
-            found = Found(cell, self._refined(target, view, boxes[:, row, column]))
-            center_xy, found_wh = np.split(found.box_cxcywh, 2)
+            refined = self._refined(target, view, boxes[:, row, column])
+            center_xy = refined[:2] + target.box_bias[:2] * refined[2:]  # in units of the region's side
+            found_wh = refined[2:] * np.exp(target.box_bias[2:])
+            found = Found(cell, np.concatenate([center_xy, found_wh]))
             rate = settings.lr * penalty[cell]
             box = np.concatenate([center_xy * side + origin_xy, size_wh * (1 - rate) + found_wh * side * rate])
         frame_wh = image_bgr.shape[1], image_bgr.shape[0]
@@ -215,7 +255,8 @@ class LiteTracker(Tracker[LiteTarget]):
         weights = (_look_weights(box_cxcywh, cells) for cells in SEARCH_LOOKS)
         with stage("head"):
             (moves,) = self.network.refine(*view.maps, *weights, target.extent)
-        return np.concatenate(move_edges(box_cxcywh[None], to_array(moves).astype(np.float64)), 1)[0]
+        center, size = move_edges(box_cxcywh[None], to_array(moves).astype(np.float64))
+        return np.concatenate([center, size], 1)[0]
 
     def _draw(self, view: View, found: Found | None, frame_wh: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
         """Return the part of a frame's mask that holds what was found; an empty one for nothing."""
