@@ -159,6 +159,24 @@ def test_an_error_in_one_of_several_processes_is_the_one_that_is_told(tmp_path, 
     assert not multiprocessing.active_children()
 
 
+BEFORE_A_FORK = """
+import cv2
+import numpy
+import torch
+from siam_tracker_ros.training.processes import run_processes
+
+cv2.setNumThreads(2)
+cv2.GaussianBlur(numpy.zeros((2000, 2000, 3), numpy.uint8), (31, 31), 5)
+print(run_processes(2, lambda: torch.distributed.barrier() or 7), cv2.getNumThreads())
+"""
+
+
+def test_processes_start_where_opencv_had_threads():
+    """A process that is forked beside them and ends them waits for ever."""
+    done = subprocess.run([sys.executable, "-c", BEFORE_A_FORK], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["7", "2"], done.stderr
+
+
 def test_processes_share_data_that_were_read_once(tmp_path, monkeypatch):
     read_by, prepare = tmp_path / "read_by", TinyTraining.prepare
 
