@@ -145,8 +145,8 @@ def quantized(tmp_path_factory, sequences):
 
 def test_int8_is_measured_and_its_loss_is_kept(quantized):
     folder, said = quantized
-    assert graph_files(LITE, folder).keys() == {"encode_target", "search", "segment", "encode"}
-    assert graph_files(LITE, folder, "int8").keys() == {"search", "segment"}, "what runs in each frame"
+    assert graph_files(LITE, folder).keys() == {"encode_target", "search", "refine", "segment", "encode"}
+    assert graph_files(LITE, folder, "int8").keys() == {"search", "refine", "segment"}, "what runs in each frame"
     rows = {tuple(line.split()[:2]): line.split() for line in said.splitlines() if line.startswith(("fp32 ", "int8 "))}
     loss = max(float(row[3]) for (precision, _), row in rows.items() if precision == "int8")
     kept = Calibration.read(calibration_path(folder, "lite"))

@@ -20,7 +20,7 @@ pytest.importorskip("openvino")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LITE = find_model("lite")
-QUANTIZED = ("search", "segment")
+QUANTIZED = ("search", "refine", "segment")
 
 
 @pytest.fixture

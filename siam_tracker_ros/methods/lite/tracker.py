@@ -62,7 +62,7 @@ class LiteSettings(ResponseSettings):
     )
     refines: bool = setting(True, "Whether a second look moves the edges of the box that was found.")
     given_box_share: float = setting(
-        0.5,
+        0.3,
         "Share of the difference between the given box and the one that is found in the same frame, by which later "
         "boxes are changed.",
         0,
@@ -79,7 +79,8 @@ class LiteTarget:
         kernels: (1, 64, 96), one correlation kernel per template cell.
         gate: (1, 96, 1, 1), weights of the search channels.
         extent: (1, 48, 16, 16), what lies in and around its box in the template.
-        box_cxcywh: float64 (4,), its last box.
+        box_cxcywh: float64 (4,), its last box as the head found it, around which it is searched for.
+        fitted_cxcywh: float64 (4,), the same box after the second look.
         box_bias: float64 (4,), see `LiteTracker._box_bias`.
     """
 
@@ -87,6 +88,7 @@ class LiteTarget:
     gate: Array
     extent: Array
     box_cxcywh: np.ndarray
+    fitted_cxcywh: np.ndarray
     box_bias: np.ndarray
 
 
@@ -112,15 +114,17 @@ class View:
 
 
 class Found(typing.NamedTuple):
-    """A target in a view.
+    """A target in a view; boxes are float64 (4,) in units of the view's side.
 
     Attributes:
         cell: the best cell as row, column.
-        box_cxcywh: float64 (4,), its box in units of the view's side.
+        box_cxcywh: its box.
+        fitted_cxcywh: the box after the second look.
     """
 
     cell: tuple[int, int]
     box_cxcywh: np.ndarray
+    fitted_cxcywh: np.ndarray
 
 
 class LiteTracker(Tracker[LiteTarget]):
@@ -145,7 +149,7 @@ class LiteTracker(Tracker[LiteTarget]):
         in_crop = np.concatenate([(box[:2] - origin_xy) / side, box[2:] / side])
         weights = (_look_weights(in_crop, cells) for cells in TEMPLATE_LOOKS)
         kernels, gate, extent = self.network.encode_target(crop[None], in_crop[None].astype(np.float32), *weights)
-        target = LiteTarget(kernels, gate, extent, box, box_bias=np.zeros(4))
+        target = LiteTarget(kernels, gate, extent, box, box, box_bias=np.zeros(4))
         return dataclasses.replace(target, box_bias=self._box_bias(image_bgr, target))
 
     def _box_bias(self, image_bgr: np.ndarray, target: LiteTarget) -> np.ndarray:
@@ -179,7 +183,8 @@ class LiteTracker(Tracker[LiteTarget]):
 
     def move(self, target: LiteTarget, box_xywh: np.ndarray) -> LiteTarget:
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
-        return dataclasses.replace(target, box_cxcywh=xywh_to_cxcywh(box_xywh))
+        box = xywh_to_cxcywh(box_xywh)
+        return dataclasses.replace(target, box_cxcywh=box, fitted_cxcywh=box)
 
     def _step_function(self) -> "StepFunction":
         from siam_tracker_ros.methods.lite.device import LiteStep
@@ -223,21 +228,21 @@ class LiteTracker(Tracker[LiteTarget]):
             The target in this frame, the TrackResult, and what was found, or None if the best cell's score is too low.
         """
         settings = self.settings
-        size_wh, side, origin_xy, boxes = target.box_cxcywh[2:], view.side, view.origin_xy, view.boxes_cxcywh
-        penalty = np.exp(-settings.penalty_k * (size_change(size_wh / side, boxes[2:]) - 1))
+        size_wh, side, origin_xy = target.box_cxcywh[2:], view.side, view.origin_xy
+        penalty = np.exp(-settings.penalty_k * (size_change(size_wh / side, view.boxes_cxcywh[2:]) - 1))
         response = penalty * score * (1 - settings.window_influence + settings.window_influence * self._window)
         row, column = cell = peak_cell(response)
         best_score = float(score[cell])
-        box, found = target.box_cxcywh, None
+        box, fitted, found = target.box_cxcywh, target.fitted_cxcywh, None
         if best_score >= settings.hold_score:
-            refined = self._refined(target, view, boxes[:, row, column])
-            center_xy = refined[:2] + target.box_bias[:2] * refined[2:]  # in units of the region's side
-            found_wh = refined[2:] * np.exp(target.box_bias[2:])
-            found = Found(cell, np.concatenate([center_xy, found_wh]))
+            found = self._fit(target, view, cell)
             rate = settings.lr * penalty[cell]
-            box = np.concatenate([center_xy * side + origin_xy, size_wh * (1 - rate) + found_wh * side * rate])
+            size = size_wh * (1 - rate) + found.box_cxcywh[2:] * side * rate
+            box = np.concatenate([found.box_cxcywh[:2] * side + origin_xy, size])
+            size = size * found.fitted_cxcywh[2:] / found.box_cxcywh[2:]
+            fitted = np.concatenate([found.fitted_cxcywh[:2] * side + origin_xy, size])
         frame_wh = image_bgr.shape[1], image_bgr.shape[0]
-        box_xywh = cxcywh_to_xywh(box)
+        box_xywh = cxcywh_to_xywh(fitted)
         result = TrackResult(
             box_xywh,
             best_score,
@@ -246,7 +251,17 @@ class LiteTracker(Tracker[LiteTarget]):
             outline=DrawnOutline(lambda: self._draw(view, found, frame_wh), box_xywh, frame_wh),
         )
         next_box = clip_to_frame(box, image_bgr, MIN_SIDE)  # of the next search region; the result's is not clipped
-        return dataclasses.replace(target, box_cxcywh=next_box), result, found
+        return dataclasses.replace(target, box_cxcywh=next_box, fitted_cxcywh=fitted), result, found
+
+    def _fit(self, target: LiteTarget, view: View, cell: tuple[int, int]) -> Found:
+        """Return what was found in a cell, with its box as the second look and the given box would have it.
+
+        The next search region follows the box before that: with the fitted one, errors would add up over frames.
+        """
+        box = view.boxes_cxcywh[:, cell[0], cell[1]]
+        center_xy, size_wh = np.split(self._refined(target, view, box), 2)
+        bias_xy, bias_wh = np.split(target.box_bias, 2)
+        return Found(cell, box, np.concatenate([center_xy + bias_xy * size_wh, size_wh * np.exp(bias_wh)]))
 
     def _refined(self, target: LiteTarget, view: View, box_cxcywh: np.ndarray) -> np.ndarray:
         """Return a box of a view, (4,) in units of its side, with its edges where the target ends."""
@@ -263,7 +278,7 @@ class LiteTracker(Tracker[LiteTarget]):
         if found is None:
             return np.empty((0, 0), bool), (0, 0)
         with stage("head"):
-            (probability,) = self.network.segment(*view.maps, found.box_cxcywh[None].astype(np.float32))
+            (probability,) = self.network.segment(*view.maps, found.fitted_cxcywh[None].astype(np.float32))
         probability = to_array(probability)[0, 0]  # (128, 128)
         return paint_mask(probability, self.settings.mask_threshold, view.origin_xy, view.side, frame_wh)
 
