@@ -56,7 +56,7 @@ def test_what_is_exported_tracks_as_its_weights_do(tmp_path, own_weights, capsys
     folder = tmp_path / "own"
     assert run("export", "lite", "--weights", own_weights, "--output", folder, "--format", kind) == 0
     out = capsys.readouterr().out
-    assert out.count("of torch") == 4 and f"{folder}: give it as weights of lite" in out
+    assert out.count("of torch") == 5 and f"{folder}: give it as weights of lite" in out
     _, expected = track(weights=own_weights, runtime="torch")
     tracker, given = track(weights=folder, runtime=runtime)
     np.testing.assert_allclose(given[:, :5], expected[:, :5], atol=1e-3)

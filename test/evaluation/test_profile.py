@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 FRAMES = [np.zeros((120, 160, 3), np.uint8)] * 4
 BOX = (60.0, 40.0, 40.0, 30.0)
 # The network of `lite` is one graph, which counts as backbone, and its mask is drawn when it is read.
-UNMARKED = {"lite": {"head"}}
+UNMARKED = {"lite": {"head"}}  # with random weights nothing is found, so nothing is refined
 KINDS = {model.tracker_class: model.name for model in reversed(list_models())}  # a model for each kind of tracker
 
 
@@ -119,4 +119,4 @@ def test_every_stage_is_marked_where_onnx_runtime_executes_it(model):
     weights = None if find_model(model).shipped_weights else "random"
     shares = stage_shares(create_tracker(model, weights, runtime="onnx", device="cpu"), FRAMES[:3], BOX)
     assert sum(shares.values()) == pytest.approx(1)
-    assert {stage for stage, share in shares.items() if share == 0} == UNMARKED.get(model, set())
+    assert {stage for stage, share in shares.items() if share == 0} == set()

@@ -186,10 +186,10 @@ def test_a_new_runtime_is_one_class_and_one_line(checked):
 
 def test_the_trackers_of_a_process_share_their_graphs_and_free_them(checked):
     trackers = [create_tracker(model, device="cpu", runtime="checked") for model in ("lite", "lite_online", "lite")]
-    assert checked.loaded == 4
+    assert checked.loaded == len(LiteTracker.graph_names)
     del trackers
     create_tracker("lite", device="cpu", runtime="checked")
-    assert checked.loaded == 8
+    assert checked.loaded == 2 * len(LiteTracker.graph_names)
     source = export_graph(Sums().eval().total, [GraphInput("image", (1, 3, 4, 4))])
     kept = load_shared(checked, "total", source, 1, "fp32")
     assert load_shared(checked, "total", source, 1, "fp32") is kept
@@ -387,6 +387,7 @@ import sys
 sys.modules.update(dict.fromkeys({missing!r}))
 from siam_tracker_ros import TargetSession, create_tracker, list_models
 from siam_tracker_ros.demo.scene import Scene
+from siam_tracker_ros.methods.lite.tracker import LiteTracker
 scene = Scene(size_wh=(320, 240), frames=12)
 session = TargetSession(create_tracker())
 session.init(scene[0].image_bgr, scene[0].box_xywh)

@@ -9,13 +9,14 @@ they judge (object-aware classification, Ocean, Zhang et al. 2020), and a mask r
 """
 
 import dataclasses
+import typing
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_ros.core.network import Array, Network, graph
+from siam_tracker_ros.core.network import Network, Value, graph
 from siam_tracker_ros.executors.executor import GraphInput
 from siam_tracker_ros.layers.blocks import ConvNorm, DepthwiseConv
 from siam_tracker_ros.layers.imagenet import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
@@ -197,14 +198,15 @@ class LiteNetwork(Network):
         self.register_buffer("cell_centers", centers[None], persistent=False)
 
     @classmethod
-    def own_state(cls, weights: Mapping[str, Array], what: str) -> dict[str, Array]:
+    def own_state(cls, weights: Mapping[str, Value], what: str) -> dict[str, Value]:
         """See `Network`. To weights from before there was a refinement, one is added that moves nothing."""
         state = super().own_state(weights, what)
         if any(name.startswith("refinement.") for name in state):
             return state
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return state | {f"refinement.{name}": value for name, value in BoxRefinement().state_dict().items()}
+            added = {f"refinement.{name}": value for name, value in BoxRefinement().state_dict().items()}
+        return state | typing.cast(dict[str, Value], added)
 
     def backbone_features(self, image_bgr: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Backbone features of images (B, 3, H, W) at strides 4, 8 and 16, see `MobileNetV2Backbone.pyramid`."""
