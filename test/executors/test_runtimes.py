@@ -27,6 +27,7 @@ from siam_tracker_ros.executors.export import export_graph
 from siam_tracker_ros.executors.onnx_runtime import OnnxRuntime
 from siam_tracker_ros.executors.openvino import OpenVino
 from siam_tracker_ros.executors.runtime import forget_loaded, is_installed, load_shared
+from siam_tracker_ros.methods.lite.tracker import LiteTracker
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -387,7 +388,6 @@ import sys
 sys.modules.update(dict.fromkeys({missing!r}))
 from siam_tracker_ros import TargetSession, create_tracker, list_models
 from siam_tracker_ros.demo.scene import Scene
-from siam_tracker_ros.methods.lite.tracker import LiteTracker
 scene = Scene(size_wh=(320, 240), frames=12)
 session = TargetSession(create_tracker())
 session.init(scene[0].image_bgr, scene[0].box_xywh)
