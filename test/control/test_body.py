@@ -322,12 +322,12 @@ def test_a_target_that_sprints_and_stops_is_caught_up_with():
 
 
 def test_the_tilt_throws_it_off_without_the_attitude():
+    quick = dataclasses.replace(DRONE_SETTINGS, distance_agility=0.5)  # tilts more
     with_it, without = (
-        fly(BodyServo(dataclasses.replace(DRONE_SETTINGS, use_attitude=on)), drone(), sprint, 12)
-        for on in (True, False)
+        fly(BodyServo(dataclasses.replace(quick, use_attitude=on)), drone(), sprint, 12) for on in (True, False)
     )
     climb, climb_without = (np.abs(flight.commands[:, 1]).max() for flight in (with_it, without))
-    assert climb < 0.65 * climb_without
+    assert climb < 0.6 * climb_without
     assert rms(with_it.errors[:, 1]) < 0.9 * rms(without.errors[:, 1])
 
 

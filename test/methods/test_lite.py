@@ -85,6 +85,21 @@ def test_the_edges_of_the_found_box_move(refines):
     np.testing.assert_allclose(tracker.track(textured()).box_xywh, moved if refines else found, atol=0.01)
 
 
+def test_moves_of_the_edges_do_not_add_up_over_frames():
+    tracker = pointing_tracker(8, 8, lr=1, moves=(-0.1, -0.1, 0.1, 0.1))
+    tracker.init(textured(), (70, 50, 20, 20))
+    for _ in range(6):
+        np.testing.assert_allclose(tracker.track(textured()).box_xywh[2:], 24, atol=0.01)
+
+
+def test_a_hidden_target_keeps_the_box_that_was_shown():
+    tracker = pointing_tracker(8, 8, lr=1, moves=(-0.1, -0.1, 0.1, 0.1), hold_score=0.3)
+    tracker.init(textured(), (70, 50, 20, 20))
+    shown = tracker.track(textured()).box_xywh
+    tracker.network.score[:] = 0.01
+    np.testing.assert_array_equal(tracker.track(textured()).box_xywh, shown)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_later_boxes_differ_from_what_is_found_as_the_given_one_did(share):
     tracker = pointing_tracker(8, 8, penalty_k=0, window_influence=0, lr=1, given_box_share=share)

@@ -121,6 +121,15 @@ def test_a_single_value_that_is_no_number_reaches_no_result(follow, model):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_edges_that_are_no_number_are_told(follow, value):
+    tracker, target, spoiler = follow("lite")
+    spoiler.value, spoiler.graphs = value, ("refine",)
+    for look in (lambda: tracker.step(FRAMES[2], target), lambda: tracker.start(FRAMES[2], BOX)):
+        with pytest.raises(NetworkOutputError, match="the network's refinement"):
+            look()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_mask_that_is_no_number_is_told_whenever_it_is_read(follow, value):
     tracker, target, spoiler = follow("lite")
     spoiler.value, spoiler.graphs = value, ("segment",)

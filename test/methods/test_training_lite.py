@@ -98,6 +98,13 @@ def values(name, *states):
     return [state[f"network.{name}"] for state in states]
 
 
+def test_parts_learn_alone(config):
+    overrides = {"schedule.parts": ["refinement"], "schedule.frozen_steps": 3, "schedule.steps": 3}
+    first, *_, last = states(train_from_config(config, overrides=overrides).parent)
+    changed = {name.split(".")[1] for name, value in first.items() if not torch.equal(value, last[name])}
+    assert changed == {"refinement"}, "neither weights nor statistics of the others"
+
+
 def test_a_mask_branch_without_loss_stays_as_it_is(config):
     output = train_from_config(config, overrides={"losses.mask": 0}).parent
     first, *_, last = states(output)

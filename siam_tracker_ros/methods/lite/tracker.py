@@ -9,6 +9,7 @@ import numpy as np
 
 from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import crop_context, region_corner, region_numbers
+from siam_tracker_ros.core.finite import check_finite
 from siam_tracker_ros.core.graphs import Array, Graphs, to_array
 from siam_tracker_ros.core.mask_shape import paint_mask
 from siam_tracker_ros.core.outline import DrawnOutline
@@ -269,8 +270,9 @@ class LiteTracker(Tracker[LiteTarget]):
             return box_cxcywh
         weights = (_look_weights(box_cxcywh, cells) for cells in SEARCH_LOOKS)
         with stage("head"):
-            (moves,) = self.network.refine(*view.maps, *weights, target.extent)
-        center, size = move_edges(box_cxcywh[None], to_array(moves).astype(np.float64))
+            moves = to_array(self.network.refine(*view.maps, *weights, target.extent)[0]).astype(np.float64)
+        check_finite("refinement", moves)
+        center, size = move_edges(box_cxcywh[None], moves)
         return np.concatenate([center, size], 1)[0]
 
     def _draw(self, view: View, found: Found | None, frame_wh: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:

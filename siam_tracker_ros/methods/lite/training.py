@@ -162,15 +162,14 @@ class LiteCurriculum(Curriculum):
         self, learner: Learner, step: int, optimizer: torch.optim.Optimizer | None
     ) -> torch.optim.Optimizer:
         network = typing.cast(LiteNetwork, learner.network).train()
+        parts = set(self.schedule.parts) - (set() if self.learns_mask else {"mask_branch"})
         for name, module in network.named_children():
-            if (name if name in PARTS else "head") not in self.schedule.parts:
+            if (name if name in PARTS else "head") not in parts:
                 module.eval().requires_grad_(False)  # the statistics of its norms, too, stay
-        network.inside.requires_grad_("head" in self.schedule.parts)
+        network.inside.requires_grad_("head" in parts)
         blocks = network.backbone
         for number, block in enumerate(blocks):
             block.requires_grad_(step >= self.schedule.frozen_steps and number >= self.schedule.frozen_blocks)
-        if not self.learns_mask:
-            network.mask_branch.requires_grad_(False)
         if optimizer is not None:
             return optimizer
         backbone = list(blocks.parameters())
