@@ -10,7 +10,7 @@ import numpy as np
 R = typing.TypeVar("R")
 P = typing.ParamSpec("P")
 
-Array = typing.Any  # a numpy array; between the graphs of one network also a tensor that stays on its GPU
+Array = typing.Any  # a numpy array; between the graphs of one network also a value that stays where they run
 ArrayFunction = Callable[..., tuple[Array, ...]]
 
 
@@ -48,4 +48,4 @@ class Graphs:
 
 def to_array(array: Array) -> np.ndarray:
     """Return an output of a graph as a numpy array."""
-    return array if isinstance(array, np.ndarray) else array.float().cpu().numpy()
+    return array.float().cpu().numpy() if hasattr(array, "cpu") else np.asarray(array)

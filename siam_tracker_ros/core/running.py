@@ -241,8 +241,9 @@ def _load_graphs(
     def load(way: Running) -> Graphs:
         threads = available_threads()
         quantized = exported_graphs(method, weights, "int8") if way.precision == "int8" else {}
+        inner = method.tracker_class.inner_names
         functions = {
-            name: load_shared(RUNTIMES[way.runtime], name, quantized.get(name, source), threads, way.precision)
+            name: load_shared(RUNTIMES[way.runtime], name, quantized.get(name, source), threads, way.precision, inner)
             for name, source in sources.items()
         }
         return Graphs(functions, way.runtime, way.precision)

@@ -98,6 +98,8 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         settings_class: class of the settings.
         target_class: class of the targets.
         graph_names: graphs that it calls, if its network is Graphs, which need no torch.
+        inner_names: outputs of these graphs which only others of them read, as inputs of the same names. They may stay
+            where the graphs run.
         siamese: of one whose targets learn, the tracker that finds their boxes, whose own learn nothing; else None.
         network: ready for inference.
         settings: of `settings_class`.
@@ -108,6 +110,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     tile_side: typing.ClassVar[int] = 0
     tile_stride: typing.ClassVar[int] = 8
     graph_names: typing.ClassVar[tuple[str, ...]] = ()
+    inner_names: typing.ClassVar[tuple[str, ...]] = ()
     siamese: "Tracker | None" = None
     network: "Network | Graphs"
     settings: typing.Any

@@ -27,7 +27,7 @@ def export_graph(function: TensorFunction, inputs: Sequence[GraphInput], fuse_no
     """Return a function of tensors on the CPU, with the weights that it has now, as the bytes of an ONNX graph.
 
     Args:
-        function: returns a tensor, or a list or tuple of tensors.
+        function: returns a tensor, or a list or tuple of tensors; the fields of a NamedTuple name the graph's outputs.
         inputs: its arguments.
         fuse_norms: whether batch norms may be fused into convolutions, which changes their weights.
     """
@@ -41,14 +41,16 @@ def export_graph(function: TensorFunction, inputs: Sequence[GraphInput], fuse_no
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         tracing["dynamo"] = False
     graph = io.BytesIO()
+    examples = tuple(example(given) for given in inputs)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(
             _Module(function),
-            tuple(example(given) for given in inputs),
+            examples,
             graph,  # type: ignore[arg-type]  # tracing writes to files as well, which the annotation leaves out
             input_names=[given.name for given in inputs],
+            output_names=getattr(function(*examples), "_fields", None),
             dynamic_axes={name: axes for name, axes in varying.items() if axes},
             opset_version=OPSET,
             do_constant_folding=fuse_norms,

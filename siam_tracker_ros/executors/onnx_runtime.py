@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime on the CPU, in float32 or int8."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from siam_tracker_ros.executors.runtime import GraphSource, LoadedGraph
@@ -20,8 +22,8 @@ class OnnxRuntime:
         """Only "fp32"."""
         return ("fp32",)
 
-    def load(self, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
-        """Load a graph."""
+    def load(self, graph: GraphSource, threads: int, precision: str, inner_names: Sequence[str] = ()) -> LoadedGraph:
+        """Load a graph; all its outputs are arrays: ONNX Runtime takes longer to hand out memory of its own."""
         return _OnnxGraph(graph, threads)
 
 

@@ -9,9 +9,9 @@ import re
 import threading
 import typing
 import weakref
+from collections.abc import Sequence
 
 import cv2
-import numpy as np
 
 from siam_tracker_ros.errors import WeightsError
 from siam_tracker_ros.executors.packages import import_package
@@ -19,12 +19,13 @@ from siam_tracker_ros.executors.packages import import_package
 LOCATION = re.compile(rb"\n\x08location\x12([\x80-\xff]*[\x00-\x7f])")  # an entry of ONNX's TensorProto.external_data
 
 GraphSource = bytes | pathlib.Path  # an ONNX graph; a path where its weights lie in another file beside it
+Array = typing.Any  # a numpy array, or what a runtime has for a value of a graph that only its other graphs read
 
 
 class LoadedGraph(typing.Protocol):
     """A graph that is ready to run. It may be called from any thread."""
 
-    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    def __call__(self, *arrays: Array) -> tuple[Array, ...]:
         """Return the outputs for the inputs, in the order that the graph has them."""
         ...
 
@@ -44,10 +45,17 @@ class Runtime(typing.Protocol):
         """Names of the precisions that it can compute a graph of float32 in on this machine, "fp32" first."""
         ...
 
-    def load(self, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
+    def load(self, graph: GraphSource, threads: int, precision: str, inner_names: Sequence[str] = ()) -> LoadedGraph:
         """Load a graph of float32 and uint8 tensors, to be computed by so many threads in a precision.
 
         In "int8", the graph says itself what of it is computed in int8; the rest is computed in float32.
+
+        Args:
+            graph: the graph.
+            threads: as many are used.
+            precision: one of `precisions`, or "int8".
+            inner_names: outputs that are only inputs of other graphs, under the same names. They may stay in the
+                runtime's memory, in its precision; `np.asarray` must read them.
         """
         ...
 
@@ -107,8 +115,17 @@ class _Shared:
 _shared = _Shared()
 
 
-def load_shared(runtime: Runtime, name: str, graph: GraphSource, threads: int, precision: str) -> LoadedGraph:
+def load_shared(
+    runtime: Runtime,
+    name: str,
+    graph: GraphSource,
+    threads: int,
+    precision: str,
+    inner_names: Sequence[str] = (),
+) -> LoadedGraph:
     """Load a graph of a name, or return it if another tracker of this process has it loaded in the same way.
+
+    The arguments after the name are those of `Runtime.load`.
 
     Raises:
         WeightsError: the runtime cannot load it.
@@ -119,13 +136,13 @@ def load_shared(runtime: Runtime, name: str, graph: GraphSource, threads: int, p
         content: tuple[typing.Any, ...] = (hashlib.sha256(graph).digest(),)
     else:
         content = tuple((path, path.stat().st_mtime_ns) for path in (graph, *weights_files(graph)))
-    key = (runtime.name, *content, threads, precision)
+    key = (runtime.name, *content, threads, precision, *inner_names)
     shared = _shared
     with shared.loading:
         loaded = shared.loaded.get(key)
         if loaded is None:
             try:
-                loaded = shared.loaded[key] = runtime.load(graph, threads, precision)
+                loaded = shared.loaded[key] = runtime.load(graph, threads, precision, inner_names)
             except Exception as error:  # of the library, about a file that is damaged or not for it
                 raise WeightsError(
                     f"graph {graph if isinstance(graph, pathlib.Path) else name} cannot be loaded by {runtime.name}: "

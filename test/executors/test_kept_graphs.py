@@ -101,9 +101,9 @@ def write_as_before(path, content):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def run(path, threads=1, precision="fp32"):
-    (result,) = OpenVino().load(path, threads, precision)(IMAGE)
-    return result
+def run(path, threads=1, precision="fp32", inner_names=()):
+    (result,) = OpenVino().load(path, threads, precision, inner_names)(IMAGE)
+    return np.asarray(result)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
@@ -175,6 +175,17 @@ def test_other_options_are_compiled_anew(core, tmp_path, threads, precision):
     run(path, threads, precision)
     run(path)
     assert core.calls == {"compiled": 2, "imported": 1}
+
+
+def test_other_outputs_for_other_graphs_are_compiled_anew(core, tmp_path):
+    if "bf16" not in OpenVino().precisions():
+        pytest.skip("this CPU has no bfloat16")
+    path = layer(0.3, "net.weights", tmp_path)
+    before = run(path, precision="bf16")
+    inner, again = (run(path, precision="bf16", inner_names=["result"]) for _ in range(2))
+    assert core.calls == {"compiled": 2, "imported": 1}
+    np.testing.assert_allclose(inner, before, rtol=2**-7)
+    np.testing.assert_array_equal(inner, again)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import types
+import typing
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from full_disk import no_file_above
 from quick_networks import quick_network
 
 from siam_tracker_ros import InvalidSettingError, WeightsError, create_tracker
+from siam_tracker_ros.core.graphs import to_array
 from siam_tracker_ros.core.loading import read_network
 from siam_tracker_ros.core.registry import find_model, list_models, make_tracker_settings
 from siam_tracker_ros.core.running import graph_files, ways_to_run
@@ -118,6 +120,42 @@ def test_several_answers_are_a_tuple_and_stay_as_they_are(runtime):
     torch.testing.assert_close(answer, sums.parts(image, offset))
 
 
+class Halves(typing.NamedTuple):
+    """Outputs of a graph, which have these names in it."""
+
+    small: torch.Tensor
+    large: torch.Tensor
+
+
+def halves(image):
+    return Halves(image / 2, image * 2)
+
+
+def joined(large, weight):
+    return (large * weight).sum((1, 2, 3))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_only_another_graph_reads_may_stay_in_the_runtime(runtime, precision):
+    if precision not in runtime.precisions():
+        pytest.skip("this runtime or this CPU has no bfloat16")
+    image, weight = GraphInput("image", (1, 3, 4, 4)), GraphInput("weight", (1, 3, 1, 1))
+    large = GraphInput("large", image.shape)
+    first = runtime.load(export_graph(halves, [image]), 1, precision, ["large"])
+    second = runtime.load(export_graph(joined, [large, weight]), 1, precision, ["large"])
+    images = [torch.full(image.shape, value).numpy() for value in (0.25, 1.5)]
+    weights = torch.ones(weight.shape).numpy()
+    answers = [first(each) for each in images]  # those of the first call stay as they are
+    for given, (small, kept) in zip(images, answers):
+        assert isinstance(small, np.ndarray) and small.dtype == np.float32
+        np.testing.assert_array_equal(small, given / 2)
+        assert to_array(kept).dtype == np.float32
+        np.testing.assert_array_equal(to_array(kept), given * 2)
+        np.testing.assert_array_equal(second(kept, weights)[0], [(given * 2).sum()])
+    if runtime.name == "openvino":
+        assert not isinstance(answers[0][1], np.ndarray)
+
+
 def test_a_graph_may_be_called_from_several_threads(runtime):
     sums = Sums().eval()
     total = load(runtime, sums.total, GraphInput("image", (None, 3, None, None)))
@@ -140,10 +178,10 @@ def test_a_graph_may_be_called_from_several_threads(runtime):
     "given, words",
     [
         ([torch.zeros(1, 3, 5, 5)], "invalid dimensions|shape"),
-        ([torch.zeros(1, 3, 4, 4, dtype=torch.float64)], "Unexpected input data type|float64, expected float32"),
-        ([torch.zeros(1, 3, 4, 4, dtype=torch.uint8)], "Unexpected input data type|uint8, expected float32"),
-        ([torch.zeros(1, 3, 4, 4)] * 2, r"zip|float32, float32, expected float32"),
-        ([], "zip|inputs are none, expected float32"),
+        ([torch.zeros(1, 3, 4, 4, dtype=torch.float64)], "Unexpected input data type|f64, expected f32"),
+        ([torch.zeros(1, 3, 4, 4, dtype=torch.uint8)], "Unexpected input data type|u8, expected f32"),
+        ([torch.zeros(1, 3, 4, 4)] * 2, r"zip|f32, f32, expected f32"),
+        ([], "zip|inputs are none, expected f32"),
     ],
 )
 def test_what_does_not_fit_the_graph_is_refused(runtime, given, words):
@@ -165,7 +203,7 @@ class CheckedRuntime:
     def precisions(self):
         return ("fp32",)
 
-    def load(self, graph, threads, precision):
+    def load(self, graph, threads, precision, inner_names=()):
         self.loaded += 1
         return OnnxRuntime().load(graph, threads, precision)
 

@@ -77,6 +77,20 @@ class Response:
     fine: torch.Tensor
 
 
+class SearchOutput(typing.NamedTuple):
+    """What a tracker sees of a Response; the last four fields are those of it.
+
+    Attributes:
+        cells: (1, 5, 16, 16), confidence 0..1 and box_cxcywh of each cell.
+    """
+
+    cells: torch.Tensor
+    features: torch.Tensor
+    fused: torch.Tensor
+    middle: torch.Tensor
+    fine: torch.Tensor
+
+
 class ChannelAttention(nn.Module):
     """Squeeze-and-excitation (Hu et al. 2018)."""
 
@@ -301,19 +315,12 @@ class LiteNetwork(Network):
             GraphInput("gate", (1, CHANNELS, 1, 1)),
         ),
     )
-    def search(
-        self, crop_bgr: torch.Tensor, kernels: torch.Tensor, gate: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Find a target in a search crop, uint8 (1, 256, 256, 3).
-
-        Returns:
-            Confidence 0..1 and box_cxcywh of each cell, (1, 5, 16, 16), and features, fused, middle and fine of a
-            Response.
-        """
+    def search(self, crop_bgr: torch.Tensor, kernels: torch.Tensor, gate: torch.Tensor) -> SearchOutput:
+        """Find a target in a search crop, uint8 (1, 256, 256, 3)."""
         fine, middle, features = self.backbone_features(self._image(crop_bgr))
         classification, localization, box_cxcywh, fused = self.head(features, kernels, gate)
         confidence = torch.sigmoid(classification) * torch.sigmoid(localization)
-        return torch.cat([confidence, box_cxcywh], 1), features, fused, middle, fine
+        return SearchOutput(torch.cat([confidence, box_cxcywh], 1), features, fused, middle, fine)
 
     @graph(
         "head",

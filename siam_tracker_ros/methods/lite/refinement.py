@@ -72,6 +72,6 @@ def _look(maps: Iterable[torch.Tensor], weights: Iterable[torch.Tensor]) -> torc
     """Features (B, C, 16, 16) at the points of a look, of all maps (B, ..., H, H) with their weights (B, 2, 16, H)."""
     looks = []
     for map, weight in zip(maps, weights, strict=True):
-        across, down = weight.to(map.dtype)[:, :, None].unbind(1)  # (B, 1, 16, H) each
+        across, down = weight.to(map.dtype).split(1, 1)  # (B, 1, 16, H) each
         looks.append(down @ map @ across.transpose(2, 3))
     return torch.cat(looks, 1)
