@@ -93,6 +93,15 @@ def test_it_learns_on_every_fifth_frame_and_remembers_every_frame(network):
     assert len(tracker._target.memory.features) == 3 + 12
 
 
+@pytest.mark.parametrize("share, looks", [(0.3, 5), (0.0, 1)])
+def test_the_first_frame_is_looked_at_once_in_each_way(share, looks):
+    """From several places for the box, and mirrored and blurred for the filter."""
+    network, called = cheap_graphs(), []
+    network.wrap(lambda name, function: lambda *arrays: called.append(name) or function(*arrays))
+    started(network, given_box_share=share)
+    assert called.count("search") == looks + 2 and "encode" not in called
+
+
 def test_its_memory_is_bounded(network, monkeypatch):
     monkeypatch.setattr(lite_online, "MEMORY_SAMPLES", 5)
     tracker = started(network)

@@ -31,8 +31,8 @@ from siam_tracker_ros.methods.lite.online_filter import (
     improve,
     whiten_samples,
 )
-from siam_tracker_ros.methods.lite.shapes import SEARCH_CELLS, SEARCH_FACTOR, SEARCH_SIDE
-from siam_tracker_ros.methods.lite.tracker import BLACK, LiteSettings, LiteTarget, LiteTracker
+from siam_tracker_ros.methods.lite.shapes import SEARCH_CELLS, SEARCH_SIDE
+from siam_tracker_ros.methods.lite.tracker import BLACK, LiteSettings, LiteTarget, LiteTracker, View
 from siam_tracker_ros.settings import setting
 
 BLUR_SIGMA_XY = (3.0, 1.0)  # pixels of the crop
@@ -125,6 +125,7 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
     tile_side = LiteTracker.tile_side
     tile_stride = LiteTracker.tile_stride
     graph_names = LiteTracker.graph_names
+    inner_names = LiteTracker.inner_names
     siamese: LiteTracker
     network: Graphs
     settings: LiteOnlineSettings
@@ -134,22 +135,29 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         self.siamese = LiteTracker(network, settings)
 
     def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> LiteOnlineTarget:
-        siamese = self.siamese._start(image_bgr, box_xywh)
-        features, boxes_xywh = self._first_samples(image_bgr, siamese.box_cxcywh)
+        siamese = self.siamese.first_target(image_bgr, box_xywh)
+        view = self.siamese.look(image_bgr, siamese)
+        siamese = dataclasses.replace(siamese, box_bias=self.siamese.box_bias(image_bgr, siamese, view))
+        features, boxes_xywh = self._first_samples(image_bgr, siamese, view)
         whitening = Whitening.of(features, SHRINKAGE)
         samples = np.split(whiten_samples(features, whitening), len(features))
         memory = SampleMemory.of(samples, list(boxes_xywh), MEMORY_SAMPLES)
         nothing = np.zeros((FILTER_CELLS**2, features.shape[-1]), np.float32)
         return LiteOnlineTarget(siamese, whitening, learn(nothing, memory, FIRST_ITERATIONS), memory)
 
-    def _first_samples(self, image_bgr: np.ndarray, box_cxcywh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features (3, 16, 16, 96) of the first frame as it is, mirrored and blurred, and the target's boxes (3, 4)."""
-        side = max(1, round(SEARCH_FACTOR * np.sqrt(box_cxcywh[2:].prod())))
+    def _first_samples(self, image_bgr: np.ndarray, target: LiteTarget, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """Features (3, 16, 16, 96) of the first frame as it is, mirrored and blurred, and the target's boxes (3, 4).
+
+        view: of the region around the target.
+        """
+        box_cxcywh, side = target.box_cxcywh, view.side
         crop, origin_xy = crop_context(image_bgr, box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
         sigma_x, sigma_y = BLUR_SIGMA_XY
         blurred = cv2.GaussianBlur(crop, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y)
-        views = (crop, crop[:, ::-1], blurred)  # one after the other, since a batch takes three times the memory
-        features = np.concatenate([to_array(self.network.encode(view[None])[0]) for view in views])
+        changed = (crop[:, ::-1], blurred)  # one after the other, since a batch takes twice the memory
+        # Not by the graph `encode`: this one is loaded already.
+        outputs = (self.network.search(each[None], target.kernels, target.gate) for each in changed)
+        features = np.concatenate([to_array(each) for each in (view.features, *(output[1] for output in outputs))])
         left, top = (box_cxcywh[:2] - box_cxcywh[2:] / 2 - origin_xy) / side
         w, h = box_cxcywh[2:] / side
         boxes_xywh = [(left, top, w, h), (1 - left - w, top, w, h), (left, top, w, h)]

@@ -42,9 +42,9 @@ if typing.TYPE_CHECKING:  # torch comes with it
 
 BLACK = (0, 0, 0)  # outside of the frame, as in training
 MIN_SIDE = 4.0  # pixels of a target
-# From where the network looks at the target in its first frame: to the right and down, in units of the root of its
-# area, and the scale of the region.
-FIRST_LOOKS = ((0.0, 0.0, 1.0), (0.3, 0.2, 1.0), (-0.2, 0.3, 1.0), (0.1, -0.3, 1.1), (-0.3, -0.1, 0.9))
+# From where else the network looks at the target in its first frame: to the right and down of it, in units of the root
+# of its area, and the scale of the region.
+FIRST_LOOKS = ((0.3, 0.2, 1.0), (-0.2, 0.3, 1.0), (0.1, -0.3, 1.1), (-0.3, -0.1, 0.9))
 MAX_DIFFERENCE = 0.6  # of a given box from a found one; above it, another thing was found
 LOOK_STEPS = look_steps(np.arange(LOOK_CELLS))
 
@@ -82,7 +82,7 @@ class LiteTarget:
         extent: (1, 48, 16, 16), what lies in and around its box in the template.
         box_cxcywh: float64 (4,), its last box as the head found it, around which it is searched for.
         fitted_cxcywh: float64 (4,), the same box after the second look.
-        box_bias: float64 (4,), see `LiteTracker._box_bias`.
+        box_bias: float64 (4,), see `LiteTracker.box_bias`.
     """
 
     kernels: Array
@@ -136,6 +136,7 @@ class LiteTracker(Tracker[LiteTarget]):
     tile_side = SEARCH_SIDE
     tile_stride = STRIDE
     graph_names = ("encode_target", "search", "refine", "segment", "encode")
+    inner_names = ("fused", "middle", "fine")
     network: Graphs
     settings: LiteSettings
 
@@ -144,20 +145,29 @@ class LiteTracker(Tracker[LiteTarget]):
         self._window = hann_window(SEARCH_CELLS + 2)[1:-1, 1:-1]  # (16, 16)
 
     def _start(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> LiteTarget:
+        target = self.first_target(image_bgr, box_xywh)
+        return dataclasses.replace(target, box_bias=self.box_bias(image_bgr, target))
+
+    def first_target(self, image_bgr: np.ndarray, box_xywh: np.ndarray) -> LiteTarget:
+        """Return a target without a `box_bias`; box_xywh: float64 (4,), where it is."""
         box = xywh_to_cxcywh(box_xywh)
         side = max(1, round(TEMPLATE_FACTOR * np.sqrt(box[2] * box[3])))
         crop, origin_xy = crop_context(image_bgr, box[:2], side, TEMPLATE_SIDE, BLACK, exact=False)
         in_crop = np.concatenate([(box[:2] - origin_xy) / side, box[2:] / side])
         weights = (_look_weights(in_crop, cells) for cells in TEMPLATE_LOOKS)
         kernels, gate, extent = self.network.encode_target(crop[None], in_crop[None].astype(np.float32), *weights)
-        target = LiteTarget(kernels, gate, extent, box, box, box_bias=np.zeros(4))
-        return dataclasses.replace(target, box_bias=self._box_bias(image_bgr, target))
+        return LiteTarget(kernels, gate, extent, box, box, box_bias=np.zeros(4))
 
-    def _box_bias(self, image_bgr: np.ndarray, target: LiteTarget) -> np.ndarray:
+    def box_bias(self, image_bgr: np.ndarray, target: LiteTarget, view: View | None = None) -> np.ndarray:
         """Return how a target's given box differs from what the network finds in the same frame, times a setting.
 
         Some people draw boxes tightly, some loosely, some around a part; boxes of later frames are changed alike. The
         network looks at the target from several places, and the median counts.
+
+        Args:
+            image_bgr: its first frame.
+            target: of `first_target`.
+            view: output of `look` for them, where it is at hand.
 
         Returns:
             float64 (4,): distance of the centres in units of the found size, and logarithm of the ratio of the sizes.
@@ -165,10 +175,12 @@ class LiteTracker(Tracker[LiteTarget]):
         share, given = self.settings.given_box_share, target.box_cxcywh
         if share == 0:
             return np.zeros(4)
-        differences = []
+        views = [view or self.look(image_bgr, target)]
         for x, y, scale in FIRST_LOOKS:
             moved = np.concatenate([given[:2] + np.array([x, y]) * np.sqrt(given[2:].prod()), given[2:] * scale])
-            view = self.look(image_bgr, dataclasses.replace(target, box_cxcywh=moved))
+            views.append(self.look(image_bgr, dataclasses.replace(target, box_cxcywh=moved)))
+        differences = []
+        for view in views:
             row, column = peak_cell(view.score)
             found = self._refined(target, view, view.boxes_cxcywh[:, row, column]) * view.side
             center_xy, size_wh = found[:2] + view.origin_xy, found[2:]
@@ -260,9 +272,9 @@ class LiteTracker(Tracker[LiteTarget]):
         The next search region follows the box before that: with the fitted one, errors would add up over frames.
         """
         box = view.boxes_cxcywh[:, cell[0], cell[1]]
-        center_xy, size_wh = np.split(self._refined(target, view, box), 2)
-        bias_xy, bias_wh = np.split(target.box_bias, 2)
-        return Found(cell, box, np.concatenate([center_xy + bias_xy * size_wh, size_wh * np.exp(bias_wh)]))
+        fitted, bias = self._refined(target, view, box), target.box_bias
+        center_xy, size_wh = fitted[:2], fitted[2:]
+        return Found(cell, box, np.concatenate([center_xy + bias[:2] * size_wh, size_wh * np.exp(bias[2:])]))
 
     def _refined(self, target: LiteTarget, view: View, box_cxcywh: np.ndarray) -> np.ndarray:
         """Return a box of a view, (4,) in units of its side, with its edges where the target ends."""
