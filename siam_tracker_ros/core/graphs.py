@@ -14,6 +14,24 @@ Array = typing.Any  # a numpy array; between the graphs of one network also a va
 ArrayFunction = Callable[..., tuple[Array, ...]]
 
 
+class LateGraph:
+    """A graph that is loaded when it is first called.
+
+    Args:
+        load: returns the graph, in each thread that calls it first the same.
+    """
+
+    def __init__(self, load: Callable[[], ArrayFunction]) -> None:
+        self._load = load
+        self._function: ArrayFunction | None = None
+
+    def __call__(self, *arrays: Array) -> tuple[Array, ...]:
+        """Return the outputs for the inputs."""
+        if self._function is None:
+            self._function = self._load()
+        return self._function(*arrays)
+
+
 class Graphs:
     """The graphs of one network, each a method of its own name: `graphs.search(crop_bgr, kernels, gate)`.
 

@@ -81,7 +81,7 @@ class Pursuit:
         self.box_xywh = box_xywh
         self.search: Search | None = None
         if tracker.tile_side:
-            appearance = Appearance.of(tracker.region(image_bgr, target, box_xywh[:2] + box_xywh[2:] / 2), box_xywh)
+            appearance = Appearance.of(tracker.first_region(image_bgr, target, box_xywh), box_xywh)
             self.search = Search(tracker, search_settings, appearance, image_bgr, box_xywh)
         self._tracker = tracker
         self._size_wh = image_bgr.shape[1], image_bgr.shape[0]

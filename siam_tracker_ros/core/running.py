@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from siam_tracker_ros.core.confidence import NARROW_PRECISIONS
-from siam_tracker_ros.core.graphs import Graphs
+from siam_tracker_ros.core.graphs import ArrayFunction, Graphs, LateGraph
 from siam_tracker_ros.core.method import Method
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError, shown
 from siam_tracker_ros.executors import RUNTIMES, TORCH, check_runtime, choice
@@ -241,11 +241,12 @@ def _load_graphs(
     def load(way: Running) -> Graphs:
         threads = available_threads()
         quantized = exported_graphs(method, weights, "int8") if way.precision == "int8" else {}
-        inner = method.tracker_class.inner_names
-        functions = {
-            name: load_shared(RUNTIMES[way.runtime], name, quantized.get(name, source), threads, way.precision, inner)
-            for name, source in sources.items()
-        }
+        runtime, tracker_class = RUNTIMES[way.runtime], method.tracker_class
+        functions: dict[str, ArrayFunction] = {}
+        for name, own in sources.items():
+            source, inner = quantized.get(name, own), tracker_class.inner_names
+            load_graph = functools.partial(load_shared, runtime, name, source, threads, way.precision, inner)
+            functions[name] = LateGraph(load_graph) if name in tracker_class.late_names else load_graph()
         return Graphs(functions, way.runtime, way.precision)
 
     return load(_choose(method, weights, names, precisions, lambda way: _trial(method, load(way), settings)))

@@ -137,13 +137,15 @@ class TargetSession:
             self._pursuit.search.settings = settings
 
     def warm_up(self) -> None:
-        """Run the tracker once on a made-up image, so that the first target does not wait for allocations."""
+        """Run the tracker once on a made-up image, so that no target waits for what is loaded when it is first used."""
         image_bgr = np.full((480, 640, 3), 127, np.uint8)
         image_bgr[200:280, 280:360] = np.arange(80, dtype=np.uint8)[:, None]
         target = self.tracker.start(image_bgr, (280, 200, 80, 80))
         for _ in range(2):
             target, result = self.tracker.step(image_bgr, target)
         _ = result.mask  # which some trackers draw when it is read
+        if self.tracker.tile_side:
+            self.tracker.region(image_bgr, target, (320, 240))  # as a lost target is searched for
 
     @one_blas_thread()
     def init(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike, target_id: str = "", class_id: str = "") -> None:

@@ -98,6 +98,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         settings_class: class of the settings.
         target_class: class of the targets.
         graph_names: graphs that it calls, if its network is Graphs, which need no torch.
+        late_names: those of them that many tracks never need; they are loaded when they are first called.
         inner_names: outputs of these graphs which only others of them read, as inputs of the same names. They may stay
             where the graphs run.
         siamese: of one whose targets learn, the tracker that finds their boxes, whose own learn nothing; else None.
@@ -110,6 +111,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     tile_side: typing.ClassVar[int] = 0
     tile_stride: typing.ClassVar[int] = 8
     graph_names: typing.ClassVar[tuple[str, ...]] = ()
+    late_names: typing.ClassVar[tuple[str, ...]] = ()
     inner_names: typing.ClassVar[tuple[str, ...]] = ()
     siamese: "Tracker | None" = None
     network: "Network | Graphs"
@@ -217,6 +219,10 @@ class Tracker(abc.ABC, typing.Generic[Target]):
             target_scale: size of the target looked for over its last size.
         """
         return self.network.call(self._region, image_bgr, target, np.asarray(center_xy), target_scale)
+
+    def first_region(self, image_bgr: np.ndarray, target: Target, box_xywh: np.ndarray) -> Region:
+        """Compute the features of the region around a target in its first frame, in which its box is given."""
+        return self.region(image_bgr, target, box_xywh[:2] + box_xywh[2:] / 2)
 
     def tile_extent(self, target: Target, target_scale: float = 1.0) -> int:
         """Side in pixels of the frame of the part that `region` sees."""

@@ -21,6 +21,7 @@ from siam_tracker_ros.core.graphs import to_array
 from siam_tracker_ros.core.loading import read_network
 from siam_tracker_ros.core.registry import find_model, list_models, make_tracker_settings
 from siam_tracker_ros.core.running import graph_files, ways_to_run
+from siam_tracker_ros.core.session import TargetSession
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.executors import RUNTIMES, check_runtime, choice
 from siam_tracker_ros.executors.device import prepare_for_inference
@@ -225,14 +226,27 @@ def test_a_new_runtime_is_one_class_and_one_line(checked):
 
 def test_the_trackers_of_a_process_share_their_graphs_and_free_them(checked):
     trackers = [create_tracker(model, device="cpu", runtime="checked") for model in ("lite", "lite_online", "lite")]
-    assert checked.loaded == len(LiteTracker.graph_names)
+    first = len(LiteTracker.graph_names) - len(LiteTracker.late_names)
+    assert checked.loaded == first
     del trackers
     create_tracker("lite", device="cpu", runtime="checked")
-    assert checked.loaded == 2 * len(LiteTracker.graph_names)
+    assert checked.loaded == 2 * first
     source = export_graph(Sums().eval().total, [GraphInput("image", (1, 3, 4, 4))])
     kept = load_shared(checked, "total", source, 1, "fp32")
     assert load_shared(checked, "total", source, 1, "fp32") is kept
     assert load_shared(checked, "total", source, 2, "fp32") is not kept
+
+
+@pytest.mark.parametrize("model", ["lite", "lite_online"])
+def test_what_many_tracks_never_need_is_loaded_when_it_is_needed(checked, model):
+    session = TargetSession(create_tracker(model, device="cpu", runtime="checked"))
+    scene = Scene(size_wh=(160, 120), frames=2)
+    session.init(scene[0].image_bgr, scene[0].box_xywh)
+    seen = session.observe(scene[1].image_bgr)
+    assert checked.loaded == 3
+    assert seen.mask.any() and checked.loaded == 4
+    session.warm_up()  # as a node does, in which no frame may wait for it
+    assert checked.loaded == len(LiteTracker.graph_names)
 
 
 @pytest.mark.parametrize(

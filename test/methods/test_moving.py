@@ -160,6 +160,13 @@ def test_the_filter_sees_a_moved_target_as_large_as_it_learned_it():
     assert target.scale == pytest.approx(target_of("ocean_online").scale)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_the_first_region_is_that_around_the_given_box(model):
+    tracker, target, box_xywh = tracker_of(model), target_of(model), np.array(BOX)
+    expected = tracker.region(FRAMES[0], target, box_xywh[:2] + box_xywh[2:] / 2)
+    assert_same_region(tracker.first_region(FRAMES[0], target, box_xywh), expected)
+
+
 def test_a_moved_target_is_looked_for_in_the_usual_region():
     tracker, target = tracker_of("siamrpn_r50_lt"), dataclasses.replace(target_of("siamrpn_r50_lt"), lost=True)
     regions = [tracker.step(FRAMES[1], each)[1].region for each in (target, tracker.move(target, np.array(BOX)))]

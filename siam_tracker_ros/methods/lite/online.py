@@ -14,6 +14,7 @@ import typing
 import cv2
 import numpy as np
 
+from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import crop_context
 from siam_tracker_ros.core.graphs import Array, Graphs, to_array
 from siam_tracker_ros.core.response import peak_cell, peak_ratio
@@ -125,6 +126,7 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
     tile_side = LiteTracker.tile_side
     tile_stride = LiteTracker.tile_stride
     graph_names = LiteTracker.graph_names
+    late_names = LiteTracker.late_names
     inner_names = LiteTracker.inner_names
     siamese: LiteTracker
     network: Graphs
@@ -171,6 +173,10 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         """See `Tracker`; the filter stays on the CPU."""
         self.siamese.use_device_step(captures)
         self._device_step = self.siamese._device_step
+
+    def first_region(self, image_bgr: np.ndarray, target: LiteOnlineTarget, box_xywh: np.ndarray) -> Region:
+        """See `LiteTracker`."""
+        return self.siamese.first_region(image_bgr, target.siamese, box_xywh)
 
     def _input_scale(self, target: LiteOnlineTarget) -> float:
         return self.siamese._input_scale(target.siamese)

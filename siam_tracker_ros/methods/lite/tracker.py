@@ -113,6 +113,11 @@ class View:
     features: Array
     maps: tuple[Array, Array, Array]
 
+    @property
+    def region(self) -> Region:
+        """The features and where they lie."""
+        return Region(self.features, self.origin_xy, self.side, self.side / SEARCH_CELLS)
+
 
 class Found(typing.NamedTuple):
     """A target in a view; boxes are float64 (4,) in units of the view's side.
@@ -136,6 +141,7 @@ class LiteTracker(Tracker[LiteTarget]):
     tile_side = SEARCH_SIDE
     tile_stride = STRIDE
     graph_names = ("encode_target", "search", "refine", "segment", "encode")
+    late_names = ("segment", "encode")
     inner_names = ("fused", "middle", "fine")
     network: Graphs
     settings: LiteSettings
@@ -199,6 +205,10 @@ class LiteTracker(Tracker[LiteTarget]):
         box = xywh_to_cxcywh(box_xywh)
         return dataclasses.replace(target, box_cxcywh=box, fitted_cxcywh=box)
 
+    def first_region(self, image_bgr: np.ndarray, target: LiteTarget, box_xywh: np.ndarray) -> Region:
+        """See `Tracker`; the graph that follows the target sees the same."""
+        return self.look(image_bgr, target).region
+
     def _step_function(self) -> "StepFunction":
         from siam_tracker_ros.methods.lite.device import LiteStep
 
@@ -260,7 +270,7 @@ class LiteTracker(Tracker[LiteTarget]):
             box_xywh,
             best_score,
             peak_ratio=peak_ratio(score, row, column),
-            region=Region(view.features, origin_xy, side, side / SEARCH_CELLS),
+            region=view.region,
             outline=DrawnOutline(lambda: self._draw(view, found, frame_wh), box_xywh, frame_wh),
         )
         next_box = clip_to_frame(box, image_bgr, MIN_SIDE)  # of the next search region; the result's is not clipped
