@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speed, start-up and memory: the tables of docs/performance.md.
 
-usage: benchmarks/performance.py [--parts runtimes sizes targets start] [--models MODEL ...] [--threads 2]
+usage: benchmarks/performance.py [--parts runtimes sizes targets start growth] [--models MODEL ...] [--threads 2]
                                  [--frames 1000] [--seconds 30] [--against FILE.py NAME ...] [--json FILE] [--plot FILE]
 
     runtimes    each model by each runtime and precision that this machine has
@@ -10,6 +10,8 @@ usage: benchmarks/performance.py [--parts runtimes sizes targets start] [--model
     targets     1 to 32 targets, each with a tracker of its own, one after the other
     start       wall clock, processor time and memory of whole programs, and of a second tracker in a process; with
                 "first", nothing was measured or compiled before
+    growth      memory of a program after 1,000 to 10,000 frames of lite_online, with a new target in frames of another
+                size every 500
     against     the models beside other trackers; FILE.py is as for benchmarks/compare.py. Only with --against
 
 The runtimes of a model run in turns, and so do all trackers of `against`, so that other programs slow all of them
@@ -43,7 +45,7 @@ from siam_tracker_ros.executors.choice import cpu_name
 from siam_tracker_ros.executors.device import set_threads
 from siam_tracker_ros.executors.runtime import is_installed
 
-PARTS = ("runtimes", "sizes", "targets", "start")
+PARTS = ("runtimes", "sizes", "targets", "start", "growth")
 SIZES_WH = ((320, 240), (640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 SMALL_SIDE = 80  # pixels of a target
 LARGE_SHARE = 0.2  # of the frame's sides, of a target
@@ -60,6 +62,28 @@ def memory(): return int(open("/proc/self/statm").read().split()[1]) * resource.
 before, start = memory(), time.perf_counter()
 second = create_tracker({model!r})
 print(json.dumps([1e3 * (time.perf_counter() - start), memory() - before]))
+"""
+GROWTH_FRAMES = (1000, 2000, 5000, 10_000)
+GROWTH = """
+import json, resource
+from siam_tracker_ros import TargetSession, create_tracker
+from siam_tracker_ros.demo.scene import Scene
+from siam_tracker_ros.executors.device import set_threads
+set_threads({threads})
+def memory(): return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 1e6
+scenes = [Scene(size_wh=size_wh, frames=60) for size_wh in ((640, 480), (320, 240), (1280, 720), (800, 600))]
+clips = [([frame.image_bgr for frame in scene], scene[0].box_xywh) for scene in scenes]
+session = TargetSession(create_tracker("lite_online", runtime={runtime!r}, precision={precision!r}))
+found = {{}}
+for number in range(max({frames})):
+    frames, box_xywh = clips[number // 500 % len(clips)]
+    there_and_back = frames + frames[::-1]
+    if number % 500 == 0:
+        session.init(frames[0], box_xywh)
+    session.observe(there_and_back[number % len(there_and_back)]).mask
+    if number + 1 in {frames}:
+        found[number + 1] = memory()
+print(json.dumps(found))
 """
 
 
@@ -273,6 +297,18 @@ def measure_start(args) -> list[dict[str, object]]:
     return rows
 
 
+def measure_growth(args) -> list[dict[str, object]]:
+    """The memory of a process by the number of frames that it has tracked, for each runtime and precision."""
+    rows = []
+    for name, runtime in RUNTIMES.items():
+        for precision in runtime.precisions() if is_installed(runtime) else ():
+            program = GROWTH.format(threads=args.threads, runtime=name, precision=precision, frames=GROWTH_FRAMES)
+            done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+            memory = {f"MB after {frames}": value for frames, value in json.loads(done.stdout).items()}
+            rows.append({"lite_online by": f"{name} {precision}", **memory})
+    return rows
+
+
 def _run(program: list[str], environment: dict[str, str]) -> tuple[float, float, float]:
     """Wall clock and processor time in seconds, and the largest memory in MB, of a program."""
     start = time.perf_counter()
@@ -313,6 +349,7 @@ MEASURES = {
     "sizes": measure_sizes,
     "targets": measure_targets,
     "start": measure_start,
+    "growth": measure_growth,
     "against": measure_against,
 }
 
