@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from siam_tracker_ros.bags.files import is_bag
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError
 from siam_tracker_ros.geometry import check_image_bgr
 from siam_tracker_ros.images import IMAGE_SUFFIXES, list_images, read_image_bgr
@@ -66,8 +67,6 @@ def open_frames(
             there is a topic, but no bag.
         InvalidSettingError: it is a bag, and what reads bags is not installed.
     """
-    from siam_tracker_ros.bags.reader import BagFrames, is_bag
-
     if topic and not (isinstance(source, (str, Path)) and is_bag(Path(source))):
         raise InvalidInputError(
             f"topic is {topic!r}, but {source} is not a bag, expected the folder of one, or an .mcap or .db3 file"
@@ -88,6 +87,8 @@ def open_frames(
             f"{path} does not exist, expected a video file, a folder of images, a bag or the number of a camera"
         )
     if is_bag(path):
+        from siam_tracker_ros.bags.reader import BagFrames
+
         return BagFrames(path, topic, intensity_range)
     if path.is_dir():
         return _ImageFolder(path, stretch)

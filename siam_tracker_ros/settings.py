@@ -19,13 +19,10 @@ import dataclasses
 import functools
 import math
 import pathlib
-import re
 import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
-
-import yaml
 
 from siam_tracker_ros.errors import InvalidSettingError, shortened, shown
 
@@ -145,9 +142,11 @@ def parse_setting(text: str) -> tuple[str, typing.Any]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise InvalidSettingError(f"{shown(text)} is not a setting, expected NAME=VALUE")
+    from siam_tracker_ros.strict_yaml import YAMLError, load_yaml
+
     try:
-        return name, yaml.load(value, Loader=_Loader)
-    except (ValueError, RecursionError, yaml.YAMLError):  # ValueError for a date that is none, as 2026-13-01
+        return name, load_yaml(value)
+    except (ValueError, RecursionError, YAMLError):  # ValueError for a date that is none, as 2026-13-01
         raise InvalidSettingError(f"{shown(text)}: {shown(value)} is not a YAML value") from None
 
 
@@ -179,9 +178,11 @@ def read_values(path: str | pathlib.Path, overrides: Mapping[str, typing.Any] | 
         InvalidSettingError: the file cannot be read, is not lines of NAME: VALUE or has a name twice; or an override
             leads through a value that has no names.
     """
+    from siam_tracker_ros.strict_yaml import YAMLError, load_yaml
+
     try:
-        values = yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        values = load_yaml(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, YAMLError) as error:
         raise InvalidSettingError(f"settings file {path} cannot be read: {error}") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
@@ -226,22 +227,6 @@ def differences(first: typing.Any, second: typing.Any) -> dict[str, tuple[typing
     names = [*first, *(name for name in second if name not in first)]
     pairs = {name: (first.get(name), second.get(name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a name may not be repeated, and 1e-3 is a number as in YAML 1.2."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[typing.Any, typing.Any]:
-        names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"{name} is set twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
 
 
 def _replace(values: dict[str, typing.Any], name: str, value: typing.Any, path: str | pathlib.Path) -> None:

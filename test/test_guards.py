@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from siam_tracker_ros import settings
+from siam_tracker_ros import strict_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("siam_tracker_ros", "benchmarks", "examples", "launch", "scripts", "tools")
@@ -84,7 +84,7 @@ def runs_code(owner, name, call):
 
 
 def test_the_loader_of_settings_makes_plain_values_alone():
-    assert issubclass(settings._Loader, yaml.SafeLoader)
+    assert issubclass(strict_yaml._Loader, yaml.SafeLoader)
 
 
 def test_a_message_names_no_file():

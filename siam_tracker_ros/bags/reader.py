@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from siam_tracker_ros.bags.files import METADATA, is_storage
 from siam_tracker_ros.bags.images import IMAGE_TYPES, MessageDecoder
 from siam_tracker_ros.errors import IncompleteVideoError, InvalidInputError
 from siam_tracker_ros.extras import require
@@ -20,19 +21,8 @@ from siam_tracker_ros.result_messages import NANOSECONDS
 if typing.TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
-_SUFFIXES = (".mcap", ".db3")
-_METADATA, _METADATA_KEY = "metadata.yaml", b"rosbag2_bagfile_information"
 _RATE_MESSAGES = 9  # the first ones, whose stamps give the rate
 _TRIES = 300  # messages in a row without an image, after which the rest is given up
-
-
-def is_bag(path: Path) -> bool:
-    """Return whether a path is meant as a bag: a file of a bag, or a folder with one or with a bag's metadata.yaml."""
-    if path.is_dir():
-        metadata = path / _METADATA  # other programs, too, write files of this name
-        has_metadata = metadata.is_file() and _METADATA_KEY in metadata.read_bytes()
-        return has_metadata or any(map(_is_storage, path.iterdir()))
-    return _is_storage(path) or path.suffix == ".bag"
 
 
 class BagFrames(FrameSource):
@@ -175,10 +165,6 @@ class BagFrames(FrameSource):
         return 0.0
 
 
-def _is_storage(path: Path) -> bool:
-    return path.suffix in _SUFFIXES or path.name.endswith(tuple(f"{suffix}.zstd" for suffix in _SUFFIXES))
-
-
 def _check_files(path: Path) -> None:
     """Refuse what rosbags cannot read, or would read without a word about what is missing.
 
@@ -193,8 +179,8 @@ def _check_files(path: Path) -> None:
         raise InvalidInputError(f"{path} is compressed as a whole; give the folder of the bag, with its metadata.yaml")
     files = [path]
     if path.is_dir():
-        files = sorted(filter(_is_storage, path.iterdir()))
-        if not (path / _METADATA).is_file():
+        files = sorted(filter(is_storage, path.iterdir()))
+        if not (path / METADATA).is_file():
             names = ", ".join(file.name for file in files)
             raise InvalidInputError(
                 f"{path} has no metadata.yaml: it was not recorded to its end; run `ros2 bag reindex {path}`, or give "

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from siam_tracker_ros.bags.files import SUFFIX
 from siam_tracker_ros.core.session import Observation
 from siam_tracker_ros.drawing import mask_image
 from siam_tracker_ros.errors import InvalidInputError
@@ -25,12 +26,6 @@ TOPICS = {
     "/tracker/status": "siam_tracker_ros/msg/TrackerStatus",
     "/tracker/mask": "sensor_msgs/msg/Image",
 }
-_SUFFIX = ".mcap"
-
-
-def names_bag(path: Path) -> bool:
-    """Return whether the name of an output means a bag: it ends in .mcap, or it has no suffix."""
-    return path.suffix in ("", _SUFFIX)
 
 
 class BagSink:
@@ -51,7 +46,7 @@ class BagSink:
         from siam_tracker_ros.bags.message_types import RESULTS, known_types
 
         self.path = path
-        self._file = PendingFile(path) if path.suffix == _SUFFIX else None
+        self._file = PendingFile(path) if path.suffix == SUFFIX else None
         if self._file is None and path.exists():
             raise InvalidInputError(f"{path} exists already; give another name for the bag, or remove it first")
         self._store = known_types()
@@ -118,7 +113,7 @@ class BagSink:
                 if self._file is None:
                     bag.rename(self.path)
                 else:
-                    (bag / f"{bag.name}{_SUFFIX}").replace(self._file.partial)
+                    (bag / f"{bag.name}{SUFFIX}").replace(self._file.partial)
             else:  # the target was refused: there is nothing to keep
                 self._writer.abort()
         except OSError as error:

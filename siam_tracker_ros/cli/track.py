@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _open_outputs(args: argparse.Namespace, frames: "FrameSource", stack: contextlib.ExitStack) -> "list[Output]":
     """Open all that the options ask for, so that what cannot be written is found before the first frame."""
-    from siam_tracker_ros.bags.writer import BagSink, names_bag
+    from siam_tracker_ros.bags.files import names_bag
     from siam_tracker_ros.frames import VideoSink
     from siam_tracker_ros.outputs import pending_lines
 
@@ -117,6 +117,8 @@ def _open_outputs(args: argparse.Namespace, frames: "FrameSource", stack: contex
     elif _prints_results(args):
         outputs.append(_result_writer(sys.stdout.write))
     if args.output is not None and names_bag(args.output):
+        from siam_tracker_ros.bags.writer import BagSink
+
         outputs.append(_bag_writer(stack.enter_context(BagSink(args.output)), frames, fps))
     elif args.output is not None:
         sink = stack.enter_context(VideoSink(args.output, fps))
@@ -171,7 +173,7 @@ def _prints_results(args: argparse.Namespace) -> bool:
 
 def _open_source(args: argparse.Namespace) -> "tuple[FrameSource, tuple[float, ...]]":
     """Return the frames, and the target's box in the first one: that of `--box`, or the label of a sequence."""
-    from siam_tracker_ros.bags.reader import is_bag
+    from siam_tracker_ros.bags.files import is_bag
     from siam_tracker_ros.data.kinds import kind_of
     from siam_tracker_ros.frames import open_frames
     from siam_tracker_ros.images import list_images

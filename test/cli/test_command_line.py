@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 from cli_testing import run
 
 from siam_tracker_ros import cli
 from siam_tracker_ros.core import registry
+from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.errors import InvalidSettingError, WeightsError
 
 
@@ -86,6 +88,27 @@ def test_help_does_not_wait_for_torch_or_opencv():
     assert done.returncode == 0
     assert done.stdout.count("example: siam-tracker ") == 1 + len(cli.COMMANDS)
     assert done.stderr == "".join(f"{command} set()\n" for command in ([], *([name] for name in cli.COMMANDS)))
+
+
+TRACKS = """
+import sys
+from siam_tracker_ros.cli import main
+
+code = main(["track", *sys.argv[1:], "--box=50,40,30,20", "--runtime=onnx"])
+unneeded = {"torch", "openvino", "yaml", "siam_tracker_ros.bags.reader", "siam_tracker_ros.bags.writer"}
+print(unneeded & sys.modules.keys())
+sys.exit(code)
+"""
+
+
+def test_tracking_imports_nothing_that_it_does_not_need(tmp_path):
+    pytest.importorskip("onnxruntime")
+    for number, frame in enumerate(Scene(size_wh=(160, 120), frames=2)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), frame.image_bgr)
+    done = in_a_process("-c", TRACKS, tmp_path)
+    assert done.returncode == 0, done.stderr
+    *results, imported = done.stdout.splitlines()
+    assert len(results) == 2 and imported == "set()"
 
 
 def test_the_module_runs_as_a_command(tmp_path):
