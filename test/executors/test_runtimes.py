@@ -496,6 +496,16 @@ def test_the_shipped_graphs_are_those_of_the_shipped_weights(tmp_path):
         assert files[name].stat().st_size < 100_000, "the weights are in the file of weights alone"
 
 
+def test_what_only_graphs_of_lite_read_has_the_same_name_in_each():
+    onnx = pytest.importorskip("onnx")
+    method = find_model("lite")
+    files = graph_files(method, method.shipped_weights.parent)
+    graphs = {name: onnx.load(str(files[name]), load_external_data=False).graph for name in files}
+    assert {value.name for value in graphs["search"].output} > set(LiteTracker.inner_names)
+    for name in ("refine", "segment"):
+        assert [value.name for value in graphs[name].input][:3] == list(LiteTracker.inner_names)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name, model, search_side",
