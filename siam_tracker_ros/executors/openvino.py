@@ -78,10 +78,7 @@ class _OpenVinoGraph:
         if request is None:
             request = self._requests.own = self._model.create_infer_request()
         inputs = [array if isinstance(array, _InnerValue) else _shareable(array) for array in arrays]
-        tensors = [
-            each.tensor if isinstance(each, _InnerValue) else self._new_tensor(each, shared_memory=True)
-            for each in inputs  # which holds their memory meanwhile
-        ]
+        tensors = [self._tensor(number, each) for number, each in enumerate(inputs)]  # `inputs` holds their memory
         types = [tensor.element_type for tensor in tensors]
         if types != self._types:  # OpenVINO would take inputs that are left out from the last call
             expected, given = (", ".join(each.to_string() for each in every) for every in (self._types, types))
@@ -94,6 +91,20 @@ class _OpenVinoGraph:
         # With arguments, `infer` would do what is above as well, in a tenth of a millisecond.
         results = request.infer(share_outputs=True).values()  # the request has memory for one result
         return tuple(inner.get(number) or result.copy() for number, result in enumerate(results))
+
+    def _tensor(self, number: int, array: Array) -> typing.Any:
+        """Return an array, or an output of another graph, as an input's tensor."""
+        if isinstance(array, _InnerValue):
+            return array.tensor
+        tensor = self._new_tensor(array, shared_memory=True)
+        narrow = number < len(self._types) and self._types[number].to_string() == "bf16"
+        if not narrow or tensor.element_type.to_string() != "f32":
+            return tensor
+        bits = array.view(np.uint32)  # of a graph that does not name its outputs, as those exported by earlier versions
+        rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)  # to the nearest, ties to even
+        converted = self._new_tensor(self._types[number], array.shape)
+        converted.data.view(np.uint16)[...] = rounded
+        return converted
 
 
 def _shareable(array: np.ndarray) -> np.ndarray:
