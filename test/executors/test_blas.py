@@ -83,7 +83,7 @@ def test_tracking_and_learning_use_one_thread(monkeypatch):
         return run
 
     monkeypatch.setattr(online, "filter_scores", noting("tracking", online_filter.filter_scores))
-    monkeypatch.setattr(online, "improve", noting("learning", online_filter.improve))
+    monkeypatch.setattr(online_filter, "correlate_adjoint", noting("learning", online_filter.correlate_adjoint))
     scene = Scene(size_wh=(320, 240), frames=14)
     session = TargetSession(create_tracker("lite_online", device="cpu"))
     session.init(scene[0].image_bgr, scene[0].box_xywh)

@@ -136,9 +136,14 @@ def next_kernel(tracker):
     return tracker._target.kernel
 
 
-def test_a_target_that_learns_can_be_copied(network):
+def test_a_target_that_learns_can_be_copied(network, monkeypatch):
     tracker, expected = learning(network)
-    for copied in (copy.deepcopy(tracker._target), pickle.loads(pickle.dumps(tracker._target))):
+    for process, copied in (
+        (os.getpid(), copy.deepcopy(tracker._target)),
+        (os.getpid(), pickle.loads(pickle.dumps(tracker._target))),
+        (os.getpid() + 1, pickle.loads(pickle.dumps(tracker._target))),
+    ):
+        monkeypatch.setattr(os, "getpid", lambda process=process: process)
         tracker._target = copied
         np.testing.assert_array_equal(next_kernel(tracker), expected)
 
@@ -147,10 +152,10 @@ def test_it_learns_where_no_thread_can_be_started(network, monkeypatch):
     """As when the main thread has ended."""
     _, expected = learning(network)
 
-    def refuse(thread):
-        raise RuntimeError("can't create new thread at interpreter shutdown")
+    def refuse(pool, function):
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
-    monkeypatch.setattr("threading.Thread.start", refuse)
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)
     tracker, _ = learning(network)
     np.testing.assert_array_equal(next_kernel(tracker), expected)
 
@@ -289,7 +294,7 @@ def test_the_filter_is_that_of_dimp():
     boxes, sample_weight = inputs
     expected, _ = optimizer(torch_kernel, as_torch, boxes, 4, sample_weight)
     centers_xy = boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2
-    improved = online_filter.improve(kernel, features, centers_xy, weights, 4)
+    improved = online_filter.result_of(online_filter.improving(kernel, features, centers_xy, weights, 4))
     assert np.abs(improved - kernel).max() > 1e-3
     np.testing.assert_allclose(improved, expected.flip(2, 3).reshape(12, 16).T.numpy(), rtol=1e-3, atol=1e-6)
 

@@ -7,9 +7,13 @@ network and no weights of its own. Its score map is mixed with lite's confidence
 Ocean (Zhang et al. 2020): the chosen cell must also look like the target in earlier frames.
 """
 
+import concurrent.futures
+import contextlib
 import dataclasses
-import threading
+import functools
+import os
 import typing
+from collections.abc import Generator
 
 import cv2
 import numpy as np
@@ -29,7 +33,8 @@ from siam_tracker_ros.methods.lite.online_filter import (
     SHRINKAGE,
     Floats,
     filter_scores,
-    improve,
+    improving,
+    result_of,
     whiten_samples,
 )
 from siam_tracker_ros.methods.lite.shapes import SEARCH_CELLS, SEARCH_SIDE
@@ -76,12 +81,19 @@ class LiteOnlineTarget:
     update: "Update | None" = None
 
 
-class Update:
-    """A filter that is learned beside tracking, in a thread of its own.
+@functools.cache
+def _learner(process: int) -> concurrent.futures.Executor:
+    """The thread that learns in a process; a fork leaves it behind. To start one per filter takes a millisecond."""
+    return concurrent.futures.ThreadPoolExecutor(1, "lite-online")
 
-    It is used from a fixed frame on, and waited for if it is not ready by then: a track does not depend on how fast
-    the machine is. Where the thread cannot start, as when Python is ending, or was left behind by a fork, the filter is
-    learned when it is asked for.
+
+class Update:
+    """A filter that is learned beside tracking, in another thread.
+
+    The work is done in two parts, each beside one of the next two frames: threads of the network's runtime wait for
+    each other, so a frame with all of it beside it would take half as long again. The filter is used from a fixed frame
+    on, and waited for if it is not ready by then: a track does not depend on how fast the machine is. Where there can
+    be no thread, as when Python is ending, or it was left behind by a fork, the filter is learned when it is asked for.
 
     Attributes:
         frame: number of the frame from which on it is used.
@@ -89,29 +101,46 @@ class Update:
 
     def __init__(self, frame: int, kernel: Floats, memory: SampleMemory[Floats]) -> None:
         self.frame = frame
-        self._samples: tuple[Floats, SampleMemory[Floats]] | None = (kernel, memory)
-        self._kernel: Floats | None = None
-        self._thread: threading.Thread | None = threading.Thread(target=self._run, name="lite-online")
-        try:
-            self._thread.start()
-        except RuntimeError:
-            self._thread = None
+        self._samples = kernel, memory
+        self._part: concurrent.futures.Future[None] | None = None
+        self._begin()
+        self.go_on()
 
-    def _run(self) -> None:
-        assert self._samples is not None
-        self._kernel = learn(*self._samples, LATER_ITERATIONS)
+    def go_on(self) -> None:
+        """Do the next part of the work beside what follows."""
+        self._wait()
+        if self._kernel is None:
+            with contextlib.suppress(RuntimeError):
+                self._part = _learner(self._process).submit(self._do_part)
 
     def kernel(self) -> Floats:
         """Return the filter, (16, 96)."""
-        if self._thread is not None:
-            self._thread.join()
-        if self._kernel is None:
-            self._run()
-        assert self._kernel is not None
+        self._wait()
+        while self._kernel is None:
+            self._do_part()
         return self._kernel
 
+    def _begin(self) -> None:
+        self._process, self._kernel = os.getpid(), None
+        self._parts, self._part = learning(*self._samples, LATER_ITERATIONS), None
+
+    def _wait(self) -> None:
+        if self._kernel is not None:
+            return
+        if self._process != os.getpid():
+            self._begin()  # a part may have been half done
+        elif self._part is not None:
+            self._part.result()
+
+    def _do_part(self) -> None:
+        with one_blas_thread():
+            try:
+                next(self._parts)
+            except StopIteration as end:
+                self._kernel = end.value
+
     def __getstate__(self) -> dict[str, typing.Any]:
-        return {"frame": self.frame, "_samples": None, "_kernel": self.kernel(), "_thread": None}
+        return vars(self) | {"_kernel": self.kernel(), "_samples": None, "_parts": None, "_part": None}
 
 
 class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
@@ -145,7 +174,9 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         samples = np.split(whiten_samples(features, whitening), len(features))
         memory = SampleMemory.of(samples, list(boxes_xywh), MEMORY_SAMPLES)
         nothing = np.zeros((FILTER_CELLS**2, features.shape[-1]), np.float32)
-        return LiteOnlineTarget(siamese, whitening, learn(nothing, memory, FIRST_ITERATIONS), memory)
+        with one_blas_thread():
+            kernel = result_of(learning(nothing, memory, FIRST_ITERATIONS))
+        return LiteOnlineTarget(siamese, whitening, kernel, memory)
 
     def _first_samples(self, image_bgr: np.ndarray, target: LiteTarget, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Features (3, 16, 16, 96) of the first frame as it is, mirrored and blurred, and the target's boxes (3, 4).
@@ -204,6 +235,8 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         score = (1 - ratio) * view.score + ratio * online
         siamese, result, found = self.siamese.decide(image_bgr, target.siamese, view, score)
 
+        if update is not None:
+            update.go_on()
         memory = target.memory
         is_due = False
         if may_learn and found is not None and min(view.score[found.cell], online[found.cell]) >= LEARN_SCORE:
@@ -217,9 +250,8 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         return target, dataclasses.replace(result, updated=is_due)
 
 
-def learn(kernel: Floats, memory: SampleMemory[Floats], iterations: int) -> Floats:
-    """Return a filter (16, 96) that has been improved on the samples of a memory."""
+def learning(kernel: Floats, memory: SampleMemory[Floats], iterations: int) -> Generator[None, None, Floats]:
+    """Improve a filter (16, 96) on the samples of a memory, see `improving`; return the improved one."""
     boxes_xywh = np.array(memory.boxes_xywh) * SEARCH_CELLS
     centers_xy = boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2
-    with one_blas_thread():
-        return improve(kernel, np.concatenate(memory.features), centers_xy, memory.weights, iterations)
+    return (yield from improving(kernel, np.concatenate(memory.features), centers_xy, memory.weights, iterations))

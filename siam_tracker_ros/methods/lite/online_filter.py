@@ -6,6 +6,8 @@ The same mathematics as `layers.filter_optimizer`, which learns its tables by gr
 mask and spatial weight are here the ones that DiMP's training begins with.
 """
 
+from collections.abc import Generator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -43,7 +45,8 @@ def correlate(features: Floats, kernel: Floats) -> Floats:
     counts for the corner (dy, dx) down and right of that cell's, from (-1, -1) on.
     """
     samples, height, width, channels = features.shape
-    products = (kernel @ features.reshape(-1, channels).T).reshape(FILTER_CELLS, FILTER_CELLS, samples, height, width)
+    products = np.ascontiguousarray((features.reshape(-1, channels) @ kernel.T).T)  # faster than the transposed product
+    products = products.reshape(FILTER_CELLS, FILTER_CELLS, samples, height, width)
     padded = np.zeros((samples, height + FILTER_CELLS - 1, width + FILTER_CELLS - 1), np.float32)
     for dy in range(FILTER_CELLS):
         for dx in range(FILTER_CELLS):
@@ -62,11 +65,13 @@ def correlate_adjoint(features: Floats, scores: Floats) -> Floats:
     return shifted.reshape(FILTER_CELLS**2, -1) @ features.reshape(-1, channels)
 
 
-def improve(kernel: Floats, features: Floats, centers_xy: np.ndarray, weights: np.ndarray, iterations: int) -> Floats:
+def improving(
+    kernel: Floats, features: Floats, centers_xy: np.ndarray, weights: np.ndarray, iterations: int
+) -> Generator[None, None, Floats]:
     """Improve a filter on samples by steepest descent (DiMP, Bhat et al. 2019, section 3.3).
 
     The length of a step follows from the Gauss-Newton approximation of a squared loss. Far from the target only
-    positive scores count as errors.
+    positive scores count as errors. It stops before each step: what comes before the first one takes about as long.
 
     Args:
         kernel: (16, C).
@@ -74,6 +79,9 @@ def improve(kernel: Floats, features: Floats, centers_xy: np.ndarray, weights: n
         centers_xy: (N, 2), the target's centre in each sample in cells, from the corner of the first one.
         weights: (N,), of sum 1.
         iterations: number of steps.
+
+    Returns:
+        The improved filter, see `result_of`.
     """
     size_hw = features.shape[1] + 1, features.shape[2] + 1
     label, mask = _label_and_mask(centers_xy, size_hw)
@@ -81,6 +89,7 @@ def improve(kernel: Floats, features: Floats, centers_xy: np.ndarray, weights: n
     mean_slope, slope_change = (1 + mask) / 2, (1 - mask) / 2
     scores = correlate(features, kernel)
     for _ in range(iterations):
+        yield
         slope = mean_slope + slope_change * np.sign(scores)
         residual = weight * (slope * scores - label)
         gradient = correlate_adjoint(features, slope * weight * residual) + REGULARIZATION * kernel
@@ -93,13 +102,26 @@ def improve(kernel: Floats, features: Floats, centers_xy: np.ndarray, weights: n
     return kernel
 
 
+def result_of(parts: Generator[None, None, Floats]) -> Floats:
+    """Do all parts of a work; return its result."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            return end.value
+
+
 def _label_and_mask(centers_xy: np.ndarray, size_hw: tuple[int, int]) -> tuple[Floats, Floats]:
     """Label and mask 0..1, (N, h, w) each, by the distance to the target's centre."""
     rows, columns = (np.arange(cells, dtype=np.float32) for cells in size_hw)
     center_x, center_y = centers_xy.astype(np.float32).T
-    along_y, along_x = rows - center_y[:, None], columns - center_x[:, None]  # (N, h), (N, w)
-    distance = np.sqrt(along_y[:, :, None] ** 2 + along_x[:, None] ** 2).clip(max=MAX_DISTANCE)  # (N, h, w)
-    table = np.arange(0, MAX_DISTANCE + TABLE_STEP / 2, TABLE_STEP, dtype=np.float32)
+    along_y, along_x = (rows - center_y[:, None]) ** 2, (columns - center_x[:, None]) ** 2  # (N, h), (N, w)
+    place = np.sqrt((along_y[:, :, None] + along_x[:, None]).clip(max=MAX_DISTANCE**2)) / np.float32(TABLE_STEP)
+    table = np.arange(0, MAX_DISTANCE + 3 * TABLE_STEP / 2, TABLE_STEP, dtype=np.float32)
     label = np.exp(-(table**2) / (2 * LABEL_SIGMA**2))
-    label, mask = (np.interp(distance, table, values) for values in (label - label.min(), 3 * np.tanh(2 - table)))
-    return label.astype(np.float32), (1 / (1 + np.exp(-mask))).astype(np.float32)
+    below = place.astype(int)  # (N, h, w), of the entry at or below each place
+    share = place - below.astype(np.float32)
+    label, mask = (  # three times as fast as np.interp, whose places need not be evenly spaced
+        values[below] + share * np.diff(values)[below] for values in (label - label[-2], 3 * np.tanh(2 - table))
+    )
+    return label, 1 / (1 + np.exp(-mask))
