@@ -46,7 +46,9 @@ class BankSettings:
     """Content of a bank."""
 
     datasets: list[DatasetSettings] = setting(meaning="Labelled data sets.")
-    photos: str | None = setting(None, "Folder with photos-*.tar, unlabelled images for backgrounds; None for none.")
+    photos: str | None = setting(
+        None, "Folder with photos-*.tar, unlabelled images for backgrounds and random boxes; None for none."
+    )
     memory_gib: float = setting(
         12.0,
         "Maximum memory of the bank on the device; while reading, each process takes as much main memory.",
@@ -146,7 +148,7 @@ class ImageBank:
         Args:
             tracks: of all data sets.
             shares: of each track, see `ImageBank.share`.
-            photos: for backgrounds.
+            photos: for backgrounds and random boxes.
             device: of the pixels.
             memory_gib: maximum memory of the pixels.
         """
@@ -285,7 +287,7 @@ def _read_sample(track: Track, row: int) -> tuple[np.ndarray, _Label]:
         image, mask = image[y : y + h, x : x + w], None if mask is None else mask[y : y + h, x : x + w]
         box_xywh = box_xywh - [x, y, 0, 0]
     if mask is None or not mask.any():
-        return _planes(image), _Label(box_xywh, _ellipse_outline(box_xywh), has_mask=False)
+        return _planes(image), _Label(box_xywh, ellipse_outline(box_xywh), has_mask=False)
     return _planes(image, mask), _Label(box_xywh, _mask_outline(mask, box_xywh), has_mask=True)
 
 
@@ -345,9 +347,10 @@ def _directions() -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], 1)  # (32, 2)
 
 
-def _ellipse_outline(box_xywh: np.ndarray) -> np.ndarray:
-    box = xywh_to_cxcywh(box_xywh)
-    return box[:2] + _directions() * box[2:] / 2
+def ellipse_outline(box_xywh: np.ndarray) -> np.ndarray:
+    """Return points (..., 32, 2) of the ellipses in boxes (..., 4), which stand for targets without a mask."""
+    box = xywh_to_cxcywh(box_xywh)[..., None, :]
+    return box[..., :2] + _directions() * box[..., 2:] / 2
 
 
 def _mask_outline(mask: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
@@ -357,7 +360,7 @@ def _mask_outline(mask: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
     left, right = inside.argmax(axis=1), mask.shape[1] - inside[:, ::-1].argmax(axis=1)
     bounds = np.array([left.min(), rows[0], right.max() - left.min(), rows[-1] + 1 - rows[0]])
     if iou_xywh(bounds, box_xywh) < OUTLINE_IOU:
-        return _ellipse_outline(box_xywh)
+        return ellipse_outline(box_xywh)
     corners = [np.stack([x, y], 1) for x in (left, right) for y in (rows, rows + 1)]
     points = np.concatenate(corners).astype(np.float64)
     return points[(points @ _directions().T).argmax(axis=0)]

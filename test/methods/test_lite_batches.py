@@ -10,7 +10,16 @@ from drawn_bank import Photo, bank_of, drawn
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import cxcywh_to_xywh, cxcywh_to_xyxy, xywh_to_xyxy
 from siam_tracker_ros.methods.lite import augmentation
-from siam_tracker_ros.methods.lite.augmentation import blur, coarsen, enlarge, invert, paste, view_matrix, warp
+from siam_tracker_ros.methods.lite.augmentation import (
+    blur,
+    coarsen,
+    compress,
+    enlarge,
+    invert,
+    paste,
+    view_matrix,
+    warp,
+)
 from siam_tracker_ros.methods.lite.batches import LiteBatches, PairSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -18,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 CALM = {name: 0.0 for name in (
     "rotation", "aspect", "negative", "flip", "grey", "color", "blur", "motion_blur", "low_resolution", "noise",
     "distractor", "occluder", "photo_fill", "new_background", "template_shift", "template_scale", "shift", "scale",
+    "thermal", "jpeg",
 )}  # fmt: skip
 WHOLE = (0, 0, 108, 108)
 
@@ -63,7 +73,8 @@ def test_boxes_and_masks_follow_the_warp(bank, changes):
     batch = LiteBatches(bank, settings_of(**changes), 0, 8).draw(0)
     for search, mask, box in zip(batch["search"], batch["mask"], batch["search_box"]):
         found = xywh_to_xyxy(found_box(mask[0], 0.2 if "rotation" in changes else 0.5))
-        np.testing.assert_allclose(found, cxcywh_to_xyxy(box.double() * 256).numpy(), atol=1)
+        shown = cxcywh_to_xyxy(box.double() * 256).clamp(0, 256)
+        np.testing.assert_allclose(found, shown.numpy(), atol=1)
         inside = mask[0] == 1
         assert (search[2][inside] > 250).all() and (search[1][inside] < 5).all(), "the mask lies on the red target"
 
@@ -122,7 +133,7 @@ def test_everything_at_once_stays_within_bounds(bank):
     shapes = {name: tuple(value.shape) for name, value in batch.items()}
     assert shapes == {
         "template": (4, 3, 128, 128), "search": (4, 3, 256, 256), "template_box": (4, 4), "search_box": (4, 4),
-        "present": (4,), "mask": (4, 1, 256, 256), "has_mask": (4,),
+        "present": (4,), "exact": (4,), "mask": (4, 1, 256, 256), "has_mask": (4,),
     }  # fmt: skip
     for name, most in (("template", 255), ("search", 255), ("mask", 1)):
         assert batch[name].dtype == torch.float32 and batch[name].is_contiguous()
@@ -151,6 +162,40 @@ def test_pasted_things_are_not_what_the_template_shows_unless_the_search_crop_do
     again = pasted == plan["search_image"]
     assert (bank.track[pasted] != bank.track[plan["template_image"]])[~again].all()
     assert 0.28 < again.float().mean() < 0.6
+
+
+def test_random_boxes_lie_on_photos_and_take_no_mask(bank):
+    plan = plan_of(bank, settings_of(photo_box_share=0.4, negative=0.2))
+    on_photo = plan["template_image"] >= len(bank)
+    assert on_photo.float().mean() == pytest.approx(0.4, abs=0.04)
+    assert torch.equal(plan["search_image"] >= len(bank), on_photo & plan["present"])
+    assert torch.equal(plan["exact"], on_photo & plan["present"])
+    assert torch.equal(plan["template_image"] == plan["search_image"], plan["present"] & (bank_kind(bank, plan) != 1))
+    assert not plan["has_mask"][plan["exact"]].any()
+
+
+def bank_kind(bank, plan):
+    """0 for a still, 1 for another frame of a video, 2 for a photo."""
+    image = plan["template_image"].clamp(max=len(bank) - 1)
+    frames = bank.length[bank.track[image]]
+    return torch.where(plan["template_image"] >= len(bank), 2, (frames > 1).long())
+
+
+def test_a_random_box_shows_the_same_in_both_crops():
+    bank = bank_of(*squares(2), photos=[Photo((150, 130))])
+    batches = LiteBatches(bank, settings_of(photo_box_share=1.0), 0, 16)
+    batch = batches.draw(0)
+    assert batch["exact"].all() and not batch["has_mask"].any() and not batch["mask"].any()
+    assert batch["search_box"][:, 2].std() > 0.01, "of several shapes"
+    torch.testing.assert_close(batch["search_box"][:, 2:].prod(1).sqrt(), torch.full((16,), 1 / 4))
+    torch.testing.assert_close(batch["search_box"][:, :2], torch.full((16, 2), 0.5))
+    middle = batch["search"][:, :, 64:192, 64:192]  # what the template shows, at the same scale
+    assert (middle - batch["template"]).abs().mean() < 12 < (middle - batch["template"].flip(0)).abs().mean()
+
+
+def test_random_boxes_without_photos_are_refused():
+    with pytest.raises(InvalidSettingError, match="photo_box_share is 0.3 without photos"):
+        LiteBatches(bank_of(*squares(2)), settings_of(photo_box_share=0.3), 0, 2)
 
 
 def test_negatives_and_nothing_else_to_show_are_refused():
@@ -250,6 +295,34 @@ def test_grey_pairs_are_grey_in_both_crops(bank):
     batch = LiteBatches(bank, settings_of(grey=1.0, noise=1.0, color=1.0), 0, 4).draw(0)
     for name in ("template", "search"):
         assert (batch[name].amax(1) - batch[name].amin(1)).max() < 0.01
+
+
+def test_thermal_pairs_are_grey_alike_and_half_of_them_negatives(bank):
+    batch = LiteBatches(bank, settings_of(thermal=1.0), 0, 32).draw(0)
+    for name in ("template", "search"):
+        assert (batch[name].amax(1) - batch[name].amin(1)).max() < 0.01
+    red, green = batch["search"][:, 0, 128, 128], batch["search"][:, 0, 128, 60]
+    torch.testing.assert_close(batch["template"][:, 0, 64, 64], red)
+    assert 8 < (green > 128).sum() < 24, "dark green, or bright as a negative"
+    assert red.std() > 40, "the share of red differs"
+    plain = LiteBatches(bank, settings_of(), 0, 32).draw(0)
+    assert torch.equal(batch["search_box"], plain["search_box"])
+
+
+def test_compression_leaves_blocks():
+    ramp = torch.arange(256.0).expand(3, 64, 256)
+    coarse = compress(ramp, 10)
+    assert coarse.shape == ramp.shape and coarse.dtype == ramp.dtype
+    assert 1 < (coarse - ramp).abs().mean() < 8
+    edges = coarse.diff(dim=2).abs().mean((0, 1))
+    assert edges[7::8].mean() > 1.2 * edges.mean(), "steps between blocks of eight pixels"
+    assert (compress(ramp, 100) - ramp).abs().mean() < 0.5
+
+
+def test_only_search_crops_are_compressed(bank):
+    plain, coded = (LiteBatches(bank, settings_of(shift=1.0, jpeg=rate), 0, 4).draw(0) for rate in (0.0, 1.0))
+    assert torch.equal(plain["template"], coded["template"]) and torch.equal(plain["mask"], coded["mask"])
+    assert ((plain["search"] - coded["search"]).abs().mean((1, 2, 3)) > 0.1).all()
 
 
 def test_views_show_what_affine_maps_say():

@@ -92,6 +92,7 @@ def batch_of(label=LABEL, present=True, has_mask=True):
         "template_box": torch.tensor([[0.5, 0.5, 0.5, 0.5]]).expand(count, -1),
         "search_box": label,
         "present": torch.full((count,), present),
+        "exact": torch.full((count,), False),
         "mask": box_cover(label, 256),
         "has_mask": torch.full((count,), has_mask),
     }
@@ -183,17 +184,56 @@ def _corners(box_cxcywh):
     return torch.cat([center - half, center + half], 1)
 
 
+def taught(box_cxcywh=LABEL[0], score=0.0):
+    """A teacher that finds the same box and score in each cell of one pair."""
+    boxes = torch.as_tensor(box_cxcywh)[None, :, None, None].expand(-1, -1, 16, 16).clone()
+    return {"teacher_boxes": boxes, "teacher_score": torch.full((1, 1, 16, 16), score)}
+
+
 @pytest.mark.parametrize(
     "teacher_box, listened", [((0.1, 0.1, 0.2, 0.2), False), ((0.5, 0.5, 0.24, 0.26), True)], ids=["far", "near"]
 )
 def test_the_teacher_counts_only_where_it_agrees_with_the_label(teacher_box, listened):
     label = LABEL[:1]
-    teacher = {"teacher_box": torch.tensor([teacher_box]), "teacher_score": torch.zeros(1, 1, 16, 16)}
+    teacher = taught(teacher_box)
     alone = lite_losses(perfect_network(label), batch_of(label), ALONE)["total"]
-    taught = lite_losses(perfect_network(label), {**batch_of(label), **teacher}, ALONE)["total"]
-    assert (taught > alone) == listened and (taught == alone) == (not listened)
+    total = lite_losses(perfect_network(label), {**batch_of(label), **teacher}, ALONE)["total"]
+    assert (total > alone) == listened and (total == alone) == (not listened)
     deaf = dataclasses.replace(ALONE, teacher_score_share=0.0, teacher_box_share=0.0)
     assert lite_losses(perfect_network(label), {**batch_of(label), **teacher}, deaf)["total"] == alone
+
+
+def test_where_the_target_is_absent_the_teachers_scores_count():
+    network, batch = perfect_network(LABEL[:1]), batch_of(LABEL[:1], present=False)
+    network.response.classification[:] = torch.logit(torch.tensor(0.3))
+    told = lite_losses(network, {**batch, **taught(score=0.3)}, ALONE)
+    assert told["classification"] < 1e-6 < lite_losses(network, batch, ALONE)["classification"]
+    assert told["overlap"] == 0, "but it teaches no box"
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_each_cell_learns_the_box_of_the_strongest_cell_near_it(exact):
+    label, wide, stray = LABEL[:1], (0.5, 0.5, 0.3, 0.25), (0.9, 0.1, 0.1, 0.4)
+    teacher = taught(stray, score=0.1)
+    teacher["teacher_boxes"][0, :, 8, 8] = torch.tensor(wide)
+    teacher["teacher_score"][0, 0, 8, 8] = 0.9
+    batch = {**batch_of(label), **teacher, "exact": torch.tensor([exact])}
+    network = perfect_network(label)
+    boxes = network.response.box_cxcywh
+    boxes[0] = torch.tensor(stray)[:, None, None]
+    boxes[0, :, 6:11, 6:11] = torch.tensor(wide)[:, None, None]
+    far = dataclasses.replace(ALONE, teacher_box_share=1.0, teacher_power=10.0)
+    overlap = lite_losses(network, batch, far)["overlap"]
+    if exact:
+        assert overlap == pytest.approx(1 - 0.25 / 0.3, abs=1e-3), "a random box is exactly the target"
+        return
+    assert overlap < 1e-5
+    boxes[0, :, 6, 10] = torch.tensor(stray)
+    assert lite_losses(network, batch, far)["overlap"] > 0.04, "one of the 25 cells near it"
+    boxes[0, :, 6, 10] = torch.tensor(wide)
+    boxes[0, :, 0, 0] = torch.tensor(wide)
+    assert lite_losses(network, batch, far)["overlap"] < 1e-5, "its score to the power is nothing"
+    assert lite_losses(network, batch, dataclasses.replace(far, teacher_power=1.0))["overlap"] > 1e-3
 
 
 def test_reciprocal_links_spare_the_confidence_of_cells_whose_box_is_wrong():

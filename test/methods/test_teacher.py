@@ -57,11 +57,25 @@ def test_a_teacher_answers_every_pair_of_a_batch():
         assert template_bgr.dtype == np.uint8 and template_bgr.shape == (128, 128, 3)
         assert search_bgr.shape == (256, 256, 3)
         mean = search_bgr.mean(dtype=np.float32)
-        return np.full((1, 16, 16), mean), np.full(4, mean)
+        return np.full((1, 16, 16), mean), np.full((4, 16, 16), mean)
 
     batch = TaughtBatches(Pictures(), teacher, threads=2).draw(0)
     assert batch["teacher_score"].shape == (2, 1, 16, 16) and batch["teacher_score"].dtype == torch.float32
-    torch.testing.assert_close(batch["teacher_box"][:, 0], batch["search"].mean((1, 2, 3)), atol=0.6, rtol=0)
+    assert batch["teacher_boxes"].shape == (2, 4, 16, 16)
+    mean = batch["search"].mean((1, 2, 3))[:, None, None, None].expand(2, 4, 16, 16)
+    torch.testing.assert_close(batch["teacher_boxes"], mean, atol=0.6, rtol=0)
+
+
+def test_boxes_of_a_teacher_lie_where_their_cells_are(folder):
+    gray = np.full((256, 256, 3), 128, np.uint8)
+    teacher = LightFcTeacher(folder)
+    _, boxes = teacher.search(teacher.embed(gray[:128, :128]), gray)
+    size = boxes[2, 0, 0]  # all maps of these graphs are alike, so it is the offset, too
+    assert size != 0
+    cells = np.arange(16, dtype=np.float32)
+    np.testing.assert_allclose(boxes[0], np.tile((cells + size) / 16, (16, 1)), rtol=1e-5)
+    np.testing.assert_allclose(boxes[1], boxes[0].T, rtol=1e-5)
+    np.testing.assert_allclose(boxes[2:], size, rtol=1e-5)
 
 
 def test_a_teacher_that_was_looked_at_answers_in_a_forked_process(folder):

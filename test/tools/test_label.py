@@ -39,10 +39,10 @@ class MatchingTeacher:
         match = cv2.matchTemplate(search_bgr, features, cv2.TM_CCOEFF_NORMED)  # (193, 193), of top left corners
         y, x = np.unravel_index(match.argmax(), match.shape)
         row, column = (y + 32) // 16, (x + 32) // 16
-        score, size, offset = np.zeros((1, 16, 16)), np.full((2, 16, 16), 0.25), np.zeros((2, 16, 16))
+        score, boxes = np.zeros((1, 16, 16)), np.full((4, 16, 16), 0.25)
         score[0, row, column] = max(match[y, x], 0)
-        offset[:, row, column] = (x + 32) / 16 - column, (y + 32) / 16 - row
-        return score, size, offset
+        boxes[:2, row, column] = (x + 32) / 256, (y + 32) / 256
+        return score, boxes
 
 
 def texture(seed, size_wh, low, high):
@@ -144,9 +144,9 @@ def test_a_way_that_is_not_the_same_back_is_not_believed():
         """Slides off the target to the right, however it is followed."""
 
         def search(self, features, search_bgr):
-            score, size, offset = super().search(features, search_bgr)
-            offset[0] += 1.5
-            return score, size, offset
+            score, boxes = super().search(features, search_bgr)
+            boxes[0] += 1.5 / 16
+            return score, boxes
 
     images, boxes = draw_clip(speed_xy=(2, 1))
     assert label_target(images, boxes[0], Astray(), SETTINGS) is None

@@ -22,7 +22,6 @@ from siam_tracker_ros.methods.lite.shapes import (
     TEMPLATE_FACTOR,
     TEMPLATE_SIDE,
 )
-from siam_tracker_ros.methods.lite.teacher import cell_box
 from tools.label.clips import split_scenes
 from tools.label.settings import LabelSettings
 from tools.label.target_proposals import MAX_SHARED, is_target_box, propose_boxes, shared_part
@@ -40,10 +39,7 @@ class Teacher(typing.Protocol):
         ...
 
     def search(self, features: np.ndarray, search_bgr: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return maps of score (1, 16, 16), size (2, 16, 16) and offset (2, 16, 16) of a crop, uint8 (256, 256, 3).
-
-        Scores are 0..1, sizes w, h in units of the crop's side, offsets x, y from the cell's corner in cells.
-        """
+        """Return maps of a crop, uint8 (256, 256, 3): score (1, 16, 16), 0..1, and box (4, 16, 16), cxcywh, 0..1."""
         ...
 
 
@@ -78,9 +74,9 @@ class TeacherTracker:
     def track(self, image_bgr: np.ndarray) -> tuple[np.ndarray, float]:
         """Return the target's box (4,) in the next image, within its borders, and the score, 0..1."""
         crop, corner_xy, side = self._crop(image_bgr, SEARCH_FACTOR, SEARCH_SIDE)
-        score, size, offset = self._teacher.search(self._features, crop)
+        score, boxes = self._teacher.search(self._features, crop)
         row, column = np.unravel_index((score[0] * self._window).argmax(), self._window.shape)
-        box = cxcywh_to_xywh(cell_box(size, offset, row, column).astype(np.float64) * side)
+        box = cxcywh_to_xywh(boxes[:, row, column].astype(np.float64) * side)
         box[:2] += corner_xy
         height, width = image_bgr.shape[:2]
         box_xyxy = xywh_to_xyxy(box)

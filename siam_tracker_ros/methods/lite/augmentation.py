@@ -347,10 +347,23 @@ def recoloring(
     return desaturating(saturation) @ change
 
 
-def desaturating(saturation: torch.Tensor) -> torch.Tensor:
-    """Return linear maps (B, 3, 3) that mix colours with their grey; 0 for grey only, 1 for no change."""
-    grey = torch.tensor(LUMA_BGR, dtype=saturation.dtype).expand(3, 3)
-    return saturation[:, None, None] * torch.eye(3, dtype=saturation.dtype) + (1 - saturation)[:, None, None] * grey
+def desaturating(saturation: torch.Tensor, weights_bgr: torch.Tensor | None = None) -> torch.Tensor:
+    """Return linear maps (B, 3, 3) that mix colours with their grey.
+
+    Args:
+        saturation: (B,); 0 for grey only, 1 for no change.
+        weights_bgr: (B, 3), shares of the colours in the grey; None for those of luma.
+    """
+    if weights_bgr is None:
+        weights_bgr = torch.tensor([LUMA_BGR], dtype=saturation.dtype)
+    saturation = saturation[:, None, None]
+    return saturation * torch.eye(3, dtype=saturation.dtype) + (1 - saturation) * weights_bgr[:, None]
+
+
+def negate(change: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Return affine maps of colours (B, 3, 4), with 255 minus each colour in those that are `wanted`, bool (B,)."""
+    white = torch.tensor([0, 0, 0, 255], dtype=change.dtype)
+    return torch.where(wanted[:, None, None], white - change, change)
 
 
 def recolor(image_bgr: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
@@ -376,6 +389,13 @@ def coarsen(image_bgr: torch.Tensor, sides: Sequence[int]) -> torch.Tensor:
         small = functional.interpolate(image_bgr[row : row + 1], size=(side, side), mode="bilinear", antialias=True)
         coarse[row : row + 1] = enlarge(small, image_bgr.shape[-1])
     return coarse
+
+
+def compress(image_bgr: torch.Tensor, quality: int) -> torch.Tensor:
+    """Return an image (3, H, W), 0..255, after JPEG at a quality of 1 to 100."""
+    pixels = image_bgr.round().byte().permute(1, 2, 0).cpu().numpy()
+    _, coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return torch.from_numpy(cv2.imdecode(coded, cv2.IMREAD_COLOR)).permute(2, 0, 1).to(image_bgr)
 
 
 def blur(image_bgr: torch.Tensor, sigma: torch.Tensor, motion_xy: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ resumed run sees the same pairs. Random numbers are drawn on the CPU, pixels are
 
 import dataclasses
 import logging
+import typing
 
 import numpy as np
 import torch
@@ -16,14 +17,17 @@ import torch
 from siam_tracker_ros.errors import InvalidSettingError
 from siam_tracker_ros.geometry import cxcywh_to_xyxy, xywh_to_cxcywh
 from siam_tracker_ros.methods.lite.augmentation import (
+    LUMA_BGR,
     blur,
     bounds_cxcywh,
     coarsen,
+    compress,
     covered_shares,
     desaturating,
     find_source,
     invert,
     map_points,
+    negate,
     paste,
     photo_background,
     recolor,
@@ -34,7 +38,7 @@ from siam_tracker_ros.methods.lite.augmentation import (
 )
 from siam_tracker_ros.methods.lite.shapes import SEARCH_FACTOR, SEARCH_SIDE, TEMPLATE_FACTOR, TEMPLATE_SIDE
 from siam_tracker_ros.settings import setting
-from siam_tracker_ros.training.bank import ImageBank
+from siam_tracker_ros.training.bank import ImageBank, ellipse_outline
 from siam_tracker_ros.training.task import Batch
 
 CPU_CHUNK = 4  # views that a CPU makes at once: their pixels fit its caches
@@ -43,6 +47,9 @@ PLACES = 5  # random positions for each pasted object
 DISTRACTOR_COVER = (0.0, 0.15)  # share of the target that it may cover
 OCCLUDER_COVER = (0.1, 0.5)
 SAME_AGAIN = 0.3  # share of pasted objects that are a copy of the target, the hardest distractor
+PHOTO_BOX_ROOT = (0.15, 0.4)  # square root of the area of a random box, in units of the photo's shorter side
+PHOTO_BOX_ASPECT = 0.7  # its ratio of width and height is e^U(-0.7, 0.7)
+QUALITIES = (10, 60)  # of JPEG
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,9 +79,15 @@ class PairSettings:
     set_weights: dict[str, float] = setting(
         meaning="Relative weight of a data set per sample, by name; the default is 1.", default_factory=dict
     )
+    photo_box_share: float = setting(
+        0.0, "Share of the pairs that show a random box on a photo twice, instead of a labelled target.", 0, 1
+    )
     negative: float = setting(0.06, "Probability that the search crop shows another target than the template.", 0, 1)
     flip: float = setting(0.5, "Probability that both crops are mirrored.", 0, 1)
     grey: float = setting(0.08, "Probability that both crops are grey.", 0, 1)
+    thermal: float = setting(
+        0.0, "Probability that both crops are grey by a random mixture of the colours, half of them as negatives.", 0, 1
+    )
     color: float = setting(
         0.8, "Probability that brightness, contrast, colour cast and saturation of a crop are changed.", 0, 1
     )
@@ -82,6 +95,7 @@ class PairSettings:
     motion_blur: float = setting(0.12, "Probability that the search crop is blurred as if in motion.", 0, 1)
     low_resolution: float = setting(0.12, "Probability that the search crop is reduced and enlarged again.", 0, 1)
     noise: float = setting(0.1, "Probability that the search crop is noisy.", 0, 1)
+    jpeg: float = setting(0.0, "Probability that the search crop has the artefacts of JPEG at a low quality.", 0, 1)
     distractor: float = setting(
         0.5, "Probability that one or two objects are pasted into the search crop, beside the target.", 0, 1
     )
@@ -99,8 +113,9 @@ class LiteBatches:
 
     A batch has template float32 (B, 3, 128, 128) and search (B, 3, 256, 256), BGR, 0..255; template_box and search_box
     float32 (B, 4) as cx, cy, w, h in units of the crop's side; present bool (B,), False if the search crop shows
-    another target; mask float32 (B, 1, 256, 256), 0..1, the visible part of the target in the search crop; has_mask
-    bool (B,), False if the mask is unknown: it is 0 then.
+    another target; exact bool (B,), True if search_box is of a random box, not a label; mask float32 (B, 1, 256, 256),
+    0..1, the visible part of the target in the search crop; has_mask bool (B,), False if the mask is unknown: it is 0
+    then.
 
     Args:
         bank: of the images.
@@ -116,6 +131,11 @@ class LiteBatches:
             raise InvalidSettingError(
                 f"pairs.negative is {settings.negative:g} with {len(bank.first)} track of training data, expected two "
                 "or more tracks; add tracks or set pairs.negative to 0"
+            )
+        if settings.photo_box_share > 0 and not bank.photos:
+            raise InvalidSettingError(
+                f"pairs.photo_box_share is {settings.photo_box_share:g} without photos, expected a folder of them as "
+                "data.photos; set it, or set pairs.photo_box_share to 0"
             )
         unknown = settings.set_weights.keys() - set(bank.dataset)
         if unknown:
@@ -153,19 +173,25 @@ class LiteBatches:
         """
         settings, bank = self.settings, self.bank
         first, second = self._draw_frames(draws)
+        track = bank.track[first]
+        on_photo, photo_box = draws.chance(settings.photo_box_share), self._draw_photo_box(draws)
         present = ~draws.chance(settings.negative)
-        shown = torch.where(present, second, self._draw_of_other_track(draws, bank.track[first], False))
-        flip, grey = draws.chance(settings.flip), draws.chance(settings.grey)
-        plan = {"present": present, "grey": grey, "has_mask": bank.has_mask[shown]}
+        other = self._labelled(self._draw_of_other_track(draws, track, False))
+        given = photo_box.where(on_photo, self._labelled(first))
+        shown = photo_box.where(on_photo, self._labelled(second)).where(present, other)
+        flip, is_thermal = draws.chance(settings.flip), draws.chance(settings.thermal)
+        grey = draws.chance(settings.grey) | is_thermal
+        has_mask = bank.has_mask[shown.image]
+        plan = {"present": present, "exact": on_photo & present, "grey": grey, "has_mask": has_mask}
 
-        box, root = self._box(first)
+        box, root = given.box_and_root()
         template = {
             "center_xy": box[:, :2] + draws.normal(settings.template_shift, 2) * root[:, None],
             "side": TEMPLATE_FACTOR * root * draws.uniform(-settings.template_scale, settings.template_scale).exp(),
             "flip": flip,
         }
-        plan |= self._view(draws, "template", first, TEMPLATE_SIDE, template)
-        box, root = self._box(shown)
+        plan |= self._view(draws, "template", given, TEMPLATE_SIDE, template)
+        box, root = shown.box_and_root()
         search = {
             "center_xy": box[:, :2] + draws.uniform(-settings.shift, settings.shift, 2) * root[:, None],
             "side": SEARCH_FACTOR * root * draws.uniform(-settings.scale, settings.scale).exp(),
@@ -179,14 +205,18 @@ class LiteBatches:
         target = plan["search_box"] * SEARCH_SIDE
         near = target[:, None, :2] + draws.uniform(-0.6, 0.6, PLACES, 2) * target[:, None, 2:]
         pastes = [
-            self._paste(draws, count > 0, first, shown, target, draws.uniform(0, SEARCH_SIDE, PLACES, 2)),
-            self._paste(draws, count > 1, first, shown, target, draws.uniform(0, SEARCH_SIDE, PLACES, 2)),
-            self._paste(draws, draws.chance(settings.occluder), first, shown, target, near),
+            self._paste(draws, count > 0, track, shown.image, target, draws.uniform(0, SEARCH_SIDE, PLACES, 2)),
+            self._paste(draws, count > 1, track, shown.image, target, draws.uniform(0, SEARCH_SIDE, PLACES, 2)),
+            self._paste(draws, draws.chance(settings.occluder), track, shown.image, target, near),
         ]
         plan |= {name: torch.stack([kind[name] for kind in pastes], 1) for name in pastes[0]}
+        weights, negative = draws.uniform(0, 1, 3), is_thermal & draws.chance(0.5)
+        luma = torch.tensor(LUMA_BGR, dtype=weights.dtype)
+        weights = torch.where(is_thermal[:, None], weights / weights.sum(1, keepdim=True), luma)
+        greying = desaturating(torch.where(grey, 0.0, 1.0).double(), weights)
         for name in ("template", "search"):
             change = self._recoloring(draws, draws.chance(settings.color))
-            plan[f"{name}_color"] = desaturating(torch.where(grey, 0.0, 1.0).double()) @ change
+            plan[f"{name}_color"] = negate(greying @ change, negative)
         coarse = (draws.uniform(0.3, 0.8) * SEARCH_SIDE).long()
         plan["coarse_side"] = torch.where(draws.chance(settings.low_resolution), coarse, 0)
         plan["blur_sigma"] = draws.uniform(0.6, 2.5) * draws.chance(settings.blur)
@@ -194,6 +224,7 @@ class LiteBatches:
         motion = torch.stack([angle.cos(), angle.sin()], 1) * length[:, None]
         plan["motion_xy"] = motion * draws.chance(settings.motion_blur)[:, None]
         plan["noise"] = draws.uniform(2, 10) * draws.chance(settings.noise)
+        plan["quality"] = draws.uniform(*QUALITIES).long() * draws.chance(settings.jpeg)
         alike = 2 * plan["search_weights"] + plan["has_mask"] - plan["search_matrix"][:, 0, 0].abs().clamp(0.1, 9) / 10
         order = alike.argsort()  # chunks of pairs that need similar work
         return {name: value[order] for name, value in plan.items()}
@@ -226,45 +257,56 @@ class LiteBatches:
             number = self._masked[number.clamp(max=total - 1)]
         return torch.where(others > 0, number, -1)
 
-    def _box(self, sample: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return labelled boxes as cx, cy, w, h in the stored image, and the square roots of their areas."""
-        box = xywh_to_cxcywh(self.bank.box_xywh[sample])
-        return box, box[:, 2:].prod(1).sqrt()
+    def _labelled(self, sample: torch.Tensor) -> "_Targets":
+        return _Targets(sample, self.bank.box_xywh[sample], self.bank.outline_xy[sample])
 
-    def _view(self, draws: "_Draws", name: str, sample: torch.Tensor, side: int, where: Plan) -> Plan:
-        """Plan the template or search crop of a sample; a photo may fill the outside of its square."""
-        settings, bank = self.settings, self.bank
+    def _draw_photo_box(self, draws: "_Draws") -> "_Targets":
+        """Draw a box anywhere on a photo; of a bank without photos something that is not used."""
+        image = self._draw_photo(draws).clamp(max=len(self.bank.offset) - 1)
+        size_wh = self.bank.size_wh[image]
+        root = draws.uniform(*PHOTO_BOX_ROOT) * size_wh.amin(1)
+        stretch = draws.uniform(-PHOTO_BOX_ASPECT / 2, PHOTO_BOX_ASPECT / 2).exp()
+        box_wh = torch.stack([root * stretch, root / stretch], 1)
+        box = torch.cat([draws.uniform(0, 1, 2) * (size_wh - box_wh), box_wh], 1)
+        return _Targets(image, box, torch.from_numpy(ellipse_outline(box.numpy())))
+
+    def _draw_photo(self, draws: "_Draws") -> torch.Tensor:
+        return len(self.bank) + draws.integer(torch.full((self.batch,), max(self.bank.photos, 1)))
+
+    def _view(self, draws: "_Draws", name: str, shown: "_Targets", side: int, where: Plan) -> Plan:
+        """Plan the template or search crop of a target; a photo may fill the outside of its image."""
+        settings, bank, image = self.settings, self.bank, shown.image
         matrix = view_matrix(out_side=side, **where)
-        photo = len(bank) + draws.integer(torch.full((self.batch,), max(bank.photos, 1)))
-        leaves = find_source(matrix, bank.size_wh[sample], side).leaves
-        cut_out = draws.chance(settings.new_background if name == "search" else 0) & bank.has_mask[sample]
+        photo = self._draw_photo(draws)
+        leaves = find_source(matrix, bank.size_wh[image], side).leaves
+        cut_out = draws.chance(settings.new_background if name == "search" else 0) & bank.has_mask[image]
         filled = draws.chance(settings.photo_fill) & leaves
         cut_out, filled = (value & (bank.photos > 0) for value in (cut_out, filled))
         return {
-            f"{name}_image": sample,
+            f"{name}_image": image,
             f"{name}_matrix": matrix,
             f"{name}_cut_out": cut_out,
             f"{name}_weights": leaves | cut_out,
             f"{name}_photo": torch.where(cut_out | filled, photo, -1),
             f"{name}_photo_start": draws.uniform(0, 1, 2),
             f"{name}_photo_flip": draws.chance(0.5),
-            f"{name}_box": bounds_cxcywh(map_points(matrix, bank.outline_xy[sample])) / side,
+            f"{name}_box": bounds_cxcywh(map_points(matrix, shown.outline_xy)) / side,
         }
 
     def _paste(
         self,
         draws: "_Draws",
         wanted: torch.Tensor,
-        template: torch.Tensor,
+        track: torch.Tensor,
         shown: torch.Tensor,
         target: torch.Tensor,
         places: torch.Tensor,
     ) -> Plan:
-        """Plan the object that is pasted into the search crop, at one of several positions."""
+        """Plan the object, the shown one or one of another track, that is pasted at one of several positions."""
         bank = self.bank
         again = draws.chance(SAME_AGAIN) & bank.has_mask[shown]
-        other = torch.where(again, shown, self._draw_of_other_track(draws, bank.track[template], True))
-        box, root = self._box(other)
+        other = torch.where(again, shown, self._draw_of_other_track(draws, track, True))
+        box, root = self._labelled(other).box_and_root()
         size = target[:, 2:].prod(1).sqrt() * draws.uniform(-0.5, 0.4).exp()
         flip, color = draws.chance(0.5), draws.chance(0.5)
         matrix = view_matrix(box[:, :2], root * SEARCH_SIDE / size, SEARCH_SIDE, flip=flip)
@@ -302,6 +344,7 @@ class LiteBatches:
             "template_box": plan["template_box"].to(device, torch.float32),
             "search_box": plan["search_box"].to(device, torch.float32),
             "present": plan["present"].to(device),
+            "exact": plan["exact"].to(device),
             "mask": visible * known,
             "has_mask": plan["has_mask"].to(device),
         }
@@ -356,7 +399,7 @@ class LiteBatches:
                     paste(search[row], visible[row], *pasted)
 
     def _degrade(self, plan: Plan, search: torch.Tensor, noise: torch.Generator) -> torch.Tensor:
-        """Apply low resolution, blur and noise, each where it was drawn."""
+        """Apply low resolution, blur, noise and JPEG, each where it was drawn."""
         device = search.device
         rows = torch.nonzero(plan["coarse_side"])[:, 0]
         if len(rows):
@@ -373,7 +416,35 @@ class LiteBatches:
             grain = torch.randn(len(rows), 3, SEARCH_SIDE, SEARCH_SIDE, generator=noise, device=device)
             grain = torch.where(grey, grain[:, :1], grain)
             search[rows] = (search[rows] + grain * deviation.float()).clamp_(0, 255)
+        rows = torch.nonzero(plan["quality"])[:, 0]
+        for row, quality in zip(rows.tolist(), plan["quality"][rows].tolist()):
+            search[row] = compress(search[row], quality)
         return search
+
+
+class _Targets(typing.NamedTuple):
+    """Targets in stored images.
+
+    Attributes:
+        image: int64 (B,), numbers of the images.
+        box_xywh: float64 (B, 4), in pixels of the image.
+        outline_xy: float64 (B, 32, 2), see ImageBank.
+    """
+
+    image: torch.Tensor
+    box_xywh: torch.Tensor
+    outline_xy: torch.Tensor
+
+    def where(self, wanted: torch.Tensor, other: "_Targets") -> "_Targets":
+        """Return these where `wanted`, bool (B,), is True, and others elsewhere."""
+        return _Targets(
+            *(torch.where(wanted.view(-1, *[1] * (own.dim() - 1)), own, others) for own, others in zip(self, other))
+        )
+
+    def box_and_root(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the boxes as cx, cy, w, h, and the square roots of their areas (B,)."""
+        box = xywh_to_cxcywh(self.box_xywh)
+        return box, box[:, 2:].prod(1).sqrt()
 
 
 class _Draws:

@@ -15,6 +15,7 @@ from siam_tracker_ros.training.losses import iou_and_giou
 from siam_tracker_ros.training.task import Batch, Losses
 
 POSITIVE_WEIGHT = 0.3  # cells with a higher Gaussian weight learn a box
+NEAR_CELLS = 5  # side of the square of cells around each one, of which the teacher's strongest teaches the box
 FOUND_IOU = 0.4  # of a found box and the label; below it another thing was found, whose edges say nothing of the label
 FOUND_JITTER = 0.06  # deviations of boxes to refine, in units of the box's size: from the found one
 LABEL_JITTER = 0.12  # and from the label
@@ -37,6 +38,13 @@ class LossSettings:
     )
     teacher_box_share: float = setting(
         0.6, "Share of the teacher's box in the target of the box, where the teacher is used.", 0, 1
+    )
+    teacher_power: float = setting(
+        1.0,
+        "The box loss of a cell is weighted by the teacher's score to this power, where the teacher is used; a higher "
+        "one for fewer cells.",
+        0,
+        10,
     )
     reciprocal: float = setting(
         0.5,
@@ -91,29 +99,29 @@ def lite_losses(network: LiteNetwork, batch: Batch, settings: LossSettings) -> L
         network: in training.
         batch: `template` (B, 3, 128, 128) and `search` (B, 3, 256, 256), BGR 0..255; `template_box` and `search_box`
             (B, 4), cxcywh in units of the crop's side; `present`, bool (B,), False where the search region shows
-            another target; `mask` (B, 1, 256, 256), 0..1, and `has_mask`, bool (B,); with a teacher, `teacher_score`
-            (B, 1, 16, 16), 0..1, and `teacher_box` (B, 4).
+            another target; `exact`, bool (B,), True where the box was drawn at random; `mask` (B, 1, 256, 256), 0..1,
+            and `has_mask`, bool (B,); with a teacher, `teacher_score` (B, 1, 16, 16), 0..1, and `teacher_boxes` (B, 4,
+            16, 16).
         settings: weights of the losses.
     """
     template = network.encode_template(batch["template"], batch["template_box"])
     response = network(batch["search"], template)
     label, present = batch["search_box"], batch["present"]
-    score_target, box_target = _blend_teacher(batch, settings)
+    gaussian = gaussian_map(label)
+    score_target, box_target, box_weight = _blend_teacher(batch, gaussian, settings)
     boxes = response.box_cxcywh.movedim(1, -1)  # (B, 16, 16, 4)
     confidence = (torch.sigmoid(response.classification) * torch.sigmoid(response.localization)).detach()[:, 0]
     label_iou, _ = iou_and_giou(cxcywh_to_xyxy(boxes.detach()), cxcywh_to_xyxy(label[:, None, None].expand_as(boxes)))
 
-    gaussian = gaussian_map(box_target)[:, 0]
-    positive = gaussian * (gaussian > POSITIVE_WEIGHT) * present[:, None, None]  # (B, 16, 16)
+    positive = (gaussian * (gaussian > POSITIVE_WEIGHT))[:, 0] * present[:, None, None]  # (B, 16, 16)
     doubt = settings.reciprocal * (positive > 0) * (1 - label_iou)
     classification = quality_focal_loss(response.classification, score_target, (1 - doubt)[:, None])
 
-    linked = positive * (1 - settings.reciprocal + settings.reciprocal * confidence)
+    linked = box_weight * (1 - settings.reciprocal + settings.reciprocal * confidence)
     linked = linked / linked.sum().clamp(min=1e-3 if settings.reciprocal else 1)
-    target = box_target[:, None, None].expand_as(boxes)
-    _, giou = iou_and_giou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(target))  # (B, 16, 16)
+    _, giou = iou_and_giou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(box_target))  # (B, 16, 16)
     overlap = ((1 - giou) * linked).sum()
-    distance = ((boxes - target).abs().sum(-1) * linked).sum()
+    distance = ((boxes - box_target).abs().sum(-1) * linked).sum()
     localization = functional.binary_cross_entropy_with_logits(response.localization[:, 0], label_iou, reduction="none")
     localization = (localization * positive).sum() / positive.sum().clamp(min=1)
 
@@ -184,17 +192,36 @@ def _refinement_loss(
     return total / len(starts) / present.sum().clamp(min=1), ious[0]
 
 
-def _blend_teacher(batch: Batch, settings: LossSettings) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the targets of the classification (B, 1, 16, 16) and of the box (B, 4), blended with the teacher's."""
-    label, present = batch["search_box"], batch["present"]
-    score, box = gaussian_map(label), label
+def _blend_teacher(
+    batch: Batch, gaussian: torch.Tensor, settings: LossSettings
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the targets of the classification (B, 1, 16, 16) and of each cell's box (B, 16, 16, 4), and its weight.
+
+    The teacher is used where its best box agrees with the label, and its scores also where the target is absent. A cell
+    learns the box of the strongest cell near it, weighted by that one's score.
+
+    Args:
+        batch: of `lite_losses`.
+        gaussian: (B, 1, 16, 16), of the label.
+        settings: the teacher's share.
+    """
+    label, present = batch["search_box"], batch["present"][:, None, None]
+    score, weight = gaussian * present[:, None], (gaussian * (gaussian > POSITIVE_WEIGHT))[:, 0]
+    box = label[:, None, None].expand(-1, SEARCH_CELLS, SEARCH_CELLS, -1)
     if "teacher_score" in batch:
-        agreement, _ = iou_and_giou(cxcywh_to_xyxy(batch["teacher_box"]), cxcywh_to_xyxy(label))
-        used = ((agreement > settings.agreement_iou) & present).to(score.dtype)
-        share = settings.teacher_score_share * used[:, None, None, None]
-        score = torch.lerp(score, batch["teacher_score"].clamp(0, 1), share)
-        box = torch.lerp(label, batch["teacher_box"], settings.teacher_box_share * used[:, None])
-    return score * present[:, None, None, None], box
+        teacher_score = batch["teacher_score"].clamp(0, 1)
+        near, strongest = functional.max_pool2d(teacher_score, NEAR_CELLS, 1, NEAR_CELLS // 2, return_indices=True)
+        boxes = batch["teacher_boxes"].flatten(2)  # (B, 4, 256)
+        best = boxes.gather(2, teacher_score.flatten(2).argmax(2, keepdim=True).expand(-1, 4, -1))[..., 0]
+        agreement, _ = iou_and_giou(cxcywh_to_xyxy(best), cxcywh_to_xyxy(label))
+        agrees = (agreement > settings.agreement_iou)[:, None, None]  # (B, 1, 1)
+        used = (agrees | ~present).to(score.dtype)[:, None]
+        score = torch.lerp(score, teacher_score, settings.teacher_score_share * used)
+        boxes = boxes.gather(2, strongest.flatten(2).expand(-1, 4, -1)).unflatten(2, strongest.shape[2:])
+        share = settings.teacher_box_share * (agrees & ~batch["exact"][:, None, None]).to(box.dtype)
+        box = torch.lerp(box, boxes.movedim(1, -1), share[..., None])
+        weight = torch.where(agrees, near[:, 0] ** settings.teacher_power, weight)
+    return score, box, weight * present
 
 
 def _jittered(box_cxcywh: torch.Tensor, deviation: float) -> torch.Tensor:

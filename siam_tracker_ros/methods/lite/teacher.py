@@ -29,7 +29,7 @@ class Teacher(typing.Protocol):
     """A tracker that predicts the targets of a pair; several threads may call it."""
 
     def __call__(self, template_bgr: np.ndarray, search_bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the score map float32 (1, 16, 16), 0..1, and the best box float32 (4,) as cx, cy, w, h, 0..1.
+        """Return maps of float32: score (1, 16, 16), 0..1, and each cell's box (4, 16, 16) as cx, cy, w, h, 0..1.
 
         template_bgr: uint8 (128, 128, 3); search_bgr: uint8 (256, 256, 3).
         """
@@ -58,36 +58,33 @@ class LightFcTeacher:
 
     def __call__(self, template_bgr: np.ndarray, search_bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See Teacher."""
-        score, size, offset = self.search(self.embed(template_bgr), search_bgr)
-        row, column = (int(place) for place in np.unravel_index(score[0].argmax(), score[0].shape))
-        return score, cell_box(size, offset, row, column)
+        return self.search(self.embed(template_bgr), search_bgr)
 
     def embed(self, template_bgr: np.ndarray) -> np.ndarray:
         """Return the features of a template, float32 (1, 96, 8, 8); template_bgr: uint8 (128, 128, 3)."""
         return self._session("backbone.onnx").run(None, {"template": _to_input(template_bgr)})[0]
 
-    def search(self, features: np.ndarray, search_bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Search for a target.
+    def search(self, features: np.ndarray, search_bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the maps of Teacher.
 
-        Args:
-            features: of `embed`.
-            search_bgr: uint8 (256, 256, 3).
-
-        Returns:
-            Maps of float32: score (1, 16, 16), 0..1; size (2, 16, 16) as w, h in units of the crop's side; and offset
-            (2, 16, 16) of the centre from the cell's corner in x and y, in cells.
+        features: of `embed`; search_bgr: uint8 (256, 256, 3).
         """
+        score, size, offset = self._maps(features, search_bgr)
+        center = (np.indices(score.shape[1:])[::-1] + offset) / SEARCH_CELLS  # offset: from the cell's corner, in cells
+        return score, np.concatenate([center, size]).astype(np.float32)
+
+    def _maps(self, features: np.ndarray, search_bgr: np.ndarray) -> list[np.ndarray]:
+        """Return the graph's own maps, float32 of the shapes MAP_SHAPES; see `search`."""
         maps = self._session("tracking.onnx").run(
             None, {"template_features": features, "search": _to_input(search_bgr)}
         )
-        score, size, offset = (part[0].astype(np.float32, copy=False) for part in maps)
-        return score, size, offset
+        return [part[0].astype(np.float32, copy=False) for part in maps]
 
     def _check(self) -> None:
         """Run a blank pair, so that unusable files are reported now, and not later by a data worker."""
         template_bgr, search_bgr = (np.zeros((side, side, 3), np.uint8) for side in (TEMPLATE_SIDE, SEARCH_SIDE))
         try:
-            found = [part.shape for part in self.search(self.embed(template_bgr), search_bgr)]
+            found = [part.shape for part in self._maps(self.embed(template_bgr), search_bgr)]
         except Exception as error:  # ONNX Runtime's errors have no base class of their own
             raise WeightsError(
                 f"the teacher in {self.folder} cannot be used ({' '.join(str(error).split()[:30])}); "
@@ -115,12 +112,6 @@ class LightFcTeacher:
         return onnxruntime.InferenceSession(str(self.folder / name), options, providers=["CPUExecutionProvider"])
 
 
-def cell_box(size: np.ndarray, offset: np.ndarray, row: int, column: int) -> np.ndarray:
-    """Return the box of a cell in the maps of `LightFcTeacher.search`, float32 (4,): cx, cy, w, h, 0..1."""
-    center = (np.array([column, row]) + offset[:, row, column]) / SEARCH_CELLS
-    return np.concatenate([center, size[:, row, column]]).astype(np.float32)
-
-
 def _to_input(image_bgr: np.ndarray) -> np.ndarray:
     image = image_bgr.transpose(2, 0, 1)[::-1].astype(np.float32, order="C")
     image -= RGB_MEAN[:, None, None]
@@ -141,13 +132,13 @@ class TaughtBatches:
         self._batches, self._teacher, self._threads = batches, teacher, threads
 
     def draw(self, step: int) -> Batch:
-        """Return the batch of a step with teacher_score float32 (B, 1, 16, 16) and teacher_box float32 (B, 4)."""
+        """Return the batch of a step with float32 teacher_score (B, 1, 16, 16) and teacher_boxes (B, 4, 16, 16)."""
         batch = self._batches.draw(step)
         images = (_to_bytes(batch[name]) for name in ("template", "search"))
         with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
             scores, boxes = zip(*pool.map(self._teacher, *images))
         device = batch["search"].device
-        predictions = {"teacher_score": np.stack(scores), "teacher_box": np.stack(boxes)}
+        predictions = {"teacher_score": np.stack(scores), "teacher_boxes": np.stack(boxes)}
         return {**batch, **{name: torch.from_numpy(value).to(device) for name, value in predictions.items()}}
 
 
