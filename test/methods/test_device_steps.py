@@ -12,7 +12,7 @@ from device_testing import check_capturable
 from quick_networks import quick_network
 
 from siam_tracker_ros.core.crop import crop_context, region_corner, region_numbers, round_half_up
-from siam_tracker_ros.core.device_crop import CropRegion, crop_region
+from siam_tracker_ros.core.device_crop import CropRegions, crop_regions
 from siam_tracker_ros.core.device_step import DeviceStep
 from siam_tracker_ros.core.graphs import Graphs
 from siam_tracker_ros.core.loading import read_network
@@ -82,8 +82,8 @@ def pair(model, network, **settings):
 def device_pixels(image_bgr, center_xy, side, out_side, fill_bgr, snap=round_half_up, exact=True):
     """What `crop_context` returns, with the pixels of the crop for a device."""
     corner_xy = region_corner(center_xy, side, snap)
-    region = CropRegion.of(torch.tensor(region_numbers(corner_xy, side, fill_bgr), dtype=torch.float32))
-    return crop_region(torch.from_numpy(image_bgr), region, out_side)[0].numpy().astype(np.uint8), corner_xy
+    region = CropRegions.of(torch.tensor([region_numbers(corner_xy, side, fill_bgr)], dtype=torch.float32))
+    return crop_regions(torch.from_numpy(image_bgr), region, out_side)[0].numpy().astype(np.uint8), corner_xy
 
 
 @pytest.fixture
@@ -200,6 +200,36 @@ def test_targets_in_turn_keep_their_own_templates(networks, model):
         compare([tracker.step(FRAMES[2], target)[1] for tracker in (usual, on_device)], 5e-3)
 
 
+def noted_batches(tracker):
+    """The number of targets of each run of a tracker's step from now on."""
+    step, seen = tracker._device_step, []
+    function = step._function
+
+    def note(frame_bgr, numbers, *tensors, **options):
+        seen.append(len(numbers))
+        return function(frame_bgr, numbers, *tensors, **options)
+
+    step._function = note
+    return seen
+
+
+@pytest.mark.parametrize("model", [*MODELS, "lite_online"])
+def test_several_targets_at_once_are_found_as_one_after_the_other(networks, model):
+    quick = {"given_box_share": 0} if model.startswith("lite") else {}  # else it looks five times at a first frame
+    _, tracker = pair(model, networks(model), **quick)
+    boxes = [BOX, BOX + [25, 10, 8, -4], [300.0, 220, 40, 40]]  # the last one reaches over the corner of the frame
+    targets = [tracker.start(FRAMES[0], box) for box in boxes]
+    alone = [tracker.step(FRAMES[1], target) for target in targets]
+    seen = noted_batches(tracker)
+    with tracker.sharing(FRAMES[1], targets):
+        together = [tracker.step(FRAMES[1], target) for target in targets]
+    assert seen == [3]
+    for (target, result), (expected_target, expected) in zip(together, alone, strict=True):
+        compare((expected, result), 1e-4)
+        for after, before in zip(numbers_of(target), numbers_of(expected_target), strict=True):
+            np.testing.assert_allclose(after, before, atol=1e-2)
+
+
 def capturable_inputs(model, network, **settings):
     """The function of a step on the meta device, and what it is given for a frame."""
     method = find_model(model)
@@ -221,8 +251,9 @@ def capturable_inputs(model, network, **settings):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_step_reads_no_value_and_copies_nothing_to_the_device(networks, model):
-    function, (tensors, options) = capturable_inputs(model, networks(model))
-    check_capturable(function, *tensors, **options)
+    function, ((frame_bgr, *of_target), options) = capturable_inputs(model, networks(model))
+    for count in (1, 2):
+        check_capturable(function, frame_bgr, *(torch.cat([each] * count) for each in of_target), **options)
 
 
 @pytest.mark.parametrize("model", ["siamrpn_r50", "siammask_sharp"])
@@ -267,6 +298,7 @@ def test_absurd_answers_leave_the_target_finite(networks, size, penalty_k):
 
 @pytest.mark.parametrize("top, left", [(-2, 9), (0, 0), (4, 5), (7, 8), (9, -5)])
 def test_a_gathered_square_is_the_one_that_is_cut(top, left):
-    features = torch.randn(1, 4, 12, 13)
-    gathered = gather_square(features, torch.tensor([top]), torch.tensor([left]), 7)
-    torch.testing.assert_close(gathered, cut_square(features, top, left, 7), rtol=0, atol=0)
+    features = torch.randn(2, 4, 12, 13)
+    gathered = gather_square(features, torch.tensor([top, 1]), torch.tensor([left, 3]), 7)
+    for one, square, place in zip(features[:, None], gathered[:, None], ((top, left), (1, 3)), strict=True):
+        torch.testing.assert_close(square, cut_square(one, *place, 7), rtol=0, atol=0)

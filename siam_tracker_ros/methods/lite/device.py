@@ -4,7 +4,7 @@
 
 import torch
 
-from siam_tracker_ros.core.device_crop import CropRegion, crop_region
+from siam_tracker_ros.core.device_crop import CropRegions, crop_regions
 from siam_tracker_ros.core.graphs import Graphs
 from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.methods.lite.shapes import SEARCH_SIDE
@@ -23,14 +23,14 @@ class LiteStep:
     def __call__(
         self, frame_bgr: torch.Tensor, numbers: torch.Tensor, kernels: torch.Tensor, gate: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
-        """Return the cells (5 * 16 * 16,), features, and what a mask is drawn from; see `LiteNetwork.search`.
+        """Return the cells (B, 5 * 16 * 16), features, and what a mask is drawn from; see `LiteNetwork.search`.
 
         Args:
             frame_bgr: uint8 (H, W, 3).
-            numbers: those of the region.
-            kernels, gate: of the Template.
+            numbers: (B, N), those of the region.
+            kernels, gate: of the Templates.
         """
         with stage("crop"):
-            crop = crop_region(frame_bgr, CropRegion.of(numbers), SEARCH_SIDE).to(torch.uint8)
+            crop = crop_regions(frame_bgr, CropRegions.of(numbers), SEARCH_SIDE).to(torch.uint8)
         cells, *kept = map(torch.as_tensor, self._network.search(crop, kernels, gate))
-        return (cells.float().flatten(), *kept)
+        return (cells.float().flatten(1), *kept)

@@ -8,7 +8,8 @@ import typing
 import numpy as np
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import crop_context, region_corner, region_numbers
+from siam_tracker_ros.core.crop import SearchRegion, crop_context, region_corner, region_numbers
+from siam_tracker_ros.core.device_request import StepRequest
 from siam_tracker_ros.core.finite import check_finite
 from siam_tracker_ros.core.graphs import Array, Graphs, to_array
 from siam_tracker_ros.core.mask_shape import paint_mask
@@ -214,8 +215,12 @@ class LiteTracker(Tracker[LiteTarget]):
 
         return LiteStep(self.network)
 
+    def _step_request(self, target: LiteTarget) -> StepRequest:
+        origin_xy, side, _, _ = _search_region(target)
+        return StepRequest(region_numbers(origin_xy, side, BLACK), [target.kernels, target.gate])
+
     def _input_scale(self, target: LiteTarget) -> float:
-        return SEARCH_SIDE / (SEARCH_FACTOR * float(np.sqrt(target.box_cxcywh[2:].prod())))
+        return _search_region(target).scale
 
     def _encode_tile(self, crop_bgr: np.ndarray) -> Array:
         (features,) = self.network.encode(crop_bgr[None])
@@ -223,11 +228,9 @@ class LiteTracker(Tracker[LiteTarget]):
 
     def look(self, image_bgr: np.ndarray, target: LiteTarget) -> View:
         """Run the network on the region around a target's last box."""
-        side = max(1, round(SEARCH_FACTOR * np.sqrt(target.box_cxcywh[2:].prod())))
-        origin_xy = region_corner(target.box_cxcywh[:2], side)
+        origin_xy, side, _, _ = _search_region(target)
         if self._device_step is not None:
-            numbers = region_numbers(origin_xy, side, BLACK)
-            cells, kept = self._device_step(image_bgr, numbers, [target.kernels, target.gate])
+            cells, kept = self._device_step(image_bgr, self._step_request(target))
             features, fused, middle, fine = kept
         else:
             crop, _ = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
@@ -305,6 +308,14 @@ class LiteTracker(Tracker[LiteTarget]):
             (probability,) = self.network.segment(*view.maps, found.fitted_cxcywh[None].astype(np.float32))
         probability = to_array(probability)[0, 0]  # (128, 128)
         return paint_mask(probability, self.settings.mask_threshold, view.origin_xy, view.side, frame_wh)
+
+
+def _search_region(target: LiteTarget) -> SearchRegion:
+    root = float(np.sqrt(target.box_cxcywh[2:].prod()))
+    side = max(1, round(SEARCH_FACTOR * root))
+    return SearchRegion(
+        region_corner(target.box_cxcywh[:2], side), side, SEARCH_SIDE, SEARCH_SIDE / SEARCH_FACTOR / root
+    )
 
 
 def _look_weights(box_cxcywh: np.ndarray, cells: int) -> np.ndarray:
