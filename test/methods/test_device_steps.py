@@ -19,6 +19,7 @@ from siam_tracker_ros.core.loading import read_network
 from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.executors.device import prepare_for_inference
+from siam_tracker_ros.methods.lite import device as lite_device
 from siam_tracker_ros.methods.siammask.device import gather_square
 from siam_tracker_ros.methods.siammask.network import cut_square
 
@@ -47,12 +48,22 @@ def contrasted(model):
     return network
 
 
+def in_tuple(graph):
+    """A graph that returns a tuple whatever the number of its outputs."""
+
+    def run(*tensors):
+        outputs = graph(*tensors)
+        return (outputs,) if isinstance(outputs, torch.Tensor) else outputs
+
+    return run
+
+
 def prepared(model, device, dtype=torch.float32):
     """A network as a tracker takes it."""
     if model.startswith("lite"):
         network = prepare_for_inference(read_network(find_model(model), None), torch.device(device), dtype)
         if device == "meta":  # which has no arrays
-            return Graphs({name: getattr(network, name) for name in network.graphs()}, "torch")
+            return Graphs({name: in_tuple(getattr(network, name)) for name in network.graphs()}, "torch")
         return network.on_arrays()
     return prepare_for_inference(contrasted(model), torch.device(device), dtype)
 
@@ -213,10 +224,10 @@ def noted_batches(tracker):
     return seen
 
 
-@pytest.mark.parametrize("model", [*MODELS, "lite_online"])
+@pytest.mark.parametrize("model", sorted({*MODELS} - {"lite"}))
 def test_several_targets_at_once_are_found_as_one_after_the_other(networks, model):
-    quick = {"given_box_share": 0} if model.startswith("lite") else {}  # else it looks five times at a first frame
-    _, tracker = pair(model, networks(model), **quick)
+    """Those of lite: test/core/test_targets_at_once.py."""
+    _, tracker = pair(model, networks(model))
     boxes = [BOX, BOX + [25, 10, 8, -4], [300.0, 220, 40, 40]]  # the last one reaches over the corner of the frame
     targets = [tracker.start(FRAMES[0], box) for box in boxes]
     alone = [tracker.step(FRAMES[1], target) for target in targets]
@@ -228,6 +239,22 @@ def test_several_targets_at_once_are_found_as_one_after_the_other(networks, mode
         compare((expected, result), 1e-4)
         for after, before in zip(numbers_of(target), numbers_of(expected_target), strict=True):
             np.testing.assert_allclose(after, before, atol=1e-2)
+
+
+@pytest.mark.parametrize("place, refined", [(None, 1), (0, 2)])
+def test_lite_refines_with_its_first_look_what_it_will_choose(networks, monkeypatch, place, refined):
+    """If it is another cell after all, that is refined by itself, and the result is the same."""
+    usual, on_device = pair("lite", networks("lite"), given_box_share=0)
+    target = usual.start(FRAMES[0], BOX)
+    _, expected = on_device.step(FRAMES[1], target)
+    if place is not None:
+        monkeypatch.setattr(lite_device, "likely_cell", lambda cells, numbers: torch.full((len(cells),), place))
+    functions, seen = on_device.network.functions, []
+    refine = functions["refine"]
+    monkeypatch.setitem(functions, "refine", lambda *inputs: (seen.append(1), refine(*inputs))[1])
+    _, result = on_device.step(FRAMES[1], target)
+    compare((expected, result), 1e-5)
+    assert len(seen) == refined
 
 
 def capturable_inputs(model, network, **settings):

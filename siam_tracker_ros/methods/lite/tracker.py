@@ -16,6 +16,7 @@ from siam_tracker_ros.core.mask_shape import paint_mask
 from siam_tracker_ros.core.outline import DrawnOutline
 from siam_tracker_ros.core.response import (
     ResponseSettings,
+    choice_numbers,
     clip_to_frame,
     hann_window,
     peak_cell,
@@ -27,6 +28,7 @@ from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.methods.lite.looks import LOOK_CELLS, look_steps, look_weights, move_edges
 from siam_tracker_ros.methods.lite.shapes import (
+    CHANNELS,
     SEARCH_CELLS,
     SEARCH_FACTOR,
     SEARCH_LOOKS,
@@ -94,6 +96,18 @@ class LiteTarget:
     box_bias: np.ndarray
 
 
+class Refinement(typing.NamedTuple):
+    """Where the network moves the box of a cell.
+
+    Attributes:
+        cell: row and column.
+        moves: float32 (1, 4), see `move_edges`.
+    """
+
+    cell: tuple[int, int]
+    moves: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class View:
     """Output of the network for the region around a target's last box.
@@ -105,6 +119,7 @@ class View:
         origin_xy: top left pixel of the region.
         features: (1, 96, 16, 16), backbone features of the region.
         maps: fused, middle and fine features, from which a box is refined and its mask is drawn.
+        refinement: that of the cell that is most likely the best one, if it was computed with the view.
     """
 
     score: np.ndarray
@@ -113,6 +128,7 @@ class View:
     origin_xy: tuple[int, int]
     features: Array
     maps: tuple[Array, Array, Array]
+    refinement: Refinement | None = None
 
     @property
     def region(self) -> Region:
@@ -189,7 +205,7 @@ class LiteTracker(Tracker[LiteTarget]):
         differences = []
         for view in views:
             row, column = peak_cell(view.score)
-            found = self._refined(target, view, view.boxes_cxcywh[:, row, column]) * view.side
+            found = self._refined(target, view, (row, column)) * view.side
             center_xy, size_wh = found[:2] + view.origin_xy, found[2:]
             difference = np.concatenate([(given[:2] - center_xy) / size_wh, np.log(given[2:] / size_wh)])
             if np.abs(difference).max() < MAX_DIFFERENCE:
@@ -217,7 +233,10 @@ class LiteTracker(Tracker[LiteTarget]):
 
     def _step_request(self, target: LiteTarget) -> StepRequest:
         origin_xy, side, _, _ = _search_region(target)
-        return StepRequest(region_numbers(origin_xy, side, BLACK), [target.kernels, target.gate])
+        size_wh, settings = target.box_cxcywh[2:] / side, self.settings
+        choice = choice_numbers(size_wh, settings.penalty_k, settings.window_influence)
+        numbers = [*region_numbers(origin_xy, side, BLACK), *choice]
+        return StepRequest(numbers, [target.kernels, target.gate, target.extent])
 
     def _input_scale(self, target: LiteTarget) -> float:
         return _search_region(target).scale
@@ -229,15 +248,18 @@ class LiteTracker(Tracker[LiteTarget]):
     def look(self, image_bgr: np.ndarray, target: LiteTarget) -> View:
         """Run the network on the region around a target's last box."""
         origin_xy, side, _, _ = _search_region(target)
+        refinement = None
         if self._device_step is not None:
-            cells, kept = self._device_step(image_bgr, self._step_request(target))
-            features, fused, middle, fine = kept
+            values, (fused, middle, fine) = self._device_step(image_bgr, self._step_request(target))
+            cells, (place,), moves, features = np.split(values, np.cumsum([5 * SEARCH_CELLS**2, 1, 4]))
+            features = features.reshape(1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS)
+            refinement = Refinement(divmod(int(place), SEARCH_CELLS), moves[None])
         else:
             crop, _ = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
             with stage("backbone"):
                 cells, features, fused, middle, fine = self.network.search(crop[None], target.kernels, target.gate)
         cells = to_array(cells).reshape(5, SEARCH_CELLS, SEARCH_CELLS).astype(np.float64)
-        return View(cells[0], cells[1:], side, origin_xy, features, (fused, middle, fine))
+        return View(cells[0], cells[1:], side, origin_xy, features, (fused, middle, fine), refinement)
 
     def decide(
         self, image_bgr: np.ndarray, target: LiteTarget, view: View, score: np.ndarray
@@ -285,19 +307,23 @@ class LiteTracker(Tracker[LiteTarget]):
         The next search region follows the box before that: with the fitted one, errors would add up over frames.
         """
         box = view.boxes_cxcywh[:, cell[0], cell[1]]
-        fitted, bias = self._refined(target, view, box), target.box_bias
+        fitted, bias = self._refined(target, view, cell), target.box_bias
         center_xy, size_wh = fitted[:2], fitted[2:]
         return Found(cell, box, np.concatenate([center_xy + bias[:2] * size_wh, size_wh * np.exp(bias[2:])]))
 
-    def _refined(self, target: LiteTarget, view: View, box_cxcywh: np.ndarray) -> np.ndarray:
-        """Return a box of a view, (4,) in units of its side, with its edges where the target ends."""
+    def _refined(self, target: LiteTarget, view: View, cell: tuple[int, int]) -> np.ndarray:
+        """Return the box of a cell of a view, (4,) in units of its side, with its edges where the target ends."""
+        box_cxcywh = view.boxes_cxcywh[:, cell[0], cell[1]]
         if not self.settings.refines:
             return box_cxcywh
-        weights = (_look_weights(box_cxcywh, cells) for cells in SEARCH_LOOKS)
-        with stage("head"):
-            moves = to_array(self.network.refine(*view.maps, *weights, target.extent)[0]).astype(np.float64)
+        if view.refinement is not None and view.refinement.cell == cell:
+            moves = view.refinement.moves
+        else:
+            weights = (_look_weights(box_cxcywh, cells) for cells in SEARCH_LOOKS)
+            with stage("head"):
+                moves = to_array(self.network.refine(*view.maps, *weights, target.extent)[0])
         check_finite("refinement", moves)
-        center, size = move_edges(box_cxcywh[None], moves)
+        center, size = move_edges(box_cxcywh[None], moves.astype(np.float64))
         return np.concatenate([center, size], 1)[0]
 
     def _draw(self, view: View, found: Found | None, frame_wh: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
