@@ -6,7 +6,7 @@ import abc
 import contextlib
 import dataclasses
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -159,7 +159,8 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         """Whether the whole work of a frame is done where the network lies, see `use_device_step`."""
         return self._device_step is not None
 
-    def sharing(self, image_bgr: np.ndarray, targets: Iterable[Target] = ()) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def sharing(self, image_bgr: np.ndarray, targets: Iterable[Target] = ()) -> Iterator[None]:
         """A context in which an image is not changed, so that the steps of several targets in it may share work.
 
         Args:
@@ -167,9 +168,10 @@ class Tracker(abc.ABC, typing.Generic[Target]):
             targets: those that will probably be looked for in it. With a device step, the first one that is looked for
                 is so together with the others, in one batch; each other target is looked for alone.
         """
-        if self._device_step is None:
-            return contextlib.nullcontext()
-        return self._device_step.unchanged(image_bgr, map(self._step_request, targets))
+        step = self._device_step
+        requests = () if step is None else [self._step_request(target) for target in targets]
+        with one_blas_thread(), contextlib.nullcontext() if step is None else step.unchanged(image_bgr, requests):
+            yield
 
     def start(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike) -> Target:
         """Return a new target.

@@ -48,6 +48,7 @@ MIN_SIDE = 4.0  # pixels of a target
 # From where else the network looks at the target in its first frame: to the right and down of it, in units of the root
 # of its area, and the scale of the region.
 FIRST_LOOKS = ((0.3, 0.2, 1.0), (-0.2, 0.3, 1.0), (0.1, -0.3, 1.1), (-0.3, -0.1, 0.9))
+CELL_VALUES = 5 * SEARCH_CELLS**2  # confidence and box of each cell
 MAX_DIFFERENCE = 0.6  # of a given box from a found one; above it, another thing was found
 LOOK_STEPS = look_steps(np.arange(LOOK_CELLS))
 
@@ -251,9 +252,9 @@ class LiteTracker(Tracker[LiteTarget]):
         refinement = None
         if self._device_step is not None:
             values, (fused, middle, fine) = self._device_step(image_bgr, self._step_request(target))
-            cells, (place,), moves, features = np.split(values, np.cumsum([5 * SEARCH_CELLS**2, 1, 4]))
-            features = features.reshape(1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS)
-            refinement = Refinement(divmod(int(place), SEARCH_CELLS), moves[None])
+            cells, rest = values[:CELL_VALUES], values[CELL_VALUES:]
+            refinement = Refinement(divmod(int(rest[0]), SEARCH_CELLS), rest[None, 1:5])
+            features = rest[5:].reshape(1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS)
         else:
             crop, _ = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
             with stage("backbone"):
