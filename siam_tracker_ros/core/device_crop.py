@@ -35,7 +35,7 @@ class CropRegions(typing.NamedTuple):
 
     def repeated(self, times: int) -> "CropRegions":
         """Return each region several times, one after the other."""
-        return CropRegions(*(part.repeat_interleave(times, 0) for part in self))
+        return CropRegions(*(part[:, None].expand(-1, times, -1).flatten(0, 1) for part in self))
 
 
 class Taps(typing.NamedTuple):

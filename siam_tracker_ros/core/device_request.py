@@ -24,5 +24,5 @@ class StepRequest:
 
     @functools.cached_property
     def key(self) -> Hashable:
-        """The same for requests of the same answer, as long as one of them is kept."""
+        """The same for requests of the same answer, and for no others as long as one of them is kept."""
         return tuple(self.numbers), tuple(map(id, self.tensors)), tuple(sorted(self.options.items()))

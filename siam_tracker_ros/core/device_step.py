@@ -179,7 +179,7 @@ class DeviceStep:
         self._unchanged: np.ndarray | None = None
         self._is_uploaded = False
         self._announced: dict[Hashable, StepRequest] = {}
-        self._answers: dict[Hashable, StepOutput] = {}
+        self._answers: dict[Hashable, StepOutput | None] = {}
         self._using = threading.Lock()  # of the memory that the steps share
 
     @property
@@ -194,16 +194,25 @@ class DeviceStep:
         The first request of those that were announced is answered together with the others.
         """
         with self._using, _current(self._device):
-            if image_bgr is not self._unchanged:
-                return self._run(image_bgr, [request])[0]
-            key = request.key
-            if key in self._announced:
-                others = [other for other, announced in self._announced.items() if announced.options == request.options]
-                others.remove(key)
-                together = [key, *others[: MAX_BATCH - 1]]
-                requests = [self._announced.pop(each) for each in together]  # one that fails is not tried again
-                self._answers |= zip(together, self._run(image_bgr, requests), strict=True)
-            return self._answers[key] if key in self._answers else self._run(image_bgr, [request])[0]
+            if image_bgr is self._unchanged:
+                if request.key in self._announced and request.key not in self._answers:
+                    self._answer_with_others(image_bgr, request)
+                answer = self._answers.get(request.key)
+                if answer is not None:
+                    return answer
+            return self._run(image_bgr, [request])[0]
+
+    def _answer_with_others(self, image_bgr: np.ndarray, request: StepRequest) -> None:
+        """Answer an announced request in one batch with the others that can be."""
+        others = [
+            key
+            for key, other in self._announced.items()
+            if key != request.key and key not in self._answers and other.options == request.options
+        ]
+        together = [request.key, *others[: MAX_BATCH - 1]]
+        self._answers |= dict.fromkeys(together)  # if the batch fails, each of the others is tried alone
+        outputs = self._run(image_bgr, [self._announced[key] for key in together])
+        self._answers |= zip(together, outputs, strict=True)
 
     @contextlib.contextmanager
     def unchanged(self, image_bgr: np.ndarray, requests: Iterable[StepRequest] = ()) -> Iterator[None]:
@@ -220,7 +229,7 @@ class DeviceStep:
     def _share(self, image_bgr: np.ndarray | None, requests: Iterable[StepRequest]) -> None:
         with self._using:
             self._unchanged, self._is_uploaded = image_bgr, False
-            self._announced = {request.key: request for request in requests}
+            self._announced = {request.key: request for request in requests}  # kept, since keys are of what they hold
             self._answers = {}
 
     def _run(self, image_bgr: np.ndarray, requests: Sequence[StepRequest]) -> list[StepOutput]:

@@ -209,6 +209,16 @@ def test_what_was_not_announced_is_answered_alone(counted):
     assert seen == [1, 1, 1, 1, 2, 1, 1], "outside of the context a frame may change"
 
 
+def test_the_tensors_of_what_was_announced_are_kept_so_that_no_others_are_taken_for_them():
+    step, frame, tensor = DeviceStep(sums, "cpu"), image(1), torch.ones(1, 2)
+    kept = weakref.ref(tensor)
+    with step.unchanged(frame, [request(1, tensor)]):
+        assert step(frame, request(1, tensor)).kept[0].tolist() == [[1, 1]]
+        del tensor
+        assert kept() is not None
+    assert kept() is None
+
+
 def test_batches_are_of_the_same_options_and_bounded(counted):
     function, seen = counted
     step, frame = DeviceStep(function, "cpu"), image(1)

@@ -103,7 +103,7 @@ def crop_pyramids(frame_bgr: torch.Tensor, regions: CropRegions, numbers: torch.
         int32 (3 * B, 255, 255, 3), 0..255.
     """
     whole_side, corners, sides = numbers.long().tensor_split([1, 1 + SCALES], 1)
-    whole_side = whole_side.repeat_interleave(SCALES, 0)  # (3 * B, 1)
+    whole_side = whole_side.expand(-1, SCALES).reshape(-1, 1)  # (3 * B, 1)
     corners, sides, regions = corners.reshape(-1, 1), sides.reshape(-1, 1), regions.repeated(SCALES)
     at = torch.arange(SEARCH_SIDE, device=frame_bgr.device)[None]
     outer = resize_taps(sides, SEARCH_SIDE, at)
