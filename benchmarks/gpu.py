@@ -7,7 +7,8 @@ usage: benchmarks/gpu.py [--device cuda] [--models MODEL ...] [--targets 1 4 16]
 
     speed       time of `track` in 640x480: with and without CUDA graphs, in float16 and in float32
     agreement   each of these beside the usual step on the CPU, from the same boxes: differences of boxes and scores
-    targets     time of a frame with several targets of one tracker, with CUDA graphs in the usual precision
+    targets     time of a frame with several targets of one tracker, with CUDA graphs in the usual precision: all in one
+                batch, and beside it one after the other
     upload      time of a frame's way to the GPU by the frame's size
 
 It needs this package with PyTorch, and no ROS. A measurement ends after --frames or --seconds. After --limit seconds no
@@ -238,7 +239,7 @@ def compare(tracker, frames: list[np.ndarray], box_xywh: np.ndarray, reference: 
 
 
 def measure_targets(model: str, tracker, frames: list[np.ndarray], box_xywh: np.ndarray, args) -> list[Row]:
-    """Rows of the time of a frame with several targets, tracked one after the other."""
+    """Rows of the time of a frame with several targets, in one batch and one after the other."""
     rows: list[Row] = []
     for count in args.targets:
         boxes = [
@@ -248,14 +249,23 @@ def measure_targets(model: str, tracker, frames: list[np.ndarray], box_xywh: np.
         targets = [tracker.start(frames[0], box) for box in boxes]
         images = endless(frames[1:])
 
-        def run(targets=targets, images=images) -> None:
+        def run(together: bool, targets=targets, images=images) -> None:
             image_bgr = next(images)
-            with tracker.sharing(image_bgr):
+            with tracker.sharing(image_bgr, targets if together else ()):
                 targets[:] = [tracker.step(image_bgr, target)[0] for target in targets]
 
-        times_ms = timed(run, args.frames, args.seconds / 2, min(args.warm_up, 5))
+        times_ms, in_turn_ms = (
+            timed(lambda: run(together), args.frames, args.seconds / 2, min(args.warm_up, 5))  # noqa: B023
+            for together in (True, False)
+        )
         rows.append(
-            {"model": model, "targets": count, **percentiles(times_ms), "frames/s": 1e3 / float(times_ms.mean())}
+            {
+                "model": model,
+                "targets": count,
+                **percentiles(times_ms),
+                "frames/s": 1e3 / float(times_ms.mean()),
+                "in turn p50 ms": float(np.median(in_turn_ms)),
+            }
         )
     first = rows[0]["p50 ms"]
     return [{**row, "over the first": row["p50 ms"] / first} for row in rows]

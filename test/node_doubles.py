@@ -36,6 +36,7 @@ class SquareTracker:
         failure: raised by the next `step` when set.
         is_shared: whether all steps of now are in one image.
         shared: number of images so far that the steps of all targets were in together.
+        announced: the targets that were to be looked for in the last of them.
         runtime, precision, device: of what would run its network.
     """
 
@@ -56,9 +57,10 @@ class SquareTracker:
         self.shared = 0
 
     @contextlib.contextmanager
-    def sharing(self, image_bgr):
+    def sharing(self, image_bgr, targets=()):
         self.is_shared = True
         self.shared += 1
+        self.announced = list(targets)
         yield
         self.is_shared = False
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Crops of a target with context, the input of every Siamese tracker."""
 
+import typing
 from collections.abc import Callable, Iterable
 
 import cv2
@@ -15,6 +16,22 @@ SEARCH_SIDE = 255  # pixels of their usual search crop
 FAR_DOWN = 8  # times the crop; a region of this side and more is sampled instead of padded
 REGION_NUMBERS = 6  # what `region_numbers` returns
 DOWN = 3  # times the crop; the same where the pixels need not be exact
+
+
+class SearchRegion(typing.NamedTuple):
+    """The square region of a frame in which a target is looked for.
+
+    Attributes:
+        origin_xy: its top left pixel.
+        side: its side in pixels of the frame.
+        crop_side: side of its crop in pixels.
+        scale: pixels of the crop per pixel of the frame, before the side is rounded.
+    """
+
+    origin_xy: tuple[int, int]
+    side: int
+    crop_side: int
+    scale: float
 
 
 def round_half_up(value: float) -> int:

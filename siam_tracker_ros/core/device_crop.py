@@ -14,13 +14,13 @@ import torch
 from siam_tracker_ros.core.stage import stage
 
 
-class CropRegion(typing.NamedTuple):
-    """A square region of a frame, in tensors on its device.
+class CropRegions(typing.NamedTuple):
+    """Square regions of a frame, in tensors on its device.
 
     Attributes:
-        corner_xy: int64 (2,), its top left pixel.
-        side: int64 (1,), pixels.
-        fill_bgr: uint8 (3,), colour of what lies outside of the frame.
+        corner_xy: int64 (B, 2), the top left pixel of each.
+        side: int64 (B, 1), pixels.
+        fill_bgr: uint8 (B, 3), colour of what lies outside of the frame.
     """
 
     corner_xy: torch.Tensor
@@ -28,10 +28,14 @@ class CropRegion(typing.NamedTuple):
     fill_bgr: torch.Tensor
 
     @classmethod
-    def of(cls, numbers: torch.Tensor) -> "CropRegion":
-        """Return the region of float32 (REGION_NUMBERS,) from `region_numbers`."""
+    def of(cls, numbers: torch.Tensor) -> "CropRegions":
+        """Return the regions of float32 (B, REGION_NUMBERS) from `region_numbers`."""
         whole = numbers.long()
-        return cls(whole[:2], whole[2:3], whole[3:].to(torch.uint8))
+        return cls(whole[:, :2], whole[:, 2:3], whole[:, 3:].to(torch.uint8))
+
+    def repeated(self, times: int) -> "CropRegions":
+        """Return each region several times, one after the other."""
+        return CropRegions(*(part[:, None].expand(-1, times, -1).flatten(0, 1) for part in self))
 
 
 class Taps(typing.NamedTuple):
@@ -47,24 +51,24 @@ class Taps(typing.NamedTuple):
 
 
 @stage("crop")
-def crop_input(frame_bgr: torch.Tensor, region: CropRegion, out_side: int, dtype: torch.dtype) -> torch.Tensor:
-    """The same as `crop_region`, as the input (1, 3, out_side, out_side) of a network of that type."""
-    return crop_region(frame_bgr, region, out_side).permute(0, 3, 1, 2).to(dtype)
+def crop_input(frame_bgr: torch.Tensor, regions: CropRegions, out_side: int, dtype: torch.dtype) -> torch.Tensor:
+    """The same as `crop_regions`, as the input (B, 3, out_side, out_side) of a network of that type."""
+    return crop_regions(frame_bgr, regions, out_side).permute(0, 3, 1, 2).to(dtype)
 
 
-def crop_region(frame_bgr: torch.Tensor, region: CropRegion, out_side: int) -> torch.Tensor:
-    """Cut a region out of a frame and resize it; what lies outside of the frame is filled.
+def crop_regions(frame_bgr: torch.Tensor, regions: CropRegions, out_side: int) -> torch.Tensor:
+    """Cut regions out of a frame and resize them; what lies outside of the frame is filled.
 
     Args:
         frame_bgr: uint8 (H, W, 3).
-        region: the region.
-        out_side: side of the crop in pixels.
+        regions: the regions.
+        out_side: side of the crops in pixels.
 
     Returns:
-        The crop, int32 (1, out_side, out_side, 3), 0..255.
+        The crops, int32 (B, out_side, out_side, 3), 0..255.
     """
-    places, far = resize_taps(region.side, out_side, torch.arange(out_side, device=frame_bgr.device)[None])
-    return blend(gather(frame_bgr, places.flatten(1), region), far)
+    places, far = resize_taps(regions.side, out_side, torch.arange(out_side, device=frame_bgr.device)[None])
+    return blend(gather(frame_bgr, places.flatten(1), regions), far)
 
 
 def resize_taps(side: torch.Tensor, out_side: int | torch.Tensor, at: torch.Tensor) -> Taps:
@@ -83,13 +87,13 @@ def resize_taps(side: torch.Tensor, out_side: int | torch.Tensor, at: torch.Tens
     return Taps(torch.minimum(places, (side - 1).unsqueeze(-1)), far)
 
 
-def gather(frame_bgr: torch.Tensor, places: torch.Tensor, region: CropRegion) -> torch.Tensor:
-    """Pixels uint8 (B, N, N, 3) of a frame (H, W, 3) in the rows and columns `places` (B, N) of a region."""
+def gather(frame_bgr: torch.Tensor, places: torch.Tensor, regions: CropRegions) -> torch.Tensor:
+    """Pixels uint8 (B, N, N, 3) of a frame (H, W, 3) in the rows and columns `places` (B, N) of regions."""
     height, width = frame_bgr.shape[:2]
-    columns, rows = places + region.corner_xy[0], places + region.corner_xy[1]
+    columns, rows = places + regions.corner_xy[:, :1], places + regions.corner_xy[:, 1:]
     pixels = frame_bgr[rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]]
     inside = is_within(rows, height)[:, :, None] & is_within(columns, width)[:, None, :]
-    return torch.where(inside[..., None], pixels, region.fill_bgr)
+    return torch.where(inside[..., None], pixels, regions.fill_bgr[:, None, None])
 
 
 def is_within(places: torch.Tensor, count: int | torch.Tensor) -> torch.Tensor:

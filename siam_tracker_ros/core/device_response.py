@@ -13,11 +13,11 @@ MIN_SIZE, MAX_SIZE = 1e-6, 1e9  # of boxes; their areas and the ratios of these 
 
 
 class Best(typing.NamedTuple):
-    """The best box of a response, in tensors.
+    """The best boxes of B responses, in tensors.
 
     Attributes:
-        row, column: int64 (1,), its cell.
-        values: float32 (BEST_VALUES,), what `BestBox.unpack` takes.
+        row, column: int64 (B,), their cells.
+        values: float32 (B, BEST_VALUES), what `BestBox.unpack` takes of each.
     """
 
     row: torch.Tensor
@@ -26,38 +26,47 @@ class Best(typing.NamedTuple):
 
 
 def choose_box(score: torch.Tensor, boxes: torch.Tensor, numbers: torch.Tensor) -> Best:
-    """Pick the box with the highest score after penalty and window, the first of equal ones.
+    """Pick the box with the highest score after penalty and window of each response, the first of equal ones.
 
     Args:
-        score: float32 (A, S, S), 0..1, of A boxes per cell.
-        boxes: float32 (4, A, S, S) as cxcywh in pixels of the search crop, from its middle.
-        numbers: float32 (CHOICE_NUMBERS,), from `choice_numbers`.
+        score: float32 (B, A, S, S), 0..1, of A boxes per cell.
+        boxes: float32 (B, 4, A, S, S) as cxcywh in pixels of the search crop, from its middle.
+        numbers: float32 (B, CHOICE_NUMBERS), from `choice_numbers`.
     """
-    size_wh, penalty_k, influence = numbers[:2], numbers[2], numbers[3]
+    size_wh, penalty_k, influence = numbers[:, :2], numbers[:, 2], numbers[:, 3].view(-1, 1, 1, 1)
     cells = score.shape[-1]
-    penalty = size_penalty(size_wh, boxes[2:], penalty_k)
+    penalty = size_penalty(size_wh, boxes[:, 2:], penalty_k)
     response = penalty * score * (1 - influence) + window_on(score.device, cells) * influence
-    place = response.argmax().view(1)  # an index without dimensions would be read from the device
+    place = response.flatten(1).argmax(1)
     row, column = torch.div(place, cells, rounding_mode="floor") % cells, place % cells
-    best = score.flatten()[place]
-    ratio = peak_ratio(score, row, column, best)
-    box = boxes.flatten(1)[:, place].flatten()
-    values = [row, column, box, best, penalty.flatten()[place], ratio]
-    return Best(row, column, torch.cat([value.float() for value in values]))
+    best = score.flatten(1).gather(1, place[:, None])  # (B, 1)
+    ratio = peak_ratio(score, row, column, best[:, 0])
+    values = [row, column, at_place(boxes.flatten(2), place), best, penalty.flatten(1).gather(1, place[:, None]), ratio]
+    return Best(row, column, torch.cat([value.float().view(len(place), -1) for value in values], 1))
+
+
+def at_place(boxes: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """Of N boxes (B, 4, N) those (B, 4) at the places int64 (B,), which are not read."""
+    return boxes.gather(2, place[:, None, None].expand(-1, boxes.shape[1], 1))[..., 0]
 
 
 def peak_ratio(score: torch.Tensor, row: torch.Tensor, column: torch.Tensor, best: torch.Tensor) -> torch.Tensor:
-    """Highest score (A, S, S) away from a cell, divided by that of the best box there; (1,), 0..1."""
+    """Highest score (B, A, S, S) away from cells (B,), divided by those of the best boxes there; (B,), 0..1."""
     axis = torch.arange(score.shape[-1], device=score.device)
-    near_rows, near_columns = ((axis - at).abs() <= PEAK_RADIUS for at in (row, column))
-    rest = score.amax(0).masked_fill(near_rows[:, None] & near_columns, 0).amax()
+    near_rows, near_columns = ((axis - at[:, None]).abs() <= PEAK_RADIUS for at in (row, column))
+    rest = score.amax(1).masked_fill(near_rows[:, :, None] & near_columns[:, None], 0).amax((1, 2))
     return (rest / best.clamp(min=1e-9)).clamp(max=1)
 
 
 def size_penalty(size_wh: torch.Tensor, boxes_wh: torch.Tensor, penalty_k: torch.Tensor) -> torch.Tensor:
-    """Factor (...), 0..1, for the change of size and shape from (2,) to sizes (2, ...); 1 for none."""
-    old_w, old_h = size_wh.clamp(MIN_SIZE, MAX_SIZE).unbind()
-    new_w, new_h = boxes_wh.clamp(MIN_SIZE, MAX_SIZE).unbind()
+    """Factor (B, ...), 0..1, for the change of size and shape from (B, 2) to sizes (B, 2, ...); 1 for none.
+
+    penalty_k: (B,), strength of the penalty.
+    """
+    one_per_row = (-1, *[1] * (boxes_wh.ndim - 2))
+    penalty_k = penalty_k.view(one_per_row)
+    old_w, old_h = (side.view(one_per_row) for side in size_wh.clamp(MIN_SIZE, MAX_SIZE).unbind(1))
+    new_w, new_h = boxes_wh.clamp(MIN_SIZE, MAX_SIZE).unbind(1)
     extent = _larger(_context_side(new_w, new_h) / _context_side(old_w, old_h))
     return torch.exp(-penalty_k * (extent * _larger((old_w / old_h) / (new_w / new_h)) - 1))
 

@@ -4,6 +4,8 @@
 
 On CUDA the function is captured as a graph, for each size of the frame and each set of options: a frame is then one
 launch in place of some hundred. All that differs between frames is a tensor of the captured function.
+
+Several targets in one frame are one batch, if they are announced: one launch, one result and one wait for all of them.
 """
 
 import collections
@@ -12,12 +14,13 @@ import functools
 import logging
 import threading
 import typing
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from siam_tracker_ros.core.device_request import StepRequest
 from siam_tracker_ros.core.stage import stage
 from siam_tracker_ros.executors import CUDA_GRAPH, TORCH
 
@@ -26,21 +29,24 @@ logger = logging.getLogger(__name__)
 K = typing.TypeVar("K", bound=Hashable)
 V = typing.TypeVar("V")
 
-MAX_KEPT = 4  # captured graphs, and sizes of frames, at a time; each graph has the memory that its function needs
+# Captured graphs, and sizes of frames, at a time: of one size, a graph for each number of targets that is filled up to.
+# Each graph has the memory that its function needs.
+MAX_KEPT = 6
+MAX_BATCH = 16  # targets that are computed at once, which bounds the memory; a power of 2
 WARM_UP_RUNS = 3  # before a capture: libraries choose their algorithms, and constants are made
 
-# Of the frame, uint8 (H, W, 3), of numbers, float32 (N,), and of the target's tensors. The result is float32 (M,); the
-# tensors after it stay on the device. After the first call with the same options and shapes, no value may be read and
-# nothing copied from the CPU.
+# Of the frame, uint8 (H, W, 3), of numbers, float32 (B, N), and of the tensors (B, ...) of B targets. The result is
+# float32 (B, M); the tensors (B, ...) after it stay on the device. After the first call with the same options and
+# shapes, no value may be read and nothing copied from the CPU.
 StepFunction = Callable[..., tuple[torch.Tensor, ...]]
 
 
 class StepOutput(typing.NamedTuple):
-    """Output of a step.
+    """Output of a step for one target.
 
     Attributes:
         values: float32 (M,), the packed result.
-        kept: further outputs, tensors on the device; no later step changes them.
+        kept: further outputs, tensors (1, ...) on the device; no later step changes them.
     """
 
     values: npt.NDArray[np.float32]
@@ -75,19 +81,23 @@ class Upload:
 
 
 class CapturedStep:
-    """A step as a CUDA graph, with tensors of its own for those of a target.
+    """A step as a CUDA graph, with tensors of its own for those of the targets.
 
     Args:
-        function: the step, of the frame, the numbers and the target's tensors alone.
+        function: the step, of the frame, the numbers and the targets' tensors alone.
         frame_bgr, numbers: what the graph reads; whoever replays it fills them before.
-        tensors: those of a target, of the shapes that all others have.
+        targets: the tensors of each target, of the shapes that all others have.
     """
 
     def __init__(
-        self, function: StepFunction, frame_bgr: torch.Tensor, numbers: torch.Tensor, tensors: Sequence[torch.Tensor]
+        self,
+        function: StepFunction,
+        frame_bgr: torch.Tensor,
+        numbers: torch.Tensor,
+        targets: Sequence[Sequence[torch.Tensor]],
     ) -> None:
-        self._tensors = [tensor.clone() for tensor in tensors]
-        self._filled_with = tuple(tensors)
+        self._tensors = [torch.cat(each) for each in zip(*targets, strict=True)]
+        self._filled_with = list(targets)
         self._reads = function, frame_bgr, numbers  # a graph knows addresses alone and keeps no memory alive
         stream = torch.cuda.Stream(frame_bgr.device)
         stream.wait_stream(torch.cuda.current_stream())
@@ -101,16 +111,32 @@ class CapturedStep:
         with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(self._graph, stream=stream):
             self._outputs = function(frame_bgr, numbers, *self._tensors)
 
-    def __call__(self, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    def __call__(self, targets: Sequence[Sequence[torch.Tensor]]) -> tuple[torch.Tensor, ...]:
         """Replay; the next replay overwrites the first output, the others are copies."""
-        if any(given is not filled for given, filled in zip(tensors, self._filled_with, strict=True)):
-            for own, given in zip(self._tensors, tensors, strict=True):
-                own.copy_(given)
-            self._filled_with = tuple(tensors)
+        fill_changed(self._tensors, self._filled_with, targets)
         with stage("backbone"):  # by far the most of it; a profiler sees a graph as a whole
             self._graph.replay()
         values, *kept = self._outputs
         return (values, *(tensor.clone() for tensor in kept))
+
+
+def fill_changed(
+    tensors: Sequence[torch.Tensor],
+    filled_with: list[Sequence[torch.Tensor]],
+    targets: Sequence[Sequence[torch.Tensor]],
+) -> None:
+    """Copy the tensors of those targets that are not in their row yet.
+
+    Args:
+        tensors: (B, ...) each, what is filled.
+        filled_with: what each row was filled with; brought up to date.
+        targets: the tensors (1, ...) of the target of each row.
+    """
+    for row, given in enumerate(targets):
+        if any(new is not old for new, old in zip(given, filled_with[row], strict=True)):
+            for own, tensor in zip(tensors, given, strict=True):
+                own[row : row + 1].copy_(tensor)
+            filled_with[row] = given
 
 
 class _Recent(typing.Generic[K, V]):
@@ -146,12 +172,14 @@ class DeviceStep:
         self._function = function
         self._device = torch.device(device)
         self._captures = captures and self._device.type == "cuda"
+        # As each step uses both uploads and a graph, a graph's uploads are never dropped before the graph.
         self._uploads: _Recent[tuple[int, ...], Upload] = _Recent()
-        # As each step uses both an upload and a graph, a graph's upload is never dropped before the graph.
+        self._numbers: _Recent[tuple[int, ...], Upload] = _Recent()
         self._graphs: _Recent[Hashable, CapturedStep] = _Recent()
-        self._numbers: Upload | None = None
         self._unchanged: np.ndarray | None = None
         self._is_uploaded = False
+        self._announced: dict[Hashable, StepRequest] = {}
+        self._answers: dict[Hashable, StepOutput | None] = {}
         self._using = threading.Lock()  # of the memory that the steps share
 
     @property
@@ -160,42 +188,68 @@ class DeviceStep:
         return CUDA_GRAPH if self._captures else TORCH
 
     @torch.inference_mode()
-    def __call__(
-        self,
-        image_bgr: np.ndarray,
-        numbers: Sequence[float],
-        tensors: Sequence[torch.Tensor | np.ndarray],
-        **options: Hashable,
-    ) -> StepOutput:
-        """Run the step on a frame.
+    def __call__(self, image_bgr: np.ndarray, request: StepRequest) -> StepOutput:
+        """Run the step on a frame, uint8 (H, W, 3), for one target.
 
-        Args:
-            image_bgr: uint8 (H, W, 3).
-            numbers: what differs between frames, as many each time.
-            tensors: those of the target; arrays on a CPU alone.
-            **options: what the function has to know before it runs, such as the side of the search crop.
+        The first request of those that were announced is answered together with the others.
         """
         with self._using, _current(self._device):
-            with stage("crop"):
-                frame_bgr = self._upload_frame(image_bgr)
-                if self._numbers is None:
-                    self._numbers = Upload((len(numbers),), torch.float32, self._device)
-                given = self._numbers(np.asarray(numbers, np.float32))
-            own = [torch.as_tensor(tensor) for tensor in tensors]
-            outputs = self._replay(frame_bgr, given, own, options) if self._captures else None
-            if outputs is None:
-                outputs = self._function(frame_bgr, given, *own, **options)
-            values, *kept = outputs
-            return StepOutput(values.cpu().numpy(), tuple(kept))
+            if image_bgr is self._unchanged:
+                if request.key in self._announced and request.key not in self._answers:
+                    self._answer_with_others(image_bgr, request)
+                answer = self._answers.get(request.key)
+                if answer is not None:
+                    return answer
+            return self._run(image_bgr, [request])[0]
+
+    def _answer_with_others(self, image_bgr: np.ndarray, request: StepRequest) -> None:
+        """Answer an announced request in one batch with the others that can be."""
+        others = [
+            key
+            for key, other in self._announced.items()
+            if key != request.key and key not in self._answers and other.options == request.options
+        ]
+        together = [request.key, *others[: MAX_BATCH - 1]]
+        self._answers |= dict.fromkeys(together)  # if the batch fails, each of the others is tried alone
+        outputs = self._run(image_bgr, [self._announced[key] for key in together])
+        self._answers |= zip(together, outputs, strict=True)
 
     @contextlib.contextmanager
-    def unchanged(self, image_bgr: np.ndarray) -> Iterator[None]:
-        """Upload a frame once for all steps: as long as the context is open, its pixels must not change."""
-        self._unchanged, self._is_uploaded = image_bgr, False
+    def unchanged(self, image_bgr: np.ndarray, requests: Iterable[StepRequest] = ()) -> Iterator[None]:
+        """Upload a frame once for all steps: as long as the context is open, its pixels must not change.
+
+        requests: those that are announced: they will probably be made, and are answered in batches.
+        """
+        self._share(image_bgr, requests)
         try:
             yield
         finally:
-            self._unchanged = None
+            self._share(None, ())
+
+    def _share(self, image_bgr: np.ndarray | None, requests: Iterable[StepRequest]) -> None:
+        with self._using:
+            self._unchanged, self._is_uploaded = image_bgr, False
+            self._announced = {request.key: request for request in requests}  # kept, since keys are of what they hold
+            self._answers = {}
+
+    def _run(self, image_bgr: np.ndarray, requests: Sequence[StepRequest]) -> list[StepOutput]:
+        """Answer requests with the same options."""
+        count = len(requests)
+        if self._captures:  # a graph is of a fixed number of targets: the last one fills it up to a power of 2
+            requests = [*requests, *[requests[-1]] * ((1 << (count - 1).bit_length()) - count)]
+        with stage("crop"):
+            frame_bgr = self._upload_frame(image_bgr)
+            given = np.array([request.numbers for request in requests], np.float32)
+            numbers = self._numbers.get(given.shape, lambda: Upload(given.shape, torch.float32, self._device))(given)
+        targets = [[torch.as_tensor(tensor) for tensor in request.tensors] for request in requests]
+        options = dict(requests[0].options)
+        outputs = self._replay(frame_bgr, numbers, targets, options) if self._captures else None
+        if outputs is None:
+            tensors = (each[0] if len(each) == 1 else torch.cat(each) for each in zip(*targets, strict=True))
+            outputs = self._function(frame_bgr, numbers, *tensors, **options)
+        values, *kept = outputs
+        rows = values.cpu().numpy()
+        return [StepOutput(rows[row], tuple(tensor[row : row + 1] for tensor in kept)) for row in range(count)]
 
     def _upload_frame(self, image_bgr: np.ndarray) -> torch.Tensor:
         shape = image_bgr.shape
@@ -209,18 +263,19 @@ class DeviceStep:
         self,
         frame_bgr: torch.Tensor,
         numbers: torch.Tensor,
-        tensors: Sequence[torch.Tensor],
+        targets: Sequence[Sequence[torch.Tensor]],
         options: dict[str, Hashable],
     ) -> tuple[torch.Tensor, ...] | None:
         """Return the outputs of a captured graph; None from the first one on that cannot be captured."""
-        key = (frame_bgr.shape, *(tensor.shape for tensor in tensors), *sorted(options.items()))
+        shapes = (tensor.shape for tensor in targets[0])
+        key = (frame_bgr.shape, len(targets), *shapes, *sorted(options.items()))
         function = functools.partial(self._function, **options)
         try:
-            captured = self._graphs.get(key, lambda: CapturedStep(function, frame_bgr, numbers, tensors))
+            captured = self._graphs.get(key, lambda: CapturedStep(function, frame_bgr, numbers, targets))
         except RuntimeError as error:  # what torch raises where memory or the capture fails
             reason = str(error).strip().partition("\n")[0]
         else:
-            return captured(tensors)
+            return captured(targets)
         self._captures = False
         self._graphs.clear()
         torch.cuda.empty_cache()

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several targets in the same images, followed by one tracker."""
 
+import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,8 @@ MAX_NAME = 128
 class MultiTracker:
     """Follows up to `max_targets` targets: each has a TargetSession of its own, all share one tracker and its network.
 
-    A frame takes as long as its targets one after the other: on a CPU a batch of them would take no less.
+    On a CPU a frame takes as long as its targets one after the other: a batch of them would take no less. On a GPU the
+    targets that are not searched for are one batch of the network.
 
     Attributes:
         tracker: the tracker.
@@ -118,8 +120,16 @@ class MultiTracker:
             InvalidInputError: the image has another size than the one that a target was marked in; see
                 `TargetSession.observe`.
         """
-        with self.tracker.sharing(image_bgr):
-            return {target_id: session.observe(image_bgr) for target_id, session in tuple(self._sessions.items())}
+        sessions = dict(self._sessions)
+        with self.sharing(image_bgr, sessions.values()):
+            return {target_id: session.observe(image_bgr) for target_id, session in sessions.items()}
+
+    def sharing(
+        self, image_bgr: np.ndarray, sessions: Iterable[TargetSession]
+    ) -> contextlib.AbstractContextManager[None]:
+        """A context in which sessions observe an image, which is not changed; they share what work they can."""
+        targets = (session.next_target for session in sessions)
+        return self.tracker.sharing(image_bgr, [target for target in targets if target is not None])
 
     def set_monitor_settings(self, settings: MonitorSettings) -> None:
         """Judge the next frames by other settings."""

@@ -99,6 +99,11 @@ class Pursuit:
         self._frames = 0
         self._passed_over: list[tuple[int, Peak]] = []  # candidates that were not followed, with the frame's number
 
+    @property
+    def is_searching(self) -> bool:
+        """Whether frames are searched for the target."""
+        return self.search is not None and self.search.is_running
+
     def next_place(self, image_bgr: np.ndarray, target: typing.Any, settings: MonitorSettings) -> typing.Any:
         """Return the target where it is to be looked for in a frame; while it is searched for, search some tiles."""
         self._frames += 1

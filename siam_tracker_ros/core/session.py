@@ -121,6 +121,11 @@ class TargetSession:
         return self._monitor.state
 
     @property
+    def next_target(self) -> typing.Any:
+        """The target as it will be looked for in the next frame; None without one, or if a search may move it."""
+        return None if self._pursuit is None or self._pursuit.is_searching else self._target
+
+    @property
     def candidates_xywh(self) -> list[np.ndarray]:
         """Places that might be the target's in the frame observed last, float64 (4,) each, the likeliest first."""
         pursuit = self._pursuit

@@ -6,7 +6,7 @@ import abc
 import contextlib
 import dataclasses
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.confidence import Calibration
 from siam_tracker_ros.core.crop import crop_context
+from siam_tracker_ros.core.device_request import StepRequest
 from siam_tracker_ros.core.finite import check_finite, check_finite_target
 from siam_tracker_ros.core.graphs import Graphs
 from siam_tracker_ros.core.outline import NO_OUTLINE, FixedOutline, Outline
@@ -89,7 +90,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     A subclass names the class of its targets in its bases, `Tracker[XTarget]`, and annotates `network` and `settings`.
     One whose targets learn overrides `_look`. One that can be moved and whose network has features to correlate sets
     `tile_side` and overrides `move`, `_input_scale` and `_encode_tile`, so that a lost target can be searched for. One
-    that can do the work of a frame on a GPU overrides `_step_function`.
+    that can do the work of a frame on a GPU overrides `_step_function` and `_step_request`.
 
     Attributes:
         tile_side: side in pixels of the network's input in which features of a part of a frame are computed; 0 if the
@@ -158,9 +159,19 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         """Whether the whole work of a frame is done where the network lies, see `use_device_step`."""
         return self._device_step is not None
 
-    def sharing(self, image_bgr: np.ndarray) -> contextlib.AbstractContextManager[None]:
-        """A context in which an image is not changed, so that the steps of several targets in it may share work."""
-        return contextlib.nullcontext() if self._device_step is None else self._device_step.unchanged(image_bgr)
+    @contextlib.contextmanager
+    def sharing(self, image_bgr: np.ndarray, targets: Iterable[Target] = ()) -> Iterator[None]:
+        """A context in which an image is not changed, so that the steps of several targets in it may share work.
+
+        Args:
+            image_bgr: uint8 (H, W, 3).
+            targets: those that will probably be looked for in it. With a device step, the first one that is looked for
+                is so together with the others, in one batch; each other target is looked for alone.
+        """
+        step = self._device_step
+        requests = () if step is None else [self._step_request(target) for target in targets]
+        with one_blas_thread(), contextlib.nullcontext() if step is None else step.unchanged(image_bgr, requests):
+            yield
 
     def start(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike) -> Target:
         """Return a new target.
@@ -265,6 +276,10 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     def _step_function(self) -> "StepFunction | None":
         """The function of a DeviceStep, which must not refer to this tracker; None if the method has none."""
         return None
+
+    def _step_request(self, target: Target) -> StepRequest:
+        """Return what that function needs to look for a target in the next frame."""
+        raise NotImplementedError(f"{type(self).__name__} has a step function, so it must override _step_request")
 
     def _region(self, image_bgr: np.ndarray, target: Target, center_xy: np.ndarray, target_scale: float) -> Region:
         side = self.tile_extent(target, target_scale)

@@ -468,7 +468,7 @@ class Pipeline:
         except Exception as error:  # an image that is not usable, or no memory for it: another one will come
             fault = format_error(error)
         observed = []
-        with contextlib.nullcontext() if image_bgr is None else self.targets.tracker.sharing(image_bgr):
+        with contextlib.nullcontext() if image_bgr is None else self.targets.sharing(image_bgr, sessions):
             for session in sessions:
                 self._frames.still_works()
                 observation = None

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 
 from siam_tracker_ros.core.crop import crop_context, region_corner, region_numbers
-from siam_tracker_ros.core.device_crop import CropRegion, crop_input, crop_region
+from siam_tracker_ros.core.device_crop import CropRegions, crop_input, crop_regions
 
 FILL_BGR = (200.9, 3.2, 77)
 
@@ -18,11 +18,11 @@ def noise(size_wh, seed=0):
 
 def region_of(center_xy, side, snap=None):
     corner_xy = region_corner(center_xy, side, *([snap] if snap else []))
-    return CropRegion.of(torch.tensor(region_numbers(corner_xy, side, FILL_BGR), dtype=torch.float32))
+    return CropRegions.of(torch.tensor([region_numbers(corner_xy, side, FILL_BGR)], dtype=torch.float32))
 
 
 def sampled(image_bgr, center_xy, side, out_side, snap=None):
-    return crop_region(torch.from_numpy(image_bgr), region_of(center_xy, side, snap), out_side)[0].numpy()
+    return crop_regions(torch.from_numpy(image_bgr), region_of(center_xy, side, snap), out_side)[0].numpy()
 
 
 @pytest.mark.parametrize("out_side", [1, 127, 255, 256, 831])

@@ -12,13 +12,14 @@ from device_testing import check_capturable
 from quick_networks import quick_network
 
 from siam_tracker_ros.core.crop import crop_context, region_corner, region_numbers, round_half_up
-from siam_tracker_ros.core.device_crop import CropRegion, crop_region
+from siam_tracker_ros.core.device_crop import CropRegions, crop_regions
 from siam_tracker_ros.core.device_step import DeviceStep
 from siam_tracker_ros.core.graphs import Graphs
 from siam_tracker_ros.core.loading import read_network
 from siam_tracker_ros.core.registry import find_model, make_tracker_settings
 from siam_tracker_ros.demo.scene import Scene
 from siam_tracker_ros.executors.device import prepare_for_inference
+from siam_tracker_ros.methods.lite import device as lite_device
 from siam_tracker_ros.methods.siammask.device import gather_square
 from siam_tracker_ros.methods.siammask.network import cut_square
 
@@ -47,12 +48,22 @@ def contrasted(model):
     return network
 
 
+def in_tuple(graph):
+    """A graph that returns a tuple whatever the number of its outputs."""
+
+    def run(*tensors):
+        outputs = graph(*tensors)
+        return (outputs,) if isinstance(outputs, torch.Tensor) else outputs
+
+    return run
+
+
 def prepared(model, device, dtype=torch.float32):
     """A network as a tracker takes it."""
     if model.startswith("lite"):
         network = prepare_for_inference(read_network(find_model(model), None), torch.device(device), dtype)
         if device == "meta":  # which has no arrays
-            return Graphs({name: getattr(network, name) for name in network.graphs()}, "torch")
+            return Graphs({name: in_tuple(getattr(network, name)) for name in network.graphs()}, "torch")
         return network.on_arrays()
     return prepare_for_inference(contrasted(model), torch.device(device), dtype)
 
@@ -82,8 +93,8 @@ def pair(model, network, **settings):
 def device_pixels(image_bgr, center_xy, side, out_side, fill_bgr, snap=round_half_up, exact=True):
     """What `crop_context` returns, with the pixels of the crop for a device."""
     corner_xy = region_corner(center_xy, side, snap)
-    region = CropRegion.of(torch.tensor(region_numbers(corner_xy, side, fill_bgr), dtype=torch.float32))
-    return crop_region(torch.from_numpy(image_bgr), region, out_side)[0].numpy().astype(np.uint8), corner_xy
+    region = CropRegions.of(torch.tensor([region_numbers(corner_xy, side, fill_bgr)], dtype=torch.float32))
+    return crop_regions(torch.from_numpy(image_bgr), region, out_side)[0].numpy().astype(np.uint8), corner_xy
 
 
 @pytest.fixture
@@ -200,6 +211,52 @@ def test_targets_in_turn_keep_their_own_templates(networks, model):
         compare([tracker.step(FRAMES[2], target)[1] for tracker in (usual, on_device)], 5e-3)
 
 
+def noted_batches(tracker):
+    """The number of targets of each run of a tracker's step from now on."""
+    step, seen = tracker._device_step, []
+    function = step._function
+
+    def note(frame_bgr, numbers, *tensors, **options):
+        seen.append(len(numbers))
+        return function(frame_bgr, numbers, *tensors, **options)
+
+    step._function = note
+    return seen
+
+
+@pytest.mark.parametrize("model", sorted({*MODELS} - {"lite"}))
+def test_several_targets_at_once_are_found_as_one_after_the_other(networks, model):
+    """Those of lite: test/core/test_targets_at_once.py."""
+    _, tracker = pair(model, networks(model))
+    boxes = [BOX + [25, 10, 8, -4], [300.0, 220, 40, 40]]  # the last one reaches over the corner of the frame
+    targets = [tracker.start(FRAMES[0], box) for box in boxes]
+    alone = [tracker.step(FRAMES[1], target) for target in targets]
+    seen = noted_batches(tracker)
+    with tracker.sharing(FRAMES[1], targets):
+        together = [tracker.step(FRAMES[1], target) for target in targets]
+    assert seen == [2]
+    for (target, result), (expected_target, expected) in zip(together, alone, strict=True):
+        compare((expected, result), 1e-4)
+        for after, before in zip(numbers_of(target), numbers_of(expected_target), strict=True):
+            np.testing.assert_allclose(after, before, atol=1e-2)
+
+
+@pytest.mark.parametrize("place, refined", [(None, 1), (0, 2)])
+def test_lite_refines_with_its_first_look_what_it_will_choose(networks, monkeypatch, place, refined):
+    """If it is another cell after all, that is refined by itself, and the result is the same."""
+    usual, on_device = pair("lite", networks("lite"), given_box_share=0)
+    target = usual.start(FRAMES[0], BOX)
+    _, expected = on_device.step(FRAMES[1], target)
+    if place is not None:
+        monkeypatch.setattr(lite_device, "likely_cell", lambda cells, numbers: torch.full((len(cells),), place))
+    functions, seen = on_device.network.functions, []
+    refine = functions["refine"]
+    monkeypatch.setitem(functions, "refine", lambda *inputs: (seen.append(1), refine(*inputs))[1])
+    _, result = on_device.step(FRAMES[1], target)
+    compare((expected, result), 1e-5)
+    assert len(seen) == refined
+
+
 def capturable_inputs(model, network, **settings):
     """The function of a step on the meta device, and what it is given for a frame."""
     method = find_model(model)
@@ -221,8 +278,9 @@ def capturable_inputs(model, network, **settings):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_step_reads_no_value_and_copies_nothing_to_the_device(networks, model):
-    function, (tensors, options) = capturable_inputs(model, networks(model))
-    check_capturable(function, *tensors, **options)
+    function, ((frame_bgr, *of_target), options) = capturable_inputs(model, networks(model))
+    for count in (1, 2):
+        check_capturable(function, frame_bgr, *(torch.cat([each] * count) for each in of_target), **options)
 
 
 @pytest.mark.parametrize("model", ["siamrpn_r50", "siammask_sharp"])
@@ -267,6 +325,7 @@ def test_absurd_answers_leave_the_target_finite(networks, size, penalty_k):
 
 @pytest.mark.parametrize("top, left", [(-2, 9), (0, 0), (4, 5), (7, 8), (9, -5)])
 def test_a_gathered_square_is_the_one_that_is_cut(top, left):
-    features = torch.randn(1, 4, 12, 13)
-    gathered = gather_square(features, torch.tensor([top]), torch.tensor([left]), 7)
-    torch.testing.assert_close(gathered, cut_square(features, top, left, 7), rtol=0, atol=0)
+    features = torch.randn(2, 4, 12, 13)
+    gathered = gather_square(features, torch.tensor([top, 1]), torch.tensor([left, 3]), 7)
+    for one, square, place in zip(features[:, None], gathered[:, None], ((top, left), (1, 3)), strict=True):
+        torch.testing.assert_close(square, cut_square(one, *place, 7), rtol=0, atol=0)

@@ -89,6 +89,7 @@ def test_the_steps_of_all_targets_share_the_work_on_an_image(operator, trackers)
     images, steps = tracker.shared, tracker.steps_in_shared_images
     frame(operator, LEFT, RIGHT)
     assert (tracker.shared - images, tracker.steps_in_shared_images - steps) == (1, 2)
+    assert len(tracker.announced) == 2
 
 
 def test_targets_are_added_followed_lost_and_removed(operator):

@@ -15,6 +15,7 @@ import torch
 
 from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr, region_corner, region_numbers
+from siam_tracker_ros.core.device_request import StepRequest
 from siam_tracker_ros.core.device_step import DeviceStep, StepFunction
 from siam_tracker_ros.core.finite import check_finite
 from siam_tracker_ros.core.graphs import to_array
@@ -200,6 +201,9 @@ class GradNetTracker(Tracker[GradNetTarget]):
     def _step_function(self) -> StepFunction:
         return GradNetStep(self.network)
 
+    def _step_request(self, target: GradNetTarget) -> StepRequest:
+        return self._request_around(target.place.center_xy, target)
+
     def _input_scale(self, target: GradNetTarget) -> float:
         return SEARCH_SIDE / target.place.side
 
@@ -273,7 +277,7 @@ class GradNetTracker(Tracker[GradNetTarget]):
         """Scores of the search regions around a centre at the three scales."""
         sides = target.place.side * self._scales
         if self._device_step is not None:
-            return self._score_on_device(self._device_step, image_bgr, center_xy, sides, target)
+            return self._score_on_device(self._device_step, image_bgr, center_xy, target)
         cuts = _cut_pyramid(image_bgr, center_xy, sides, target.fill_bgr)
         features = self._encode(np.stack([cut.crop for cut in cuts]))  # (3, 256, 22, 22)
         templates = torch.cat([target.fixed_template, target.adapted_template])
@@ -283,9 +287,17 @@ class GradNetTracker(Tracker[GradNetTarget]):
         return Scores(scores[:, 0], scores[MIDDLE, 1], region)
 
     def _score_on_device(
-        self, step: DeviceStep, image_bgr: np.ndarray, center_xy: np.ndarray, sides: np.ndarray, target: GradNetTarget
+        self, step: DeviceStep, image_bgr: np.ndarray, center_xy: np.ndarray, target: GradNetTarget
     ) -> Scores:
-        pyramid = _plan_pyramid(center_xy, sides)
+        values, (features,) = step(image_bgr, self._request_around(center_xy, target))
+        answer = SearchAnswer.unpack(values)
+        origin_xy, side = _plan_pyramid(center_xy, target.place.side * self._scales).place(MIDDLE)
+        region = Region(features, origin_xy, side, STRIDE * side / SEARCH_SIDE)
+        return Scores(answer.fixed, answer.adapted, region, answer.pick)
+
+    def _request_around(self, center_xy: np.ndarray, target: GradNetTarget) -> StepRequest:
+        """Return the StepRequest for the regions around a centre."""
+        pyramid = _plan_pyramid(center_xy, target.place.side * self._scales)
         corners, inner_sides = zip(*pyramid.regions, strict=True)
         settings = self.settings
         window_influence = 0.0 if _is_free(target) else settings.window_influence
@@ -298,11 +310,7 @@ class GradNetTracker(Tracker[GradNetTarget]):
             settings.gradient_influence,
             window_influence,
         ]
-        values, (features,) = step(image_bgr, numbers, [target.fixed_template, target.adapted_template])
-        answer = SearchAnswer.unpack(values)
-        origin_xy, side = pyramid.place(MIDDLE)
-        region = Region(features, origin_xy, side, STRIDE * side / SEARCH_SIDE)
-        return Scores(answer.fixed, answer.adapted, region, answer.pick)
+        return StepRequest(numbers, [target.fixed_template, target.adapted_template])
 
     def _move(
         self, target: GradNetTarget, place: Place, scores: Scores, window_influence: float

@@ -231,7 +231,7 @@ class LiteNetwork(Network):
 
         box_cxcywh: float32 (B, 4), the target's box in units of the crop's side.
         """
-        weights = [_look_weights(box_cxcywh, cells) for cells in TEMPLATE_LOOKS]
+        weights = [look_weights_at(box_cxcywh, cells) for cells in TEMPLATE_LOOKS]
         return self._encode_template(image_bgr, box_cover(box_cxcywh), weights)
 
     def _encode_template(
@@ -274,7 +274,7 @@ class LiteNetwork(Network):
         box_cxcywh: float32 (B, 4), in units of the search region's side; it gets no gradient.
         """
         box = box_cxcywh.detach()
-        weights = [_look_weights(box, cells) for cells in SEARCH_LOOKS]
+        weights = [look_weights_at(box, cells) for cells in SEARCH_LOOKS]
         moves = self.refinement(response.fused, (response.middle, response.fine), weights, template.extent)
         return torch.cat(move_edges(box, moves), 1)
 
@@ -372,7 +372,8 @@ class LiteNetwork(Network):
         return crops_bgr.permute(0, 3, 1, 2).to(self.inside.dtype)
 
 
-def _look_weights(box_cxcywh: torch.Tensor, cells: int) -> torch.Tensor:
+def look_weights_at(box_cxcywh: torch.Tensor, cells: int) -> torch.Tensor:
+    """Weights (B, 2, 16, cells) of boxes (B, 4), see `look_weights`."""
     steps, cells_of_map = (torch.arange(count, device=box_cxcywh.device) for count in (LOOK_CELLS, cells))
     return look_weights(box_cxcywh, look_steps(steps), cells_of_map)
 

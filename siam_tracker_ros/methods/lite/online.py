@@ -20,6 +20,7 @@ import numpy as np
 
 from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import crop_context
+from siam_tracker_ros.core.device_request import StepRequest
 from siam_tracker_ros.core.graphs import Array, Graphs, to_array
 from siam_tracker_ros.core.response import peak_cell, peak_ratio
 from siam_tracker_ros.core.sample_memory import SampleMemory
@@ -204,6 +205,9 @@ class LiteOnlineTracker(Tracker[LiteOnlineTarget]):
         """See `Tracker`; the filter stays on the CPU."""
         self.siamese.use_device_step(captures)
         self._device_step = self.siamese._device_step
+
+    def _step_request(self, target: LiteOnlineTarget) -> StepRequest:
+        return self.siamese._step_request(target.siamese)
 
     def first_region(self, image_bgr: np.ndarray, target: LiteOnlineTarget, box_xywh: np.ndarray) -> Region:
         """See `LiteTracker`."""

@@ -8,13 +8,15 @@ import typing
 import numpy as np
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import crop_context, region_corner, region_numbers
+from siam_tracker_ros.core.crop import SearchRegion, crop_context, region_corner, region_numbers
+from siam_tracker_ros.core.device_request import StepRequest
 from siam_tracker_ros.core.finite import check_finite
 from siam_tracker_ros.core.graphs import Array, Graphs, to_array
 from siam_tracker_ros.core.mask_shape import paint_mask
 from siam_tracker_ros.core.outline import DrawnOutline
 from siam_tracker_ros.core.response import (
     ResponseSettings,
+    choice_numbers,
     clip_to_frame,
     hann_window,
     peak_cell,
@@ -26,6 +28,7 @@ from siam_tracker_ros.core.tracker import Tracker, TrackResult
 from siam_tracker_ros.geometry import cxcywh_to_xywh, xywh_to_cxcywh
 from siam_tracker_ros.methods.lite.looks import LOOK_CELLS, look_steps, look_weights, move_edges
 from siam_tracker_ros.methods.lite.shapes import (
+    CHANNELS,
     SEARCH_CELLS,
     SEARCH_FACTOR,
     SEARCH_LOOKS,
@@ -45,6 +48,7 @@ MIN_SIDE = 4.0  # pixels of a target
 # From where else the network looks at the target in its first frame: to the right and down of it, in units of the root
 # of its area, and the scale of the region.
 FIRST_LOOKS = ((0.3, 0.2, 1.0), (-0.2, 0.3, 1.0), (0.1, -0.3, 1.1), (-0.3, -0.1, 0.9))
+CELL_VALUES = 5 * SEARCH_CELLS**2  # confidence and box of each cell
 MAX_DIFFERENCE = 0.6  # of a given box from a found one; above it, another thing was found
 LOOK_STEPS = look_steps(np.arange(LOOK_CELLS))
 
@@ -93,6 +97,18 @@ class LiteTarget:
     box_bias: np.ndarray
 
 
+class Refinement(typing.NamedTuple):
+    """Where the network moves the box of a cell.
+
+    Attributes:
+        cell: row and column.
+        moves: float32 (1, 4), see `move_edges`.
+    """
+
+    cell: tuple[int, int]
+    moves: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class View:
     """Output of the network for the region around a target's last box.
@@ -104,6 +120,7 @@ class View:
         origin_xy: top left pixel of the region.
         features: (1, 96, 16, 16), backbone features of the region.
         maps: fused, middle and fine features, from which a box is refined and its mask is drawn.
+        refinement: that of the cell that is most likely the best one, if it was computed with the view.
     """
 
     score: np.ndarray
@@ -112,6 +129,7 @@ class View:
     origin_xy: tuple[int, int]
     features: Array
     maps: tuple[Array, Array, Array]
+    refinement: Refinement | None = None
 
     @property
     def region(self) -> Region:
@@ -188,7 +206,7 @@ class LiteTracker(Tracker[LiteTarget]):
         differences = []
         for view in views:
             row, column = peak_cell(view.score)
-            found = self._refined(target, view, view.boxes_cxcywh[:, row, column]) * view.side
+            found = self._refined(target, view, (row, column)) * view.side
             center_xy, size_wh = found[:2] + view.origin_xy, found[2:]
             difference = np.concatenate([(given[:2] - center_xy) / size_wh, np.log(given[2:] / size_wh)])
             if np.abs(difference).max() < MAX_DIFFERENCE:
@@ -214,8 +232,15 @@ class LiteTracker(Tracker[LiteTarget]):
 
         return LiteStep(self.network)
 
+    def _step_request(self, target: LiteTarget) -> StepRequest:
+        origin_xy, side, _, _ = _search_region(target)
+        size_wh, settings = target.box_cxcywh[2:] / side, self.settings
+        choice = choice_numbers(size_wh, settings.penalty_k, settings.window_influence)
+        numbers = [*region_numbers(origin_xy, side, BLACK), *choice]
+        return StepRequest(numbers, [target.kernels, target.gate, target.extent])
+
     def _input_scale(self, target: LiteTarget) -> float:
-        return SEARCH_SIDE / (SEARCH_FACTOR * float(np.sqrt(target.box_cxcywh[2:].prod())))
+        return _search_region(target).scale
 
     def _encode_tile(self, crop_bgr: np.ndarray) -> Array:
         (features,) = self.network.encode(crop_bgr[None])
@@ -223,18 +248,19 @@ class LiteTracker(Tracker[LiteTarget]):
 
     def look(self, image_bgr: np.ndarray, target: LiteTarget) -> View:
         """Run the network on the region around a target's last box."""
-        side = max(1, round(SEARCH_FACTOR * np.sqrt(target.box_cxcywh[2:].prod())))
-        origin_xy = region_corner(target.box_cxcywh[:2], side)
+        origin_xy, side, _, _ = _search_region(target)
+        refinement = None
         if self._device_step is not None:
-            numbers = region_numbers(origin_xy, side, BLACK)
-            cells, kept = self._device_step(image_bgr, numbers, [target.kernels, target.gate])
-            features, fused, middle, fine = kept
+            values, (fused, middle, fine) = self._device_step(image_bgr, self._step_request(target))
+            cells, rest = values[:CELL_VALUES], values[CELL_VALUES:]
+            refinement = Refinement(divmod(int(rest[0]), SEARCH_CELLS), rest[None, 1:5])
+            features = rest[5:].reshape(1, CHANNELS, SEARCH_CELLS, SEARCH_CELLS)
         else:
             crop, _ = crop_context(image_bgr, target.box_cxcywh[:2], side, SEARCH_SIDE, BLACK, exact=False)
             with stage("backbone"):
                 cells, features, fused, middle, fine = self.network.search(crop[None], target.kernels, target.gate)
         cells = to_array(cells).reshape(5, SEARCH_CELLS, SEARCH_CELLS).astype(np.float64)
-        return View(cells[0], cells[1:], side, origin_xy, features, (fused, middle, fine))
+        return View(cells[0], cells[1:], side, origin_xy, features, (fused, middle, fine), refinement)
 
     def decide(
         self, image_bgr: np.ndarray, target: LiteTarget, view: View, score: np.ndarray
@@ -282,19 +308,23 @@ class LiteTracker(Tracker[LiteTarget]):
         The next search region follows the box before that: with the fitted one, errors would add up over frames.
         """
         box = view.boxes_cxcywh[:, cell[0], cell[1]]
-        fitted, bias = self._refined(target, view, box), target.box_bias
+        fitted, bias = self._refined(target, view, cell), target.box_bias
         center_xy, size_wh = fitted[:2], fitted[2:]
         return Found(cell, box, np.concatenate([center_xy + bias[:2] * size_wh, size_wh * np.exp(bias[2:])]))
 
-    def _refined(self, target: LiteTarget, view: View, box_cxcywh: np.ndarray) -> np.ndarray:
-        """Return a box of a view, (4,) in units of its side, with its edges where the target ends."""
+    def _refined(self, target: LiteTarget, view: View, cell: tuple[int, int]) -> np.ndarray:
+        """Return the box of a cell of a view, (4,) in units of its side, with its edges where the target ends."""
+        box_cxcywh = view.boxes_cxcywh[:, cell[0], cell[1]]
         if not self.settings.refines:
             return box_cxcywh
-        weights = (_look_weights(box_cxcywh, cells) for cells in SEARCH_LOOKS)
-        with stage("head"):
-            moves = to_array(self.network.refine(*view.maps, *weights, target.extent)[0]).astype(np.float64)
+        if view.refinement is not None and view.refinement.cell == cell:
+            moves = view.refinement.moves
+        else:
+            weights = (_look_weights(box_cxcywh, cells) for cells in SEARCH_LOOKS)
+            with stage("head"):
+                moves = to_array(self.network.refine(*view.maps, *weights, target.extent)[0])
         check_finite("refinement", moves)
-        center, size = move_edges(box_cxcywh[None], moves)
+        center, size = move_edges(box_cxcywh[None], moves.astype(np.float64))
         return np.concatenate([center, size], 1)[0]
 
     def _draw(self, view: View, found: Found | None, frame_wh: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
@@ -305,6 +335,14 @@ class LiteTracker(Tracker[LiteTarget]):
             (probability,) = self.network.segment(*view.maps, found.fitted_cxcywh[None].astype(np.float32))
         probability = to_array(probability)[0, 0]  # (128, 128)
         return paint_mask(probability, self.settings.mask_threshold, view.origin_xy, view.side, frame_wh)
+
+
+def _search_region(target: LiteTarget) -> SearchRegion:
+    root = float(np.sqrt(target.box_cxcywh[2:].prod()))
+    side = max(1, round(SEARCH_FACTOR * root))
+    return SearchRegion(
+        region_corner(target.box_cxcywh[:2], side), side, SEARCH_SIDE, SEARCH_SIDE / SEARCH_FACTOR / root
+    )
 
 
 def _look_weights(box_cxcywh: np.ndarray, cells: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import torch
 
 from siam_tracker_ros.core.crop import REGION_NUMBERS
-from siam_tracker_ros.core.device_crop import CropRegion, crop_input
+from siam_tracker_ros.core.device_crop import CropRegions, crop_input
 from siam_tracker_ros.core.device_response import choose_box
 from siam_tracker_ros.core.response import CHOICE_NUMBERS
 from siam_tracker_ros.geometry import ltrb_to_cxcywh
@@ -31,7 +31,7 @@ class StepInputs(typing.NamedTuple):
 
 
 class AnchorFreeStep(abc.ABC):
-    """From a frame to the best box, for any network that predicts one box per cell.
+    """From a frame to the best box of each target, for any network that predicts one box per cell.
 
     Args:
         network: ready for inference.
@@ -53,14 +53,14 @@ class AnchorFreeStep(abc.ABC):
 
         Args:
             frame_bgr: uint8 (H, W, 3).
-            numbers: those of the region, of `choose_box`, and then those of the StepInputs.
+            numbers: (B, N), those of the region, of `choose_box`, and then those of the StepInputs.
             *template, **options: of the StepInputs.
-            search_side: side of the crop.
+            search_side: side of the crops.
         """
-        region, choice, own = numbers.tensor_split([REGION_NUMBERS, REGION_NUMBERS + CHOICE_NUMBERS])
-        features = self._network.features(crop_input(frame_bgr, CropRegion.of(region), search_side, self._dtype))
+        region, choice, own = numbers.tensor_split([REGION_NUMBERS, REGION_NUMBERS + CHOICE_NUMBERS], 1)
+        features = self._network.features(crop_input(frame_bgr, CropRegions.of(region), search_side, self._dtype))
         score, boxes = self._respond(features, template, own, search_side, **options)
-        return choose_box(score[0], boxes[0][:, None], choice).values, features
+        return choose_box(score, boxes[:, :, None], choice).values, features
 
     @abc.abstractmethod
     def _respond(
@@ -71,7 +71,7 @@ class AnchorFreeStep(abc.ABC):
         search_side: int,
         **options: typing.Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return confidence (1, 1, S, S) and boxes (1, 4, S, S) as cxcywh, in pixels from the crop's middle pixel.
+        """Return confidence (B, 1, S, S) and boxes (B, 4, S, S) as cxcywh, in pixels from the crop's middle pixel.
 
         Both are float32.
         """
@@ -95,7 +95,7 @@ class OceanStep(AnchorFreeStep):
         response = self._network.respond(features, kernels, search_side, align)
         score = torch.sigmoid(response.classification)
         if response.alignment is not None:
-            ratio = numbers[0]
+            ratio = numbers.view(-1, 1, 1, 1)
             score = ratio * score + (1 - ratio) * torch.sigmoid(response.alignment)
         cell = cell_pixels(score.shape[-1], score.device)
         points = torch.stack(torch.meshgrid(cell, cell, indexing="xy"), -1)  # (S, S, 2)

@@ -14,12 +14,14 @@ from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import (
     SEARCH_SIDE,
     TEMPLATE_SIDE,
+    SearchRegion,
     crop_context,
     mean_bgr,
     region_corner,
     region_numbers,
     round_half_up,
 )
+from siam_tracker_ros.core.device_request import StepRequest
 from siam_tracker_ros.core.device_step import StepFunction
 from siam_tracker_ros.core.finite import check_finite
 from siam_tracker_ros.core.response import (
@@ -156,19 +158,9 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
         """
         settings = self.settings
         center_xy, size_wh = target.box_cxcywh[:2], target.box_cxcywh[2:]
-        context = context_side(*size_wh)
-        scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
-        margin = (target.search_side - TEMPLATE_SIDE) / 2 / scale
-        side = round_half_up(context + 2 * margin)
-        origin_xy = region_corner(center_xy, side, round)
+        origin_xy, side, _, scale = self._search_region(target)
         if self._device_step is not None and blend is None:
-            inputs = self._step_inputs(target.template)
-            region = region_numbers(origin_xy, side, target.fill_bgr)
-            choice = choice_numbers(size_wh * scale, settings.penalty_k, settings.window_influence)
-            numbers = [*region, *choice, *inputs.numbers]
-            values, (features,) = self._device_step(
-                image_bgr, numbers, inputs.tensors, search_side=target.search_side, **inputs.options
-            )
+            values, (features,) = self._device_step(image_bgr, self._step_request(target))
             best = BestBox.unpack(values)
         else:
             crop, _ = crop_context(image_bgr, center_xy, side, target.search_side, target.fill_bgr, snap=round)
@@ -201,6 +193,21 @@ class AnchorFreeTracker(Tracker[OceanTarget[Kept]]):
     def move(self, target: OceanTarget[Kept], box_xywh: np.ndarray) -> OceanTarget[Kept]:
         """Return a target as if it had last been seen in another box, float64 (4,), with the same appearance."""
         return dataclasses.replace(target, box_cxcywh=xywh_to_cxcywh(box_xywh))
+
+    def _step_request(self, target: OceanTarget[Kept]) -> StepRequest:
+        origin_xy, side, search_side, scale = self._search_region(target)
+        size_wh, settings = target.box_cxcywh[2:] * scale, self.settings
+        choice = choice_numbers(size_wh, settings.penalty_k, settings.window_influence)
+        inputs = self._step_inputs(target.template)
+        numbers = [*region_numbers(origin_xy, side, target.fill_bgr), *choice, *inputs.numbers]
+        return StepRequest(numbers, inputs.tensors, {"search_side": search_side, **inputs.options})
+
+    def _search_region(self, target: OceanTarget[Kept]) -> SearchRegion:
+        context = context_side(*target.box_cxcywh[2:])
+        scale = TEMPLATE_SIDE / context
+        margin = (target.search_side - TEMPLATE_SIDE) / 2 / scale
+        side = round_half_up(context + 2 * margin)
+        return SearchRegion(region_corner(target.box_cxcywh[:2], side, round), side, target.search_side, scale)
 
     def _input_scale(self, target: OceanTarget[Kept]) -> float:
         return TEMPLATE_SIDE / float(context_side(*target.box_cxcywh[2:]))

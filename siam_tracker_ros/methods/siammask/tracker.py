@@ -13,12 +13,14 @@ from siam_tracker_ros.core.appearance import Region
 from siam_tracker_ros.core.crop import (
     SEARCH_SIDE,
     TEMPLATE_SIDE,
+    SearchRegion,
     crop_context,
     mean_bgr,
     region_corner,
     region_numbers,
     round_half_up,
 )
+from siam_tracker_ros.core.device_request import StepRequest
 from siam_tracker_ros.core.device_step import StepFunction
 from siam_tracker_ros.core.mask_shape import full_frame, largest_contour, smallest_rectangle, upright_bounds, warp_mask
 from siam_tracker_ros.core.response import ResponseSettings, choice_numbers, clip_to_frame, context_side
@@ -97,23 +99,16 @@ class SiamMaskTracker(Tracker[SiamMaskTarget]):
     def _step(self, image_bgr: np.ndarray, target: SiamMaskTarget) -> tuple[SiamMaskTarget, TrackResult]:
         settings = self.settings
         center_xy, size_wh = target.box_cxcywh[:2], target.box_cxcywh[2:]
-        context = context_side(*size_wh)
-        scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
-        side = max(1, round(context * (SEARCH_SIDE / TEMPLATE_SIDE)))
-        origin_xy = region_corner(center_xy, side, self.snap)
-        penalty_k, influence = settings.penalty_k, settings.window_influence
+        origin_xy, side, _, scale = self._search_region(target)
         if self._device_step is not None:
-            region = region_numbers(origin_xy, side, target.fill_bgr)
-            numbers = [*region, *choice_numbers(size_wh * scale, penalty_k, influence)]
-            (kernels,) = target.template.proposals
-            values, (features,) = self._device_step(image_bgr, numbers, [*kernels, target.template.mask])
+            values, (features,) = self._device_step(image_bgr, self._step_request(target))
             best, probability = unpack_mask(values)
         else:
             crop, _ = crop_context(image_bgr, center_xy, side, SEARCH_SIDE, target.fill_bgr, self.snap)
             with torch.inference_mode():
                 response = self.network(crops_to_tensor(crop[None], self.network), target.template)
                 score, boxes = decode_proposals(response.logits, response.offsets)
-                best = best_proposal(score, boxes, size_wh * scale, penalty_k, influence)
+                best = best_proposal(score, boxes, size_wh * scale, settings.penalty_k, settings.window_influence)
                 logits = self.network.mask(response, target.template, best.row, best.column)
                 probability = torch.sigmoid(logits[0]).float().cpu().numpy()  # (127, 127) or (63, 63)
             features = response.features[-1]
@@ -157,6 +152,20 @@ class SiamMaskTracker(Tracker[SiamMaskTarget]):
 
     def _step_function(self) -> StepFunction:
         return SiamMaskStep(self.network)
+
+    def _step_request(self, target: SiamMaskTarget) -> StepRequest:
+        origin_xy, side, _, scale = self._search_region(target)
+        size_wh, settings = target.box_cxcywh[2:] * scale, self.settings
+        choice = choice_numbers(size_wh, settings.penalty_k, settings.window_influence)
+        (kernels,) = target.template.proposals
+        numbers = [*region_numbers(origin_xy, side, target.fill_bgr), *choice]
+        return StepRequest(numbers, [*kernels, target.template.mask])
+
+    def _search_region(self, target: SiamMaskTarget) -> SearchRegion:
+        context = context_side(*target.box_cxcywh[2:])
+        side = max(1, round(context * (SEARCH_SIDE / TEMPLATE_SIDE)))
+        origin_xy = region_corner(target.box_cxcywh[:2], side, self.snap)
+        return SearchRegion(origin_xy, side, SEARCH_SIDE, TEMPLATE_SIDE / context)
 
     def _input_scale(self, target: SiamMaskTarget) -> float:
         return TEMPLATE_SIDE / float(context_side(*target.box_cxcywh[2:]))

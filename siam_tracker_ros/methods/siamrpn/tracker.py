@@ -9,7 +9,16 @@ import numpy as np
 import torch
 
 from siam_tracker_ros.core.appearance import Region
-from siam_tracker_ros.core.crop import SEARCH_SIDE, TEMPLATE_SIDE, crop_context, mean_bgr, region_corner, region_numbers
+from siam_tracker_ros.core.crop import (
+    SEARCH_SIDE,
+    TEMPLATE_SIDE,
+    SearchRegion,
+    crop_context,
+    mean_bgr,
+    region_corner,
+    region_numbers,
+)
+from siam_tracker_ros.core.device_request import StepRequest
 from siam_tracker_ros.core.device_step import StepFunction
 from siam_tracker_ros.core.response import BestBox, ResponseSettings, choice_numbers, clip_to_frame, context_side
 from siam_tracker_ros.core.tensors import crops_to_tensor
@@ -94,24 +103,16 @@ class SiamRPNTracker(Tracker[SiamRPNTarget]):
     def _step(self, image_bgr: np.ndarray, target: SiamRPNTarget) -> tuple[SiamRPNTarget, TrackResult]:
         settings = self.settings
         center_xy, size_wh = target.box_cxcywh[:2], target.box_cxcywh[2:]
-        search_side = int(settings.lost_search_side if target.lost else settings.search_side)
-        influence = LOST_WINDOW_INFLUENCE if target.lost else settings.window_influence
-        context = context_side(*size_wh)
-        scale = TEMPLATE_SIDE / context  # pixels of the crop per pixel of the frame
-        side = max(1, round(context * (search_side / TEMPLATE_SIDE)))
-        origin_xy, penalty_k = region_corner(center_xy, side), settings.penalty_k
+        origin_xy, side, search_side, scale = self._search_region(target)
         if self._device_step is not None:
-            region = region_numbers(origin_xy, side, target.fill_bgr)
-            numbers = [*region, *choice_numbers(size_wh * scale, penalty_k, influence)]
-            kernels = [kernel for pair in target.kernels for kernel in pair]
-            values, (selective,) = self._device_step(image_bgr, numbers, kernels, search_side=search_side)
+            values, (selective,) = self._device_step(image_bgr, self._step_request(target))
             best = BestBox.unpack(values)
         else:
             crop, _ = crop_context(image_bgr, center_xy, side, search_side, target.fill_bgr)
             with torch.inference_mode():
                 features = self.network.features(crops_to_tensor(crop[None], self.network))
                 score, boxes = decode_proposals(*self.network.propose(features, target.kernels))
-            best = best_proposal(score, boxes, size_wh * scale, penalty_k, influence)
+            best = best_proposal(score, boxes, size_wh * scale, settings.penalty_k, self._window_influence(target))
             selective = selective_level(features)
 
         box, lost = target.box_cxcywh, False
@@ -140,6 +141,23 @@ class SiamRPNTracker(Tracker[SiamRPNTarget]):
 
     def _step_function(self) -> StepFunction:
         return SiamRPNStep(self.network)
+
+    def _step_request(self, target: SiamRPNTarget) -> StepRequest:
+        origin_xy, side, search_side, scale = self._search_region(target)
+        size_wh = target.box_cxcywh[2:] * scale
+        choice = choice_numbers(size_wh, self.settings.penalty_k, self._window_influence(target))
+        numbers = [*region_numbers(origin_xy, side, target.fill_bgr), *choice]
+        kernels = [kernel for pair in target.kernels for kernel in pair]
+        return StepRequest(numbers, kernels, {"search_side": search_side})
+
+    def _search_region(self, target: SiamRPNTarget) -> SearchRegion:
+        search_side = int(self.settings.lost_search_side if target.lost else self.settings.search_side)
+        context = context_side(*target.box_cxcywh[2:])
+        side = max(1, round(context * (search_side / TEMPLATE_SIDE)))
+        return SearchRegion(region_corner(target.box_cxcywh[:2], side), side, search_side, TEMPLATE_SIDE / context)
+
+    def _window_influence(self, target: SiamRPNTarget) -> float:
+        return LOST_WINDOW_INFLUENCE if target.lost else self.settings.window_influence
 
     def _input_scale(self, target: SiamRPNTarget) -> float:
         return TEMPLATE_SIDE / float(context_side(*target.box_cxcywh[2:]))
