@@ -10,7 +10,7 @@ from cli_testing import run
 from drawn_tracks import BLUE, drawn_track
 
 from siam_tracker_ros.core import registry
-from siam_tracker_ros.core.confidence import Calibration
+from siam_tracker_ros.core.confidence import Calibration, Logistic
 from siam_tracker_ros.core.registry import find_model
 from siam_tracker_ros.core.running import Running
 from siam_tracker_ros.core.tracker import TrackResult
@@ -58,7 +58,10 @@ def tracker(monkeypatch):
     return double
 
 
-def test_a_calibration_is_written_beside_the_weights(tracker, sequences, tmp_path, capsys):
+def test_a_calibration_is_written_beside_the_weights(tracker, sequences, tmp_path, monkeypatch, capsys):
+    parts = (2.6, {"score": 2.45}), (2.4, {"score": 1.3, "drop": -1.0}), (1.0, {"score": 0.6, "drop": -2.0})
+    prior = Calibration(*(Logistic(*part) for part in parts))  # that of the package changes with its weights
+    monkeypatch.setattr("siam_tracker_ros.evaluation.calibration.prior_calibration", lambda has_search: prior)
     weights = tmp_path / "own.safetensors"
     assert run("calibrate", sequences, "--weights", weights, "--clips", 2, "--no-precisions") == 0
     written = tmp_path / "own.safetensors.lite_online.calibration.json"
