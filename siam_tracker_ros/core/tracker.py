@@ -90,7 +90,7 @@ class Tracker(abc.ABC, typing.Generic[Target]):
     A subclass names the class of its targets in its bases, `Tracker[XTarget]`, and annotates `network` and `settings`.
     One whose targets learn overrides `_look`. One that can be moved and whose network has features to correlate sets
     `tile_side` and overrides `move`, `_input_scale` and `_encode_tile`, so that a lost target can be searched for. One
-    that can do the work of a frame on a GPU overrides `_step_function` and `_step_request`.
+    that can do the work of a frame on a GPU overrides `_step_function`, and `_step_request` for several in a batch.
 
     Attributes:
         tile_side: side in pixels of the network's input in which features of a part of a frame are computed; 0 if the
@@ -169,8 +169,9 @@ class Tracker(abc.ABC, typing.Generic[Target]):
                 is so together with the others, in one batch; each other target is looked for alone.
         """
         step = self._device_step
-        requests = () if step is None else [self._step_request(target) for target in targets]
-        with one_blas_thread(), contextlib.nullcontext() if step is None else step.unchanged(image_bgr, requests):
+        requests = [] if step is None else [self._step_request(target) for target in targets]
+        announced = [request for request in requests if request is not None]
+        with one_blas_thread(), contextlib.nullcontext() if step is None else step.unchanged(image_bgr, announced):
             yield
 
     def start(self, image_bgr: np.ndarray, box_xywh: npt.ArrayLike) -> Target:
@@ -277,9 +278,9 @@ class Tracker(abc.ABC, typing.Generic[Target]):
         """The function of a DeviceStep, which must not refer to this tracker; None if the method has none."""
         return None
 
-    def _step_request(self, target: Target) -> StepRequest:
-        """Return what that function needs to look for a target in the next frame."""
-        raise NotImplementedError(f"{type(self).__name__} has a step function, so it must override _step_request")
+    def _step_request(self, target: Target) -> StepRequest | None:
+        """Return what that function needs to look for a target in the next frame; None to look for each one alone."""
+        return None
 
     def _region(self, image_bgr: np.ndarray, target: Target, center_xy: np.ndarray, target_scale: float) -> Region:
         side = self.tile_extent(target, target_scale)

@@ -162,3 +162,17 @@ def test_without_a_device_step_nothing_is_shared():
     expected = [session.observe(FRAMES[1]) for session in alone]
     for observed, single in zip(several.observe(FRAMES[1]).values(), expected, strict=True):
         np.testing.assert_array_equal(observed.box_xywh, single.box_xywh)
+
+
+def test_a_method_that_announces_nothing_is_computed_alone(trackers, batches, monkeypatch):
+    tracker = trackers("siamrpn_r50")
+    seen = batches(tracker)
+    targets = [tracker.start(FRAMES[0], box) for box in BOXES]
+    expected = [tracker.step(FRAMES[1], target)[1].box_xywh for target in targets]
+    request = tracker._step_request
+    answers = iter([None] * len(BOXES))  # to what is announced; then each step asks for its own
+    monkeypatch.setattr(tracker, "_step_request", lambda target: next(answers, request(target)))
+    with tracker.sharing(FRAMES[1], targets):
+        boxes = [tracker.step(FRAMES[1], target)[1].box_xywh for target in targets]
+    assert seen == [1] * 6
+    np.testing.assert_array_equal(boxes, expected)
