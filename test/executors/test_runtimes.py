@@ -339,7 +339,7 @@ def test_auto_measures_once_and_remembers(measuring, monkeypatch, tmp_path):
     assert {(tracker.runtime, tracker.precision) for tracker in chosen} == {("openvino", "fp32")}
     kept = json.loads((tmp_path / "siam_tracker_ros" / "runtimes.json").read_text())
     ((key, entry),) = kept.items()
-    assert key.startswith("lite by onnx or openvino in fp32 or bf16, ") and "openvino 20" in key
+    assert key.startswith("lite by onnx or openvino in fp32, ") and "openvino 20" in key
     assert entry["times_ms"] == {"openvino in fp32": 1.0, "onnx in fp32": 2.0}
 
 
